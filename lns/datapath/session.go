@@ -1,0 +1,64 @@
+package datapath
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Key names a session by the ids we chose and the peer writes into its data headers (RFC 2661 section 3.1).
+type Key struct {
+	Tunnel, Session uint16
+}
+
+// String reads "12/7": tunnel, then session.
+func (k Key) String() string { return fmt.Sprintf("%d/%d", k.Tunnel, k.Session) }
+
+// Spec is all that a data path must know to carry one session.
+type Spec struct {
+	// Key is what incoming data headers carry.
+	Key Key
+	// Path is where outgoing data goes and incoming data must come from.
+	Path Path
+	// PeerTunnel and PeerSession are the ids the peer chose: what outgoing data headers carry.
+	PeerTunnel, PeerSession uint16
+	// Interface names the virtual template, the network interface of this host that the session belongs to.
+	Interface string
+	// Address is the peer's: packets to it are sent into the session, packets from the session must come from it.
+	Address netip.Addr
+	// Routes are prefixes behind the peer, treated like Address.
+	Routes []netip.Prefix
+	// PeerMRU is the largest IP packet, in octets, that may be sent to the peer. Zero means 1500.
+	PeerMRU int
+	// MSS is the largest TCP segment, in octets, that SYNs of both directions may announce. Zero changes nothing.
+	MSS int
+	// PFC and ACFC say which PPP header compressions we may use towards the peer (RFC 1661 sections 6.5 and 6.6).
+	PFC, ACFC bool
+	// Sequencing puts Ns into outgoing data headers and honours it in incoming ones (RFC 2661 section 5.4).
+	Sequencing bool
+	// OmitLength leaves the Length field out of outgoing data headers (RFC 2661 section 3.1).
+	OmitLength bool
+}
+
+// Counters are a session's figures since it was added. Rx is from the peer, Tx is to the peer. Octets are those of the
+// IP packets, without PPP and L2TP headers, as accounting wants them.
+type Counters struct {
+	RxPackets, RxOctets uint64
+	TxPackets, TxOctets uint64
+	// Drops counts packets of this session that were not carried, in both directions, for any reason.
+	Drops uint64
+	// LastRx and LastTx are the times of the last packet carried each way; zero means none yet.
+	// A data path may round them, to a second at most.
+	LastRx, LastTx time.Time
+}
+
+// Session is one subscriber's entry in the data path. It is safe for concurrent use.
+type Session interface {
+	// Counters tells the figures so far.
+	Counters() Counters
+	// SetPath redirects the session after its peer has moved, to another port of its NAT for example.
+	SetPath(Path)
+	// Close takes the entry out and tells the last figures. Nothing is carried after it returns. Closing again does
+	// nothing and tells the same figures.
+	Close() Counters
+}

@@ -1,0 +1,52 @@
+package lns
+
+import (
+	"net/netip"
+	"time"
+
+	"lnsgate/lns/datapath"
+)
+
+// TunnelInfo is what an operator sees of one tunnel: a copy, taken by the goroutine that owns the tunnel.
+type TunnelInfo struct {
+	LocalID    uint16         // the id we chose
+	RemoteID   uint16         // the id the peer chose
+	Remote     netip.AddrPort // where the peer sends from
+	Local      netip.Addr     // the address of ours that it spoke to; zero when unknown
+	HostName   string         // the peer's host name as it gave it
+	Vendor     string         // the peer's vendor name as it gave it
+	Group      string         // the l2tp group that matched
+	State      string         // RFC 2661 section 7.2 state
+	Sessions   int
+	Since      time.Time
+	LastHeard  time.Time
+	SequencedN uint16 // Ns of the next control message that we send
+}
+
+// SessionInfo is what an operator sees of one session: a copy, taken by the goroutine that owns its tunnel.
+type SessionInfo struct {
+	Name            string // "TUNNEL/SESSION" in our own ids; the handle for kick
+	LocalTunnel     uint16
+	LocalID         uint16
+	RemoteTunnel    uint16
+	RemoteID        uint16
+	Remote          netip.AddrPort
+	HostName        string // the peer's host name
+	User            string // the name as typed
+	Account         string // the account that it matched; empty before authentication
+	Domain          string
+	VirtualTemplate string
+	Address         netip.Addr // zero before a lease is held
+	Pool            string
+	Phase           string // where in its life the session is
+	Method          string // pap, chap, mschapv2
+	MRU             int    // what the peer may send us
+	PeerMRU         int    // what we may send the peer
+	Since           time.Time // the moment the call came up
+	OpenSince       time.Time // the moment user traffic could flow; zero before
+	CallingNumber   string
+	CalledNumber    string
+	SessionTimeout  time.Duration
+	IdleTimeout     time.Duration
+	Counters        datapath.Counters
+}

@@ -34,8 +34,12 @@ type Spec struct {
 	MSS int
 	// PFC and ACFC say which PPP header compressions we may use towards the peer (RFC 1661 sections 6.5 and 6.6).
 	PFC, ACFC bool
-	// Sequencing puts Ns into outgoing data headers and honours it in incoming ones (RFC 2661 section 5.4).
+	// Sequencing puts Ns into outgoing data headers (RFC 2661 section 5.4). Sequence numbers that the peer sends are
+	// honoured always.
 	Sequencing bool
+	// FirstNs is the Ns of the next data message towards the peer, when the engine has sent some before the session was
+	// added. It counts only with Sequencing.
+	FirstNs uint16
 	// OmitLength leaves the Length field out of outgoing data headers (RFC 2661 section 3.1).
 	OmitLength bool
 }
@@ -56,6 +60,9 @@ type Counters struct {
 type Session interface {
 	// Counters tells the figures so far.
 	Counters() Counters
+	// NextNs takes the next number of the session's data sequence. PPP control frames are data messages too, so with
+	// Sequencing the engine numbers those it sends from here (RFC 2661 section 5.4).
+	NextNs() uint16
 	// SetPath redirects the session after its peer has moved, to another port of its NAT for example.
 	SetPath(Path)
 	// Close takes the entry out and tells the last figures. Nothing is carried after it returns. Closing again does

@@ -1,0 +1,13 @@
+// Package tun is the data path in user space: one TUN device per virtual template, any number of queues on each.
+//
+// Up, a transport reader hands every datagram that is not a control message to its Ingress, which finds the session,
+// checks peer, sequence and source address, and collects IP packets until Flush writes them into the device. Down, one
+// goroutine per queue reads packets, finds the session by destination address, writes PPP and L2TP headers into the free
+// octets in front of the packet and sends it. Neither direction copies a payload or allocates per packet.
+//
+// What leaves the limits of a peer: packets longer than its MRU are fragmented, or refused with an ICMP "fragmentation
+// needed" when they must not be. The device's own MTU makes the host do the same earlier; this is for peers whose MRU
+// is smaller than the device's MTU.
+//
+// It does not set addresses, routes or link state (lns/host does), speak PPP control protocols, or own a socket.
+package tun

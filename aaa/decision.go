@@ -1,0 +1,79 @@
+package aaa
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Grant is a back end's yes: the account that matched and what it overrides. A zero field leaves the domain's value.
+type Grant struct {
+	Account        string        // as stored; "" = the name as typed
+	Address        netip.Addr    // exactly this address, from no pool
+	Pools          []string      // in order
+	DNS            [2]netip.Addr // taken as a pair: one set address replaces both of the domain's
+	NBNS           [2]netip.Addr // likewise
+	SessionTimeout time.Duration
+	IdleTimeout    time.Duration
+	MTU            int    // octets
+	Reply          string // to the peer: for MS-CHAPv2 the authenticator response "S=<40 HEX>"
+}
+
+// Decision is the answer to a Request that was granted: domain and account merged, the account's word first.
+type Decision struct {
+	Account         string
+	Domain          string
+	Address         netip.Addr // set: exactly this address; the pools are then not used for IPv4
+	Pools           []string   // in order, the next when one is exhausted
+	DNS             [2]netip.Addr
+	NBNS            [2]netip.Addr
+	SessionTimeout  time.Duration // 0 = no limit
+	IdleTimeout     time.Duration // 0 = no limit
+	MTU             int           // octets; 0 = as negotiated
+	VirtualTemplate string        // the domain's, else the request's
+	Reply           string        // to the peer: MS-CHAPv2 "S=..."
+	Backend         string        // which back end said yes
+	Rule            string        // in words: which rule chose the domain
+}
+
+// merge puts the account's word over the domain's.
+func merge(q *Query, d *Domain, backend, rule string, g Grant) Decision {
+	return Decision{
+		Account:         first(g.Account, q.Identity.Raw),
+		Domain:          d.Name,
+		Address:         g.Address,
+		Pools:           append([]string(nil), firstList(g.Pools, d.Pools)...),
+		DNS:             firstPair(g.DNS, d.DNS),
+		NBNS:            firstPair(g.NBNS, d.NBNS),
+		SessionTimeout:  first(g.SessionTimeout, d.SessionTimeout),
+		IdleTimeout:     first(g.IdleTimeout, d.IdleTimeout),
+		MTU:             first(g.MTU, d.MTU),
+		VirtualTemplate: first(d.VirtualTemplate, q.Request.VirtualTemplate),
+		Reply:           g.Reply,
+		Backend:         backend,
+		Rule:            rule,
+	}
+}
+
+// first returns a unless it is the zero value.
+func first[T comparable](a, b T) T {
+	var zero T
+	if a != zero {
+		return a
+	}
+	return b
+}
+
+func firstList(a, b []string) []string {
+	if len(a) > 0 {
+		return a
+	}
+	return b
+}
+
+// firstPair takes the servers as a pair: a department's second DNS server behind an account's first would be a surprise.
+func firstPair(a, b [2]netip.Addr) [2]netip.Addr {
+	if a[0].IsValid() || a[1].IsValid() {
+		return a
+	}
+	return b
+}

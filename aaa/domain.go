@@ -1,0 +1,30 @@
+package aaa
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Domain is a department: how its people are checked and what they get.
+type Domain struct {
+	Name            string
+	Aliases         []string // other names peers may type for it
+	Chain           []string // back ends by name, in order
+	ContinueOnError bool     // a back end that cannot be asked is passed over instead of ending the chain
+	Methods         []Method // what this domain accepts; empty = any
+	VirtualTemplate string   // "" = that of the l2tp group
+
+	Pools          []string // in order, the next when one is exhausted
+	DNS            [2]netip.Addr
+	NBNS           [2]netip.Addr
+	SessionTimeout time.Duration // 0 = no limit
+	IdleTimeout    time.Duration // 0 = no limit
+	MTU            int           // octets; 0 = as negotiated
+}
+
+// Config is what a Gateway is made of.
+type Config struct {
+	Domains       []Domain
+	DefaultDomain string // for names without a domain; "" = such names are rejected unless the l2tp group has a default
+	Backends      []Backend
+}

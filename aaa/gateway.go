@@ -1,0 +1,142 @@
+package aaa
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+)
+
+// Gateway chooses the domain of a request, walks the domain's chain of back ends and merges the grants. It is immutable
+// and safe for concurrent use; a new configuration makes a new Gateway. It implements Authenticator.
+type Gateway struct {
+	domains  map[string]*Domain // by folded name and by folded alias
+	chains   map[string][]Backend
+	fallback string // the global default domain, "" = none
+}
+
+// question is one request on its way through the gateway: what is asked of a back end.
+type question func(ctx context.Context, b Backend, q *Query) (Grant, error)
+
+// Authenticate answers whether the peer is who it says and what it gets. The error is always a *Rejection.
+func (g *Gateway) Authenticate(ctx context.Context, r *Request) (Decision, error) {
+	return g.decide(ctx, r, methodAllowed, func(ctx context.Context, b Backend, q *Query) (Grant, error) {
+		return b.Authenticate(ctx, q)
+	})
+}
+
+// Authorize answers whether the account is still there and what it would get, without looking at the proof. The error
+// is always a *Rejection.
+func (g *Gateway) Authorize(ctx context.Context, r *Request) (Decision, error) {
+	anyMethod := func(*Domain, *Request) *Rejection { return nil }
+	return g.decide(ctx, r, anyMethod, func(ctx context.Context, b Backend, q *Query) (Grant, error) {
+		return b.Authorize(ctx, q)
+	})
+}
+
+func (g *Gateway) decide(ctx context.Context, r *Request, policy func(*Domain, *Request) *Rejection, ask question) (Decision, error) {
+	id, err := ParseIdentity(r.Name)
+	if err != nil {
+		return Decision{}, &Rejection{Cause: MalformedName, Detail: err.Error(), Err: err}
+	}
+	domain, rule, rejection := g.choose(r, id)
+	if rejection != nil {
+		return Decision{}, rejection
+	}
+	if rejection := policy(domain, r); rejection != nil {
+		rejection.Domain, rejection.Rule = domain.Name, rule
+		return Decision{}, rejection
+	}
+	q := &Query{Request: r, Identity: id, Domain: domain.Name}
+	grant, backend, rejection := g.walk(ctx, domain, q, ask)
+	if rejection != nil {
+		rejection.Domain, rejection.Rule = domain.Name, rule
+		return Decision{}, rejection
+	}
+	return merge(q, domain, backend, rule, grant), nil
+}
+
+// methodAllowed checks the method of a request against the domain. A request without any proof is never allowed.
+func methodAllowed(d *Domain, r *Request) *Rejection {
+	m := r.Proof.Method
+	switch {
+	case m == MethodNone:
+		return Reject(MethodNotAllowed, "the peer gave no proof of who it is")
+	case len(d.Methods) > 0 && !slices.Contains(d.Methods, m):
+		return Reject(MethodNotAllowed, "the peer used %s, domain %q accepts only %s; "+
+			"change the domain's methods or what virtual template %q offers", m, d.Name, methodList(d.Methods), r.VirtualTemplate)
+	}
+	return nil
+}
+
+func methodList(methods []Method) string {
+	names := make([]string, len(methods))
+	for i, m := range methods {
+		names[i] = m.String()
+	}
+	return strings.Join(names, ", ")
+}
+
+// walk asks the back ends of the chain in order: the next one on UnknownUser, an end on any other rejection, and on an
+// error an end unless the domain continues on errors. If a back end that could not be asked was passed over, nobody can
+// say that the user is unknown, so the answer is then that back end's error.
+func (g *Gateway) walk(ctx context.Context, d *Domain, q *Query, ask question) (Grant, string, *Rejection) {
+	var failed, unknown *Rejection
+	for _, b := range g.chains[d.Name] {
+		if err := ctx.Err(); err != nil {
+			return Grant{}, "", failure(ctx, b, err)
+		}
+		grant, err := ask(ctx, b, q)
+		if err == nil {
+			return grant, b.Name(), nil
+		}
+		switch r := rejectionOf(ctx, b, err); {
+		case r.Cause == UnknownUser:
+			unknown = joinUnknown(unknown, r)
+		case r.Retryable() && d.ContinueOnError:
+			failed = r
+		default:
+			return Grant{}, "", r
+		}
+	}
+	if failed != nil {
+		return Grant{}, "", failed
+	}
+	return Grant{}, "", unknown
+}
+
+// rejectionOf turns what a back end returned into a rejection of our own that names the back end.
+func rejectionOf(ctx context.Context, b Backend, err error) *Rejection {
+	var r *Rejection
+	if !errors.As(err, &r) {
+		return failure(ctx, b, err)
+	}
+	own := *r // the back end may share one value between requests
+	own.Backend = b.Name()
+	return &own
+}
+
+// failure is the rejection for a back end that could not be asked.
+func failure(ctx context.Context, b Backend, err error) *Rejection {
+	cause := BackendUnavailable
+	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
+		cause = Timeout
+	}
+	r := Reject(cause, "back end %q: %v", b.Name(), err)
+	r.Backend, r.Err = b.Name(), err
+	return r
+}
+
+// joinUnknown adds the detail of one more back end that does not know the user.
+func joinUnknown(before, r *Rejection) *Rejection {
+	if before == nil {
+		return r
+	}
+	r.Backend = before.Backend + ", " + r.Backend
+	if before.Detail != "" && r.Detail != "" {
+		r.Detail = before.Detail + "; " + r.Detail
+	} else {
+		r.Detail = before.Detail + r.Detail
+	}
+	return r
+}

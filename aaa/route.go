@@ -1,0 +1,80 @@
+package aaa
+
+import (
+	"fmt"
+	"slices"
+)
+
+// choose finds the domain of a request and says in words which rule found it. In order: the domain the l2tp group
+// forces, the domain in the name, the default of the l2tp group, the global default. A domain that does not exist is a
+// rejection and never falls through to a default.
+func (g *Gateway) choose(r *Request, id Identity) (*Domain, string, *Rejection) {
+	var name, rule, remedy string
+	switch {
+	case r.ForcedDomain != "":
+		name, rule = r.ForcedDomain, fmt.Sprintf("forced by l2tp group %q", r.Group)
+		remedy = "correct the domain the group forces"
+	case id.Domain != "":
+		name, rule = id.Domain, fmt.Sprintf("domain in the name %q", id.Raw)
+		remedy = "add the domain or an alias, or have the user type another name"
+	case r.DefaultDomain != "":
+		name, rule = r.DefaultDomain, fmt.Sprintf("default domain of l2tp group %q", r.Group)
+		remedy = "correct the default domain of the group"
+	case g.fallback != "":
+		name, rule = g.fallback, "default domain"
+	default:
+		return nil, "", Reject(UnknownDomain, "the name %q has no domain and no default domain is set", id.Raw)
+	}
+	d := g.domains[FoldDomain(name)]
+	if d == nil {
+		return nil, "", Reject(UnknownDomain, "no domain %q (%s)%s; %s", name, rule, g.similar(name), remedy)
+	}
+	if FoldDomain(name) != FoldDomain(d.Name) {
+		rule += fmt.Sprintf(", alias %q of %q", FoldDomain(name), d.Name)
+	}
+	return d, rule, nil
+}
+
+// similar names the domain, or the alias, that is nearest to name, or nothing if none is near.
+func (g *Gateway) similar(name string) string {
+	name = FoldDomain(name)
+	best, distance := "", 3
+	for candidate := range g.domains {
+		n := editDistance(name, candidate, distance)
+		if n < distance || (n == distance && best != "" && candidate < best) {
+			best, distance = candidate, n
+		}
+	}
+	// Two edits of a three-letter name make any other three-letter name.
+	if best == "" || distance >= len(best) || distance >= len(name) {
+		return ""
+	}
+	return fmt.Sprintf(", but there is one named %q", best)
+}
+
+// editDistance counts the octets to insert, delete or replace to get from a to b, and gives up at limit.
+func editDistance(a, b string, limit int) int {
+	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
+		return limit
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
+		}
+		if slices.Min(row) >= limit {
+			return limit
+		}
+	}
+	return min(row[len(b)], limit)
+}

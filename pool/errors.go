@@ -1,0 +1,56 @@
+package pool
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// ErrNoPool answers a request that names neither a pool nor an address: nothing says where an address should come from.
+var ErrNoPool = errors.New("no pool and no address named: give the domain pools or the account an address")
+
+// ErrNoHolder answers a request without a holder. Without it nobody could be told to have the address.
+var ErrNoHolder = errors.New("the request names no holder")
+
+// ExhaustedError says that no pool of the request has an address left. Pools holds the usage of each pool tried, in the
+// order they were tried.
+type ExhaustedError struct {
+	Pools []Usage
+}
+
+func (e *ExhaustedError) Error() string {
+	parts := make([]string, len(e.Pools))
+	for i, u := range e.Pools {
+		parts[i] = fmt.Sprintf("pool %s: %d of %d leased, %d in quarantine, %d static",
+			u.Pool, u.Leased, u.Size, u.Quarantined, u.Static)
+	}
+	return "no free address (" + strings.Join(parts, "; ") + ")"
+}
+
+// UnknownPoolError says that a request names a pool that is not configured.
+type UnknownPoolError struct {
+	Name string
+}
+
+func (e *UnknownPoolError) Error() string { return fmt.Sprintf("there is no pool named %q", e.Name) }
+
+// InUseError says that the exact address asked for is in the hands of another holder.
+type InUseError struct {
+	Address netip.Addr
+	Holder  string
+}
+
+func (e *InUseError) Error() string {
+	return fmt.Sprintf("address %v is in use by %s", e.Address, e.Holder)
+}
+
+// ReservedError says that the exact address asked for is reserved for another account.
+type ReservedError struct {
+	Address netip.Addr
+	Account string
+}
+
+func (e *ReservedError) Error() string {
+	return fmt.Sprintf("address %v is reserved for account %q", e.Address, e.Account)
+}

@@ -1,0 +1,144 @@
+package configs
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is one whole configuration, with defaults filled in and secrets resolved. It is a value to read; nobody
+// changes it after it was loaded.
+type Config struct {
+	Listen           []netip.AddrPort  `mapstructure:"listen"`
+	AdminSocket      string            `mapstructure:"admin_socket"`
+	StateDir         string            `mapstructure:"state_dir"`
+	Log              Log               `mapstructure:"log"`
+	DefaultDomain    string            `mapstructure:"default_domain"`
+	Forwarding       bool              `mapstructure:"forwarding"`
+	Headquarters     []Headquarters    `mapstructure:"headquarters"`
+	Limits           Limits            `mapstructure:"limits"`
+	UDP              UDP               `mapstructure:"udp"`
+	VirtualTemplates []VirtualTemplate `mapstructure:"virtual_templates"`
+	L2TPGroups       []L2TPGroup       `mapstructure:"l2tp_groups"`
+	Domains          []Domain          `mapstructure:"domains"`
+	Pools            []Pool            `mapstructure:"pools"`
+	Users            []User            `mapstructure:"users"`
+}
+
+// Log says what is written to standard error and how.
+type Log struct {
+	Level  LogLevel  `mapstructure:"level"`
+	Format LogFormat `mapstructure:"format"`
+}
+
+// Headquarters is a network behind the LNS that subscribers want to reach.
+type Headquarters struct {
+	Name      string       `mapstructure:"name"`
+	Network   netip.Prefix `mapstructure:"network"`
+	Interface string       `mapstructure:"interface"` // empty: the one that has an address in Network
+	ProxyARP  Switch       `mapstructure:"proxy_arp"` // auto: for pools that lie inside Network
+}
+
+// Limits bound what peers can make the server hold. All counts are at least 1.
+type Limits struct {
+	Tunnels                      int           `mapstructure:"tunnels"`
+	Sessions                     int           `mapstructure:"sessions"`
+	SessionsPerTunnel            int           `mapstructure:"sessions_per_tunnel"`
+	HalfOpen                     int           `mapstructure:"half_open"`
+	HalfOpenPerSource            int           `mapstructure:"half_open_per_source"`
+	NewTunnelsPerSecondPerSource int           `mapstructure:"new_tunnels_per_second_per_source"`
+	PendingAuthentications       int           `mapstructure:"pending_authentications"`
+	AuthenticationTimeout        time.Duration `mapstructure:"authentication_timeout"`
+	SetupTimeout                 time.Duration `mapstructure:"setup_timeout"` // from ICCN to an open session
+}
+
+// UDP tunes the sockets.
+type UDP struct {
+	Sockets       int    `mapstructure:"sockets"` // per listening address; 0: one per CPU
+	GSO           Switch `mapstructure:"gso"`
+	GRO           Switch `mapstructure:"gro"`
+	ReceiveBuffer Size   `mapstructure:"receive_buffer"`
+	SendBuffer    Size   `mapstructure:"send_buffer"`
+}
+
+// VirtualTemplate is a Linux interface that subscribers are attached to.
+type VirtualTemplate struct {
+	Name              string        `mapstructure:"name"`
+	Address           netip.Prefix  `mapstructure:"address"`
+	PPPAuthentication []Method      `mapstructure:"ppp_authentication"` // offered in this order
+	MRU               int           `mapstructure:"mru"`
+	TCPMSS            MSS           `mapstructure:"tcp_mss"`
+	EchoInterval      time.Duration `mapstructure:"echo_interval"` // 0: no echo requests
+	EchoFailures      int           `mapstructure:"echo_failures"`
+	IdleTimeout       time.Duration `mapstructure:"idle_timeout"` // 0: never
+	DNS               []netip.Addr  `mapstructure:"dns"`
+	Offload           Switch        `mapstructure:"offload"`
+	Queues            int           `mapstructure:"queues"` // 0: one per CPU
+}
+
+// L2TPGroup matches a peer by its host name or its address and says how to talk to it. With neither TunnelNames nor
+// Sources it matches everybody whom no other group matches.
+type L2TPGroup struct {
+	Name                     string         `mapstructure:"name"`
+	TunnelNames              []string       `mapstructure:"tunnel_names"`
+	Sources                  []netip.Prefix `mapstructure:"sources"`
+	VirtualTemplate          string         `mapstructure:"virtual_template"`
+	TunnelName               string         `mapstructure:"tunnel_name"` // our own host name
+	TunnelAuthentication     bool           `mapstructure:"tunnel_authentication"`
+	TunnelSecret             Secret         `mapstructure:"tunnel_secret"` // resolved, wherever it came from
+	TunnelSecretFile         string         `mapstructure:"tunnel_secret_file"`
+	HideAVPs                 bool           `mapstructure:"hide_avps"`
+	HelloInterval            time.Duration  `mapstructure:"hello_interval"` // 0: no HELLO
+	ReceiveWindow            int            `mapstructure:"receive_window"`
+	RetransmitFirst          time.Duration  `mapstructure:"retransmit_first"`
+	RetransmitCap            time.Duration  `mapstructure:"retransmit_cap"`
+	Transmissions            int            `mapstructure:"transmissions"`
+	ProxyLCP                 Proxy          `mapstructure:"proxy_lcp"`
+	ProxyAuthentication      Proxy          `mapstructure:"proxy_authentication"`
+	TolerateUnknownMandatory bool           `mapstructure:"tolerate_unknown_mandatory"`
+	Domain                   string         `mapstructure:"domain"`         // forced on every subscriber of the group
+	DefaultDomain            string         `mapstructure:"default_domain"` // for names typed without a domain
+	DataSequencing           Sequencing     `mapstructure:"data_sequencing"`
+	IdleTunnelTimeout        time.Duration  `mapstructure:"idle_tunnel_timeout"` // 0: never
+}
+
+// Domain is a department: who checks its people and what they get.
+type Domain struct {
+	Name            string        `mapstructure:"name"`
+	Aliases         []string      `mapstructure:"aliases"`
+	Authentication  []string      `mapstructure:"authentication"` // back ends in order
+	OnBackendError  OnError       `mapstructure:"on_backend_error"`
+	Methods         []Method      `mapstructure:"methods"` // empty: any
+	Pools           []string      `mapstructure:"pools"`
+	DNS             []netip.Addr  `mapstructure:"dns"`
+	NBNS            []netip.Addr  `mapstructure:"nbns"`
+	SessionTimeout  time.Duration `mapstructure:"session_timeout"`  // 0: none
+	IdleTimeout     time.Duration `mapstructure:"idle_timeout"`     // 0: that of the virtual template
+	MTU             int           `mapstructure:"mtu"`              // 0: what was negotiated
+	VirtualTemplate string        `mapstructure:"virtual_template"` // empty: that of the l2tp group
+}
+
+// Pool is a named set of addresses.
+type Pool struct {
+	Name       string        `mapstructure:"name"`
+	Ranges     []Range       `mapstructure:"ranges"`
+	Exclude    []Exclusion   `mapstructure:"exclude"`
+	Quarantine time.Duration `mapstructure:"quarantine"`
+	Sticky     bool          `mapstructure:"sticky"`
+}
+
+// User is an account of the back end "local". Exactly one of Password, PasswordFile and NTHash is written in the file;
+// after loading, Password holds what PasswordFile named.
+type User struct {
+	Name           string        `mapstructure:"name"`
+	Password       Secret        `mapstructure:"password"`
+	PasswordFile   string        `mapstructure:"password_file"`
+	NTHash         Secret        `mapstructure:"nt_hash"` // 32 hexadecimal digits
+	Disabled       bool          `mapstructure:"disabled"`
+	Address        netip.Addr    `mapstructure:"address"` // invalid: from the pools
+	Pools          []string      `mapstructure:"pools"`   // empty: those of the domain
+	DNS            []netip.Addr  `mapstructure:"dns"`
+	NBNS           []netip.Addr  `mapstructure:"nbns"`
+	SessionTimeout time.Duration `mapstructure:"session_timeout"`
+	IdleTimeout    time.Duration `mapstructure:"idle_timeout"`
+	MTU            int           `mapstructure:"mtu"`
+}

@@ -1,0 +1,135 @@
+package configs
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Switch is on, off, or left to lnsgate to decide from what it finds.
+type Switch uint8
+
+// The positions of a Switch.
+const (
+	Auto Switch = iota
+	On
+	Off
+)
+
+// LogLevel is the least serious level that is logged.
+type LogLevel uint8
+
+// The log levels.
+const (
+	Debug LogLevel = iota
+	Info
+	Warn
+	Error
+)
+
+// LogFormat is how a log line is written.
+type LogFormat uint8
+
+// The log formats.
+const (
+	Text LogFormat = iota
+	JSON
+)
+
+// Method is a way to prove who one is in PPP.
+type Method uint8
+
+// The PPP authentication methods. The zero value is none of them.
+const (
+	PAP Method = iota + 1
+	CHAP
+	MSCHAPv2
+)
+
+// Proxy says what becomes of what a LAC negotiated before it handed over the call.
+type Proxy uint8
+
+// The ways to treat proxy AVPs.
+const (
+	Use Proxy = iota
+	Renegotiate
+)
+
+// Sequencing says when data messages carry sequence numbers.
+type Sequencing uint8
+
+// The sequencing rules.
+const (
+	SequenceAsPeer Sequencing = iota // when the peer requires it
+	SequenceAlways
+)
+
+// OnError says what happens when a back end of a chain cannot answer.
+type OnError uint8
+
+// The ways to treat a failing back end.
+const (
+	Stop OnError = iota
+	Continue
+)
+
+// One name per value, in the order of the constants. An empty name is no value a file can have.
+var (
+	switchNames     = []string{"auto", "on", "off"}
+	levelNames      = []string{"debug", "info", "warn", "error"}
+	formatNames     = []string{"text", "json"}
+	methodNames     = []string{"", "pap", "chap", "mschapv2"}
+	proxyNames      = []string{"use", "renegotiate"}
+	sequencingNames = []string{"peer", "always"}
+	onErrorNames    = []string{"stop", "continue"}
+)
+
+func (v Switch) String() string     { return nameOf(switchNames, v) }
+func (v LogLevel) String() string   { return nameOf(levelNames, v) }
+func (v LogFormat) String() string  { return nameOf(formatNames, v) }
+func (v Method) String() string     { return nameOf(methodNames, v) }
+func (v Proxy) String() string      { return nameOf(proxyNames, v) }
+func (v Sequencing) String() string { return nameOf(sequencingNames, v) }
+func (v OnError) String() string    { return nameOf(onErrorNames, v) }
+
+// UnmarshalText reads auto, on or off.
+func (v *Switch) UnmarshalText(b []byte) error { return readName(v, switchNames, b) }
+
+// UnmarshalText reads debug, info, warn or error.
+func (v *LogLevel) UnmarshalText(b []byte) error { return readName(v, levelNames, b) }
+
+// UnmarshalText reads text or json.
+func (v *LogFormat) UnmarshalText(b []byte) error { return readName(v, formatNames, b) }
+
+// UnmarshalText reads pap, chap or mschapv2.
+func (v *Method) UnmarshalText(b []byte) error { return readName(v, methodNames, b) }
+
+// UnmarshalText reads use or renegotiate.
+func (v *Proxy) UnmarshalText(b []byte) error { return readName(v, proxyNames, b) }
+
+// UnmarshalText reads peer or always.
+func (v *Sequencing) UnmarshalText(b []byte) error { return readName(v, sequencingNames, b) }
+
+// UnmarshalText reads stop or continue.
+func (v *OnError) UnmarshalText(b []byte) error { return readName(v, onErrorNames, b) }
+
+func nameOf[T ~uint8](names []string, v T) string {
+	if int(v) < len(names) && names[v] != "" {
+		return names[v]
+	}
+	return fmt.Sprintf("unknown(%d)", v)
+}
+
+func readName[T ~uint8](v *T, names []string, text []byte) error {
+	var known []string
+	for i, name := range names {
+		if name == "" {
+			continue
+		}
+		if name == string(text) {
+			*v = T(i)
+			return nil
+		}
+		known = append(known, name)
+	}
+	return fmt.Errorf("%q is not one of %s", text, strings.Join(known, ", "))
+}

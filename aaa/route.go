@@ -38,10 +38,10 @@ func (g *Gateway) choose(r *Request, id Identity) (*Domain, string, *Rejection) 
 // similar names the domain, or the alias, that is nearest to name, or nothing if none is near.
 func (g *Gateway) similar(name string) string {
 	name = FoldDomain(name)
-	best, distance := "", 3
+	best, distance := "", tooFar
 	for candidate := range g.domains {
-		n := editDistance(name, candidate, distance)
-		if n < distance || (n == distance && best != "" && candidate < best) {
+		n := editDistance(name, candidate)
+		if n < distance || (n == distance && n < tooFar && candidate < best) {
 			best, distance = candidate, n
 		}
 	}
@@ -52,10 +52,13 @@ func (g *Gateway) similar(name string) string {
 	return fmt.Sprintf(", but there is one named %q", best)
 }
 
-// editDistance counts the octets to insert, delete or replace to get from a to b, and gives up at limit.
-func editDistance(a, b string, limit int) int {
-	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
-		return limit
+// tooFar is the edit distance from which two names are not similar any more.
+const tooFar = 3
+
+// editDistance counts the octets to insert, delete or replace to get from a to b, and gives up at tooFar.
+func editDistance(a, b string) int {
+	if len(a)-len(b) >= tooFar || len(b)-len(a) >= tooFar {
+		return tooFar
 	}
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -72,9 +75,9 @@ func editDistance(a, b string, limit int) int {
 			diagonal = row[j+1]
 			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
 		}
-		if slices.Min(row) >= limit {
-			return limit
+		if slices.Min(row) >= tooFar {
+			return tooFar
 		}
 	}
-	return min(row[len(b)], limit)
+	return min(row[len(b)], tooFar)
 }

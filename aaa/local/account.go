@@ -1,0 +1,32 @@
+package local
+
+import (
+	"net/netip"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/aaa/secret"
+)
+
+// Account is one user of the configuration file. A zero field from Address on leaves the domain's value.
+type Account struct {
+	Name       string // exactly as the user has to type it
+	Credential secret.Credential
+	Disabled   bool
+
+	Address        netip.Addr // exactly this address, from no pool
+	Pools          []string
+	DNS            [2]netip.Addr
+	NBNS           [2]netip.Addr
+	SessionTimeout time.Duration
+	IdleTimeout    time.Duration
+	MTU            int // octets
+}
+
+// grant is what the account overrides.
+func (a *Account) grant(reply string) aaa.Grant {
+	return aaa.Grant{
+		Account: a.Name, Address: a.Address, Pools: a.Pools, DNS: a.DNS, NBNS: a.NBNS,
+		SessionTimeout: a.SessionTimeout, IdleTimeout: a.IdleTimeout, MTU: a.MTU, Reply: reply,
+	}
+}

@@ -1,0 +1,82 @@
+package secret
+
+import (
+	"errors"
+	"fmt"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"lnsgate/aaa"
+)
+
+// Limits of a password.
+const (
+	MaxUnits     = 256 // UTF-16 units, what MS-CHAPv2 can hash (RFC 2759 section 8.3)
+	MaxPAPOctets = 255 // octets, what the length octet of PAP can carry (RFC 1334 section 2.2.1)
+)
+
+// Why a clear password cannot be used. Match with errors.Is.
+var (
+	ErrEmpty   = errors.New("the password is empty")
+	ErrNotText = errors.New("the password is not UTF-8, so MS-CHAPv2 cannot use it")
+	ErrTooLong = fmt.Errorf("the password is longer than %d UTF-16 units", MaxUnits)
+)
+
+// kind says what a Credential holds.
+type kind uint8
+
+const (
+	kindDummy kind = iota
+	kindClear
+	kindNTHash
+)
+
+// Credential is what is stored to check an account's proofs. The zero value is the dummy: it never matches, and a check
+// against it costs the same as any other, so that an unknown name takes as long as a wrong password.
+type Credential struct {
+	kind  kind
+	clear aaa.Secret
+	hash  [16]byte // the NT hash: MD4 over the password in UTF-16, little endian
+	fault error    // why the clear password cannot be used
+}
+
+// Clear is a credential that holds the password itself. It checks every method. A password that cannot be used (see
+// Validate) never matches.
+func Clear(password aaa.Secret) Credential {
+	text := password.Reveal()
+	if err := validate(text); err != nil {
+		return Credential{fault: err}
+	}
+	return Credential{kind: kindClear, clear: password, hash: ntHash(text)}
+}
+
+// NTHash is a credential that holds only the NT hash. It checks PAP and MS-CHAPv2; CHAP needs the clear password. The
+// hash is as good as the password for MS-CHAPv2: guard it the same.
+func NTHash(hash [16]byte) Credential { return Credential{kind: kindNTHash, hash: hash} }
+
+// Validate says why the credential can never match: ErrEmpty, ErrNotText or ErrTooLong; nil if it is fit for use. The
+// dummy is not at fault.
+func (c Credential) Validate() error { return c.fault }
+
+// IsZero reports whether the credential can never match: the dummy, or a password that cannot be used.
+func (c Credential) IsZero() bool { return c.kind == kindDummy }
+
+// String names what is held, never the secret.
+func (c Credential) String() string {
+	return [...]string{kindDummy: "no credential", kindClear: "clear password", kindNTHash: "NT hash"}[c.kind]
+}
+
+// GoString is String: %#v would print the hash.
+func (c Credential) GoString() string { return c.String() }
+
+func validate(password string) error {
+	switch {
+	case password == "":
+		return ErrEmpty
+	case !utf8.ValidString(password):
+		return ErrNotText
+	case len(password) > 3*MaxUnits || len(utf16.Encode([]rune(password))) > MaxUnits:
+		return ErrTooLong
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// requestTime bounds one request of the client as a whole.
+const requestTime = 30 * time.Second
+
+// Client asks a running server. Its errors are *[NotRunningError] when nobody answers and *[Error] when the server says
+// no. It is safe for concurrent use.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// NewClient makes a client of the server on that unix socket. Nothing is dialled before the first request.
+func NewClient(socket string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+		if err != nil {
+			return nil, &NotRunningError{Socket: socket, Err: err}
+		}
+		return conn, nil
+	}
+	return &Client{
+		socket: socket,
+		http: &http.Client{
+			Timeout:   requestTime,
+			Transport: &http.Transport{DialContext: dial, DisableCompression: true},
+		},
+	}
+}
+
+// Close gives idle connections back. The client may be used again.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Version tells which server answers.
+func (c *Client) Version(ctx context.Context) (Version, error) {
+	var v Version
+	err := c.do(ctx, http.MethodGet, "version", nil, nil, &v)
+	return v, err
+}
+
+// Tunnels lists the tunnels, sorted by local id.
+func (c *Client) Tunnels(ctx context.Context) ([]Tunnel, error) {
+	var list tunnelList
+	err := c.do(ctx, http.MethodGet, "tunnels", nil, nil, &list)
+	return list.Tunnels, err
+}
+
+// Sessions lists the sessions that match, sorted by local tunnel and session id.
+func (c *Client) Sessions(ctx context.Context, filter SessionFilter) ([]Session, error) {
+	query := url.Values{}
+	if filter.User != "" {
+		query.Set("user", filter.User)
+	}
+	if filter.Domain != "" {
+		query.Set("domain", filter.Domain)
+	}
+	var list sessionList
+	err := c.do(ctx, http.MethodGet, "sessions", query, nil, &list)
+	return list.Sessions, err
+}
+
+// Pools lists the pools in the order of the configuration.
+func (c *Client) Pools(ctx context.Context) ([]Pool, error) {
+	var list poolList
+	err := c.do(ctx, http.MethodGet, "pools", nil, nil, &list)
+	return list.Pools, err
+}
+
+// Domains lists the domains in the order of the configuration.
+func (c *Client) Domains(ctx context.Context) ([]Domain, error) {
+	var list domainList
+	err := c.do(ctx, http.MethodGet, "domains", nil, nil, &list)
+	return list.Domains, err
+}
+
+// Counters tells the server's counters by name.
+func (c *Client) Counters(ctx context.Context) (map[string]uint64, error) {
+	var list counterList
+	err := c.do(ctx, http.MethodGet, "counters", nil, nil, &list)
+	return list.Counters, err
+}
+
+// Kick ends a session, or all sessions of a user.
+func (c *Client) Kick(ctx context.Context, req KickRequest) (KickResult, error) {
+	var result KickResult
+	err := c.do(ctx, http.MethodPost, "kick", nil, req, &result)
+	return result, err
+}
+
+// Reload makes the server read its configuration again. It returns when the new one is in force, or why it is refused.
+func (c *Client) Reload(ctx context.Context) error {
+	return c.do(ctx, http.MethodPost, "reload", nil, nil, &struct{}{})
+}
+
+func (c *Client) do(ctx context.Context, method, path string, query url.Values, body, into any) error {
+	var sent io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		sent = bytes.NewReader(text)
+	}
+	target := url.URL{Scheme: "http", Host: "lnsgate", Path: "/v1/" + path, RawQuery: query.Encode()}
+	req, err := http.NewRequestWithContext(ctx, method, target.String(), sent)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return c.unreachable(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return failureFrom(resp)
+	}
+	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+		return fmt.Errorf("the server on %s answers something that is not understood: %w", c.socket, err)
+	}
+	return nil
+}
+
+// unreachable takes the invented URL out of what the HTTP client says.
+func (c *Client) unreachable(err error) error {
+	var down *NotRunningError
+	if errors.As(err, &down) {
+		return down
+	}
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	return &NotRunningError{Socket: c.socket, Err: err}
+}
+
+func failureFrom(resp *http.Response) error {
+	failure := &Error{Status: resp.StatusCode}
+	err := json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(failure)
+	if err != nil || failure.Message == "" {
+		return &Error{Status: resp.StatusCode, Message: "the server answers " + resp.Status,
+			Hint: "is that an lnsgate server, and of the same version?"}
+	}
+	return failure
+}

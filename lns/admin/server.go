@@ -1,0 +1,93 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/lns"
+	"lnsgate/pool"
+)
+
+// Engine is what the server asks of the LNS. All methods are safe for concurrent use.
+type Engine interface {
+	Tunnels() []lns.TunnelInfo
+	Sessions() []lns.SessionInfo
+	// Kick ends the session named "TUNNEL/SESSION", or all sessions of the user with that name, and tells how many.
+	Kick(ctx context.Context, who, reason string) (int, error)
+	Counters() map[string]uint64
+}
+
+// Pools is what the server asks of the address allocator.
+type Pools interface {
+	Usage(context.Context) ([]pool.Usage, error)
+}
+
+// Config is what a [Server] needs. Engine is required.
+type Config struct {
+	Engine Engine
+	Pools  Pools // nil: no pools are shown
+	// Domains tells the domains now in force, and which of them serves names typed without a domain. Nil: none shown.
+	Domains func() (domains []aaa.Domain, fallback string)
+	// Reload reads the configuration again and returns once it is in force, or why it is refused. Nil: not offered.
+	Reload  func(context.Context) error
+	Version string           // of the program
+	Now     func() time.Time // nil: time.Now
+	Log     *slog.Logger     // nil: none
+}
+
+// Server answers the operator's requests. It holds no state of its own besides the time it was made.
+type Server struct {
+	cfg     Config
+	started time.Time
+	handler http.Handler
+}
+
+// stopGrace is how long requests under way may take to finish once the server is told to stop.
+const stopGrace = 2 * time.Second
+
+// New makes a server. Serve runs it.
+func New(cfg Config) *Server {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{cfg: cfg, started: cfg.Now()}
+	s.handler = s.routes()
+	return s
+}
+
+// Serve answers requests on the listener until ctx ends, and closes the listener. The error is nil when ctx ended it.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
+	}
+	stopped := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		grace, done := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
+		defer done()
+		if server.Shutdown(grace) != nil {
+			server.Close()
+		}
+	})
+	err := server.Serve(listener)
+	if !cancel() {
+		<-stopped
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,133 @@
+package admin
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Tunnel is one L2TP control connection. Names of fields follow the columns that operators of routers know.
+type Tunnel struct {
+	LocalID       uint16     `json:"local_id"`  // the id we chose
+	RemoteID      uint16     `json:"remote_id"` // the id the peer chose
+	RemoteAddress netip.Addr `json:"remote_address"`
+	RemotePort    uint16     `json:"remote_port"`
+	LocalAddress  netip.Addr `json:"local_address,omitzero"` // the address of ours the peer spoke to
+	RemoteName    string     `json:"remote_name"`            // the host name the peer gave (RFC 2661 section 4.4.3)
+	Vendor        string     `json:"vendor,omitempty"`
+	Group         string     `json:"group"` // the l2tp group that matched
+	State         string     `json:"state"` // RFC 2661 section 7.2
+	Sessions      int        `json:"sessions"`
+	Since         time.Time  `json:"since,omitzero"`
+	Age           int64      `json:"age_seconds"`
+	LastHeard     time.Time  `json:"last_heard,omitzero"`
+	NextNs        uint16     `json:"next_ns"` // Ns of the next control message we send
+}
+
+// Session is one L2TP call and the PPP link on it. Rx is from the peer, Tx is to the peer; octets are those of IP packets.
+type Session struct {
+	Session         string     `json:"session"` // "LOCALTUNNEL/LOCALID": the handle for kick
+	LocalTunnel     uint16     `json:"local_tunnel"`
+	LocalID         uint16     `json:"local_id"`
+	RemoteTunnel    uint16     `json:"remote_tunnel"`
+	RemoteID        uint16     `json:"remote_id"`
+	RemoteAddress   netip.Addr `json:"remote_address"`
+	RemotePort      uint16     `json:"remote_port"`
+	RemoteName      string     `json:"remote_name"`
+	User            string     `json:"user"`              // as typed; empty before authentication
+	Account         string     `json:"account,omitempty"` // as stored
+	Domain          string     `json:"domain,omitempty"`
+	VirtualTemplate string     `json:"virtual_template"`
+	Address         netip.Addr `json:"address,omitzero"` // the peer's; left out before it has one
+	Pool            string     `json:"pool,omitempty"`
+	Phase           string     `json:"phase"`            // where in its life the session is
+	Method          string     `json:"method,omitempty"` // pap, chap, mschapv2
+	MRU             int        `json:"mru"`              // what the peer may send us, in octets
+	PeerMRU         int        `json:"peer_mru"`         // what we may send the peer, in octets
+	Since           time.Time  `json:"since,omitzero"`   // the call came up
+	UpSince         time.Time  `json:"up_since,omitzero"`
+	Up              int64      `json:"up_seconds"` // since UpSince; 0 before
+	CallingNumber   string     `json:"calling_number,omitempty"`
+	CalledNumber    string     `json:"called_number,omitempty"`
+	SessionTimeout  int64      `json:"session_timeout_seconds,omitempty"` // left out: no limit
+	IdleTimeout     int64      `json:"idle_timeout_seconds,omitempty"`    // left out: no limit
+	RxPackets       uint64     `json:"rx_packets"`
+	RxOctets        uint64     `json:"rx_octets"`
+	TxPackets       uint64     `json:"tx_packets"`
+	TxOctets        uint64     `json:"tx_octets"`
+	Drops           uint64     `json:"drops"` // packets not carried, both ways
+	LastRx          time.Time  `json:"last_rx,omitzero"`
+	LastTx          time.Time  `json:"last_tx,omitzero"`
+}
+
+// Pool is how full one address pool is, in addresses.
+type Pool struct {
+	Name        string `json:"name"`
+	Size        uint64 `json:"size"`
+	Leased      uint64 `json:"leased"`
+	Quarantined uint64 `json:"quarantined"` // released a moment ago, not given again yet
+	Static      uint64 `json:"static"`      // reserved for accounts, whether held or not
+	Free        uint64 `json:"free"`
+}
+
+// Domain is one department: who checks its users and what they get.
+type Domain struct {
+	Name            string       `json:"name"`
+	Default         bool         `json:"default"` // serves names typed without a domain
+	Aliases         []string     `json:"aliases,omitempty"`
+	Authentication  []string     `json:"authentication"`    // back ends in the order they are asked
+	Methods         []string     `json:"methods,omitempty"` // left out: any
+	Pools           []string     `json:"pools"`             // in the order they are used
+	DNS             []netip.Addr `json:"dns,omitempty"`
+	NBNS            []netip.Addr `json:"nbns,omitempty"`
+	SessionTimeout  int64        `json:"session_timeout_seconds,omitempty"`
+	IdleTimeout     int64        `json:"idle_timeout_seconds,omitempty"`
+	MTU             int          `json:"mtu,omitempty"`
+	VirtualTemplate string       `json:"virtual_template,omitempty"`
+	Sessions        int          `json:"sessions"` // open now
+}
+
+// Version is the running program.
+type Version struct {
+	Version string    `json:"version"`
+	Go      string    `json:"go"` // the Go release that built it
+	PID     int       `json:"pid"`
+	Started time.Time `json:"started"`
+	Uptime  int64     `json:"uptime_seconds"`
+}
+
+// SessionFilter narrows a list of sessions. Empty fields match everything; both given must both match.
+type SessionFilter struct {
+	User   string // the name as typed or the account, exactly
+	Domain string // in any case
+}
+
+// KickRequest says what to end: exactly one of Session and User.
+type KickRequest struct {
+	Session string `json:"session,omitempty"` // "LOCALTUNNEL/LOCALID" as in [Session.Session]
+	User    string `json:"user,omitempty"`    // every session of this user
+	Reason  string `json:"reason,omitempty"`  // for the log and for the peer
+}
+
+// KickResult says how many sessions were ended; it is never 0, since to find none is an error.
+type KickResult struct {
+	Kicked int `json:"kicked"`
+}
+
+// The answers to the GET requests. A list is wrapped in an object so that more can be said beside it later.
+type (
+	tunnelList struct {
+		Tunnels []Tunnel `json:"tunnels"`
+	}
+	sessionList struct {
+		Sessions []Session `json:"sessions"`
+	}
+	poolList struct {
+		Pools []Pool `json:"pools"`
+	}
+	domainList struct {
+		Domains []Domain `json:"domains"`
+	}
+	counterList struct {
+		Counters map[string]uint64 `json:"counters"`
+	}
+)

@@ -1,0 +1,84 @@
+package arch
+
+// room is one package of the house.
+type room struct {
+	level int
+	pure  bool
+	// may lists the rooms of ours that it may import besides everything in below.
+	may []string
+}
+
+// Groups of rooms, named as DESIGN.md section 3 names them.
+var (
+	contracts = []string{"lns/l2tp", "lns/ppp", "lns/trace", "lns/datapath", "aaa", "pool"}
+	cores     = []string{"lns/control", "lns/negotiate", "lns/authenticate", "lns/session"}
+)
+
+// rooms is the table of DESIGN.md section 3: each room, its level, and what it may import. A room imports rooms of lower
+// levels only; session alone composes two rooms of its own level.
+var rooms = map[string]room{
+	"lns/l2tp":     {level: 0, pure: true},
+	"lns/ppp":      {level: 0, pure: true},
+	"lns/trace":    {level: 0, pure: true},
+	"lns/datapath": {level: 0, pure: true},
+	"aaa":          {level: 0, pure: true},
+	"pool":         {level: 0, pure: true},
+
+	"lns/control":      {level: 1, pure: true, may: contracts},
+	"lns/negotiate":    {level: 1, pure: true, may: contracts},
+	"lns/authenticate": {level: 1, pure: true, may: contracts},
+	"lns/session":      {level: 1, pure: true, may: join(contracts, "lns/negotiate", "lns/authenticate")},
+	"aaa/secret":       {level: 1, pure: true, may: []string{"aaa"}},
+
+	"lns/transport":    {level: 2, may: []string{"lns/datapath", "lns/l2tp", "lns/ppp"}},
+	"lns/datapath/tun": {level: 2, may: []string{"lns/datapath", "lns/l2tp", "lns/ppp"}},
+	"lns/host":         {level: 2, may: []string{"lns/datapath"}},
+	"aaa/local":        {level: 2, may: []string{"aaa", "aaa/secret"}},
+	"aaa/postgres":     {level: 2, may: []string{"aaa", "aaa/secret"}},
+	"aaa/radius":       {level: 2, may: []string{"aaa", "aaa/secret"}},
+	"aaa/spool":        {level: 2, may: []string{"aaa"}},
+	"pool/memory":      {level: 2, may: []string{"pool"}},
+	"pool/postgres":    {level: 2, may: []string{"pool"}},
+	"migrations":       {level: 2},
+	"configs":          {level: 2},
+
+	"lns": {level: 3, may: join(contracts, join(cores, "lns/transport")...)},
+
+	"lns/admin":        {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool"}},
+	"aaa/radiusserver": {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool", "aaa/secret"}},
+	"lns/lac": {level: 4, may: join(contracts, join(cores, "lns", "aaa/secret", "lns/transport",
+		"lns/datapath/tun")...)},
+}
+
+// suites are the conformance suites and the fakes beside a contract. They are for tests, whoever owns those.
+var suites = map[string]string{
+	"lns/datapath/datapathtest": "lns/datapath",
+	"aaa/aaatest":               "aaa",
+	"pool/pooltest":             "pool",
+}
+
+// The folders beside the table: the program may import everything, test everything but the program.
+const (
+	program   = "cmd/lnsgate"
+	testRooms = "test"
+)
+
+// libraries lists the outside packages that only some rooms may use. Tests inside those rooms may too.
+var libraries = []struct {
+	path  string
+	rooms []string
+}{
+	{"github.com/spf13/viper", []string{"configs"}},
+	{"github.com/go-viper/mapstructure", []string{"configs"}},
+	{"go.yaml.in/yaml", []string{"configs"}},
+	{"github.com/spf13/cobra", []string{program}},
+	{"github.com/vishvananda/netlink", []string{"lns/host", "lns/datapath/tun", "test/netns"}},
+	{"github.com/tailscale/wireguard-go", []string{"lns/datapath/tun"}},
+	{"github.com/jackc/pgx", []string{"aaa/postgres", "pool/postgres", "migrations", "test/pgtest"}},
+	{"layeh.com/radius", []string{"aaa/radius", "aaa/radiusserver", "aaa/secret"}},
+}
+
+// join makes a new list of all names.
+func join(list []string, more ...string) []string {
+	return append(append([]string(nil), list...), more...)
+}

@@ -1,0 +1,179 @@
+package transport
+
+import (
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// socket is one bound UDP socket. One reader reads it; anybody may send on it.
+type socket struct {
+	conn           *net.UDPConn
+	raw            syscall.RawConn
+	log            *slog.Logger
+	address        netip.AddrPort
+	v6             bool
+	anyAddress     bool // bound to no particular address: replies must say where they leave from
+	firstOfAddress bool
+	gro            bool
+	segmenting     segmenting
+	counters       counters
+}
+
+func newSocket(conn *net.UDPConn, log *slog.Logger) (*socket, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	address := conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	address = netip.AddrPortFrom(address.Addr().Unmap(), address.Port())
+	return &socket{
+		conn: conn, raw: raw, address: address,
+		log:        log.With("listen", address.String()),
+		v6:         address.Addr().Is6(),
+		anyAddress: address.Addr().IsUnspecified(),
+		segmenting: segmenting{seed: maphash.MakeSeed()},
+	}, nil
+}
+
+// fits says whether the socket can send to the address.
+func (s *socket) fits(remote netip.Addr) bool { return remote.IsValid() && remote.Is6() == s.v6 }
+
+// tune sets all options that do not decide whether the bind succeeds.
+func (s *socket) tune(cfg Config) error {
+	s.growBuffer("receive", unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, cfg.ReceiveBuffer)
+	s.growBuffer("send", unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, cfg.SendBuffer)
+	if err := s.askForLocalAddress(); err != nil {
+		return fmt.Errorf("UDP %s: the kernel does not tell which address a peer speaks to: %w", s.address, err)
+	}
+	if err := s.enableGRO(cfg.GRO); err != nil {
+		return err
+	}
+	return s.enableGSO(cfg.GSO)
+}
+
+func (s *socket) askForLocalAddress() error {
+	if s.v6 {
+		return s.setOption(unix.SOL_IPV6, unix.IPV6_RECVPKTINFO, 1)
+	}
+	// Without this the kernel sets DF and remembers path MTUs that anybody can forge an ICMP message about. What fits
+	// into the tunnel is agreed by PPP (MRU); a narrow link on the way may fragment. IPv6 routers do not fragment, so
+	// there the kernel's path MTU is needed.
+	if err := s.setOption(unix.SOL_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_OMIT); err != nil {
+		s.log.Info("this kernel cannot leave fragmenting to the network; path MTU discovery stays on", "error", err)
+	}
+	return s.setOption(unix.SOL_IP, unix.IP_PKTINFO, 1)
+}
+
+func (s *socket) enableGRO(position Switch) error {
+	if position == Off {
+		return nil
+	}
+	err := s.setOption(unix.SOL_UDP, unix.UDP_GRO, 1)
+	if err != nil && position == On {
+		return fmt.Errorf("UDP %s: GRO is on in the configuration, but this kernel has no UDP_GRO: %w", s.address, err)
+	}
+	s.gro = err == nil
+	return nil
+}
+
+func (s *socket) enableGSO(position Switch) error {
+	if position == Off {
+		return nil
+	}
+	_, err := s.option(unix.SOL_UDP, unix.UDP_SEGMENT)
+	if err != nil && position == On {
+		return fmt.Errorf("UDP %s: GSO is on in the configuration, but this kernel has no UDP_SEGMENT: %w", s.address, err)
+	}
+	s.segmenting.on.Store(err == nil)
+	return nil
+}
+
+// growBuffer asks for a kernel buffer: past the system's limit if we may (CAP_NET_ADMIN), else up to it.
+func (s *socket) growBuffer(which string, force, plain, size int) {
+	if size == 0 {
+		size = DefaultBuffer
+	}
+	if s.setOption(unix.SOL_SOCKET, force, size) == nil {
+		return
+	}
+	err := s.setOption(unix.SOL_SOCKET, plain, size)
+	got, _ := s.option(unix.SOL_SOCKET, plain)
+	if got /= 2; got < size { // the kernel doubles what is asked for, and tells the double
+		s.log.Warn("the kernel gives a smaller "+which+" buffer than asked for; bursts may be lost; "+
+			"raise net.core.rmem_max and net.core.wmem_max, or run with CAP_NET_ADMIN",
+			"asked", size, "got", got, "error", err)
+	}
+}
+
+func (s *socket) setOption(level, name, value int) error { return setOption(s.raw, level, name, value) }
+
+func setOption(raw syscall.RawConn, level, name, value int) error {
+	var err error
+	if failed := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), level, name, value) }); failed != nil {
+		return failed
+	}
+	return err
+}
+
+func (s *socket) option(level, name int) (value int, err error) {
+	if failed := s.raw.Control(func(fd uintptr) { value, err = unix.GetsockoptInt(int(fd), level, name) }); failed != nil {
+		return 0, failed
+	}
+	return value, err
+}
+
+// segmenting says to which peers runs of datagrams go out in one piece (UDP_SEGMENT).
+//
+// The kernel refuses a run for reasons that concern one peer: its segments would need fragmenting (EINVAL, EMSGSIZE),
+// or an IPsec policy covers it (EIO). Others concern the device or the kernel (EIO, EINVAL; 6.6.44 refuses all). They
+// cannot be told apart by the error, so a refusal is first remembered for the peer, and refusals in a row without a
+// success between them switch the socket.
+type segmenting struct {
+	on       atomic.Bool
+	refusals atomic.Uint32 // in a row
+	seed     maphash.Seed
+	// peers remembers refusals, one peer in a slot: the upper 48 bits of the hash of its address, and the size from
+	// which on segments are refused. Forgetting one costs a refused system call.
+	peers [256]atomic.Uint64
+}
+
+const (
+	refusalsUntilOff = 8
+	noLimit          = 1 << 16
+)
+
+// limit is the segment size from which on datagrams to the peer go one by one; zero for all of them.
+func (g *segmenting) limit(peer netip.Addr) int {
+	if !g.on.Load() {
+		return 0
+	}
+	h := maphash.Comparable(g.seed, peer)
+	if slot := g.peers[h%uint64(len(g.peers))].Load(); slot>>16 == h>>16 {
+		return int(slot & 0xffff)
+	}
+	return noLimit
+}
+
+// refused remembers that segments of this size did not go to the peer in one piece, although they went one by one. It
+// says true when that was the last straw.
+func (g *segmenting) refused(peer netip.Addr, size int, why unix.Errno) (off bool) {
+	if why == unix.EIO {
+		size = 0
+	}
+	h := maphash.Comparable(g.seed, peer)
+	g.peers[h%uint64(len(g.peers))].Store(h&^0xffff | uint64(size)&0xffff)
+	return g.refusals.Add(1) >= refusalsUntilOff && g.on.CompareAndSwap(true, false)
+}
+
+func (g *segmenting) worked() {
+	if g.refusals.Load() != 0 {
+		g.refusals.Store(0)
+	}
+}

@@ -13,7 +13,8 @@ import (
 	"lnsgate/pool"
 )
 
-// Engine is what the server asks of the LNS. All methods are safe for concurrent use.
+// Engine is what the server asks of the LNS. All methods are safe for concurrent use, and what they return belongs to
+// the caller.
 type Engine interface {
 	Tunnels() []lns.TunnelInfo
 	Sessions() []lns.SessionInfo

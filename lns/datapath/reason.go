@@ -17,8 +17,6 @@ const (
 	PacketMalformed
 	// SourceNotLeased: the source address is neither the session's own nor behind its routes.
 	SourceNotLeased
-	// SessionClosed: the session was closed while the packet was on its way.
-	SessionClosed
 	// InterfaceWrite: the virtual template's device refused the packet.
 	InterfaceWrite
 	// InterfaceRead: the device delivered something that could not be used.
@@ -43,7 +41,6 @@ var reasonWords = [Reasons]string{
 	OutOfSequence:      "old or repeated sequence number",
 	PacketMalformed:    "ip header malformed",
 	SourceNotLeased:    "source address not leased",
-	SessionClosed:      "session closed",
 	InterfaceWrite:     "interface refused the packet",
 	InterfaceRead:      "interface read failed",
 	NotIPv4:            "not ipv4",

@@ -65,7 +65,8 @@ type Session interface {
 	NextNs() uint16
 	// SetPath redirects the session after its peer has moved, to another port of its NAT for example.
 	SetPath(Path)
-	// Close takes the entry out and tells the last figures. Nothing is carried after it returns. Closing again does
-	// nothing and tells the same figures.
+	// Close takes the entry out and tells the last figures. Nothing that arrives after it returns is carried; what a
+	// reader has already received may still be written by its next Flush. Closing again does nothing and tells the same
+	// figures.
 	Close() Counters
 }

@@ -1,0 +1,24 @@
+package tun
+
+import "errors"
+
+// device is what this package needs of a TUN device. Tests put one of their own in its place.
+type device interface {
+	// Queues is how many queues can be read.
+	Queues() int
+	// BatchSize is the largest number of packets in one Write.
+	BatchSize() int
+	// Read waits for packets on a queue and puts them into the slab with headroom free octets before each. The first n
+	// extents are good even when there is an error. os.ErrClosed means that the device is gone.
+	Read(queue int, slab []byte, packets []extent) (n int, err error)
+	// Write writes IPv4 packets, each writeOffset octets into its buffer, in order. It may change their contents. failed
+	// is how many of them, at least, were refused. Writes with the same flow number stay in order.
+	Write(flow int, packets [][]byte) (failed int, err error)
+	// Refused is how often the kernel has refused merged segments.
+	Refused() uint64
+	// Close removes the device and ends waiting reads.
+	Close() error
+}
+
+// errMergeRefused marks an error of Write after which segments are no longer merged.
+var errMergeRefused = errors.New("the kernel refuses merged segments, so packets are written one by one from now on")

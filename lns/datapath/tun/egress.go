@@ -1,0 +1,200 @@
+package tun
+
+import (
+	"errors"
+	"os"
+	"syscall"
+	"time"
+
+	"lnsgate/lns/datapath"
+)
+
+const (
+	// slabSize holds the largest packet the kernel delivers, cut into segments of some 400 octets with headers and
+	// headroom for each. Of smaller segments a part is lost and counted.
+	slabSize = 128 << 10
+	// slabPackets is more than the kernel puts into one UDP packet, and than a TCP packet has sensible segments.
+	slabPackets = 256
+	// fragmentsSize holds the fragments of the largest packet at a usual MRU. With smaller ones it is sent in parts.
+	fragmentsSize = 96 << 10
+	// patience is how many system calls may fail in a row before a queue is given up.
+	patience = 100
+)
+
+// egress is the way down for one queue of a device. It belongs to one goroutine.
+type egress struct {
+	path  *DataPath
+	port  *port
+	queue int
+
+	slab      []byte
+	packets   []extent
+	fragments []byte
+
+	// What waits to be sent: datagrams to one peer, and whose they are.
+	to        datapath.Path
+	datagrams [][]byte
+	owners    []*session
+	// numbered says that the lock for sequence numbers is held.
+	numbered bool
+	// second is the Unix time of this batch.
+	second int64
+
+	errors  limiter
+	message []byte
+}
+
+func newEgress(d *DataPath, p *port, queue int) *egress {
+	return &egress{
+		path: d, port: p, queue: queue,
+		slab:      make([]byte, slabSize),
+		packets:   make([]extent, slabPackets),
+		datagrams: make([][]byte, 0, slabPackets),
+		owners:    make([]*session, 0, slabPackets),
+	}
+}
+
+// run reads until the device is closed or has evidently failed.
+func (e *egress) run() {
+	for failures := 0; failures < patience; {
+		n, err := e.port.device.Read(e.queue, e.slab, e.packets)
+		e.batch(n)
+		switch {
+		case err == nil:
+			failures = 0
+			continue
+		case errors.Is(err, os.ErrClosed):
+			e.ended(err)
+			return
+		}
+		e.path.drops.add(datapath.InterfaceRead, 1)
+		if errno := syscall.Errno(0); errors.As(err, &errno) {
+			failures++
+		}
+		if failures == patience {
+			e.ended(err)
+		}
+	}
+}
+
+// ended tells the administrator when a device ends without having been closed.
+func (e *egress) ended(err error) {
+	if !e.port.closing.Load() {
+		e.port.log.Error("virtual template cannot be read any more, perhaps because its device was removed; "+
+			"its sessions receive nothing until lnsgate is started again",
+			"interface", e.port.name, "queue", e.queue, "cause", err)
+	}
+}
+
+// batch sends the first n packets in the slab to their peers.
+func (e *egress) batch(n int) {
+	if n == 0 {
+		return
+	}
+	now := time.Now()
+	e.second = now.Unix()
+	for _, at := range e.packets[:n] {
+		e.packet(at.Offset, at.Size, now)
+	}
+	e.send()
+	e.fragments = e.fragments[:0]
+}
+
+// packet finds the session of a packet in the slab and puts it into a form the session's peer can receive.
+func (e *egress) packet(offset, size int, now time.Time) {
+	packet, ok := cutIPv4(e.slab[offset : offset+size])
+	if !ok {
+		e.path.drops.add(datapath.NotIPv4, 1)
+		return
+	}
+	s := e.port.lookup(destination(packet))
+	if s == nil {
+		e.path.drops.add(datapath.DestinationUnknown, 1)
+		return
+	}
+	if s.mss != 0 {
+		clampMSS(packet, s.mss)
+	}
+	switch {
+	case len(packet) <= s.mru:
+		e.add(s, e.slab[offset-headroom:], len(packet))
+	case fragmentField(packet)&flagDontFragment != 0:
+		s.dropTx(datapath.TooBig)
+		e.refuse(s, packet, now)
+	default:
+		e.fragment(s, packet)
+	}
+}
+
+// add writes a session's headers in front of a packet, which begins headroom octets into b, and lines it up.
+func (e *egress) add(s *session, b []byte, packetLen int) {
+	to := s.to.Load()
+	if len(e.datagrams) > 0 && (e.to != *to || len(e.datagrams) == cap(e.datagrams)) {
+		e.send()
+	}
+	e.to = *to
+	var ns uint16
+	if s.header.Sequence {
+		if !e.numbered {
+			e.path.sequenced.Lock()
+			e.numbered = true
+		}
+		ns = s.NextNs()
+	}
+	start := headroom - s.overhead
+	s.appendHeaders(b[start:start], packetLen, ns)
+	e.datagrams = append(e.datagrams, b[start:headroom+packetLen])
+	e.owners = append(e.owners, s)
+}
+
+// send sends what is lined up and counts it.
+func (e *egress) send() {
+	if len(e.datagrams) == 0 {
+		return
+	}
+	err := e.port.sender.SendBatch(e.to, e.datagrams)
+	if e.numbered {
+		e.path.sequenced.Unlock()
+		e.numbered = false
+	}
+	for i, s := range e.owners {
+		if err != nil {
+			s.dropTx(datapath.PeerSend)
+		} else {
+			s.tx.count(len(e.datagrams[i])-s.overhead, e.second)
+		}
+	}
+	clear(e.datagrams)
+	clear(e.owners)
+	e.datagrams, e.owners = e.datagrams[:0], e.owners[:0]
+}
+
+// fragment sends a packet that is longer than the peer receives in pieces.
+func (e *egress) fragment(s *session, packet []byte) {
+	if e.fragments == nil {
+		e.fragments = make([]byte, 0, fragmentsSize)
+	}
+	for f := newFragmenter(packet, s.mru); !f.done(); {
+		if cap(e.fragments)-len(e.fragments) < headroom+s.mru {
+			e.send()
+			e.fragments = e.fragments[:0]
+		}
+		start := len(e.fragments)
+		e.fragments = f.piece(e.fragments[:start+headroom])
+		e.add(s, e.fragments[start:], len(e.fragments)-start-headroom)
+	}
+}
+
+// refuse tells the sender of a packet that it is too long, unless it has been told often enough.
+func (e *egress) refuse(s *session, packet []byte, now time.Time) {
+	if !deservesError(packet) || !e.errors.allow(now.UnixNano()) {
+		return
+	}
+	if e.message == nil {
+		e.message = make([]byte, 0, writeOffset+minHeaderLen+icmpHeaderLen+icmpQuote)
+	}
+	e.message = appendTooBig(e.message[:writeOffset], packet, s.mru)
+	if failed, err := e.port.device.Write(e.queue, [][]byte{e.message}); err != nil {
+		e.path.drops.add(datapath.InterfaceWrite, failed)
+	}
+}

@@ -1,0 +1,146 @@
+package tun
+
+import (
+	"errors"
+	"time"
+
+	"lnsgate/lns/datapath"
+	"lnsgate/lns/l2tp"
+	"lnsgate/lns/ppp"
+)
+
+// ingress is the way up for one reader. It belongs to that reader's goroutine.
+type ingress struct {
+	path *DataPath
+	// flow keeps the packets of one reader in order on a device.
+	flow int
+	// outs are the packets waiting for Flush, per device.
+	outs []*outgoing
+	// scratch holds packets that came with too little in front of them to be written where they are.
+	scratch []byte
+	// second is the Unix time, taken once per batch; 0 before the first packet of a batch.
+	second int64
+}
+
+// outgoing is what one device is to be written.
+type outgoing struct {
+	port    *port
+	packets [][]byte
+}
+
+// Receive implements datapath.Ingress.
+func (in *ingress) Receive(from datapath.Path, datagram []byte) bool {
+	if l2tp.IsControl(datagram) {
+		return false
+	}
+	header, payload, err := l2tp.ParseHeader(datagram)
+	if err != nil {
+		in.path.drops.add(datapath.HeaderMalformed, 1)
+		return true
+	}
+	s := in.path.sessions.get(id(uint16(header.Tunnel), uint16(header.Session)))
+	if s == nil {
+		return false
+	}
+	if s.to.Load().Remote != from.Remote {
+		s.dropRx(datapath.PeerMismatch)
+		return true
+	}
+	if header.Sequence && !inOrder(&s.order, header.Ns) {
+		s.dropRx(datapath.OutOfSequence)
+		return true
+	}
+	protocol, packet, err := ppp.ParseFrame(payload)
+	if err != nil {
+		s.dropRx(datapath.FrameMalformed)
+		return true
+	}
+	if protocol != ppp.IPv4 {
+		return false
+	}
+	in.packet(s, datagram, packet)
+	return true
+}
+
+// packet checks a user packet, which is a view into the datagram, and puts it aside for Flush.
+func (in *ingress) packet(s *session, datagram, packet []byte) {
+	packet, ok := cutIPv4(packet)
+	if !ok {
+		s.dropRx(datapath.PacketMalformed)
+		return
+	}
+	if !s.owns(source(packet)) {
+		s.dropRx(datapath.SourceNotLeased)
+		return
+	}
+	if s.mss != 0 {
+		clampMSS(packet, s.mss)
+	}
+	if in.second == 0 {
+		in.second = time.Now().Unix()
+	}
+	s.rx.count(len(packet), in.second)
+	spaced := in.spaced(datagram, packet)
+	out := in.out(s.port)
+	if len(out.packets) == cap(out.packets) {
+		in.write(out)
+	}
+	out.packets = append(out.packets, spaced)
+}
+
+// spaced gives the packet with writeOffset octets in front: those of the datagram's own headers if there are as many,
+// else in a copy.
+func (in *ingress) spaced(datagram, packet []byte) []byte {
+	at := cap(datagram) - cap(packet)
+	if at >= writeOffset && at < len(datagram) && &datagram[at] == &packet[0] {
+		return datagram[at-writeOffset : at+len(packet)]
+	}
+	if need := writeOffset + len(packet); cap(in.scratch)-len(in.scratch) < need {
+		in.Flush() // empties the scratch too
+		if cap(in.scratch) < need {
+			in.scratch = make([]byte, 0, scratchSize)
+		}
+	}
+	start := len(in.scratch)
+	in.scratch = append(in.scratch[:start+writeOffset], packet...)
+	return in.scratch[start:]
+}
+
+// scratchSize holds the longest possible packet.
+const scratchSize = 128 << 10
+
+// out finds the list of a device. A host has few virtual templates, so a search from the front is quick.
+func (in *ingress) out(p *port) *outgoing {
+	for _, out := range in.outs {
+		if out.port == p {
+			return out
+		}
+	}
+	out := &outgoing{port: p, packets: make([][]byte, 0, p.device.BatchSize())}
+	in.outs = append(in.outs, out)
+	return out
+}
+
+// Flush implements datapath.Ingress.
+func (in *ingress) Flush() {
+	for _, out := range in.outs {
+		if len(out.packets) > 0 {
+			in.write(out)
+		}
+	}
+	in.scratch = in.scratch[:0]
+	in.second = 0
+}
+
+// write hands the list to the device and empties it.
+func (in *ingress) write(out *outgoing) {
+	failed, err := out.port.device.Write(in.flow, out.packets)
+	if err != nil {
+		in.path.drops.add(datapath.InterfaceWrite, failed)
+		if errors.Is(err, errMergeRefused) {
+			out.port.log.Warn("virtual template: "+errMergeRefused.Error(), "interface", out.port.name, "cause", err)
+		}
+	}
+	clear(out.packets)
+	out.packets = out.packets[:0]
+}

@@ -1,0 +1,171 @@
+package tun
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lnsgate/lns/datapath"
+	"lnsgate/lns/l2tp"
+	"lnsgate/lns/ppp"
+)
+
+// session is one subscriber. What is set when it is added never changes; the rest is atomic. The readers' figures and
+// those of the queues lie on cache lines of their own, so that the two directions do not slow each other down.
+type session struct {
+	path *DataPath
+	port *port
+	key  datapath.Key
+
+	address netip.Addr
+	source  uint32 // address as a number
+	routes  []netip.Prefix
+	nets    []network // routes as numbers
+	mru     int
+	mss     uint16
+
+	header   l2tp.Header // of outgoing data; Ns is filled in per packet
+	framing  ppp.Framing
+	overhead int // octets of the L2TP and PPP headers
+
+	to atomic.Pointer[datapath.Path]
+
+	_  [64]byte
+	rx figures
+	// order is the state of the peer's sequence numbers.
+	order atomic.Uint32
+	_     [64]byte
+	tx    figures
+	// ns is how many data messages have been numbered; its low 16 bits are the next Ns.
+	ns atomic.Uint32
+
+	closing sync.Once
+	last    datapath.Counters
+}
+
+// figures counts one direction.
+type figures struct {
+	packets, octets, drops atomic.Uint64
+	// last is the Unix time of the last packet in seconds, 0 for none.
+	last atomic.Int64
+}
+
+func (f *figures) count(octets int, second int64) {
+	f.packets.Add(1)
+	f.octets.Add(uint64(octets))
+	if f.last.Load() != second {
+		f.last.Store(second)
+	}
+}
+
+func (f *figures) time() time.Time {
+	if second := f.last.Load(); second != 0 {
+		return time.Unix(second, 0)
+	}
+	return time.Time{}
+}
+
+// network is an IPv4 prefix in a form that is compared in two instructions.
+type network struct{ address, mask uint32 }
+
+func newSession(d *DataPath, p *port, spec datapath.Spec) *session {
+	s := &session{
+		path: d, port: p, key: spec.Key,
+		address: spec.Address, source: number(spec.Address), routes: spec.Routes,
+		mru: datapath.DefaultPeerMRU, mss: uint16(spec.MSS),
+		header: l2tp.Header{
+			Length: !spec.OmitLength, Sequence: spec.Sequencing,
+			Tunnel: l2tp.TunnelID(spec.PeerTunnel), Session: l2tp.SessionID(spec.PeerSession),
+		},
+		framing: ppp.Framing{PFC: spec.PFC, ACFC: spec.ACFC},
+	}
+	if spec.PeerMRU != 0 {
+		s.mru = min(spec.PeerMRU, largestMRU)
+	}
+	for _, route := range spec.Routes {
+		mask := uint32(uint64(0xFFFFFFFF) << (32 - route.Bits()))
+		s.nets = append(s.nets, network{number(route.Addr()), mask})
+	}
+	var scratch [headroom]byte
+	s.overhead = len(s.appendHeaders(scratch[:0], 0, 0))
+	s.ns.Store(uint32(spec.FirstNs))
+	s.SetPath(spec.Path)
+	return s
+}
+
+// largestMRU leaves room for all headers in a UDP datagram.
+const largestMRU = 65400
+
+// number is an IPv4 address as a number.
+func number(a netip.Addr) uint32 {
+	b := a.As4()
+	return binary.BigEndian.Uint32(b[:])
+}
+
+// id is our tunnel and session id as a table key.
+func id(tunnel, session uint16) uint32 { return uint32(tunnel)<<16 | uint32(session) }
+
+// appendHeaders appends the L2TP and PPP headers of a packet.
+func (s *session) appendHeaders(b []byte, packetLen int, ns uint16) []byte {
+	h := s.header
+	h.Ns = ns
+	pppLen := 4
+	if s.framing.ACFC {
+		pppLen -= 2
+	}
+	if s.framing.PFC {
+		pppLen--
+	}
+	b = l2tp.AppendDataHeader(b, h, pppLen+packetLen)
+	return ppp.AppendFrameHeader(b, ppp.IPv4, s.framing)
+}
+
+// owns says whether the peer may send from an address.
+func (s *session) owns(source uint32) bool {
+	if source == s.source {
+		return true
+	}
+	for _, n := range s.nets {
+		if source&n.mask == n.address {
+			return true
+		}
+	}
+	return false
+}
+
+// NextNs implements datapath.Session.
+func (s *session) NextNs() uint16 { return uint16(s.ns.Add(1) - 1) }
+
+// SetPath implements datapath.Session.
+func (s *session) SetPath(p datapath.Path) { s.to.Store(&p) }
+
+// Counters implements datapath.Session.
+func (s *session) Counters() datapath.Counters {
+	return datapath.Counters{
+		RxPackets: s.rx.packets.Load(), RxOctets: s.rx.octets.Load(),
+		TxPackets: s.tx.packets.Load(), TxOctets: s.tx.octets.Load(),
+		Drops:  s.rx.drops.Load() + s.tx.drops.Load(),
+		LastRx: s.rx.time(), LastTx: s.tx.time(),
+	}
+}
+
+// Close implements datapath.Session.
+func (s *session) Close() datapath.Counters {
+	s.closing.Do(func() {
+		s.path.forget(s)
+		s.last = s.Counters()
+	})
+	return s.last
+}
+
+func (s *session) dropRx(reason datapath.Reason) {
+	s.rx.drops.Add(1)
+	s.path.drops.add(reason, 1)
+}
+
+func (s *session) dropTx(reason datapath.Reason) {
+	s.tx.drops.Add(1)
+	s.path.drops.add(reason, 1)
+}

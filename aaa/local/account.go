@@ -2,6 +2,7 @@ package local
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"lnsgate/aaa"
@@ -23,10 +24,10 @@ type Account struct {
 	MTU            int // octets
 }
 
-// grant is what the account overrides.
+// grant is what the account overrides, in memory of its own.
 func (a *Account) grant(reply string) aaa.Grant {
 	return aaa.Grant{
-		Account: a.Name, Address: a.Address, Pools: a.Pools, DNS: a.DNS, NBNS: a.NBNS,
+		Account: a.Name, Address: a.Address, Pools: slices.Clone(a.Pools), DNS: a.DNS, NBNS: a.NBNS,
 		SessionTimeout: a.SessionTimeout, IdleTimeout: a.IdleTimeout, MTU: a.MTU, Reply: reply,
 	}
 }

@@ -42,7 +42,7 @@ const (
 	Refused                        // authenticator: the verdict was no; peer: the server said no
 	MalformedAnswer                // what the other side sent has a wrong length or shape
 	NoAuthenticatorResponse        // MS-CHAPv2: the verdict was yes but brought no S=..., so the peer cannot be convinced
-	ServerNotGenuine               // MS-CHAPv2, peer: the server's Success does not prove that it knows the password
+	ServerNotProven                // MS-CHAPv2, peer: the server's Success does not prove that it knows the password
 	CannotAnswer                   // peer: the credentials give no answer to this challenge
 	Unusable                       // the method is not known here, or the challenge handed in has a wrong length
 )
@@ -53,7 +53,7 @@ var reasonWords = [...]string{
 	Refused:                 "refused",
 	MalformedAnswer:         "the other side's answer is malformed",
 	NoAuthenticatorResponse: "the back end said yes but gave no MS-CHAPv2 authenticator response (S=...)",
-	ServerNotGenuine:        "the server did not prove that it knows the password",
+	ServerNotProven:         "the server did not prove that it knows the password",
 	CannotAnswer:            "the name and password at hand give no answer to this challenge",
 	Unusable:                "the method or its challenge cannot be used",
 }

@@ -39,7 +39,8 @@ type Peer struct {
 	resend  time.Time // of our request or response
 	garbled bool      // something came that could not be read
 
-	id        uint8  // of what we sent last; 0 = nothing yet for PAP, whose first request is 1
+	sent      int    // PAP requests so far
+	id        uint8  // of what we sent last
 	answered  bool   // a response was sent
 	challenge []byte // the data of the challenge it answers, name included
 	response  []byte // its data
@@ -75,6 +76,7 @@ func (p *Peer) Start(now time.Time, out *Out) {
 // request sends an Authenticate-Request. Every one has a new identifier (RFC 1334 section 2.2.1).
 func (p *Peer) request(now time.Time, out *Out) {
 	p.id++
+	p.sent++
 	data := ppp.PAPRequest{Name: []byte(p.cfg.Name), Password: []byte(p.cfg.Credentials.PAP().Reveal())}.Append(nil)
 	out.send(ppp.PAP, ppp.Packet{Code: ppp.PAPAuthenticateRequest, Identifier: p.id, Data: data})
 	p.resend = now.Add(p.cfg.Restart)
@@ -98,7 +100,7 @@ func (p *Peer) Receive(f ppp.Frame, now time.Time, out *Out) {
 
 // receivePAP takes the verdict on any of our requests.
 func (p *Peer) receivePAP(packet ppp.Packet, out *Out) {
-	ours := packet.Identifier >= 1 && packet.Identifier <= p.id
+	ours := int(p.id-packet.Identifier) < p.sent
 	if p.stage != stageAsking || !ours {
 		return
 	}
@@ -131,7 +133,7 @@ func (p *Peer) verdict(packet ppp.Packet) Done {
 	case packet.Code == ppp.CHAPFailure:
 		return Done{Reason: Refused, Message: message}
 	case p.cfg.Method == aaa.MSCHAPv2 && !p.cfg.Credentials.VerifyMSCHAPv2(message):
-		return Done{Reason: ServerNotGenuine, Message: message}
+		return Done{Reason: ServerNotProven, Message: message}
 	}
 	return Done{OK: true, Message: message}
 }

@@ -1,0 +1,369 @@
+package lac
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/lns/authenticate"
+	"lnsgate/lns/l2tp"
+	"lnsgate/lns/negotiate"
+	"lnsgate/lns/ppp"
+)
+
+// maxEarly bounds the frames kept for a protocol whose turn has not come.
+const maxEarly = 8
+
+// Login is what one call needs to know to log in.
+type Login struct {
+	// Session is the id that we choose for the call. It must not be zero, nor in use in this tunnel.
+	Session l2tp.SessionID
+	// User and Credentials are who we are. Without Credentials every wish of the server to know is refused.
+	User        string
+	Credentials authenticate.Credentials
+	// Methods are the ones that we answer to, the preferred one first. Empty, or MethodNone among them, lets the server
+	// go without.
+	Methods []aaa.Method
+	// MRU is the largest PPP payload in octets that we want to receive; zero means 1500.
+	MRU uint16
+	// Magic is our LCP magic number; zero sends none (RFC 1661 section 6.4).
+	Magic uint32
+	// Address is the one we ask for; zero leaves the choice to the server.
+	Address netip.Addr
+	// WantDNS asks for name servers (RFC 1877).
+	WantDNS bool
+	// EchoInterval is how long the server may be silent before we ask whether it is there; zero never asks.
+	// EchoFailures is how many unanswered questions in a row end the call; zero means 3.
+	EchoInterval time.Duration
+	EchoFailures int
+	// Timeout is how long the login may take from the call on; zero means 30 s.
+	Timeout time.Duration
+	// Timing paces the negotiations; zero means the defaults of negotiate.
+	Timing negotiate.Timing
+	// CalledNumber and CallingNumber go into the ICRQ when set (RFC 2661 section 4.4.3).
+	CalledNumber, CallingNumber string
+}
+
+// link is the PPP client on one call. It knows frames and the time, nothing of L2TP.
+type link struct {
+	login    Login
+	stage    Stage
+	lcp      *negotiate.LCP
+	peer     *authenticate.Peer // nil while nobody asks who we are
+	ipcp     *negotiate.IPCP    // nil until its turn
+	early    []ppp.Frame        // for protocols whose turn has not come
+	method   aaa.Method
+	message  string // what the server said about the login
+	leaving  bool   // we have hung up and wait for the server to agree
+	nudged   bool   // the server's first frame was seen
+	finished bool   // nothing follows
+	lcpOut   negotiate.Out
+	ipcpOut  negotiate.Out
+	authOut  authenticate.Out
+}
+
+// linkOut is what a link wants done.
+type linkOut struct {
+	frames []ppp.Frame
+	packet []byte // an IP packet for us; a view
+	up     bool
+	down   bool
+	end    *ending
+}
+
+// ending is why a link is over.
+type ending struct {
+	cause    Cause
+	byServer bool
+	detail   string
+}
+
+func newLink(login Login) *link {
+	if login.MRU == 0 {
+		login.MRU = 1500
+	}
+	if login.EchoFailures == 0 {
+		login.EchoFailures = 3
+	}
+	return &link{login: login, stage: StageLink, lcp: negotiate.NewLCP(negotiate.LCPConfig{
+		MRU: login.MRU, Magic: login.Magic, AcceptAuthentication: acceptable(login),
+		EchoInterval: login.EchoInterval, EchoFailures: login.EchoFailures, Timing: login.Timing,
+	})}
+}
+
+// acceptable translates the methods for LCP. Without credentials there is none.
+func acceptable(login Login) []negotiate.AuthProtocol {
+	var list []negotiate.AuthProtocol
+	if login.Credentials == nil {
+		return nil
+	}
+	for _, m := range login.Methods {
+		switch m {
+		case aaa.PAP:
+			list = append(list, negotiate.AuthPAP)
+		case aaa.CHAP:
+			list = append(list, negotiate.AuthCHAPMD5)
+		case aaa.MSCHAPv2:
+			list = append(list, negotiate.AuthMSCHAPv2)
+		}
+	}
+	return list
+}
+
+// start begins with LCP.
+func (l *link) start(now time.Time, out *linkOut) {
+	l.lcp.Open(now, &l.lcpOut)
+	l.lcp.Up(now, &l.lcpOut)
+	l.settleLCP(now, out)
+}
+
+// receive takes one frame from the server.
+func (l *link) receive(f ppp.Frame, now time.Time, out *linkOut) {
+	l.lcp.Alive(now)
+	if !l.nudged {
+		l.nudged = true
+		if f.Protocol != ppp.LCP {
+			l.lcp.Nudge(now, &l.lcpOut)
+		}
+	}
+	switch f.Protocol {
+	case ppp.LCP:
+		l.lcp.Receive(f.Packet, now, &l.lcpOut)
+		l.settleLCP(now, out)
+	case ppp.PAP, ppp.CHAP:
+		l.receiveLogin(f, now, out)
+	case ppp.IPCP:
+		l.receiveIPCP(f, now, out)
+	case ppp.IPv4:
+		if l.stage == StageUp && !l.leaving {
+			out.packet = f.Packet
+		}
+	default:
+		l.lcp.RejectProtocol(f.Protocol, f.Packet, now, &l.lcpOut)
+		l.settleLCP(now, out)
+	}
+}
+
+func (l *link) receiveLogin(f ppp.Frame, now time.Time, out *linkOut) {
+	if l.peer == nil {
+		l.keep(f, StageAuthentication)
+		return
+	}
+	l.peer.Receive(f, now, &l.authOut)
+	l.settleLogin(now, out)
+}
+
+func (l *link) receiveIPCP(f ppp.Frame, now time.Time, out *linkOut) {
+	if l.ipcp == nil {
+		l.keep(f, StageAddress)
+		return
+	}
+	l.ipcp.Receive(f.Packet, now, &l.ipcpOut)
+	l.settleIPCP(now, out)
+}
+
+// keep saves a frame that came before its turn, because the server would repeat it only seconds later.
+func (l *link) keep(f ppp.Frame, turn Stage) {
+	if l.stage >= turn || len(l.early) >= maxEarly {
+		return
+	}
+	l.early = append(l.early, ppp.Frame{Protocol: f.Protocol, Packet: slices.Clone(f.Packet)})
+}
+
+// replay takes out the kept frames that match and receives them.
+func (l *link) replay(now time.Time, out *linkOut, match func(ppp.Protocol) bool) {
+	var due, rest []ppp.Frame
+	for _, f := range l.early {
+		if match(f.Protocol) {
+			due = append(due, f)
+		} else {
+			rest = append(rest, f)
+		}
+	}
+	l.early = rest
+	for _, f := range due {
+		l.receive(f, now, out)
+	}
+}
+
+// settleLCP carries out what LCP wants.
+func (l *link) settleLCP(now time.Time, out *linkOut) {
+	o := l.lcpOut
+	l.lcpOut = negotiate.Out{}
+	out.frames = append(out.frames, o.Frames...)
+	for _, p := range o.PeerRejected {
+		if p == ppp.IPCP && l.ipcp != nil {
+			l.end(out, ending{cause: CauseNoIPCP, byServer: true})
+		}
+	}
+	for _, change := range o.Changes {
+		switch change {
+		case negotiate.LayerUp:
+			l.linkUp(now, out)
+		case negotiate.LayerDown:
+			l.linkDown(out)
+		case negotiate.LayerFinished:
+			l.end(out, l.linkEnding())
+		}
+	}
+}
+
+// linkUp follows the agreement on LCP: say who we are, or go on to the address.
+func (l *link) linkUp(now time.Time, out *linkOut) {
+	l.method = methodOf(l.lcp.Result().Authentication)
+	if l.method == aaa.MethodNone {
+		if !l.mayGoUnnamed() {
+			l.end(out, ending{cause: CauseNotAuthenticated})
+			return
+		}
+		l.openAddress(now, out)
+		return
+	}
+	l.stage = StageAuthentication
+	l.peer = authenticate.NewPeer(authenticate.PeerConfig{
+		Method: l.method, Name: l.login.User, Credentials: l.login.Credentials, Timeout: l.login.Timeout,
+	})
+	l.peer.Start(now, &l.authOut)
+	l.settleLogin(now, out)
+	l.replay(now, out, func(p ppp.Protocol) bool { return p != ppp.IPCP })
+}
+
+// mayGoUnnamed tells whether a server that asks for no name is acceptable.
+func (l *link) mayGoUnnamed() bool {
+	return len(l.login.Methods) == 0 || slices.Contains(l.login.Methods, aaa.MethodNone)
+}
+
+func methodOf(p negotiate.AuthProtocol) aaa.Method {
+	switch p {
+	case negotiate.AuthPAP:
+		return aaa.PAP
+	case negotiate.AuthCHAPMD5:
+		return aaa.CHAP
+	case negotiate.AuthMSCHAPv2:
+		return aaa.MSCHAPv2
+	default:
+		return aaa.MethodNone
+	}
+}
+
+// linkDown follows the start of a renegotiation or of the end: what stands on LCP falls.
+func (l *link) linkDown(out *linkOut) {
+	if r := l.lcp.Reason(); !l.leaving && (r == negotiate.PeerTerminated || r == negotiate.EchoTimeout) {
+		l.end(out, l.linkEnding())
+		return
+	}
+	if l.stage == StageUp {
+		out.down = true
+	}
+	l.stage, l.peer, l.ipcp, l.message, l.early = StageLink, nil, nil, "", nil
+}
+
+// settleLogin carries out what the authentication wants.
+func (l *link) settleLogin(now time.Time, out *linkOut) {
+	o := l.authOut
+	l.authOut = authenticate.Out{}
+	out.frames = append(out.frames, o.Frames...)
+	switch {
+	case o.Done == nil:
+	case o.Done.OK:
+		l.message = o.Done.Message
+		if l.stage == StageAuthentication {
+			l.openAddress(now, out)
+		}
+	default:
+		l.end(out, loginEnding(o.Done))
+	}
+}
+
+// openAddress starts IPCP.
+func (l *link) openAddress(now time.Time, out *linkOut) {
+	l.stage = StageAddress
+	l.ipcp = negotiate.NewIPCP(negotiate.IPCPConfig{
+		Local: l.login.Address, RequestAddress: true, RequestDNS: l.login.WantDNS, Timing: l.login.Timing,
+	})
+	l.ipcp.Open(now, &l.ipcpOut)
+	l.ipcp.Up(now, &l.ipcpOut)
+	l.settleIPCP(now, out)
+	l.replay(now, out, func(p ppp.Protocol) bool { return p == ppp.IPCP })
+}
+
+// settleIPCP carries out what IPCP wants.
+func (l *link) settleIPCP(now time.Time, out *linkOut) {
+	o := l.ipcpOut
+	l.ipcpOut = negotiate.Out{}
+	out.frames = append(out.frames, o.Frames...)
+	for _, change := range o.Changes {
+		switch change {
+		case negotiate.LayerUp:
+			if !l.ipcp.Result().Local.IsValid() || l.ipcp.Result().Local.IsUnspecified() {
+				l.end(out, ending{cause: CauseNoAddress})
+				return
+			}
+			l.stage, out.up = StageUp, true
+		case negotiate.LayerDown:
+			if l.stage == StageUp {
+				l.stage, out.down = StageAddress, true
+			}
+		case negotiate.LayerFinished:
+			l.end(out, l.addressEnding())
+		}
+	}
+}
+
+// hangUp asks the server to end the link. With nothing agreed yet there is nobody to ask.
+func (l *link) hangUp(now time.Time, out *linkOut) {
+	if l.leaving || l.finished {
+		return
+	}
+	l.leaving = true
+	l.lcp.Close(now, &l.lcpOut)
+	l.settleLCP(now, out)
+}
+
+func (l *link) advance(now time.Time, out *linkOut) {
+	l.lcp.Advance(now, &l.lcpOut)
+	l.settleLCP(now, out)
+	if l.peer != nil {
+		l.peer.Advance(now, &l.authOut)
+		l.settleLogin(now, out)
+	}
+	if l.ipcp != nil {
+		l.ipcp.Advance(now, &l.ipcpOut)
+		l.settleIPCP(now, out)
+	}
+}
+
+func (l *link) deadline() time.Time {
+	if l.finished {
+		return time.Time{}
+	}
+	d := l.lcp.Deadline()
+	if l.peer != nil {
+		d = sooner(d, l.peer.Deadline())
+	}
+	if l.ipcp != nil {
+		d = sooner(d, l.ipcp.Deadline())
+	}
+	return d
+}
+
+// end says the last word, once.
+func (l *link) end(out *linkOut, e ending) {
+	if l.finished {
+		return
+	}
+	l.finished = true
+	if l.leaving {
+		e = ending{cause: CauseClosedByUs}
+	}
+	out.end = &e
+}
+
+// sooner is the earlier of two deadlines; zero means none.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}

@@ -83,3 +83,7 @@ type Hello struct{}
 
 // Type is TypeHello.
 func (Hello) Type() MessageType { return TypeHello }
+
+func (*Hello) set(Attribute, []byte) bool { return true }
+func (*Hello) missing() string            { return "" }
+func (m *Hello) done() Message            { return *m }

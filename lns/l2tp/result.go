@@ -1,6 +1,10 @@
 package l2tp
 
-import "strconv"
+import (
+	"encoding/binary"
+	"strconv"
+	"strings"
+)
 
 // ResultCode is the value of the Result Code AVP in StopCCN and CDN (RFC 2661 section 4.4.2). What Result means
 // depends on the message: use Words.
@@ -128,4 +132,29 @@ func word(table []string, i uint16) string {
 		return table[i]
 	}
 	return ""
+}
+
+// readResult reads the value of a Result Code AVP of at least 2 octets. Peers leave out the error code, and
+// Apple's client sends the result in host byte order with stale octets behind it. No result above 255 is
+// defined, so a low octet of 0 gives the swapped ones away.
+func readResult(v []byte) ResultCode {
+	r := ResultCode{Result: u16(v)}
+	if r.Result > 0xff && r.Result&0xff == 0 {
+		r.Result >>= 8
+		return r
+	}
+	if len(v) >= 4 {
+		r.Error = u16(v[2:])
+		r.Message = strings.ToValidUTF8(text(v[4:]), "\ufffd")
+	}
+	return r
+}
+
+func (r ResultCode) write(e *encoder) {
+	v := binary.BigEndian.AppendUint16(nil, r.Result)
+	if r.Error != 0 || r.Message != "" {
+		v = binary.BigEndian.AppendUint16(v, r.Error)
+		v = append(v, r.Message...)
+	}
+	e.avp(attrResultCode, v)
 }

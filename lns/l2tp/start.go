@@ -59,3 +59,124 @@ type SCCCN struct {
 
 // Type is TypeSCCCN.
 func (SCCCN) Type() MessageType { return TypeSCCCN }
+
+func (m *SCCRQ) set(a Attribute, v []byte) bool {
+	switch a {
+	case attrProtocolVersion:
+		m.ProtocolVersion = u16(v)
+	case attrHostName:
+		m.HostName = text(v)
+	case attrFramingCaps:
+		m.Framing = u32(v)
+	case attrBearerCaps:
+		m.Bearer = u32(v)
+	case attrTieBreaker:
+		m.TieBreaker = octets(v)
+	case attrFirmware:
+		m.Firmware = u16(v)
+	case attrVendorName:
+		m.Vendor = text(v)
+	case attrAssignedTunnel:
+		m.AssignedTunnel = TunnelID(u16(v))
+		return m.AssignedTunnel != 0
+	case attrReceiveWindow:
+		m.ReceiveWindow = u16(v)
+	case attrChallenge:
+		m.Challenge = octets(v)
+	}
+	return true
+}
+
+func (m *SCCRQ) missing() string {
+	return missingOfStart(m.ProtocolVersion, m.HostName, m.AssignedTunnel)
+}
+func (m *SCCRQ) done() Message { return *m }
+
+func (m SCCRQ) write(e *encoder) {
+	e.u16(attrProtocolVersion, versionOr10(m.ProtocolVersion))
+	e.text(attrHostName, m.HostName)
+	e.u32(attrFramingCaps, m.Framing)
+	e.mayU32(attrBearerCaps, m.Bearer)
+	e.mayBytes(attrTieBreaker, m.TieBreaker)
+	e.mayU16(attrFirmware, m.Firmware)
+	e.mayText(attrVendorName, m.Vendor)
+	e.u16(attrAssignedTunnel, uint16(m.AssignedTunnel))
+	e.mayU16(attrReceiveWindow, m.ReceiveWindow)
+	e.mayBytes(attrChallenge, m.Challenge)
+}
+
+func (m *SCCRP) set(a Attribute, v []byte) bool {
+	switch a {
+	case attrProtocolVersion:
+		m.ProtocolVersion = u16(v)
+	case attrHostName:
+		m.HostName = text(v)
+	case attrFramingCaps:
+		m.Framing = u32(v)
+	case attrBearerCaps:
+		m.Bearer = u32(v)
+	case attrFirmware:
+		m.Firmware = u16(v)
+	case attrVendorName:
+		m.Vendor = text(v)
+	case attrAssignedTunnel:
+		m.AssignedTunnel = TunnelID(u16(v))
+		return m.AssignedTunnel != 0
+	case attrReceiveWindow:
+		m.ReceiveWindow = u16(v)
+	case attrChallenge:
+		m.Challenge = octets(v)
+	case attrChallengeResponse:
+		m.ChallengeResponse = octets(v)
+	}
+	return true
+}
+
+func (m *SCCRP) missing() string {
+	return missingOfStart(m.ProtocolVersion, m.HostName, m.AssignedTunnel)
+}
+func (m *SCCRP) done() Message { return *m }
+
+func (m SCCRP) write(e *encoder) {
+	e.u16(attrProtocolVersion, versionOr10(m.ProtocolVersion))
+	e.text(attrHostName, m.HostName)
+	e.u32(attrFramingCaps, m.Framing)
+	e.mayU32(attrBearerCaps, m.Bearer)
+	e.mayU16(attrFirmware, m.Firmware)
+	e.mayText(attrVendorName, m.Vendor)
+	e.u16(attrAssignedTunnel, uint16(m.AssignedTunnel))
+	e.mayU16(attrReceiveWindow, m.ReceiveWindow)
+	e.mayBytes(attrChallenge, m.Challenge)
+	e.mayBytes(attrChallengeResponse, m.ChallengeResponse)
+}
+
+func (m *SCCCN) set(a Attribute, v []byte) bool {
+	if a == attrChallengeResponse {
+		m.ChallengeResponse = octets(v)
+	}
+	return true
+}
+
+func (m *SCCCN) missing() string { return "" }
+func (m *SCCCN) done() Message   { return *m }
+
+func (m SCCCN) write(e *encoder) { e.mayBytes(attrChallengeResponse, m.ChallengeResponse) }
+
+func missingOfStart(version uint16, host string, tunnel TunnelID) string {
+	switch {
+	case tunnel == 0:
+		return attrAssignedTunnel.String()
+	case version == 0:
+		return attrProtocolVersion.String()
+	case host == "":
+		return attrHostName.String()
+	}
+	return ""
+}
+
+func versionOr10(v uint16) uint16 {
+	if v == 0 {
+		return Version10
+	}
+	return v
+}

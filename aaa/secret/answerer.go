@@ -42,9 +42,9 @@ func (a *Answerer) MSCHAPv2(challenge []byte) []byte {
 	}
 	response := make([]byte, responseLength)
 	copy(response, a.peerChallenge[:])
-	nt := ntResponse(a.name, challenge, a.peerChallenge[:], a.credential.hash)
+	nt := ntResponse(a.name, challenge, a.peerChallenge[:], a.credential.material().hash)
 	copy(response[ntResponseOffset:], nt)
-	a.expected = authenticatorResponse(a.name, challenge, a.peerChallenge[:], nt, a.credential.hash)
+	a.expected = authenticatorResponse(a.name, challenge, a.peerChallenge[:], nt, a.credential.material().hash)
 	return response
 }
 

@@ -57,7 +57,7 @@ func (c Credential) lack(m aaa.Method) string {
 	switch {
 	case m == aaa.CHAP && c.kind == kindNTHash:
 		return "CHAP needs the clear password, only the NT hash is stored; use mschapv2 or pap, or store the password"
-	case m == aaa.PAP && len(c.clear.Reveal()) > MaxPAPOctets:
+	case m == aaa.PAP && len(c.material().clear.Reveal()) > MaxPAPOctets:
 		return "the stored password is longer than the 255 octets PAP can carry"
 	}
 	return ""
@@ -70,15 +70,15 @@ func (c Credential) checkPAP(p aaa.Proof) bool {
 	isClear := subtle.ConstantTimeByteEq(uint8(c.kind), uint8(kindClear))
 	isHash := subtle.ConstantTimeByteEq(uint8(c.kind), uint8(kindNTHash))
 
-	want, got := sha256.Sum256([]byte(c.clear.Reveal())), sha256.Sum256([]byte(shown))
+	want, got := sha256.Sum256([]byte(c.material().clear.Reveal())), sha256.Sum256([]byte(shown))
 	clearMatch := subtle.ConstantTimeCompare(want[:], got[:])
 	shownHash := ntHash(shown)
-	hashMatch := subtle.ConstantTimeCompare(c.hash[:], shownHash[:])
+	hashMatch := subtle.ConstantTimeCompare(c.material().hash[:], shownHash[:])
 	return isClear&clearMatch|isHash&hashMatch == 1
 }
 
 func (c Credential) checkCHAP(p aaa.Proof) bool {
-	want := chapResponse(p.Identifier, c.clear.Reveal(), p.Challenge)
+	want := chapResponse(p.Identifier, c.material().clear.Reveal(), p.Challenge)
 	match := subtle.ConstantTimeCompare(want[:], p.Response)
 	return match&subtle.ConstantTimeByteEq(uint8(c.kind), uint8(kindClear)) == 1
 }
@@ -97,8 +97,8 @@ func (c Credential) checkMSCHAPv2(name string, p aaa.Proof) (bool, string) {
 	peerChallenge := p.Response[:challengeLength]
 	shown := p.Response[ntResponseOffset : ntResponseOffset+ntResponseLength]
 
-	want := ntResponse(name, p.Challenge, peerChallenge, c.hash)
-	reply := authenticatorResponse(name, p.Challenge, peerChallenge, shown, c.hash)
+	want := ntResponse(name, p.Challenge, peerChallenge, c.material().hash)
+	reply := authenticatorResponse(name, p.Challenge, peerChallenge, shown, c.material().hash)
 	match := subtle.ConstantTimeCompare(want, shown) == 1 && c.kind != kindDummy
 	return match, reply
 }

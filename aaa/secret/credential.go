@@ -33,11 +33,28 @@ const (
 
 // Credential is what is stored to check an account's proofs. The zero value is the dummy: it never matches, and a check
 // against it costs the same as any other, so that an unknown name takes as long as a wrong password.
+//
+// What is held stands behind a pointer, so that fmt cannot print it even from an unexported field of another struct.
 type Credential struct {
 	kind  kind
+	held  *material // nil for the dummy
+	fault error     // why the clear password cannot be used
+}
+
+// material is what must never be printed.
+type material struct {
 	clear aaa.Secret
 	hash  [16]byte // the NT hash: MD4 over the password in UTF-16, little endian
-	fault error    // why the clear password cannot be used
+}
+
+// nothing is what the dummy is checked against.
+var nothing material
+
+func (c Credential) material() *material {
+	if c.held == nil {
+		return &nothing
+	}
+	return c.held
 }
 
 // Clear is a credential that holds the password itself. It checks every method. A password that cannot be used (see
@@ -47,12 +64,14 @@ func Clear(password aaa.Secret) Credential {
 	if err := validate(text); err != nil {
 		return Credential{fault: err}
 	}
-	return Credential{kind: kindClear, clear: password, hash: ntHash(text)}
+	return Credential{kind: kindClear, held: &material{clear: password, hash: ntHash(text)}}
 }
 
 // NTHash is a credential that holds only the NT hash. It checks PAP and MS-CHAPv2; CHAP needs the clear password. The
 // hash is as good as the password for MS-CHAPv2: guard it the same.
-func NTHash(hash [16]byte) Credential { return Credential{kind: kindNTHash, hash: hash} }
+func NTHash(hash [16]byte) Credential {
+	return Credential{kind: kindNTHash, held: &material{hash: hash}}
+}
 
 // Validate says why the credential can never match: ErrEmpty, ErrNotText or ErrTooLong; nil if it is fit for use. The
 // dummy is not at fault.
@@ -66,7 +85,7 @@ func (c Credential) String() string {
 	return [...]string{kindDummy: "no credential", kindClear: "clear password", kindNTHash: "NT hash"}[c.kind]
 }
 
-// GoString is String: %#v would print the hash.
+// GoString is String.
 func (c Credential) GoString() string { return c.String() }
 
 func validate(password string) error {

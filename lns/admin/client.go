@@ -15,7 +15,7 @@ import (
 )
 
 // requestTime bounds one request of the client as a whole.
-const requestTime = 30 * time.Second
+const requestTime = time.Minute
 
 // Client asks a running server. Its errors are *[NotRunningError] when nobody answers and *[Error] when the server says
 // no. It is safe for concurrent use.

@@ -35,7 +35,6 @@ func tunnelFrom(t *lns.TunnelInfo, now time.Time) Tunnel {
 		Since:         t.Since,
 		Age:           secondsSince(t.Since, now),
 		LastHeard:     t.LastHeard,
-		NextNs:        t.SequencedN,
 	}
 }
 

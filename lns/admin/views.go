@@ -20,7 +20,6 @@ type Tunnel struct {
 	Since         time.Time  `json:"since,omitzero"`
 	Age           int64      `json:"age_seconds"`
 	LastHeard     time.Time  `json:"last_heard,omitzero"`
-	NextNs        uint16     `json:"next_ns"` // Ns of the next control message we send
 }
 
 // Session is one L2TP call and the PPP link on it. Rx is from the peer, Tx is to the peer; octets are those of IP packets.

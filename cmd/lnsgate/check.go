@@ -1,0 +1,79 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"lnsgate/configs"
+
+	"github.com/spf13/cobra"
+)
+
+func newCheckCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "check -c FILE",
+		Short: "Check a configuration file without starting anything",
+		Long: `check reads the file as serve would and reports every fault at once, each with its place, then what is allowed but
+unwise. The exit code is 1 when there is a fault, and 0 when there are only warnings.`,
+		Example: `  lnsgate check -c /etc/lnsgate/lnsgate.yaml
+  lnsgate check -c new.yaml && mv new.yaml /etc/lnsgate/lnsgate.yaml && lnsgate reload`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return check(cmd.OutOrStdout(), file) },
+	}
+	addConfigFlag(cmd, &file)
+	return cmd
+}
+
+// addConfigFlag adds -c, which has no default: the wrong file by accident is worse than one word more to type.
+func addConfigFlag(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVarP(file, "config", "c", "", "configuration file (required)")
+}
+
+// check prints faults and warnings to w. Its error counts the faults.
+func check(w io.Writer, file string) error {
+	if file == "" {
+		return errors.New("name the configuration file: lnsgate check -c FILE")
+	}
+	config, warnings, err := configs.Load(file)
+	var faults *configs.Faults
+	if err != nil && !errors.As(err, &faults) {
+		return err
+	}
+	var text strings.Builder
+	if faults != nil {
+		for _, fault := range faults.List {
+			fmt.Fprintf(&text, "%s: fault: %s\n", file, fault)
+		}
+	}
+	for _, warning := range warnings {
+		fmt.Fprintf(&text, "%s: warning: %s\n", file, warning)
+	}
+	if faults == nil {
+		fmt.Fprintf(&text, "%s: %s\n", file, summary(config, len(warnings)))
+	}
+	if _, err := io.WriteString(w, text.String()); err != nil {
+		return err
+	}
+	if faults != nil {
+		return fmt.Errorf("%s cannot be used: %s", file, count(len(faults.List), "fault"))
+	}
+	return nil
+}
+
+// summary says in one line what the file defines.
+func summary(c *configs.Config, warnings int) string {
+	verdict := "good"
+	if warnings > 0 {
+		verdict = "usable, with " + count(warnings, "warning")
+	}
+	return fmt.Sprintf("%s: %s, %s, %s, %s, %s, %s", verdict,
+		count(len(c.Listen), "listening socket"),
+		count(len(c.VirtualTemplates), "virtual template"),
+		count(len(c.L2TPGroups), "l2tp group"),
+		count(len(c.Domains), "domain"),
+		count(len(c.Pools), "pool"),
+		count(len(c.Users), "user"))
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"lnsgate/lns/datapath"
+	"lnsgate/lns/lac"
+	"lnsgate/lns/transport"
+)
+
+// loadLine is one socket of a load: what a shard sends goes to the server, what comes in goes to the shard.
+type loadLine struct {
+	transport *transport.Transport
+	path      datapath.Path
+	shard     *lac.Shard
+}
+
+// SendBatch implements lac.BatchWire.
+func (l *loadLine) SendBatch(datagrams [][]byte) error {
+	return l.transport.SendBatch(l.path, datagrams)
+}
+
+// Datagram implements transport.Receiver.
+func (l *loadLine) Datagram(from datapath.Path, b []byte) {
+	if from.Remote == l.path.Remote {
+		l.shard.Deliver(b)
+	}
+}
+
+// Flush implements transport.Receiver.
+func (l *loadLine) Flush() { l.shard.Flush() }
+
+// load places many calls and reports.
+func (p *dialPlan) load(ctx context.Context, stdout io.Writer) error {
+	o := p.options
+	t, err := openDialTransport(p.server, o.sockets)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	path, err := t.PathTo(p.server)
+	if err != nil {
+		return err
+	}
+	lines := make([]*loadLine, o.sockets)
+	cfg := lac.LoadConfig{
+		Count: o.count, Rate: o.rate, Concurrency: o.concurrency, SessionsPerTunnel: o.perTunnel,
+		Hold: p.hold, KeepUp: p.forever, Tunnel: p.tunnelConfig(), Login: p.login,
+	}
+	for i := range lines {
+		lines[i] = &loadLine{transport: t, path: path}
+		lines[i].path.Socket = uint8(i)
+		cfg.Wires = append(cfg.Wires, lines[i])
+	}
+	load, err := lac.NewLoad(cfg)
+	if err != nil {
+		return err
+	}
+	for i := range lines {
+		lines[i].shard = load.Shard(i)
+	}
+	reading, stop := context.WithCancel(context.Background())
+	var others sync.WaitGroup
+	others.Go(func() { t.Run(reading, func(i int) transport.Receiver { return lines[i] }) })
+	others.Go(func() { watchLoad(reading, load, o, stdout) })
+	report := load.Run(ctx)
+	stop()
+	others.Wait()
+	printReport(stdout, o.json, report)
+	if report.Up < report.Asked || report.Dropped > 0 {
+		return fmt.Errorf("%d of %d set-ups failed, %d were not begun, %d sessions were lost",
+			report.Failed, report.Asked, report.Asked-report.Placed, report.Dropped)
+	}
+	return nil
+}
+
+// watchLoad prints how it stands once a second.
+func watchLoad(ctx context.Context, load *lac.Load, o *dialOptions, stdout io.Writer) {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	last := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+		r := load.Report()
+		if !o.json && (r.Up != last || !r.Complete()) {
+			fmt.Fprintf(stdout, "%d up, %d open, %d failed of %d; %d/s\n", r.Up, r.Open, r.Failed, r.Asked, r.Up-last)
+		}
+		last = r.Up
+	}
+}
+
+func printReport(stdout io.Writer, asJSON bool, r lac.Report) {
+	if asJSON {
+		encoder := json.NewEncoder(stdout)
+		encoder.SetEscapeHTML(false)
+		encoder.Encode(r)
+		return
+	}
+	fmt.Fprintf(stdout, "\n%d of %d set-ups succeeded in %s: %.0f per second\n", r.Up, r.Asked, round(r.SetUp), r.Rate)
+	if r.Up > 0 {
+		fmt.Fprintf(stdout, "  time from SCCRQ to address   p50 %s   p90 %s   p99 %s   max %s\n",
+			round(r.P50), round(r.P90), round(r.P99), round(r.Max))
+	}
+	for _, f := range r.Failures {
+		fmt.Fprintf(stdout, "  %d at %s: %s\n", f.Count, f.Step, f.Example)
+		if f.Advice != "" {
+			fmt.Fprintf(stdout, "    what to check: %s\n", f.Advice)
+		}
+	}
+}

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"encoding/hex"
+	"net/netip"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/aaa/local"
+	"lnsgate/aaa/secret"
+	"lnsgate/configs"
+	"lnsgate/lns"
+	"lnsgate/lns/transport"
+	"lnsgate/pool"
+	"lnsgate/pool/memory"
+)
+
+// The functions below map the configuration file, field by field, to what each room wants to know.
+
+func engineConfig(c *configs.Config) *lns.Config {
+	e := &lns.Config{Limits: lns.Limits{
+		Tunnels:               c.Limits.Tunnels,
+		Sessions:              c.Limits.Sessions,
+		SessionsPerTunnel:     c.Limits.SessionsPerTunnel,
+		HalfOpen:              c.Limits.HalfOpen,
+		HalfOpenPerSource:     c.Limits.HalfOpenPerSource,
+		Authentications:       c.Limits.PendingAuthentications,
+		AuthenticationTimeout: c.Limits.AuthenticationTimeout,
+		SetupTimeout:          c.Limits.SetupTimeout,
+	}}
+	for _, t := range c.VirtualTemplates {
+		e.Templates = append(e.Templates, templateConfig(t))
+	}
+	for _, g := range c.L2TPGroups {
+		e.Groups = append(e.Groups, groupConfig(g))
+	}
+	return e
+}
+
+func templateConfig(t configs.VirtualTemplate) lns.Template {
+	mss := int(t.TCPMSS)
+	switch t.TCPMSS {
+	case configs.MSSAuto:
+		mss = lns.MSSAuto
+	case configs.MSSOff:
+		mss = 0
+	}
+	return lns.Template{
+		Name:         t.Name,
+		Address:      t.Address.Addr(),
+		Methods:      methods(t.PPPAuthentication),
+		MRU:          uint16(t.MRU),
+		MSS:          mss,
+		DNS:          pair(t.DNS),
+		EchoInterval: t.EchoInterval,
+		EchoFailures: t.EchoFailures,
+		IdleTimeout:  t.IdleTimeout,
+	}
+}
+
+func groupConfig(g configs.L2TPGroup) lns.Group {
+	return lns.Group{
+		Name:              g.Name,
+		HostNames:         g.TunnelNames,
+		Sources:           g.Sources,
+		Template:          g.VirtualTemplate,
+		LocalName:         g.TunnelName,
+		Secret:            aaa.NewSecret(g.TunnelSecret.Reveal()),
+		Authenticate:      g.TunnelAuthentication,
+		HideAVPs:          g.HideAVPs,
+		Hello:             g.HelloInterval,
+		ReceiveWindow:     uint16(g.ReceiveWindow),
+		RetransmitFirst:   g.RetransmitFirst,
+		RetransmitCap:     g.RetransmitCap,
+		Transmissions:     g.Transmissions,
+		TolerateUnknown:   g.TolerateUnknownMandatory,
+		ProxyLCP:          g.ProxyLCP == configs.Use,
+		ProxyAuthenticate: g.ProxyAuthentication == configs.Use,
+		AlwaysSequence:    g.DataSequencing == configs.SequenceAlways,
+		Domain:            g.Domain,
+		DefaultDomain:     g.DefaultDomain,
+		IdleTunnel:        g.IdleTunnelTimeout,
+	}
+}
+
+func transportConfig(c *configs.Config) transport.Config {
+	perSource := float64(c.Limits.NewTunnelsPerSecondPerSource)
+	budget := func(times float64) transport.Budget {
+		return transport.Budget{Rate: perSource * times, Burst: int(perSource*times) * 2}
+	}
+	return transport.Config{
+		Listen:            c.Listen,
+		SocketsPerAddress: c.UDP.Sockets,
+		GSO:               transportSwitch(c.UDP.GSO),
+		GRO:               transportSwitch(c.UDP.GRO),
+		ReceiveBuffer:     int(c.UDP.ReceiveBuffer),
+		SendBuffer:        int(c.UDP.SendBuffer),
+		Admission:         transport.AdmissionConfig{Source: budget(1), Network: budget(5)},
+	}
+}
+
+func transportSwitch(s configs.Switch) transport.Switch {
+	switch s {
+	case configs.On:
+		return transport.On
+	case configs.Off:
+		return transport.Off
+	default:
+		return transport.Auto
+	}
+}
+
+func gatewayConfig(c *configs.Config) (aaa.Config, error) {
+	backend, err := local.New(accounts(c.Users))
+	if err != nil {
+		return aaa.Config{}, err
+	}
+	g := aaa.Config{DefaultDomain: c.DefaultDomain, Backends: []aaa.Backend{backend}}
+	for _, d := range c.Domains {
+		g.Domains = append(g.Domains, aaa.Domain{
+			Name:            d.Name,
+			Aliases:         d.Aliases,
+			Chain:           d.Authentication,
+			Methods:         methods(d.Methods),
+			ContinueOnError: d.OnBackendError == configs.Continue,
+			Pools:           d.Pools,
+			DNS:             pair(d.DNS),
+			NBNS:            pair(d.NBNS),
+			SessionTimeout:  d.SessionTimeout,
+			IdleTimeout:     d.IdleTimeout,
+			MTU:             d.MTU,
+			VirtualTemplate: d.VirtualTemplate,
+		})
+	}
+	return g, nil
+}
+
+func accounts(users []configs.User) []local.Account {
+	var as []local.Account
+	for _, u := range users {
+		as = append(as, local.Account{
+			Name:           u.Name,
+			Credential:     credential(u),
+			Disabled:       u.Disabled,
+			Address:        u.Address,
+			Pools:          u.Pools,
+			DNS:            pair(u.DNS),
+			NBNS:           pair(u.NBNS),
+			SessionTimeout: u.SessionTimeout,
+			IdleTimeout:    u.IdleTimeout,
+			MTU:            u.MTU,
+		})
+	}
+	return as
+}
+
+// credential is what the file stores of a user. The loader has checked the form of the hash.
+func credential(u configs.User) secret.Credential {
+	if u.NTHash.IsZero() {
+		return secret.Clear(aaa.NewSecret(u.Password.Reveal()))
+	}
+	var hash [16]byte
+	hex.Decode(hash[:], []byte(u.NTHash.Reveal()))
+	return secret.NTHash(hash)
+}
+
+// poolConfig excludes from every pool the addresses of the virtual templates: they are ours.
+func poolConfig(c *configs.Config) memory.Config {
+	m := memory.Config{Now: time.Now}
+	var ours []pool.Range
+	for _, t := range c.VirtualTemplates {
+		ours = append(ours, pool.Range{First: t.Address.Addr(), Last: t.Address.Addr()})
+	}
+	for _, p := range c.Pools {
+		q := pool.Pool{Name: p.Name, Quarantine: p.Quarantine, Sticky: p.Sticky}
+		for _, r := range p.Ranges {
+			q.Ranges = append(q.Ranges, pool.Range{First: r.First, Last: r.Last})
+		}
+		for _, e := range p.Exclude {
+			q.Exclude = append(q.Exclude, pool.Range{First: e.First, Last: e.Last})
+		}
+		q.Exclude = append(q.Exclude, ours...)
+		m.Pools = append(m.Pools, q)
+	}
+	for _, u := range c.Users {
+		if u.Address.IsValid() {
+			m.Statics = append(m.Statics, pool.Static{Account: u.Name, Address: u.Address})
+		}
+	}
+	return m
+}
+
+func methods(ms []configs.Method) []aaa.Method {
+	var out []aaa.Method
+	for _, m := range ms {
+		switch m {
+		case configs.PAP:
+			out = append(out, aaa.PAP)
+		case configs.CHAP:
+			out = append(out, aaa.CHAP)
+		case configs.MSCHAPv2:
+			out = append(out, aaa.MSCHAPv2)
+		}
+	}
+	return out
+}
+
+// pair takes the first two of a list of servers: PPP has room for no more.
+func pair(addrs []netip.Addr) (p [2]netip.Addr) {
+	copy(p[:], addrs)
+	return p
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// newRootCommand makes the whole command line. Errors are printed once, by main, and without the page of usage that
+// would push them off the screen.
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "lnsgate",
+		Short: "L2TP network server (LNS) with an AAA gateway",
+		Long: `lnsgate lets people and branch offices dial into the headquarters network over L2TP (RFC 2661, UDP port 1701).
+It checks who they are, gives each an address from their department's pool and carries their traffic.`,
+		Example: `  lnsgate check -c /etc/lnsgate/lnsgate.yaml     is the configuration right?
+  lnsgate show sessions                          who is connected?
+  lnsgate kick l2tpuser                          end all sessions of a user`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          knownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w\n  see: %s --help", err, cmd.CommandPath())
+	})
+	root.AddCommand(
+		newShowCommand(),
+		newKickCommand(),
+		newReloadCommand(),
+		newCheckCommand(),
+		newVersionCommand(),
+	)
+	return root
+}
+
+// knownCommand makes a mistyped command an error that names its nearest match, not a page of help and success.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	hint := "see: " + cmd.CommandPath() + " --help"
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean: " + cmd.CommandPath() + " " + near[0]
+	}
+	return fmt.Errorf("there is no command %q\n  %s", cmd.CommandPath()+" "+args[0], hint)
+}

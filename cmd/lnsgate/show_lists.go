@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"lnsgate/lns/admin"
+
+	"github.com/spf13/cobra"
+)
+
+func tunnelView() view {
+	return view{
+		name:  "tunnels",
+		short: "List the L2TP tunnels",
+		long: `One line per tunnel, by local id. LocalTID is the id we chose, RemoteTID the one the peer chose. Several clients
+behind one NAT address differ in the port. A state other than established that stays for more than a few seconds
+means that the peer's answers do not arrive here or ours not there: look at firewalls on the way (UDP 1701).`,
+		example: `  lnsgate show tunnels
+  lnsgate show tunnels -o json | jq '.[] | select(.state != "established")'`,
+		ask: func(ctx context.Context, c *admin.Client) (any, error) { return c.Tunnels(ctx) },
+		rows: func(t *table, got any) {
+			t.row("LocalTID", "RemoteTID", "RemoteAddress", "Port", "Sessions", "RemoteName", "Group", "State", "Age")
+			for _, v := range got.([]admin.Tunnel) {
+				t.row(v.LocalID, v.RemoteID, v.RemoteAddress, v.RemotePort, v.Sessions, v.RemoteName, v.Group, v.State,
+					duration(v.Age))
+			}
+		},
+	}
+}
+
+func sessionView() view {
+	var filter admin.SessionFilter
+	return view{
+		name:  "sessions",
+		short: "List the sessions: who is connected",
+		long: `One line per session, by local ids. Session is LocalTID/LocalSID and is what "lnsgate kick" takes. In is from the
+peer, Out is to the peer. A session without an address has not finished its login: its phase says where it stands.`,
+		example: `  lnsgate show sessions
+  lnsgate show sessions --user anna@sales
+  lnsgate show sessions --domain sales -o json | jq length`,
+		flags: func(cmd *cobra.Command) {
+			cmd.Flags().StringVar(&filter.User, "user", "", "only this user: the name as typed or the account, exactly")
+			cmd.Flags().StringVar(&filter.Domain, "domain", "", "only this domain")
+		},
+		ask: func(ctx context.Context, c *admin.Client) (any, error) { return c.Sessions(ctx, filter) },
+		rows: func(t *table, got any) {
+			t.row("Session", "RemoteSID", "RemoteAddress", "User", "Domain", "Address", "Phase", "UpSince", "Duration",
+				"In", "Out", "MRU")
+			for _, v := range got.([]admin.Session) {
+				t.row(v.Session, v.RemoteID, v.RemoteAddress, v.User, v.Domain, address(v.Address), v.Phase, moment(v.UpSince),
+					duration(v.Up), octets(v.RxOctets), octets(v.TxOctets), v.MRU)
+			}
+		},
+	}
+}
+
+func poolView() view {
+	return view{
+		name:  "pools",
+		short: "List the address pools and how full they are",
+		long: `One line per pool, in the order of the configuration. Quarantined addresses were given back a moment ago and rest;
+static ones are reserved for accounts. A pool with nothing free refuses logins, unless its domain names a next pool.`,
+		example: `  lnsgate show pools`,
+		ask:     func(ctx context.Context, c *admin.Client) (any, error) { return c.Pools(ctx) },
+		rows: func(t *table, got any) {
+			t.row("Pool", "Size", "Leased", "Quarantined", "Static", "Free", "Used")
+			for _, v := range got.([]admin.Pool) {
+				t.row(v.Name, v.Size, v.Leased, v.Quarantined, v.Static, v.Free, percent(v.Size-min(v.Free, v.Size), v.Size))
+			}
+		},
+	}
+}
+
+func domainView() view {
+	return view{
+		name:  "domains",
+		short: "List the domains: who checks their users and what they get",
+		long: `One line per domain, in the order of the configuration. The default domain, marked *, serves names typed without
+a domain. Authentication lists the back ends in the order they are asked, Pools in the order they are used.`,
+		example: `  lnsgate show domains`,
+		ask:     func(ctx context.Context, c *admin.Client) (any, error) { return c.Domains(ctx) },
+		rows: func(t *table, got any) {
+			t.row("Domain", "Default", "Sessions", "Authentication", "Methods", "Pools", "DNS", "SessionTimeout", "IdleTimeout")
+			for _, v := range got.([]admin.Domain) {
+				t.row(v.Name, mark(v.Default), v.Sessions, strings.Join(v.Authentication, ","), strings.Join(v.Methods, ","),
+					strings.Join(v.Pools, ","), addresses(v.DNS), limit(v.SessionTimeout), limit(v.IdleTimeout))
+			}
+		},
+	}
+}
+
+func counterView() view {
+	return view{
+		name:  "counters",
+		short: "List the counters: what was carried, refused and dropped, by reason",
+		long: `One line per counter, by name, since the server started. Run it twice and compare: a drop counter that grows names
+the reason why packets or logins are lost.`,
+		example: `  lnsgate show counters | grep drop`,
+		ask:     func(ctx context.Context, c *admin.Client) (any, error) { return c.Counters(ctx) },
+		rows: func(t *table, got any) {
+			counters := got.(map[string]uint64)
+			t.row("Counter", "Value")
+			for _, name := range slices.Sorted(maps.Keys(counters)) {
+				t.row(name, counters[name])
+			}
+		},
+	}
+}

@@ -47,6 +47,7 @@ const (
 	SessionTimeout  // the longest life of a session is over
 	Kicked          // an administrator ended the session
 	AccountChanged  // the account was deleted, disabled or changed
+	Displaced       // the same account logged in again and needs its address
 	Shutdown        // lnsgate is stopping
 	InternalFailure // a fault of lnsgate itself
 	causeCount
@@ -85,6 +86,7 @@ var sentences = [causeCount]string{
 	SessionTimeout:            "the session timeout is over",
 	Kicked:                    "an administrator ended the session",
 	AccountChanged:            "the account was deleted, disabled or changed",
+	Displaced:                 "a newer login of the same account took its place",
 	Shutdown:                  "lnsgate is stopping",
 	InternalFailure:           "an internal fault of lnsgate",
 }

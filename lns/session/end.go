@@ -1,0 +1,101 @@
+package session
+
+import (
+	"time"
+
+	"lnsgate/lns/l2tp"
+	"lnsgate/lns/negotiate"
+	"lnsgate/lns/trace"
+	"lnsgate/pool"
+)
+
+// Close ends the session politely: user traffic stops, LCP says goodbye, and once the peer has acknowledged that, or has not in
+// time, the call is over. Only the first verdict counts.
+func (s *Session) Close(v trace.Verdict, now time.Time, out *Out) {
+	if s.phase == Closing || s.phase == Ended {
+		return
+	}
+	s.conclude(v)
+	if s.phase == Early {
+		s.end(out)
+		return
+	}
+	s.closeLink(now, out)
+}
+
+// Lost ends the session at once: its call or tunnel is already gone.
+func (s *Session) Lost(v trace.Verdict, out *Out) {
+	if s.phase == Ended {
+		return
+	}
+	if s.phase != Closing {
+		s.conclude(v)
+	}
+	s.end(out)
+	out.End.PeerKnows = true
+}
+
+// Drop ends the session at once. The peer and the LAC are told, and not waited for.
+func (s *Session) Drop(v trace.Verdict, now time.Time, out *Out) {
+	if s.phase == Ended {
+		return
+	}
+	if s.phase != Closing {
+		s.conclude(v)
+	}
+	if s.lcp != nil {
+		s.phase = Closing
+		s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.Close(now, o) })
+	}
+	s.end(out)
+}
+
+func (s *Session) closeLink(now time.Time, out *Out) {
+	out.Suspend, out.Open = true, nil
+	s.phase = Closing
+	s.setupBy, s.endBy = time.Time{}, time.Time{}
+	s.closeBy = now.Add(closeTimeout)
+	s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.Close(now, o) })
+}
+
+func (s *Session) conclude(v trace.Verdict) {
+	s.verdict, s.result, s.endedIn = v, resultFor(v.Cause), s.phase
+	s.awaiting = false
+}
+
+// end is the last act: everything held is given back.
+func (s *Session) end(out *Out) {
+	if s.phase == Ended {
+		return
+	}
+	s.phase = Ended
+	s.early, s.awaiting = nil, false
+	out.Suspend, out.Open, out.Ask, out.Address = true, nil, nil, nil
+	s.giveBack(out)
+	out.End = &End{Verdict: s.verdict, Result: s.result}
+}
+
+func (s *Session) giveBack(out *Out) {
+	if s.lease.Address.IsValid() {
+		lease := s.lease
+		out.Return = &lease
+		s.lease = pool.Lease{}
+	}
+}
+
+// resultFor chooses what a CDN says about a verdict (RFC 2661 section 4.4.2). The peer learns the kind of the cause, not whose
+// name or password was wrong.
+func resultFor(c trace.Cause) l2tp.ResultCode {
+	switch c {
+	case trace.EchoLost, trace.PeerTerminated, trace.TunnelLost:
+		return l2tp.ResultCode{Result: l2tp.CDNCarrierLost}
+	case trace.NoAddress, trace.AddressInUse, trace.AddressFault, trace.TooManySessions:
+		return l2tp.ResultCode{Result: l2tp.CDNError, Error: l2tp.ErrNoResources, Message: c.String()}
+	case trace.NoPool, trace.DataPathFault, trace.InternalFailure:
+		return l2tp.ResultCode{Result: l2tp.CDNError, Error: l2tp.ErrVendor, Message: c.String()}
+	case trace.SetupTimeout, trace.LinkNoAnswer, trace.IPCPNoAnswer, trace.AuthenticationNoAnswer:
+		return l2tp.ResultCode{Result: l2tp.CDNTimeout, Message: c.String()}
+	default:
+		return l2tp.ResultCode{Result: l2tp.CDNAdministrative, Message: c.String()}
+	}
+}

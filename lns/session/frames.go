@@ -1,0 +1,100 @@
+package session
+
+import (
+	"bytes"
+	"time"
+
+	"lnsgate/lns/authenticate"
+	"lnsgate/lns/negotiate"
+	"lnsgate/lns/ppp"
+)
+
+// A peer may be ahead of us: its IPCP Configure-Request right behind our CHAP Success, or its LCP Configure-Request in front of
+// the ICCN. Such frames are kept, a few of them and no long ones, until their phase has come.
+const (
+	maxEarlyFrames = 8
+	maxEarlyOctets = 1500
+)
+
+// Frame takes a PPP frame from the peer: what stands in a data message behind the L2TP header. It says false when the frame is
+// dropped as unreadable or out of place.
+func (s *Session) Frame(b []byte, now time.Time, out *Out) bool {
+	protocol, packet, err := ppp.ParseFrame(b)
+	if err != nil {
+		return false
+	}
+	return s.take(ppp.Frame{Protocol: protocol, Packet: packet}, now, out)
+}
+
+// take puts a frame where it belongs in the present phase.
+func (s *Session) take(f ppp.Frame, now time.Time, out *Out) bool {
+	switch {
+	case s.phase == Early:
+		return s.keep(f)
+	case s.phase == Ended:
+		return false
+	case f.Protocol == ppp.LCP:
+		s.takeLCP(f.Packet, now, out)
+		return true
+	case s.phase == Closing:
+		return false
+	case s.phase == Link:
+		s.nudge(now, out)
+		return s.keep(f)
+	case f.Protocol == ppp.PAP || f.Protocol == ppp.CHAP:
+		return s.takeAuth(f, now, out)
+	case s.phase < Network:
+		return s.keep(f)
+	case f.Protocol == ppp.IPCP:
+		s.stepIPCP(out, now, func(o *negotiate.Out) { s.ipcp.Receive(f.Packet, now, o) })
+		return true
+	case f.Protocol == ppp.IPv4:
+		return false // user data outside the data path: the session is only just opening or closing
+	default:
+		s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.RejectProtocol(f.Protocol, f.Packet, now, o) })
+		return true
+	}
+}
+
+func (s *Session) takeLCP(packet []byte, now time.Time, out *Out) {
+	s.nudge(now, out)
+	s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.Receive(packet, now, o) })
+}
+
+// nudge repeats our Configure-Request when the peer shows its first sign of life: the earlier ones came before it listened.
+func (s *Session) nudge(now time.Time, out *Out) {
+	if s.phase == Link {
+		s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.Nudge(now, o) })
+	}
+}
+
+func (s *Session) takeAuth(f ppp.Frame, now time.Time, out *Out) bool {
+	if s.auth == nil {
+		return false
+	}
+	s.stepAuth(out, now, func(o *authenticate.Out) { s.auth.Receive(f, now, o) })
+	return true
+}
+
+// keep stores a frame until its phase; a repeated one is stored once.
+func (s *Session) keep(f ppp.Frame) bool {
+	if len(s.early) >= maxEarlyFrames || len(f.Packet) > maxEarlyOctets {
+		return false
+	}
+	for _, k := range s.early {
+		if k.Protocol == f.Protocol && bytes.Equal(k.Packet, f.Packet) {
+			return true
+		}
+	}
+	s.early = append(s.early, ppp.Frame{Protocol: f.Protocol, Packet: bytes.Clone(f.Packet)})
+	return true
+}
+
+// replay takes the kept frames again after the phase has moved; those still too early are kept again.
+func (s *Session) replay(now time.Time, out *Out) {
+	kept := s.early
+	s.early = nil
+	for _, f := range kept {
+		s.take(f, now, out)
+	}
+}

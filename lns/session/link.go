@@ -1,0 +1,83 @@
+package session
+
+import (
+	"time"
+
+	"lnsgate/lns/l2tp"
+	"lnsgate/lns/negotiate"
+	"lnsgate/lns/trace"
+)
+
+// stepLCP lets LCP act and follows what changed.
+func (s *Session) stepLCP(out *Out, now time.Time, act func(*negotiate.Out)) {
+	var o negotiate.Out
+	act(&o)
+	out.Frames = append(out.Frames, o.Frames...)
+	for _, c := range o.Changes {
+		s.linkChanged(c, now, out)
+	}
+	for _, p := range o.PeerRejected {
+		s.protocolRejected(p, now, out)
+	}
+}
+
+func (s *Session) linkChanged(c negotiate.Change, now time.Time, out *Out) {
+	switch c {
+	case negotiate.LayerUp:
+		if s.phase == Link {
+			s.authenticate(now, out)
+		}
+	case negotiate.LayerDown:
+		if s.phase != Closing {
+			s.linkDown(out)
+		}
+	case negotiate.LayerFinished:
+		s.linkFinished(now, out)
+	}
+}
+
+// linkDown goes back to the start: the peer negotiates LCP again. The lease is kept, in case the same account comes back.
+func (s *Session) linkDown(out *Out) {
+	out.Suspend = out.Suspend || s.phase == Open
+	s.phase, s.auth, s.ipcp, s.awaiting = Link, nil, nil, false
+	s.early = nil
+}
+
+// linkFinished ends the session for LCP's reason, unless it is closing for one of ours.
+func (s *Session) linkFinished(now time.Time, out *Out) {
+	if s.phase != Closing {
+		s.conclude(linkVerdict(s.lcp.Reason(), s.lcp.PeerText()))
+		out.Suspend = true
+	}
+	s.end(out)
+}
+
+func linkVerdict(r negotiate.Reason, peerText string) trace.Verdict {
+	causes := map[negotiate.Reason]trace.Cause{
+		negotiate.PeerTerminated:        trace.PeerTerminated,
+		negotiate.NoAnswer:              trace.LinkNoAnswer,
+		negotiate.NotConverging:         trace.LinkNotConverging,
+		negotiate.Loop:                  trace.LinkLooped,
+		negotiate.MandatoryRejected:     trace.LinkRejected,
+		negotiate.AuthenticationRefused: trace.AuthenticationRefused,
+		negotiate.EchoTimeout:           trace.EchoLost,
+	}
+	return trace.Verdict{Cause: causes[r], Detail: peerText}
+}
+
+// adopt uses what a LAC has negotiated with the peer, where the policy allows it and it can be used.
+func (s *Session) adopt(call l2tp.ICCN, now time.Time, out *Out) bool {
+	if !s.policy.ProxyLCP || len(call.LastSentLCP) == 0 || len(call.LastReceivedLCP) == 0 {
+		return false
+	}
+	var o negotiate.Out
+	if s.lcp.Adopt(call.InitialReceivedLCP, call.LastSentLCP, call.LastReceivedLCP, now, &o) != nil {
+		return false
+	}
+	out.Frames = append(out.Frames, o.Frames...)
+	if s.policy.ProxyAuthentication && s.authenticateByProxy(call.ProxyAuth, now, out) {
+		return true
+	}
+	s.authenticate(now, out)
+	return true
+}

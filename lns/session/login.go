@@ -1,0 +1,189 @@
+package session
+
+import (
+	"errors"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/lns/authenticate"
+	"lnsgate/lns/l2tp"
+	"lnsgate/lns/negotiate"
+	"lnsgate/lns/trace"
+)
+
+// authenticate asks the peer who it is, by the protocol that LCP has agreed on.
+func (s *Session) authenticate(now time.Time, out *Out) {
+	s.phase = Authentication
+	s.method = methodOf(s.lcp.Result().Authentication)
+	if s.method == aaa.MethodNone {
+		s.Close(trace.Because(trace.AuthenticationRefused, "the link came up without an authentication protocol"), now, out)
+		return
+	}
+	s.auth = authenticate.NewAuthenticator(s.authConfig())
+	s.stepAuth(out, now, func(o *authenticate.Out) { s.auth.Start(now, o) })
+	s.replay(now, out)
+}
+
+func (s *Session) authConfig() authenticate.Config {
+	challenge := make([]byte, 16)
+	s.fill(challenge)
+	return authenticate.Config{
+		Protocol:   s.method,
+		LocalName:  s.policy.LocalName,
+		Challenge:  challenge,
+		Identifier: uint8(s.random32() >> 8),
+	}
+}
+
+// authenticateByProxy has the answer checked that the LAC has collected (RFC 2661 section 4.4.5). It says false when there is
+// none, or one of a kind that this virtual template does not offer: the peer is asked again then.
+func (s *Session) authenticateByProxy(p l2tp.ProxyAuth, now time.Time, out *Out) bool {
+	method, known := proxyMethod(p)
+	if !known || !offers(s.policy.Methods, method) {
+		return false
+	}
+	s.method = method
+	auth := authenticate.NewAuthenticator(s.authConfig())
+	var o authenticate.Out
+	if !auth.Adopt(authenticate.Collected{Name: p.Name, Identifier: p.ID, Challenge: p.Challenge, Response: p.Response}, now, &o) {
+		return false
+	}
+	s.phase, s.auth = Authentication, auth
+	s.followAuth(o, now, out)
+	return true
+}
+
+// stepAuth lets the authenticator act and follows what changed.
+func (s *Session) stepAuth(out *Out, now time.Time, act func(*authenticate.Out)) {
+	var o authenticate.Out
+	act(&o)
+	s.followAuth(o, now, out)
+}
+
+func (s *Session) followAuth(o authenticate.Out, now time.Time, out *Out) {
+	out.Frames = append(out.Frames, o.Frames...)
+	if o.Ask != nil {
+		s.name = o.Ask.Name
+		out.Ask = &Ask{Generation: s.await(), Name: o.Ask.Name, Proof: o.Ask.Proof}
+	}
+	if o.Done != nil && !o.Done.OK && s.phase == Authentication {
+		s.Close(answerVerdict(s.method, o.Done.Reason), now, out)
+	}
+}
+
+// answerVerdict is why an authenticator gave up by itself.
+func answerVerdict(m aaa.Method, r authenticate.Reason) trace.Verdict {
+	cause := trace.AuthenticationNoAnswer
+	if r == authenticate.NoAuthenticatorResponse {
+		cause = trace.AuthenticationUnavailable
+	}
+	return trace.Because(cause, "%s: %s", m, r)
+}
+
+// await numbers the answer that is now due; older ones are stale from here on.
+func (s *Session) await() uint32 {
+	s.generation++
+	s.awaiting = true
+	return s.generation
+}
+
+// arrived says whether an answer is the one that is awaited.
+func (s *Session) arrived(generation uint32) bool {
+	if !s.awaiting || generation != s.generation {
+		return false
+	}
+	s.awaiting = false
+	return true
+}
+
+// Authenticated takes the answer to an Ask. A stale one changes nothing.
+func (s *Session) Authenticated(generation uint32, d aaa.Decision, err error, now time.Time, out *Out) {
+	if s.phase != Authentication || !s.arrived(generation) {
+		return
+	}
+	if err != nil {
+		s.reject(err, now, out)
+		return
+	}
+	s.decision = d
+	s.stepAuth(out, now, func(o *authenticate.Out) {
+		s.auth.Resolve(authenticate.Result{OK: true, Reply: d.Reply}, now, o)
+	})
+	if s.phase != Authentication {
+		return // the verdict could not be given to the peer
+	}
+	s.phase = Address
+	if s.lease.Address.IsValid() {
+		if s.fits(d) {
+			s.negotiateAddress(now, out)
+			return
+		}
+		s.giveBack(out)
+	}
+	out.Address = &AddressAsk{Generation: s.await(), Decision: &s.decision}
+}
+
+// reject tells the peer no, in the same words for every reason, and the log why.
+func (s *Session) reject(err error, now time.Time, out *Out) {
+	s.conclude(loginVerdict(err))
+	s.phase = Closing // the peer's own reaction must not overwrite the verdict
+	s.stepAuth(out, now, func(o *authenticate.Out) { s.auth.Resolve(authenticate.Result{}, now, o) })
+	s.closeLink(now, out)
+}
+
+func loginVerdict(err error) trace.Verdict {
+	cause := trace.AuthenticationUnavailable
+	var no *aaa.Rejection
+	if errors.As(err, &no) {
+		cause = trace.AuthenticationRejected
+		switch no.Cause {
+		case aaa.Timeout:
+			cause = trace.AuthenticationTimeout
+		case aaa.BackendUnavailable:
+			cause = trace.AuthenticationUnavailable
+		}
+	}
+	return trace.Verdict{Cause: cause, Detail: err.Error()}
+}
+
+// fits says whether the lease from before a renegotiation serves the account that has now logged in.
+func (s *Session) fits(d aaa.Decision) bool {
+	return s.lease.Account == d.Account && (!d.Address.IsValid() || d.Address == s.lease.Address)
+}
+
+func methodOf(p negotiate.AuthProtocol) aaa.Method {
+	switch p {
+	case negotiate.AuthPAP:
+		return aaa.PAP
+	case negotiate.AuthCHAPMD5:
+		return aaa.CHAP
+	case negotiate.AuthMSCHAPv2:
+		return aaa.MSCHAPv2
+	default:
+		return aaa.MethodNone
+	}
+}
+
+// proxyMethod reads the Proxy Authen Type (RFC 2661 section 4.4.5). MS-CHAPv2 has no number there.
+func proxyMethod(p l2tp.ProxyAuth) (aaa.Method, bool) {
+	if !p.Present || p.Name == "" {
+		return aaa.MethodNone, false
+	}
+	switch p.Type {
+	case l2tp.ProxyAuthCHAP:
+		return aaa.CHAP, true
+	case l2tp.ProxyAuthPAP:
+		return aaa.PAP, true
+	default:
+		return aaa.MethodNone, false
+	}
+}
+
+func offers(methods []negotiate.AuthProtocol, m aaa.Method) bool {
+	for _, p := range methods {
+		if methodOf(p) == m {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,140 @@
+package session
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"lnsgate/lns/negotiate"
+	"lnsgate/lns/ppp"
+	"lnsgate/lns/trace"
+	"lnsgate/pool"
+)
+
+// Leased takes the answer to an AddressAsk. It says false when it is stale: the caller gives the lease back itself.
+func (s *Session) Leased(generation uint32, lease pool.Lease, err error, now time.Time, out *Out) bool {
+	if s.phase != Address || !s.arrived(generation) {
+		return false
+	}
+	if err != nil {
+		s.Drop(leaseVerdict(err), now, out) // at once: the peer cannot be served
+		return true
+	}
+	s.lease = lease
+	s.negotiateAddress(now, out)
+	return true
+}
+
+func leaseVerdict(err error) trace.Verdict {
+	var exhausted *pool.ExhaustedError
+	var inUse *pool.InUseError
+	cause := trace.AddressFault
+	switch {
+	case errors.As(err, &exhausted):
+		cause = trace.NoAddress
+	case errors.As(err, &inUse):
+		cause = trace.AddressInUse
+	case errors.Is(err, pool.ErrNoPool):
+		cause = trace.NoPool
+	}
+	return trace.Verdict{Cause: cause, Detail: err.Error()}
+}
+
+// negotiateAddress starts IPCP, with the lease in hand.
+func (s *Session) negotiateAddress(now time.Time, out *Out) {
+	s.phase = Network
+	s.ipcp = negotiate.NewIPCP(negotiate.IPCPConfig{
+		Local:  s.policy.LocalAddress,
+		Assign: s.lease.Address,
+		DNS:    firstGiven(s.decision.DNS, s.policy.DNS),
+		NBNS:   firstGiven(s.decision.NBNS, s.policy.NBNS),
+		Timing: s.policy.Timing,
+	})
+	s.stepIPCP(out, now, func(o *negotiate.Out) {
+		s.ipcp.Open(now, o)
+		s.ipcp.Up(now, o)
+	})
+	s.replay(now, out)
+}
+
+func firstGiven(a, b [2]netip.Addr) [2]netip.Addr {
+	if a[0].IsValid() || a[1].IsValid() {
+		return a
+	}
+	return b
+}
+
+// stepIPCP lets IPCP act and follows what changed.
+func (s *Session) stepIPCP(out *Out, now time.Time, act func(*negotiate.Out)) {
+	var o negotiate.Out
+	act(&o)
+	out.Frames = append(out.Frames, o.Frames...)
+	for _, c := range o.Changes {
+		s.networkChanged(c, now, out)
+	}
+}
+
+func (s *Session) networkChanged(c negotiate.Change, now time.Time, out *Out) {
+	switch {
+	case c == negotiate.LayerUp && s.phase == Network:
+		s.open(now, out)
+	case c == negotiate.LayerDown && s.phase == Open:
+		s.phase = Network
+		out.Suspend, out.Open = true, nil
+	case c == negotiate.LayerFinished && (s.phase == Network || s.phase == Open):
+		s.Close(networkVerdict(s.ipcp.Reason(), s.ipcp.PeerText()), now, out)
+	}
+}
+
+func (s *Session) open(now time.Time, out *Out) {
+	s.phase = Open
+	s.setupBy = time.Time{}
+	s.lastActivity = now
+	if s.endBy.IsZero() {
+		s.endBy = deadlineAfter(now, s.decision.SessionTimeout)
+	}
+	s.opened = s.lease.Address
+	link := s.lcp.Result()
+	out.Open = &Opened{
+		Address:  s.lease.Address,
+		PeerMRU:  s.peerMTU(link),
+		LocalMRU: int(link.LocalMRU),
+		Framing:  link.Framing,
+	}
+}
+
+// peerMTU is the largest IP packet towards the peer: what it said it takes, no more than the domain or account allows.
+func (s *Session) peerMTU(link negotiate.LCPResult) int {
+	if s.decision.MTU > 0 && s.decision.MTU < int(link.PeerMRU) {
+		return s.decision.MTU
+	}
+	return int(link.PeerMRU)
+}
+
+func networkVerdict(r negotiate.Reason, peerText string) trace.Verdict {
+	causes := map[negotiate.Reason]trace.Cause{
+		negotiate.PeerTerminated:    trace.PeerClosedIPCP,
+		negotiate.NoAnswer:          trace.IPCPNoAnswer,
+		negotiate.NotConverging:     trace.IPCPNotConverging,
+		negotiate.MandatoryRejected: trace.IPCPRejected,
+	}
+	return trace.Verdict{Cause: causes[r], Detail: peerText}
+}
+
+// protocolRejected follows the peer's Protocol-Reject: without IPCP a session is of no use.
+func (s *Session) protocolRejected(p ppp.Protocol, now time.Time, out *Out) {
+	if p == ppp.IPCP && (s.phase == Network || s.phase == Open) {
+		s.Close(trace.Verdict{Cause: trace.IPCPRejected}, now, out)
+	}
+}
+
+// Reauthorized takes a new decision for an open session, after the accounts or domains have changed: timeouts apply from now on.
+func (s *Session) Reauthorized(sessionTimeout, idleTimeout time.Duration, now time.Time) {
+	if s.phase != Open {
+		return
+	}
+	if sessionTimeout != s.decision.SessionTimeout {
+		s.endBy = deadlineAfter(now, sessionTimeout)
+	}
+	s.decision.SessionTimeout, s.decision.IdleTimeout = sessionTimeout, idleTimeout
+}

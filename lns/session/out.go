@@ -1,0 +1,45 @@
+package session
+
+import (
+	"net/netip"
+
+	"lnsgate/lns/l2tp"
+	"lnsgate/lns/ppp"
+	"lnsgate/lns/trace"
+	"lnsgate/pool"
+)
+
+// Out collects what must be done, in this order: Suspend, Frames, then the rest. The caller carries it out and resets it.
+type Out struct {
+	// Suspend takes the session out of the data path: its addresses are being negotiated again, or it is closing.
+	Suspend bool
+	// Frames go to the peer.
+	Frames []ppp.Frame
+	// Ask wants a login checked.
+	Ask *Ask
+	// Address wants a lease.
+	Address *AddressAsk
+	// Return gives a lease back.
+	Return *pool.Lease
+	// Open puts the session into the data path.
+	Open *Opened
+	// End is the last word: the session is over.
+	End *End
+}
+
+// Opened is what the data path must know of a session whose addresses are agreed.
+type Opened struct {
+	Address netip.Addr
+	Routes  []netip.Prefix
+	// PeerMRU is the largest IP packet in octets towards the peer, LocalMRU the largest that the peer may send.
+	PeerMRU, LocalMRU int
+	Framing           ppp.Framing
+}
+
+// End is why a session is over, and what the LAC is told (RFC 2661 section 6.12).
+type End struct {
+	Verdict trace.Verdict
+	Result  l2tp.ResultCode
+	// PeerKnows says that the call or its tunnel is already gone: nothing is to be sent.
+	PeerKnows bool
+}

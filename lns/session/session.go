@@ -1,0 +1,206 @@
+package session
+
+import (
+	"encoding/binary"
+	"io"
+	"net/netip"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/lns/authenticate"
+	"lnsgate/lns/l2tp"
+	"lnsgate/lns/negotiate"
+	"lnsgate/lns/ppp"
+	"lnsgate/lns/trace"
+	"lnsgate/pool"
+)
+
+// closeTimeout is how long a peer may take to acknowledge our LCP Terminate-Request.
+const closeTimeout = 3 * time.Second
+
+// Session is one subscriber. It belongs to the goroutine of its tunnel.
+type Session struct {
+	policy *Policy
+	phase  Phase
+
+	lcp  *negotiate.LCP
+	auth *authenticate.Authenticator
+	ipcp *negotiate.IPCP
+
+	early []ppp.Frame // frames that came before their phase
+
+	generation uint32 // of the answer that is awaited
+	awaiting   bool
+	name       string // as typed; empty before the peer said it
+	method     aaa.Method
+	decision   aaa.Decision
+	lease      pool.Lease // Address is zero while there is none
+	opened     netip.Addr
+
+	verdict      trace.Verdict
+	endedIn      Phase // the phase that the verdict struck in
+	result       l2tp.ResultCode
+	setupBy      time.Time
+	endBy        time.Time // session timeout
+	closeBy      time.Time
+	lastActivity time.Time
+}
+
+// New makes a session for a call that is not up yet. Frames that come before Start are kept.
+func New(policy *Policy) *Session {
+	return &Session{policy: policy, phase: Early}
+}
+
+// Phase says where in its life the session is.
+func (s *Session) Phase() Phase { return s.phase }
+
+// Name returns the name that the peer gave, as typed; empty before it did.
+func (s *Session) Name() string { return s.name }
+
+// Method returns the method by which the peer showed who it is.
+func (s *Session) Method() aaa.Method { return s.method }
+
+// Decision returns what the check said; zero before it did.
+func (s *Session) Decision() aaa.Decision { return s.decision }
+
+// Lease returns the address that the session holds; zero when it holds none.
+func (s *Session) Lease() pool.Lease { return s.lease }
+
+// EndedIn returns the phase in which the verdict struck.
+func (s *Session) EndedIn() Phase { return s.endedIn }
+
+// Rebind puts the session under another policy, that of the virtual template that its domain names. What LCP has agreed on stays.
+func (s *Session) Rebind(policy *Policy) { s.policy = policy }
+
+// Address returns the address that the peer was last put into the data path with.
+func (s *Session) Address() netip.Addr { return s.opened }
+
+// Link returns what LCP has agreed on; the defaults before it has.
+func (s *Session) Link() negotiate.LCPResult {
+	if s.lcp == nil {
+		return negotiate.LCPResult{LocalMRU: ppp.DefaultMRU, PeerMRU: ppp.DefaultMRU}
+	}
+	return s.lcp.Result()
+}
+
+// Start begins the link once the call is up. The call carries what a LAC has already negotiated.
+func (s *Session) Start(call l2tp.ICCN, now time.Time, out *Out) {
+	s.phase = Link
+	s.setupBy = deadlineAfter(now, s.policy.SetupTimeout)
+	s.lcp = negotiate.NewLCP(negotiate.LCPConfig{
+		MRU:            s.policy.MRU,
+		Magic:          s.random32(),
+		Authentication: s.policy.Methods,
+		EchoInterval:   s.policy.EchoInterval,
+		EchoFailures:   s.policy.EchoFailures,
+		Timing:         s.policy.Timing,
+	})
+	if !s.adopt(call, now, out) {
+		s.stepLCP(out, now, func(o *negotiate.Out) {
+			s.lcp.Open(now, o)
+			s.lcp.Up(now, o)
+		})
+	}
+	s.replay(now, out)
+}
+
+// Deadline is when Advance is due; zero is never.
+func (s *Session) Deadline() time.Time {
+	if s.phase == Early || s.phase == Ended {
+		return time.Time{}
+	}
+	d := earliest(s.lcp.Deadline(), s.setupBy)
+	d = earliest(d, s.endBy)
+	d = earliest(d, s.closeBy)
+	if s.auth != nil {
+		d = earliest(d, s.auth.Deadline())
+	}
+	if s.ipcp != nil {
+		d = earliest(d, s.ipcp.Deadline())
+	}
+	if s.phase == Open {
+		d = earliest(d, s.idleBy())
+	}
+	return d
+}
+
+// Advance lets time pass. The activity is that of the data path; zero when the session is not in it.
+func (s *Session) Advance(now time.Time, activity Activity, out *Out) {
+	if s.phase == Early || s.phase == Ended {
+		return
+	}
+	s.note(activity)
+	s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.Advance(now, o) })
+	if s.auth != nil {
+		s.stepAuth(out, now, func(o *authenticate.Out) { s.auth.Advance(now, o) })
+	}
+	if s.ipcp != nil {
+		s.stepIPCP(out, now, func(o *negotiate.Out) { s.ipcp.Advance(now, o) })
+	}
+	s.expire(now, out)
+}
+
+// note takes in what the data path has seen: traffic from the peer counts as life.
+func (s *Session) note(a Activity) {
+	if a.LastRx.After(s.lastActivity) {
+		s.lcp.Alive(a.LastRx)
+	}
+	s.lastActivity = latest(s.lastActivity, latest(a.LastRx, a.LastTx))
+}
+
+// expire ends the session when one of its own deadlines has passed.
+func (s *Session) expire(now time.Time, out *Out) {
+	switch {
+	case due(s.closeBy, now):
+		s.end(out)
+	case due(s.setupBy, now):
+		s.Close(trace.Because(trace.SetupTimeout, "still at %s after %s", s.phase, s.policy.SetupTimeout), now, out)
+	case due(s.endBy, now):
+		s.Close(trace.Because(trace.SessionTimeout, "%s", s.decision.SessionTimeout), now, out)
+	case s.phase == Open && due(s.idleBy(), now):
+		s.Close(trace.Because(trace.IdleTimeout, "%s", s.idleTimeout()), now, out)
+	}
+}
+
+func (s *Session) idleTimeout() time.Duration {
+	if s.decision.IdleTimeout > 0 {
+		return s.decision.IdleTimeout
+	}
+	return s.policy.IdleTimeout
+}
+
+func (s *Session) idleBy() time.Time {
+	return deadlineAfter(s.lastActivity, s.idleTimeout())
+}
+
+func (s *Session) random32() uint32 {
+	var b [4]byte
+	s.fill(b[:])
+	return binary.BigEndian.Uint32(b[:]) | 1 // a magic number must not be zero (RFC 1661 section 6.4)
+}
+
+// fill reads random octets. crypto/rand never fails; a source that does leaves zeros, which only weakens this one link.
+func (s *Session) fill(b []byte) { io.ReadFull(s.policy.Rand, b) }
+
+func deadlineAfter(t time.Time, d time.Duration) time.Time {
+	if d <= 0 {
+		return time.Time{}
+	}
+	return t.Add(d)
+}
+
+func due(deadline, now time.Time) bool { return !deadline.IsZero() && !now.Before(deadline) }
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

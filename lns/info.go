@@ -9,18 +9,17 @@ import (
 
 // TunnelInfo is what an operator sees of one tunnel: a copy, taken by the goroutine that owns the tunnel.
 type TunnelInfo struct {
-	LocalID    uint16         // the id we chose
-	RemoteID   uint16         // the id the peer chose
-	Remote     netip.AddrPort // where the peer sends from
-	Local      netip.Addr     // the address of ours that it spoke to; zero when unknown
-	HostName   string         // the peer's host name as it gave it
-	Vendor     string         // the peer's vendor name as it gave it
-	Group      string         // the l2tp group that matched
-	State      string         // RFC 2661 section 7.2 state
-	Sessions   int
-	Since      time.Time
-	LastHeard  time.Time
-	SequencedN uint16 // Ns of the next control message that we send
+	LocalID   uint16         // the id we chose
+	RemoteID  uint16         // the id the peer chose
+	Remote    netip.AddrPort // where the peer sends from
+	Local     netip.Addr     // the address of ours that it spoke to; zero when unknown
+	HostName  string         // the peer's host name as it gave it
+	Vendor    string         // the peer's vendor name as it gave it
+	Group     string         // the l2tp group that matched
+	State     string         // RFC 2661 section 7.2 state
+	Sessions  int
+	Since     time.Time
+	LastHeard time.Time
 }
 
 // SessionInfo is what an operator sees of one session: a copy, taken by the goroutine that owns its tunnel.
@@ -38,10 +37,10 @@ type SessionInfo struct {
 	VirtualTemplate string
 	Address         netip.Addr // zero before a lease is held
 	Pool            string
-	Phase           string // where in its life the session is
-	Method          string // pap, chap, mschapv2
-	MRU             int    // what the peer may send us
-	PeerMRU         int    // what we may send the peer
+	Phase           string    // where in its life the session is
+	Method          string    // pap, chap, mschapv2
+	MRU             int       // what the peer may send us
+	PeerMRU         int       // what we may send the peer
 	Since           time.Time // the moment the call came up
 	OpenSince       time.Time // the moment user traffic could flow; zero before
 	CallingNumber   string

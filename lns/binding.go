@@ -1,0 +1,100 @@
+package lns
+
+import (
+	"lnsgate/aaa"
+	"lnsgate/lns/control"
+	"lnsgate/lns/l2tp"
+	"lnsgate/lns/negotiate"
+	"lnsgate/lns/session"
+)
+
+// bindings is a configuration with what follows from it: the policy of the sessions of each group on each template.
+type bindings struct {
+	*Config
+	policies map[policyKey]*session.Policy
+}
+
+type policyKey struct{ group, template string }
+
+func (s *Server) setConfig(c *Config) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	b := &bindings{Config: c, policies: make(map[policyKey]*session.Policy)}
+	for i := range c.Groups {
+		for j := range c.Templates {
+			g, t := &c.Groups[i], &c.Templates[j]
+			b.policies[policyKey{g.Name, t.Name}] = s.policy(g, t, c.Limits)
+		}
+	}
+	s.config.Store(b)
+	return nil
+}
+
+func (s *Server) policy(g *Group, t *Template, limits Limits) *session.Policy {
+	return &session.Policy{
+		MRU:                 t.MRU,
+		Methods:             authProtocols(t.Methods),
+		LocalName:           g.LocalName,
+		LocalAddress:        t.Address,
+		DNS:                 t.DNS,
+		NBNS:                t.NBNS,
+		EchoInterval:        t.EchoInterval,
+		EchoFailures:        t.EchoFailures,
+		SetupTimeout:        limits.SetupTimeout,
+		IdleTimeout:         t.IdleTimeout,
+		ProxyLCP:            g.ProxyLCP,
+		ProxyAuthentication: g.ProxyAuthenticate,
+		Rand:                s.deps.Rand,
+	}
+}
+
+func authProtocols(methods []aaa.Method) []negotiate.AuthProtocol {
+	var ps []negotiate.AuthProtocol
+	for _, m := range methods {
+		switch m {
+		case aaa.PAP:
+			ps = append(ps, negotiate.AuthPAP)
+		case aaa.CHAP:
+			ps = append(ps, negotiate.AuthCHAPMD5)
+		case aaa.MSCHAPv2:
+			ps = append(ps, negotiate.AuthMSCHAPv2)
+		}
+	}
+	return ps
+}
+
+// controlConfig is how the control connection of a peer of this group is run.
+func (s *Server) controlConfig(g *Group, id l2tp.TunnelID, sessions int) control.Config {
+	return control.Config{
+		Role:                     control.LNS,
+		HostName:                 g.LocalName,
+		Vendor:                   vendorName,
+		Firmware:                 firmware,
+		LocalTunnel:              id,
+		ReceiveWindow:            g.ReceiveWindow,
+		Secret:                   secretOctets(g.Secret),
+		RequireAuthentication:    g.Authenticate,
+		HideAVPs:                 g.HideAVPs,
+		HelloInterval:            g.Hello,
+		RetransmitFirst:          g.RetransmitFirst,
+		RetransmitCap:            g.RetransmitCap,
+		MaxTransmissions:         g.Transmissions,
+		TolerateUnknownMandatory: g.TolerateUnknown,
+		MaxSessions:              sessions,
+		Rand:                     s.deps.Rand,
+	}
+}
+
+// What our SCCRP says of us (RFC 2661 sections 4.4.3).
+const (
+	vendorName = "lnsgate"
+	firmware   = 0x0100
+)
+
+func secretOctets(s aaa.Secret) []byte {
+	if s.IsZero() {
+		return nil
+	}
+	return []byte(s.Reveal())
+}

@@ -1,0 +1,252 @@
+package lns
+
+import (
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/lns/control"
+	"lnsgate/lns/datapath"
+	"lnsgate/lns/l2tp"
+	"lnsgate/lns/session"
+	"lnsgate/lns/trace"
+)
+
+// call is one session and what the engine holds for it. The goroutine of its tunnel owns it.
+type call struct {
+	tunnel   *tunnel
+	id, peer l2tp.SessionID
+	request  l2tp.ICRQ
+	core     *session.Session
+	template string
+	carrier  datapath.Session  // nil while user traffic does not flow
+	before   datapath.Counters // of earlier stays in the data path
+
+	sequenced bool
+	nextNs    uint16 // while carrier is nil
+
+	since, openSince time.Time
+	dueAt            time.Time
+	dueIndex         int // in tunnel.due; -1 when not there
+}
+
+// callRequested answers an ICRQ.
+func (t *tunnel) callRequested(a control.CallRequested, now time.Time) {
+	refuse := func(r l2tp.ResultCode, why string) {
+		t.log.Warn("call refused", "cause", why)
+		t.step(now, func(o *control.Out) { t.core.RefuseCall(a.PeerSession, r, now, o) })
+	}
+	s, config := t.server, t.server.config.Load()
+	policy := config.policies[policyKey{t.group.Name, t.group.Template}]
+	switch {
+	case s.closing.Load():
+		refuse(l2tp.ResultCode{Result: l2tp.CDNAdministrative, Message: "shutting down"}, "lnsgate is stopping")
+		return
+	case s.sessions.Load() >= int64(config.Limits.Sessions):
+		refuse(l2tp.ResultCode{Result: l2tp.CDNError, Error: l2tp.ErrTryAnother, Message: "too many sessions"},
+			fmt.Sprintf("the limit of %d sessions is reached (limits.sessions)", config.Limits.Sessions))
+		return
+	case policy == nil:
+		refuse(l2tp.ResultCode{Result: l2tp.CDNNoFacilities, Message: "not configured"},
+			fmt.Sprintf("l2tp group %s is no longer in the configuration", t.group.Name))
+		return
+	}
+	c := &call{tunnel: t, id: t.freeID(), peer: a.PeerSession, request: a.Call, core: session.New(policy),
+		template: t.group.Template, since: now, dueIndex: -1}
+	if t.calls == nil {
+		t.calls = make(map[l2tp.SessionID]*call)
+	}
+	t.calls[c.id] = c
+	t.idleSince = time.Time{}
+	s.sessions.Add(1)
+	t.step(now, func(o *control.Out) {
+		if err := t.core.AcceptCall(c.id, c.peer, now, o); err != nil {
+			c.lost(trace.Because(trace.CallRefused, "%v", err), now)
+		}
+	})
+}
+
+// freeID is a session id that no call of the tunnel has. Ids go up, so that late datagrams of an ended session meet nobody.
+func (t *tunnel) freeID() l2tp.SessionID {
+	for {
+		t.lastID++
+		if t.lastID == 0 {
+			continue
+		}
+		if _, taken := t.calls[t.lastID]; !taken {
+			return t.lastID
+		}
+	}
+}
+
+func (c *call) log() *slog.Logger {
+	l := c.tunnel.log.With("session", c.id)
+	if name := c.core.Name(); name != "" {
+		l = l.With("user", name)
+	}
+	return l
+}
+
+// name is the handle of the session: unique among those that live on this node.
+func (c *call) name() string { return fmt.Sprintf("%d/%d", c.tunnel.id, c.id) }
+
+// start follows the ICCN.
+func (c *call) start(connected l2tp.ICCN, now time.Time) {
+	c.sequenced = connected.SequencingRequired || c.tunnel.group.AlwaysSequence
+	c.step(now, func(o *session.Out) { c.core.Start(connected, now, o) })
+}
+
+func (c *call) frame(octets []byte, now time.Time) {
+	c.step(now, func(o *session.Out) {
+		if !c.core.Frame(octets, now, o) {
+			c.tunnel.server.counters.add(dropFrame)
+		}
+	})
+}
+
+func (c *call) advance(now time.Time) {
+	c.step(now, func(o *session.Out) { c.core.Advance(now, c.activity(), o) })
+}
+
+func (c *call) activity() session.Activity {
+	if c.carrier == nil {
+		return session.Activity{}
+	}
+	n := c.carrier.Counters()
+	return session.Activity{LastRx: n.LastRx, LastTx: n.LastTx}
+}
+
+// close ends the session politely.
+func (c *call) close(v trace.Verdict, now time.Time) {
+	c.step(now, func(o *session.Out) { c.core.Close(v, now, o) })
+}
+
+// lost ends the session whose call is already gone.
+func (c *call) lost(v trace.Verdict, now time.Time) {
+	c.step(now, func(o *session.Out) { c.core.Lost(v, o) })
+}
+
+func (c *call) authenticated(a loginAnswer, now time.Time) {
+	if a.err == nil {
+		c.rebind(a.decision.VirtualTemplate)
+	}
+	c.step(now, func(o *session.Out) { c.core.Authenticated(a.generation, a.decision, a.err, now, o) })
+}
+
+// rebind puts the session on the virtual template that its domain names.
+func (c *call) rebind(template string) {
+	policy := c.tunnel.server.config.Load().policies[policyKey{c.tunnel.group.Name, template}]
+	if template != "" && policy != nil {
+		c.template = template
+		c.core.Rebind(policy)
+	}
+}
+
+func (c *call) leased(a leaseAnswer, now time.Time) {
+	used := false
+	c.step(now, func(o *session.Out) { used = c.core.Leased(a.generation, a.lease, a.err, now, o) })
+	if !used && a.err == nil {
+		c.tunnel.server.release(a.lease)
+	}
+}
+
+// step lets the session act and carries out what it asks for.
+func (c *call) step(now time.Time, act func(*session.Out)) {
+	var out session.Out
+	act(&out)
+	if out.Suspend {
+		c.suspend()
+	}
+	for _, f := range out.Frames {
+		c.send(f)
+	}
+	if out.Ask != nil {
+		c.ask(*out.Ask)
+	}
+	if out.Address != nil {
+		c.askAddress(*out.Address)
+	}
+	if out.Return != nil {
+		c.tunnel.server.release(*out.Return)
+	}
+	if out.End != nil {
+		c.ended(*out.End, now)
+		return
+	}
+	if out.Open != nil {
+		c.open(*out.Open, now)
+	}
+	if c.core.Phase() != session.Ended {
+		c.tunnel.due.set(c, c.core.Deadline())
+	}
+}
+
+// ended takes the session out of everything. Its lease is on the way back and its data path closed already.
+func (c *call) ended(e session.End, now time.Time) {
+	t := c.tunnel
+	if t.calls[c.id] != c {
+		return
+	}
+	delete(t.calls, c.id)
+	t.due.set(c, time.Time{})
+	t.server.sessions.Add(-1)
+	if len(t.calls) == 0 {
+		t.idleSince = now
+	}
+	c.logEnd(e.Verdict, now)
+	if !e.PeerKnows {
+		t.step(now, func(o *control.Out) { t.core.CloseCall(c.id, e.Result, now, o) })
+	}
+}
+
+func (c *call) logEnd(v trace.Verdict, now time.Time) {
+	s := c.tunnel.server
+	if c.openSince.IsZero() {
+		c.log().Warn("session not opened", "phase", c.core.EndedIn().String(), "cause", v.String())
+		return
+	}
+	s.counters.add(sessionsClosed)
+	n := c.counters()
+	c.log().Info("session closed", "cause", v.String(), "duration", now.Sub(c.openSince).Round(time.Second),
+		"rx_octets", n.RxOctets, "tx_octets", n.TxOctets)
+}
+
+// ask has a login checked, away from this goroutine.
+func (c *call) ask(a session.Ask) {
+	t := c.tunnel
+	s := t.server
+	request := &aaa.Request{
+		Attempt:         c.name(),
+		Name:            a.Name,
+		Proof:           a.Proof,
+		Peer:            t.path.Remote,
+		TunnelName:      t.core.Peer().HostName,
+		Group:           t.group.Name,
+		VirtualTemplate: t.group.Template,
+		CallingNumber:   c.request.CallingNumber,
+		CalledNumber:    c.request.CalledNumber,
+		ForcedDomain:    t.group.Domain,
+		DefaultDomain:   t.group.DefaultDomain,
+	}
+	timeout := s.config.Load().Limits.AuthenticationTimeout
+	if !s.work.try(func() { s.check(t, c, a.Generation, request, timeout) }) {
+		err := aaa.Reject(aaa.BackendUnavailable, "too many logins are being checked at once (limits.pending_authentications)")
+		t.mail.post(loginAnswer{call: c, generation: a.Generation, err: err}, false)
+	}
+}
+
+// drop ends the session at once.
+func (c *call) drop(v trace.Verdict, now time.Time) {
+	c.step(now, func(o *session.Out) { c.core.Drop(v, now, o) })
+}
+
+// parseName reads the handle of a session, "12/7".
+func parseName(name string) (l2tp.TunnelID, l2tp.SessionID, bool) {
+	left, right, ok := strings.Cut(name, "/")
+	t, err1 := strconv.ParseUint(left, 10, 16)
+	c, err2 := strconv.ParseUint(right, 10, 16)
+	return l2tp.TunnelID(t), l2tp.SessionID(c), ok && err1 == nil && err2 == nil
+}

@@ -1,0 +1,151 @@
+package lns
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"lnsgate/aaa"
+)
+
+// Config is what an administrator says about the server. It is never written after it was given to New or Reload.
+type Config struct {
+	Templates []Template
+	Groups    []Group
+	Limits    Limits
+}
+
+// Template is a virtual template: a network interface of this host, and what is offered to the peers behind it.
+type Template struct {
+	Name         string
+	Address      netip.Addr // our end of every link
+	Methods      []aaa.Method
+	MRU          uint16 // octets
+	MSS          int    // largest TCP segment in octets; 0 leaves TCP alone, MSSAuto follows the negotiated MRU
+	DNS, NBNS    [2]netip.Addr
+	EchoInterval time.Duration // zero: no LCP echo
+	EchoFailures int
+	IdleTimeout  time.Duration // where neither account nor domain says one; zero: none
+}
+
+// MSSAuto as a Template's MSS clamps TCP to what fits the link.
+const MSSAuto = -1
+
+// Group is an l2tp group: which peers it is for, and how their tunnels are treated.
+type Group struct {
+	Name      string
+	HostNames []string       // peers by the host name in their SCCRQ; empty: any
+	Sources   []netip.Prefix // peers by address; empty: any
+	Template  string
+
+	LocalName         string // our host name, and our name in CHAP challenges
+	Secret            aaa.Secret
+	Authenticate      bool // the peer must prove that it knows the secret
+	HideAVPs          bool
+	Hello             time.Duration
+	ReceiveWindow     uint16
+	RetransmitFirst   time.Duration
+	RetransmitCap     time.Duration
+	Transmissions     int
+	TolerateUnknown   bool // unknown mandatory AVPs are skipped
+	ProxyLCP          bool
+	ProxyAuthenticate bool
+	AlwaysSequence    bool
+	Domain            string        // forced on every name; empty: none
+	DefaultDomain     string        // for names without a domain; empty: the global one
+	IdleTunnel        time.Duration // a tunnel without sessions is closed after it; zero: never
+}
+
+// Limits bound what peers can make the server hold.
+type Limits struct {
+	Tunnels               int
+	Sessions              int
+	SessionsPerTunnel     int
+	HalfOpen              int // tunnels whose peer has not completed the three messages
+	HalfOpenPerSource     int
+	Authentications       int // checks running at once; as many again may wait eightfold
+	AuthenticationTimeout time.Duration
+	SetupTimeout          time.Duration // from the call to the open session
+}
+
+// DefaultLimits returns limits for a host with a few gigabytes of memory.
+func DefaultLimits() Limits {
+	return Limits{
+		Tunnels: 65000, Sessions: 60000, SessionsPerTunnel: 65000,
+		HalfOpen: 4096, HalfOpenPerSource: 256,
+		Authentications: 256, AuthenticationTimeout: 30 * time.Second, SetupTimeout: 60 * time.Second,
+	}
+}
+
+// Validate returns every fault of the configuration, joined.
+func (c *Config) Validate() error {
+	var faults []error
+	for _, t := range c.Templates {
+		if len(t.Methods) == 0 {
+			faults = append(faults, fmt.Errorf("virtual template %q offers no authentication method", t.Name))
+		}
+		if !t.Address.Is4() {
+			faults = append(faults, fmt.Errorf("virtual template %q has no IPv4 address", t.Name))
+		}
+	}
+	for _, g := range c.Groups {
+		if c.template(g.Template) == nil {
+			faults = append(faults, fmt.Errorf("l2tp group %q: there is no virtual template %q", g.Name, g.Template))
+		}
+		if g.Authenticate && g.Secret.IsZero() {
+			faults = append(faults, fmt.Errorf("l2tp group %q: tunnel authentication needs a secret", g.Name))
+		}
+	}
+	if len(c.Groups) == 0 {
+		faults = append(faults, errors.New("there is no l2tp group: no peer could connect"))
+	}
+	return errors.Join(faults...)
+}
+
+func (c *Config) template(name string) *Template {
+	for i := range c.Templates {
+		if c.Templates[i].Name == name {
+			return &c.Templates[i]
+		}
+	}
+	return nil
+}
+
+// match finds the group of a peer: the one that says most about it. A host name says more than an address, a long prefix more than
+// a short one; among equals the first in the file counts.
+func (c *Config) match(hostName string, source netip.Addr) *Group {
+	var best *Group
+	bestScore := -1
+	for i := range c.Groups {
+		if score := c.Groups[i].score(hostName, source); score > bestScore {
+			best, bestScore = &c.Groups[i], score
+		}
+	}
+	return best
+}
+
+// score says how well a group fits a peer: -1 not at all, 0 as the catch-all, more the more exactly.
+func (g *Group) score(hostName string, source netip.Addr) int {
+	score := 0
+	if len(g.HostNames) > 0 {
+		if !slices.Contains(g.HostNames, hostName) {
+			return -1
+		}
+		score = 1000
+	}
+	if len(g.Sources) > 0 {
+		bits := -1
+		for _, p := range g.Sources {
+			if p.Contains(source) {
+				bits = max(bits, p.Bits())
+			}
+		}
+		if bits < 0 {
+			return -1
+		}
+		score += 1 + bits
+	}
+	return score
+}

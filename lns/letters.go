@@ -1,0 +1,118 @@
+package lns
+
+import (
+	"context"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/lns/control"
+	"lnsgate/lns/l2tp"
+	"lnsgate/lns/trace"
+	"lnsgate/pool"
+)
+
+// controlMessage is a control datagram from the tunnel's peer.
+type controlMessage struct{ datagram []byte }
+
+func (m controlMessage) deliver(t *tunnel, now time.Time) {
+	t.step(now, func(o *control.Out) {
+		if err := t.core.Receive(m.datagram, now, o); err != nil {
+			t.server.counters.add(dropControl)
+			t.log.Debug("control message dropped", "cause", err)
+		}
+	})
+}
+
+func (controlMessage) lost(s *Server) { s.counters.add(dropUnknownTunnel) }
+
+// pppFrame is what a data message carried that is not user traffic of an open session.
+type pppFrame struct {
+	session l2tp.SessionID
+	octets  []byte
+}
+
+func (f pppFrame) deliver(t *tunnel, now time.Time) {
+	c := t.calls[f.session]
+	if c == nil {
+		t.server.counters.add(dropUnknownSession)
+		return
+	}
+	c.frame(f.octets, now)
+}
+
+func (pppFrame) lost(s *Server) { s.counters.add(dropUnknownSession) }
+
+// loginAnswer is what the check of a login said.
+type loginAnswer struct {
+	call       *call
+	generation uint32
+	decision   aaa.Decision
+	err        error
+}
+
+func (a loginAnswer) deliver(_ *tunnel, now time.Time) { a.call.authenticated(a, now) }
+func (loginAnswer) lost(*Server)                       {}
+
+// leaseAnswer is what the pools said.
+type leaseAnswer struct {
+	call       *call
+	generation uint32
+	lease      pool.Lease
+	err        error
+}
+
+func (a leaseAnswer) deliver(_ *tunnel, now time.Time) { a.call.leased(a, now) }
+
+func (a leaseAnswer) lost(s *Server) {
+	if a.err == nil {
+		s.release(a.lease)
+	}
+}
+
+// release gives a lease back, away from the tunnel's goroutine.
+func (s *Server) release(lease pool.Lease) {
+	s.work.must(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
+		defer cancel()
+		if err := s.deps.Pools.Release(ctx, lease); err != nil {
+			s.deps.Log.Error("lease not given back", "address", lease.Address, "cause", err)
+		}
+	})
+}
+
+const releaseTimeout = 10 * time.Second
+
+// closeTunnel ends the tunnel politely.
+type closeTunnel struct {
+	verdict trace.Verdict
+	result  l2tp.ResultCode
+}
+
+func (m closeTunnel) deliver(t *tunnel, now time.Time) { t.close(m.verdict, m.result, now) }
+func (closeTunnel) lost(*Server)                       {}
+
+// abandon ends the tunnel without a word.
+type abandon struct{ verdict trace.Verdict }
+
+func (m abandon) deliver(t *tunnel, now time.Time) {
+	t.endCalls(m.verdict, now)
+	if t.up && len(m.verdict.Detail) > 0 {
+		t.log.Info("tunnel closed", "cause", m.verdict.String())
+	}
+	t.over = true
+}
+
+func (abandon) lost(*Server) {}
+
+// question asks the tunnel's goroutine something about what it owns; done is closed when it has been answered, or never will be.
+type question struct {
+	ask  func(*tunnel, time.Time)
+	done chan struct{}
+}
+
+func (q question) deliver(t *tunnel, now time.Time) {
+	q.ask(t, now)
+	close(q.done)
+}
+
+func (q question) lost(*Server) { close(q.done) }

@@ -1,0 +1,73 @@
+package lns
+
+import (
+	"bytes"
+	"time"
+
+	"lnsgate/lns/datapath"
+	"lnsgate/lns/l2tp"
+)
+
+// Receiver takes the datagrams of one reader of the transport. It is not safe for concurrent use; each reader has its own.
+type Receiver struct {
+	server  *Server
+	ingress datapath.Ingress
+}
+
+// Receiver makes a receiver for one more reader.
+func (s *Server) Receiver() *Receiver {
+	return &Receiver{server: s, ingress: s.deps.DataPath.Ingress()}
+}
+
+// Datagram takes one datagram. User traffic goes straight on; control messages and PPP control frames are copied to the goroutine
+// of their tunnel. The octets must stay untouched until Flush returns.
+func (r *Receiver) Datagram(from datapath.Path, b []byte) {
+	if l2tp.IsControl(b) {
+		r.server.control(from, b)
+		return
+	}
+	if !r.ingress.Receive(from, b) {
+		r.server.frame(from, b)
+	}
+}
+
+// Flush ends a batch of datagrams.
+func (r *Receiver) Flush() { r.ingress.Flush() }
+
+// control brings a control datagram to its tunnel, or a stranger's SCCRQ to a new one.
+func (s *Server) control(from datapath.Path, b []byte) {
+	h, payload, err := l2tp.ParseHeader(b)
+	if err != nil {
+		s.counters.add(dropNotL2TP)
+		return
+	}
+	if h.Tunnel == 0 {
+		s.stranger(from, payload, b)
+		return
+	}
+	s.post(from, h.Tunnel, controlMessage{bytes.Clone(b)})
+}
+
+// frame brings a PPP frame that the data path has no use for to its tunnel.
+func (s *Server) frame(from datapath.Path, b []byte) {
+	h, payload, err := l2tp.ParseHeader(b)
+	if err != nil || h.Control {
+		s.counters.add(dropNotL2TP)
+		return
+	}
+	s.post(from, h.Tunnel, pppFrame{session: h.Session, octets: bytes.Clone(payload)})
+}
+
+func (s *Server) post(from datapath.Path, id l2tp.TunnelID, l letter) {
+	t := s.tunnels.find(id)
+	switch {
+	case t == nil:
+		s.counters.add(dropUnknownTunnel)
+	case t.path.Remote != from.Remote:
+		s.counters.add(dropWrongSource)
+	case !t.mail.post(l, true):
+		s.counters.add(dropMailboxFull)
+	default:
+		t.heard.Store(time.Now().UnixNano())
+	}
+}

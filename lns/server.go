@@ -1,0 +1,99 @@
+package lns
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/lns/datapath"
+	"lnsgate/lns/l2tp"
+	"lnsgate/lns/trace"
+	"lnsgate/lns/transport"
+	"lnsgate/pool"
+)
+
+// Deps are the rooms that the engine works with.
+type Deps struct {
+	Sender    datapath.Sender
+	DataPath  datapath.DataPath
+	AAA       aaa.Authenticator
+	Pools     pool.Allocator
+	Admission Admission // nil: strangers are not held to a budget
+	Host      Host      // nil: the network of the host needs no word about single sessions
+	Log       *slog.Logger
+	Rand      io.Reader // nil: crypto/rand
+}
+
+// Admission says whether a stranger may cost us a tunnel now. It is safe for concurrent use.
+type Admission interface {
+	Allow(source netip.Addr, now time.Time) (ok bool, refusal transport.Refusal)
+}
+
+// Host makes the address of an open session reachable from the networks of this host: routes and proxy ARP where they are needed.
+// It is safe for concurrent use.
+type Host interface {
+	Attach(template string, address netip.Addr) error
+	Detach(template string, address netip.Addr) error
+}
+
+// Server is the L2TP network server. Its methods are safe for concurrent use.
+type Server struct {
+	deps   Deps
+	config atomic.Pointer[bindings]
+
+	tunnels  table
+	halfOpen halfOpen
+	sessions atomic.Int64
+	counters counters
+
+	work    work
+	closing atomic.Bool
+	life    context.Context // ends with the server: checks and leases under way are given up
+	die     context.CancelFunc
+}
+
+// New makes a server. Errors are the faults of the configuration.
+func New(config *Config, deps Deps) (*Server, error) {
+	if deps.Rand == nil {
+		deps.Rand = rand.Reader
+	}
+	s := &Server{deps: deps}
+	s.life, s.die = context.WithCancel(context.Background())
+	if err := s.setConfig(config); err != nil {
+		return nil, err
+	}
+	s.work.limit(config.Limits.Authentications)
+	return s, nil
+}
+
+// Close ends every session and tunnel: peers are told with StopCCN, and those that do not acknowledge it before the context ends
+// are forgotten. When it returns nothing of the server runs and every lease has been given back.
+func (s *Server) Close(ctx context.Context) {
+	s.closing.Store(true)
+	for _, t := range s.tunnels.close() {
+		t.mail.post(closeTunnel{
+			verdict: trace.Verdict{Cause: trace.Shutdown},
+			result:  l2tp.ResultCode{Result: l2tp.StopCCNShutdown},
+		}, false)
+	}
+	done := make(chan struct{})
+	go func() {
+		s.tunnels.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		for _, t := range s.tunnels.all() {
+			t.mail.post(abandon{}, false)
+		}
+		<-done
+	}
+	s.die()
+	s.work.wait()
+}

@@ -1,0 +1,239 @@
+package lns
+
+import (
+	"container/list"
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"lnsgate/lns/control"
+	"lnsgate/lns/datapath"
+	"lnsgate/lns/l2tp"
+	"lnsgate/lns/trace"
+)
+
+// tunnel is one control connection and its sessions. Its goroutine (run) owns everything below the line; the fields above are
+// written before that goroutine starts.
+type tunnel struct {
+	server *Server
+	id     l2tp.TunnelID
+	key    peerKey
+	path   datapath.Path
+	group  *Group
+	mail   mailbox
+	since  time.Time
+	sccrq  []byte // what opened the tunnel: a repetition is told from a restarted peer by it
+
+	supersedes *tunnel       // the same peer's tunnel from before it restarted; guarded by the table until run starts
+	halfOpen   *list.Element // guarded by halfOpen.mu
+	heard      atomic.Int64  // when the peer was last heard, unix nanoseconds
+
+	// ---
+	core      *control.Tunnel
+	calls     map[l2tp.SessionID]*call
+	due       deadlines
+	lastID    l2tp.SessionID
+	idleSince time.Time // since when it has had no session; zero while it has one
+	verdict   trace.Verdict
+	up        bool
+	over      bool
+	log       *slog.Logger
+}
+
+// run is the goroutine of the tunnel: it sleeps until there is mail or the earliest deadline.
+func (t *tunnel) run() {
+	defer t.server.tunnels.running.Done()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for !t.over {
+		select {
+		case <-t.mail.wake:
+		case <-timer.C:
+		}
+		for _, l := range t.mail.take() {
+			l.deliver(t, time.Now())
+			if t.over {
+				break
+			}
+		}
+		t.advance(time.Now())
+		if d := t.deadline(); d.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(time.Until(d))
+		}
+	}
+	t.leave()
+}
+
+// leave is the last act: nobody finds the tunnel any more, and unread letters are dealt with.
+func (t *tunnel) leave() {
+	s := t.server
+	t.endCalls(trace.Verdict{Cause: trace.TunnelShutdown}, time.Now())
+	s.tunnels.remove(t)
+	s.halfOpen.leave(t)
+	for _, l := range t.mail.close() {
+		l.lost(s)
+	}
+	if t.up {
+		s.counters.add(tunnelsClosed)
+	}
+}
+
+func (t *tunnel) deadline() time.Time {
+	d := t.core.Deadline()
+	for _, o := range [...]time.Time{t.due.first(), t.idleDeadline()} {
+		if !o.IsZero() && (d.IsZero() || o.Before(d)) {
+			d = o
+		}
+	}
+	return d
+}
+
+// advance lets time pass for all that is due.
+func (t *tunnel) advance(now time.Time) {
+	if due(t.core.Deadline(), now) {
+		t.noteTraffic()
+		t.step(now, func(o *control.Out) { t.core.Advance(now, o) })
+	}
+	for n := len(t.due.calls); n > 0 && !t.over && due(t.due.first(), now); n-- {
+		t.due.calls[0].advance(now)
+	}
+	if !t.over && due(t.idleDeadline(), now) {
+		t.close(trace.Because(trace.TunnelShutdown, "no session for %s", t.group.IdleTunnel),
+			l2tp.ResultCode{Result: l2tp.StopCCNGeneral, Message: "no session"}, now)
+	}
+}
+
+func (t *tunnel) idleDeadline() time.Time {
+	if t.idleSince.IsZero() || t.group.IdleTunnel <= 0 {
+		return time.Time{}
+	}
+	return t.idleSince.Add(t.group.IdleTunnel)
+}
+
+// noteTraffic postpones the HELLO of a tunnel whose sessions are heard.
+func (t *tunnel) noteTraffic() {
+	for _, c := range t.calls {
+		if c.carrier != nil {
+			if at := c.carrier.Counters().LastRx; !at.IsZero() {
+				t.core.Alive(at)
+			}
+		}
+	}
+}
+
+// step lets the control connection act and carries out what it asks for.
+func (t *tunnel) step(now time.Time, act func(*control.Out)) {
+	var out control.Out
+	act(&out)
+	for _, a := range out.Actions {
+		t.perform(a, now)
+	}
+}
+
+func (t *tunnel) perform(a control.Action, now time.Time) {
+	switch a := a.(type) {
+	case control.Send:
+		t.send(a.Datagram)
+	case control.Said:
+		t.said(a)
+	case control.TunnelUp:
+		t.established(now)
+	case control.CallRequested:
+		t.callRequested(a, now)
+	case control.CallUp:
+		if c := t.calls[a.Session]; c != nil {
+			c.start(a.Connected, now)
+		}
+	case control.CallDown:
+		if c := t.calls[a.Session]; c != nil {
+			c.lost(callVerdict(a), now)
+		}
+	case control.TunnelDown:
+		t.down(a, now)
+	case control.Finished:
+		t.over = true
+	}
+}
+
+func (t *tunnel) send(datagram []byte) {
+	if t.server.deps.Sender.Send(t.path, datagram) != nil {
+		t.server.counters.add(sendFailed)
+	}
+}
+
+// established follows the third message: the peer receives what we send, so it is not a forged one, and a tunnel of the same peer
+// from before its restart is dead.
+func (t *tunnel) established(now time.Time) {
+	t.up = true
+	t.idleSince = now
+	t.server.halfOpen.leave(t)
+	t.server.counters.add(tunnelsOpened)
+	if old := t.supersedes; old != nil {
+		t.supersedes = nil
+		old.mail.post(abandon{verdict: trace.Because(trace.TunnelLost, "the peer has restarted and dialled again")}, false)
+	}
+	peer := t.core.Peer()
+	t.log = t.log.With("host", peer.HostName)
+	t.log.Info("tunnel open", "vendor", peer.Vendor, "group", t.group.Name, "remote_id", peer.Tunnel)
+}
+
+func (t *tunnel) down(a control.TunnelDown, now time.Time) {
+	v := tunnelVerdict(a)
+	if t.verdict.Cause != trace.Unknown {
+		v = t.verdict
+	}
+	t.endCalls(v, now)
+	t.idleSince = time.Time{}
+	if t.up {
+		t.log.Info("tunnel closed", "cause", v.String())
+	} else {
+		t.log.Warn("tunnel not opened", "cause", v.String())
+	}
+}
+
+// close ends the tunnel and every session in it, by a StopCCN.
+func (t *tunnel) close(v trace.Verdict, r l2tp.ResultCode, now time.Time) {
+	t.verdict = v
+	t.endCalls(v, now)
+	t.step(now, func(o *control.Out) { t.core.Close(r, now, o) })
+}
+
+func (t *tunnel) endCalls(v trace.Verdict, now time.Time) {
+	for _, c := range t.calls {
+		c.lost(v, now)
+	}
+}
+
+func (t *tunnel) said(a control.Said) {
+	if !t.log.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
+	word := "received"
+	if a.Sent {
+		word = "sent"
+	}
+	t.log.Debug(word, "message", a.Message.String(), "session", a.Session, "detail", a.Detail, "again", a.Again)
+}
+
+func tunnelVerdict(a control.TunnelDown) trace.Verdict {
+	switch {
+	case a.Lost:
+		return trace.Verdict{Cause: trace.TunnelLost}
+	case a.ByPeer:
+		return trace.Because(trace.TunnelClosed, "%s", a.Result.Words(l2tp.TypeStopCCN))
+	default:
+		return trace.Because(trace.TunnelShutdown, "%s", a.Result.Words(l2tp.TypeStopCCN))
+	}
+}
+
+func callVerdict(a control.CallDown) trace.Verdict {
+	if a.ByPeer {
+		return trace.Because(trace.CallClosed, "%s", a.Result.Words(l2tp.TypeCDN))
+	}
+	return trace.Because(trace.CallRefused, "%s", a.Result.Words(l2tp.TypeCDN))
+}
+
+func due(deadline, now time.Time) bool { return !deadline.IsZero() && !now.Before(deadline) }

@@ -14,9 +14,10 @@ func newRootCommand() *cobra.Command {
 		Short: "L2TP network server (LNS) with an AAA gateway",
 		Long: `lnsgate lets people and branch offices dial into the headquarters network over L2TP (RFC 2661, UDP port 1701).
 It checks who they are, gives each an address from their department's pool and carries their traffic.`,
-		Example: `  lnsgate check -c /etc/lnsgate/lnsgate.yaml     is the configuration right?
-  lnsgate show sessions                          who is connected?
-  lnsgate kick l2tpuser                          end all sessions of a user`,
+		Example: `  lnsgate check -c /etc/lnsgate/lnsgate.yaml                             is the configuration right?
+  lnsgate show sessions                                                  who is connected?
+  lnsgate kick l2tpuser                                                  end all sessions of a user
+  lnsgate dial --server vpn.example.com --user anna --password-file pw   be a client`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          knownCommand,
@@ -30,6 +31,7 @@ It checks who they are, gives each an address from their department's pool and c
 		newKickCommand(),
 		newReloadCommand(),
 		newCheckCommand(),
+		newDialCommand(),
 		newVersionCommand(),
 	)
 	return root

@@ -1,6 +1,8 @@
 package control
 
 import (
+	"cmp"
+	"crypto/rand"
 	"io"
 	"time"
 
@@ -48,4 +50,40 @@ type Config struct {
 
 	// Rand gives challenges, random vectors and tie breakers; default crypto/rand.Reader.
 	Rand io.Reader
+}
+
+// Defaults of Config.
+const (
+	DefaultReceiveWindow    = 16
+	DefaultRetransmitFirst  = time.Second
+	DefaultRetransmitCap    = 8 * time.Second
+	DefaultMaxTransmissions = 6
+	DefaultSetupTimeout     = 30 * time.Second
+	DefaultMaxSessions      = 65535
+)
+
+// withDefaults fills in what is zero.
+func (c Config) withDefaults() Config {
+	c.ReceiveWindow = cmp.Or(c.ReceiveWindow, DefaultReceiveWindow)
+	c.RetransmitFirst = cmp.Or(c.RetransmitFirst, DefaultRetransmitFirst)
+	c.RetransmitCap = max(cmp.Or(c.RetransmitCap, DefaultRetransmitCap), c.RetransmitFirst)
+	c.MaxTransmissions = cmp.Or(c.MaxTransmissions, DefaultMaxTransmissions)
+	c.SetupTimeout = cmp.Or(c.SetupTimeout, DefaultSetupTimeout)
+	c.LingerAfterStop = cmp.Or(c.LingerAfterStop, c.resendCycle())
+	c.MaxSessions = cmp.Or(c.MaxSessions, DefaultMaxSessions)
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	return c
+}
+
+// resendCycle is how long a message is resent before the peer is given up: 31 s with the defaults.
+func (c Config) resendCycle() time.Duration {
+	var sum time.Duration
+	d := c.RetransmitFirst
+	for range c.MaxTransmissions {
+		sum += d
+		d = min(2*d, c.RetransmitCap)
+	}
+	return sum
 }

@@ -161,6 +161,7 @@ func (c *Caller) upOf(k *call, now time.Time) Up {
 		Method: k.link.method.String(), Message: k.link.message,
 		Address: ip.Local, Peer: ip.Peer, DNS: ip.DNS,
 		MRU: int(link.LocalMRU), PeerMRU: int(link.PeerMRU), PFC: link.Framing.PFC, ACFC: link.Framing.ACFC,
+		Sequencing: k.sequence, NextNs: k.ns,
 		TunnelTook: c.tunnelUp.Sub(c.dialled), Took: now.Sub(began),
 	}
 }

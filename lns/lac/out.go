@@ -66,9 +66,11 @@ type Up struct {
 	Address       netip.Addr // ours
 	Peer          netip.Addr // the server's end of the link; zero when it told none
 	DNS           [2]netip.Addr
-	MRU           int // the largest IP packet in octets that the server may send us
-	PeerMRU       int // the largest that we may send
-	PFC, ACFC     bool
+	MRU           int  // the largest IP packet in octets that the server may send us
+	PeerMRU       int  // the largest that we may send
+	PFC, ACFC     bool // short forms that we may use towards the server
+	Sequencing    bool // the server numbers its data, so we must (RFC 2661 section 5.4)
+	NextNs        uint16
 	TunnelTook    time.Duration // SCCRQ to SCCCN
 	Took          time.Duration // SCCRQ to now; for later calls of a tunnel, ICRQ to now
 }

@@ -29,7 +29,7 @@ type Report struct {
 
 // Failure is one kind of failure, and how often it happened.
 type Failure struct {
-	Stage   Stage  `json:"step"`
+	Step    Stage  `json:"step"`
 	Cause   Cause  `json:"cause"`
 	Count   int    `json:"count"`
 	Example string `json:"example"` // the reason of the first one, in full
@@ -87,12 +87,12 @@ func (t *tally) ended(tunnel *loadTunnel, e *Ended) bool {
 }
 
 func (t *tally) fail(e Ended) {
-	t.addFailure(Failure{Stage: e.Stage, Cause: e.Cause, Count: 1, Example: e.Reason, Advice: e.Advice})
+	t.addFailure(Failure{Step: e.Stage, Cause: e.Cause, Count: 1, Example: e.Reason, Advice: e.Advice})
 }
 
 func (t *tally) addFailure(f Failure) {
 	for i := range t.failures {
-		if t.failures[i].Stage == f.Stage && t.failures[i].Cause == f.Cause {
+		if t.failures[i].Step == f.Step && t.failures[i].Cause == f.Cause {
 			t.failures[i].Count += f.Count
 			return
 		}
@@ -143,3 +143,6 @@ func percentile(sorted []time.Duration, p int) time.Duration {
 	rank := (len(sorted)*p + 99) / 100
 	return sorted[max(rank, 1)-1]
 }
+
+// Complete tells whether every call that was asked for has come up or failed.
+func (r Report) Complete() bool { return r.Up+r.Failed >= r.Asked }

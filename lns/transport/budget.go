@@ -129,7 +129,7 @@ func (m *memory) has(hash uint64, now time.Duration) bool {
 func (m *memory) turn(now time.Duration) {
 	number := int64(now / generation)
 	passed := number - m.number
-	if passed == 0 {
+	if passed <= 0 { // less than zero: two readers have taken the time and come here in the other order
 		return
 	}
 	clear(m.filter[number&1])

@@ -31,6 +31,7 @@ func New(accounts []Account) (*Backend, error) {
 		byName:   make(map[string]int32, len(accounts)),
 		check:    secret.Credential.Check,
 	}
+	b.near = newNearIndex(len(accounts))
 	var faults []error
 	for i := range b.accounts {
 		faults = append(faults, b.add(int32(i))...)
@@ -38,7 +39,6 @@ func New(accounts []Account) (*Backend, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	b.near = newNearIndex(b.accounts)
 	return b, nil
 }
 
@@ -50,12 +50,13 @@ func (b *Backend) add(i int32) (faults []error) {
 		path := fmt.Sprintf("users[%d].%s", i, field)
 		faults = append(faults, &aaa.Fault{Path: path, Problem: fmt.Sprintf(format, args...)})
 	}
-	if _, err := aaa.ParseIdentity(account.Name); err != nil {
+	if id, err := aaa.ParseIdentity(account.Name); err != nil {
 		fault("name", "nobody can log in with it: %v", err)
 	} else if before, taken := b.byName[account.Name]; taken {
 		fault("name", "%q is taken by users[%d]", account.Name, before)
 	} else {
 		b.byName[account.Name] = i
+		b.near.add(id.User, i)
 	}
 	if err := account.Credential.Validate(); err != nil {
 		fault("password", "user %q: %v", account.Name, err)

@@ -151,9 +151,13 @@ func TestNearMissesOfACommonNameAreBounded(t *testing.T) {
 	for i := range 5000 {
 		accounts = append(accounts, Account{Name: fmt.Sprintf("admin@d%d", i), Credential: shared})
 	}
+	accounts = append([]Account{{Name: "admin@default", Credential: shared}}, accounts...)
 	b := mustNew(t, accounts...)
 	_, err := b.Authenticate(context.Background(), aaatest.NewQuery("admin", aaa.Proof{Method: aaa.PAP}))
-	if n := strings.Count(err.Error(), "there is"); n != maxNearTold {
+	if !strings.Contains(err.Error(), `stored as "admin@default"`) {
+		t.Errorf("the likeliest is not told: %v", err)
+	}
+	if n := strings.Count(err.Error(), "; "); n != maxNearTold {
 		t.Errorf("%d near misses are told: %v", n, err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"lnsgate/aaa"
 )
 
-// maxNear bounds the near misses that are looked at and the ones that are told.
+// Bounds of the accounts that are looked at and of the near misses that are told.
 const (
 	maxNearLooked = 64
 	maxNearTold   = 3
@@ -21,39 +21,46 @@ type nearIndex struct {
 	next  []int32 // -1 ends a list
 }
 
-func newNearIndex(accounts []Account) nearIndex {
-	n := nearIndex{first: make(map[string]int32, len(accounts)), next: make([]int32, len(accounts))}
-	for i := len(accounts) - 1; i >= 0; i-- {
-		key := userKey(accounts[i].Name)
-		head, found := n.first[key]
-		if !found {
-			head = -1
-		}
-		n.first[key], n.next[i] = int32(i), head
-	}
-	return n
+func newNearIndex(accounts int) nearIndex {
+	return nearIndex{first: make(map[string]int32, accounts), next: make([]int32, accounts)}
 }
 
-// userKey is the folded user part of a name that New has accepted.
-func userKey(name string) string {
-	id, err := aaa.ParseIdentity(name)
-	if err != nil {
-		return ""
+// add enters account i with its user part. Later ones stand in front.
+func (n nearIndex) add(user string, i int32) {
+	key := strings.ToLower(user)
+	head, found := n.first[key]
+	if !found {
+		head = -1
 	}
-	return strings.ToLower(id.User)
+	n.first[key], n.next[i] = i, head
 }
 
-// explain tells the administrator which accounts the user may have meant, or nothing.
+// explain tells the administrator which accounts the user may have meant, the likeliest first, or nothing.
 func (b *Backend) explain(q *aaa.Query) string {
 	var told []string
-	i, found := b.near.first[strings.ToLower(q.Identity.User)]
-	for looked := 0; found && i >= 0 && looked < maxNearLooked && len(told) < maxNearTold; looked++ {
-		if why := nearMiss(q, b.accounts[i].Name); why != "" && !slices.Contains(told, why) {
+	for _, i := range b.candidates(q) {
+		why := nearMiss(q, b.accounts[i].Name)
+		if why != "" && !slices.Contains(told, why) && len(told) < maxNearTold {
 			told = append(told, why)
 		}
-		i = b.near.next[i]
 	}
 	return strings.Join(told, "; ")
+}
+
+// candidates are the accounts worth a look: with and without the domain, then those with the same user part.
+func (b *Backend) candidates(q *aaa.Query) []int32 {
+	var found []int32
+	for _, name := range []string{q.Identity.User + "@" + q.Domain, q.Identity.User} {
+		if i, known := b.byName[name]; known {
+			found = append(found, i)
+		}
+	}
+	i, listed := b.near.first[strings.ToLower(q.Identity.User)]
+	for looked := 0; listed && i >= 0 && looked < maxNearLooked; looked++ {
+		found = append(found, i)
+		i = b.near.next[i]
+	}
+	return found
 }
 
 // nearMiss says how the stored name differs from the one typed, or nothing if it is the same or belongs to another

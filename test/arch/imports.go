@@ -51,15 +51,9 @@ func forbidden(f *File, here, target string) string {
 		return ruleConfigs
 	case f.Test() || within(here, testRooms):
 		return ""
-	case suites[target] != "" || within(target, testRooms):
+	case suites[target] != nil || within(target, testRooms):
 		return ruleSuites
-	case suites[here] != "":
-		here = suites[here]
-		if target == here {
-			return ""
-		}
-	}
-	if slices.Contains(rooms[here].may, target) {
+	case slices.Contains(rooms[here].may, target), slices.Contains(suites[here], target):
 		return ""
 	}
 	return ruleImports
@@ -67,7 +61,7 @@ func forbidden(f *File, here, target string) string {
 
 func known(here string) bool {
 	_, listed := rooms[here]
-	return listed || suites[here] != "" || here == program || within(here, testRooms)
+	return listed || suites[here] != nil || here == program || within(here, testRooms)
 }
 
 // checkLibraries keeps viper, netlink, pgx and their like where they belong, in tests too.

@@ -10,7 +10,7 @@ const (
 	rulePure    = "a pure room has no goroutine, channel, mutex, socket, file, clock or logger"
 	ruleCrypto  = "hashing a password belongs to aaa/secret, not to lns/authenticate"
 	rulePrint   = "only cmd prints and ends the process"
-	ruleNoSleep = "nobody sleeps, tests use virtual time"
+	ruleNoSleep = "nobody sleeps, but a test in the virtual time of synctest"
 )
 
 // impure are the packages, with all below them, that a pure room must not import.
@@ -80,7 +80,7 @@ func (f *File) logging(slog imported) []Fault {
 		return []Fault{f.fault(rulePure, slog.At, "%s is pure and must not import log/slog like this", f.Room())}
 	}
 	var faults []Fault
-	f.mentions(func(target, name string, at token.Pos) {
+	f.mentions(f.AST, func(target, name string, at token.Pos) {
 		if target == slog.Path && !slices.Contains(described, name) {
 			faults = append(faults, f.fault(rulePure, at, "%s is pure and must not log: slog.%s", f.Room(), name))
 		}
@@ -115,9 +115,29 @@ func (f *File) concurrency() []Fault {
 func checkCalls(files []*File) []Fault {
 	var faults []Fault
 	for _, f := range files {
-		faults = append(faults, f.uses(ruleNoSleep, map[string][]string{"time": {"Sleep"}})...)
+		faults = append(faults, f.sleeps()...)
 		if f.Room() != program && !within(f.Room(), testRooms) && !f.Test() {
 			faults = append(faults, f.uses(rulePrint, printers)...)
+		}
+	}
+	return faults
+}
+
+// sleeps finds real sleeps. A test function that mentions synctest runs in its bubble, where to sleep is how time passes:
+// outside of one, synctest.Wait panics.
+func (f *File) sleeps() []Fault {
+	var faults []Fault
+	for _, declaration := range f.AST.Decls {
+		virtual := false
+		var real []Fault
+		f.mentions(declaration, func(target, name string, at token.Pos) {
+			virtual = virtual || target == "testing/synctest"
+			if target == "time" && name == "Sleep" {
+				real = append(real, f.fault(ruleNoSleep, at, "time.Sleep"))
+			}
+		})
+		if !virtual || !f.Test() {
+			faults = append(faults, real...)
 		}
 	}
 	return faults
@@ -126,7 +146,7 @@ func checkCalls(files []*File) []Fault {
 // uses finds every mention of the functions.
 func (f *File) uses(rule string, functions map[string][]string) []Fault {
 	var faults []Fault
-	f.mentions(func(target, name string, at token.Pos) {
+	f.mentions(f.AST, func(target, name string, at token.Pos) {
 		if slices.Contains(functions[target], name) {
 			faults = append(faults, f.fault(rule, at, "%s.%s", target, name))
 		}
@@ -134,14 +154,14 @@ func (f *File) uses(rule string, functions map[string][]string) []Fault {
 	return faults
 }
 
-// mentions reports every name of an imported package that the file uses, called or handed on, under whatever name the
-// package is imported.
-func (f *File) mentions(report func(target, name string, at token.Pos)) {
+// mentions reports every name of an imported package that a part of the file uses, called or handed on, under whatever
+// name the package is imported.
+func (f *File) mentions(part ast.Node, report func(target, name string, at token.Pos)) {
 	paths := map[string]string{} // by the name in this file
 	for _, i := range f.imports() {
 		paths[i.Name] = i.Path
 	}
-	ast.Inspect(f.AST, func(n ast.Node) bool {
+	ast.Inspect(part, func(n ast.Node) bool {
 		selector, ok := n.(*ast.SelectorExpr)
 		if !ok {
 			return true

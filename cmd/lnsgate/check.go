@@ -32,12 +32,17 @@ func addConfigFlag(cmd *cobra.Command, file *string) {
 	cmd.Flags().StringVarP(file, "config", "c", "", "configuration file (required)")
 }
 
-// check prints faults and warnings to w. Its error counts the faults.
+// check prints what is to be said of the file to w. Its error counts the faults.
 func check(w io.Writer, file string) error {
 	if file == "" {
 		return errors.New("name the configuration file: lnsgate check -c FILE")
 	}
 	config, warnings, err := configs.Load(file)
+	return writeFindings(w, file, config, warnings, err)
+}
+
+// writeFindings takes what configs.Load returned.
+func writeFindings(w io.Writer, file string, config *configs.Config, warnings []configs.Warning, err error) error {
 	var faults *configs.Faults
 	if err != nil && !errors.As(err, &faults) {
 		return err

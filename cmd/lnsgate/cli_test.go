@@ -41,7 +41,9 @@ func (e *fakeEngine) Sessions() []lns.SessionInfo {
 	}
 }
 
-func (e *fakeEngine) Counters() map[string]uint64 { return map[string]uint64{"z_drops": 2, "logins": 1} }
+func (e *fakeEngine) Counters() map[string]uint64 {
+	return map[string]uint64{"z_drops": 2, "logins": 1}
+}
 
 func (e *fakeEngine) Kick(_ context.Context, who, reason string) (int, error) {
 	e.reason = reason
@@ -93,9 +95,6 @@ func lnsgate(t *testing.T, args ...string) (string, error) {
 }
 
 func TestShowTables(t *testing.T) {
-	zone := time.Local
-	time.Local = time.UTC
-	t.Cleanup(func() { time.Local = zone })
 	socket := serveFake(t, &fakeEngine{})
 	tests := map[string][]string{
 		"tunnels": {

@@ -123,6 +123,8 @@ func (c *Caller) sayEnd(k *call, e Ended, now time.Time, out *Out) {
 	k.ended = true
 	if k.link != nil && k.link.leaving {
 		e = ended(e.Stage, CauseClosedByUs, false, "we hung up")
+	} else if k.link != nil && k.link.refused {
+		e = ended(e.Stage, CauseMethod, e.ByServer, "%s, after we had refused its way of authentication", e.Reason)
 	}
 	e.Session, e.At = k.login.Session, now
 	out.Ended = append(out.Ended, e)

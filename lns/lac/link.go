@@ -55,6 +55,7 @@ type link struct {
 	early    []ppp.Frame        // for protocols whose turn has not come
 	method   aaa.Method
 	message  string // what the server said about the login
+	refused  bool   // we refused the method that the server asked for last
 	leaving  bool   // we have hung up and wait for the server to agree
 	nudged   bool   // the server's first frame was seen
 	finished bool   // nothing follows
@@ -192,6 +193,9 @@ func (l *link) settleLCP(now time.Time, out *linkOut) {
 	o := l.lcpOut
 	l.lcpOut = negotiate.Out{}
 	out.frames = append(out.frames, o.Frames...)
+	for _, f := range o.Frames {
+		l.refused = l.refused || refusesMethod(f)
+	}
 	for _, p := range o.PeerRejected {
 		if p == ppp.IPCP && l.ipcp != nil {
 			l.end(out, ending{cause: CauseNoIPCP, byServer: true})
@@ -209,8 +213,24 @@ func (l *link) settleLCP(now time.Time, out *linkOut) {
 	}
 }
 
+// refusesMethod tells whether a frame of ours says no to the server's way of authentication. The server then hangs up in
+// its own words, and this is the reason behind them.
+func refusesMethod(f ppp.Frame) bool {
+	p, err := ppp.ParsePacket(f.Packet)
+	if err != nil || (p.Code != ppp.ConfigureNak && p.Code != ppp.ConfigureReject) {
+		return false
+	}
+	for o := range ppp.Options(p.Data).All() {
+		if o.Type == ppp.LCPAuthentication {
+			return true
+		}
+	}
+	return false
+}
+
 // linkUp follows the agreement on LCP: say who we are, or go on to the address.
 func (l *link) linkUp(now time.Time, out *linkOut) {
+	l.refused = false
 	l.method = methodOf(l.lcp.Result().Authentication)
 	if l.method == aaa.MethodNone {
 		if !l.mayGoUnnamed() {

@@ -1,0 +1,417 @@
+package lac
+
+import (
+	"bytes"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/lns/l2tp"
+	"lnsgate/lns/negotiate"
+)
+
+func TestLogin(t *testing.T) {
+	for _, c := range []struct {
+		offer  negotiate.AuthProtocol
+		accept []aaa.Method
+		method string
+	}{
+		{negotiate.AuthCHAPMD5, []aaa.Method{aaa.CHAP}, "chap"},
+		{negotiate.AuthMSCHAPv2, []aaa.Method{aaa.MSCHAPv2, aaa.CHAP}, "mschapv2"},
+		{negotiate.AuthPAP, []aaa.Method{aaa.PAP}, "pap"},
+	} {
+		t.Run(c.method, func(t *testing.T) {
+			w := newWorld(t, newScriptedLNS("Admin@123", c.offer), testConfig())
+			w.dial(testLogin("l2tpuser", "Admin@123", c.accept...))
+			w.until("up", time.Second, w.isUp)
+			u := w.up()
+			if u.Address != netip.MustParseAddr("10.10.1.10") || u.Peer != netip.MustParseAddr("10.10.0.1") {
+				t.Errorf("address %s, peer %s", u.Address, u.Peer)
+			}
+			if u.DNS[0] != netip.MustParseAddr("10.0.0.53") {
+				t.Errorf("DNS %v", u.DNS)
+			}
+			if u.Method != c.method || u.ServerName != "LNS" || u.ServerVendor != "test" {
+				t.Errorf("method %q, server %q of %q", u.Method, u.ServerName, u.ServerVendor)
+			}
+			if u.PeerMRU != 1400 {
+				t.Errorf("may send %d octets", u.PeerMRU)
+			}
+			if u.Took <= 0 || u.TunnelTook <= 0 || u.TunnelTook >= u.Took {
+				t.Errorf("took %s, the tunnel %s", u.Took, u.TunnelTook)
+			}
+		})
+	}
+}
+
+func TestLoginIsToldStepByStep(t *testing.T) {
+	w := newWorld(t, chapLNS(), testConfig())
+	w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
+	w.until("up", time.Second, w.isUp)
+	var heard []string
+	for _, s := range w.said {
+		arrow := "<"
+		if s.Sent {
+			arrow = ">"
+		}
+		heard = append(heard, arrow+" "+s.What)
+		if s.Again {
+			t.Errorf("%s is told as a repetition", s.What)
+		}
+	}
+	at := 0
+	for _, want := range []string{
+		"> SCCRQ", "< SCCRP", "> SCCCN", "> ICRQ", "< ICRP", "> ICCN", "> LCP Configure-Request",
+		"< CHAP Challenge", "> CHAP Response", "< CHAP Success", "> IPCP Configure-Request", "< IPCP Configure-Ack",
+	} {
+		i := slices.Index(heard[at:], want)
+		if i < 0 {
+			t.Fatalf("%q is missing after place %d:\n%s", want, at, w.dialogue())
+		}
+		at += i + 1
+	}
+	for _, want := range []string{"tunnel 4711", "MRU 1460", "CHAP-MD5", "name l2tpuser", "address 10.10.1.10"} {
+		if !strings.Contains(w.dialogue(), want) {
+			t.Errorf("%q is not told:\n%s", want, w.dialogue())
+		}
+	}
+	if strings.Contains(w.dialogue(), "Admin@123") {
+		t.Error("the password is told")
+	}
+}
+
+func TestPAPPasswordIsNotTold(t *testing.T) {
+	w := newWorld(t, newScriptedLNS("Admin@123", negotiate.AuthPAP), testConfig())
+	w.dial(testLogin("l2tpuser", "Admin@123", aaa.PAP))
+	w.until("up", time.Second, w.isUp)
+	if d := w.dialogue(); strings.Contains(d, "Admin@123") || !strings.Contains(d, "password ****") {
+		t.Errorf("the dialogue should show stars for the password:\n%s", d)
+	}
+}
+
+func TestWrongPasswordEndsAtAuthentication(t *testing.T) {
+	for _, c := range []struct {
+		offer  negotiate.AuthProtocol
+		method aaa.Method
+		words  string
+	}{
+		{negotiate.AuthCHAPMD5, aaa.CHAP, "the server refused the login"},
+		{negotiate.AuthPAP, aaa.PAP, "the server refused the login"},
+		{negotiate.AuthMSCHAPv2, aaa.MSCHAPv2, "error 691 (name or password wrong)"},
+	} {
+		t.Run(c.method.String(), func(t *testing.T) {
+			w := newWorld(t, newScriptedLNS("Admin@123", c.offer), testConfig())
+			w.dial(testLogin("l2tpuser", "wrong", c.method))
+			w.until("the end", time.Minute, w.isOver)
+			e := w.end()
+			if e.Stage != StageAuthentication || e.Cause != CauseWrongPassword || !e.ByServer {
+				t.Errorf("ended at %s, cause %s, by the server %t", e.Stage, e.Cause, e.ByServer)
+			}
+			if !strings.Contains(e.Reason, c.words) || e.Advice == "" {
+				t.Errorf("reason %q, advice %q", e.Reason, e.Advice)
+			}
+			w.until("all closed", time.Minute, w.isDone)
+		})
+	}
+}
+
+func TestNoAnswerEndsAtTunnel(t *testing.T) {
+	w := newWorld(t, chapLNS(), testConfig())
+	w.lose = func(int, bool) bool { return true }
+	w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
+	w.until("the end", 40*time.Second, w.isOver)
+	e := w.end()
+	if e.Stage != StageTunnel || e.Cause != CauseNoAnswer || e.ByServer {
+		t.Errorf("ended at %s, cause %s, by the server %t", e.Stage, e.Cause, e.ByServer)
+	}
+	for _, want := range []string{"UDP 1701", "address", "firewall"} {
+		if !strings.Contains(e.Advice, want) {
+			t.Errorf("the advice does not speak of %q: %s", want, e.Advice)
+		}
+	}
+	if !strings.Contains(e.Error(), "tunnel") {
+		t.Errorf("error %q", e.Error())
+	}
+}
+
+func TestTimeoutIsNamedAfterWhatItWaitedFor(t *testing.T) {
+	for stage, cause := range map[Stage]Cause{
+		StageLink: CauseLinkNoAnswer, StageAuthentication: CauseLoginNoAnswer, StageUp: CauseLoginNoAnswer,
+		StageAddress: CauseAddressNoAnswer,
+	} {
+		t.Run(stage.String(), func(t *testing.T) {
+			lns := chapLNS()
+			lns.mute = func(s Stage) bool { return s == stage }
+			w := newWorld(t, lns, testConfig())
+			w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
+			w.until("the end", 2*time.Minute, w.isOver)
+			want := min(stage, StageAddress)
+			if stage == StageUp {
+				want = StageAuthentication // the verdict was what never came
+			}
+			if e := w.end(); e.Stage != want || e.Cause != cause {
+				t.Errorf("ended at %s, cause %s (%s), want %s, %s", e.Stage, e.Cause, e.Reason, want, cause)
+			}
+		})
+	}
+}
+
+func TestTunnelSecret(t *testing.T) {
+	for _, c := range []struct {
+		ours, theirs string
+		up           bool
+	}{
+		{"s3cret", "s3cret", true}, {"s3cret", "other", false}, {"", "s3cret", false}, {"s3cret", "", false},
+	} {
+		t.Run(c.ours+"/"+c.theirs, func(t *testing.T) {
+			lns, cfg := chapLNS(), testConfig()
+			lns.secret, cfg.Secret = []byte(c.theirs), []byte(c.ours)
+			w := newWorld(t, lns, cfg)
+			w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
+			w.until("an outcome", time.Minute, func() bool { return w.isUp() || w.isOver() })
+			if w.isUp() != c.up {
+				t.Fatalf("up %t, want %t\n%s", w.isUp(), c.up, w.dialogue())
+			}
+			if !c.up && (w.end().Stage != StageTunnel || w.end().Cause != CauseTunnelSecret) {
+				t.Errorf("ended at %s, cause %s: %s", w.end().Stage, w.end().Cause, w.end().Reason)
+			}
+		})
+	}
+}
+
+func TestHiddenAVPs(t *testing.T) {
+	lns, cfg := chapLNS(), testConfig()
+	lns.secret, cfg.Secret, cfg.HideAVPs = []byte("s3cret"), []byte("s3cret"), true
+	w := newWorld(t, lns, cfg)
+	w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
+	w.until("up", time.Second, w.isUp)
+}
+
+func TestRefusedCallEndsAtSession(t *testing.T) {
+	lns := chapLNS()
+	lns.refuse = &l2tp.ResultCode{Result: l2tp.CDNError, Error: l2tp.ErrNoResources, Message: "no address left"}
+	w := newWorld(t, lns, testConfig())
+	w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
+	w.until("the end", time.Minute, w.isOver)
+	e := w.end()
+	if e.Stage != StageCall || e.Cause != CauseCallRefused || !e.ByServer || !strings.Contains(e.Reason, "no address left") {
+		t.Errorf("ended at %s, cause %s: %s", e.Stage, e.Cause, e.Reason)
+	}
+}
+
+func TestNoCommonMethod(t *testing.T) {
+	w := newWorld(t, newScriptedLNS("Admin@123", negotiate.AuthPAP), testConfig())
+	w.dial(testLogin("l2tpuser", "Admin@123", aaa.MSCHAPv2))
+	w.until("the end", time.Minute, w.isOver)
+	if e := w.end(); e.Stage != StageLink || e.Cause != CauseMethod {
+		t.Errorf("ended at %s, cause %s: %s", e.Stage, e.Cause, e.Reason)
+	}
+}
+
+func TestServerWithoutAuthentication(t *testing.T) {
+	for _, c := range []struct {
+		methods []aaa.Method
+		up      bool
+	}{{[]aaa.Method{aaa.CHAP}, false}, {[]aaa.Method{aaa.CHAP, aaa.MethodNone}, true}} {
+		w := newWorld(t, newScriptedLNS(""), testConfig())
+		w.dial(testLogin("l2tpuser", "Admin@123", c.methods...))
+		w.until("an outcome", time.Minute, func() bool { return w.isUp() || w.isOver() })
+		if w.isUp() != c.up {
+			t.Errorf("methods %v: up %t", c.methods, w.isUp())
+		}
+		if !c.up && w.end().Cause != CauseNotAuthenticated {
+			t.Errorf("cause %s", w.end().Cause)
+		}
+	}
+}
+
+func TestPacketsTravelBothWays(t *testing.T) {
+	w := newWorld(t, chapLNS(), testConfig())
+	if _, ok := w.caller.AppendPacket(nil, w.session(), []byte{0x45}); ok {
+		t.Error("a packet was framed before the session was up")
+	}
+	w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
+	w.until("up", time.Second, w.isUp)
+	packet := []byte{0x45, 0, 0, 20, 9, 9, 9}
+	d, ok := w.caller.AppendPacket(nil, w.session(), packet)
+	if !ok {
+		t.Fatal("the packet was refused")
+	}
+	w.fly(d, true)
+	w.until("the echo", time.Second, func() bool { return len(w.echoed) > 0 })
+	if !bytes.Equal(w.echoed[0], packet) {
+		t.Errorf("got % x", w.echoed[0])
+	}
+	if _, ok := w.caller.AppendPacket(nil, w.session(), make([]byte, 1401)); ok {
+		t.Error("a packet larger than the server's MRU was framed")
+	}
+}
+
+func TestCloseSaysGoodbye(t *testing.T) {
+	w := newWorld(t, chapLNS(), testConfig())
+	w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
+	w.until("up", time.Second, w.isUp)
+	w.said = nil
+	w.caller.Close(w.now, &w.out)
+	w.collect()
+	w.until("all closed", 10*time.Second, w.isDone)
+	at := 0
+	for _, want := range []string{"LCP Terminate-Request", "LCP Terminate-Ack", "CDN", "StopCCN"} {
+		i := slices.IndexFunc(w.said[at:], func(s Said) bool { return s.What == want })
+		if i < 0 {
+			t.Fatalf("%s is missing:\n%s", want, w.dialogue())
+		}
+		at += i
+	}
+	if len(w.ended) != 1 || w.end().Cause != CauseClosedByUs || w.end().ByServer {
+		t.Errorf("ended %+v", w.ended)
+	}
+	w.pass(time.Minute)
+	if len(w.lns.tunnels) != 0 {
+		t.Errorf("the server keeps %d tunnels", len(w.lns.tunnels))
+	}
+}
+
+func TestCloseTowardsASilentServerEnds(t *testing.T) {
+	w := newWorld(t, chapLNS(), testConfig())
+	w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
+	w.until("up", time.Second, w.isUp)
+	w.lose = func(int, bool) bool { return true }
+	w.caller.Close(w.now, &w.out)
+	w.collect()
+	w.until("the end of the call", 4*time.Second, w.isOver)
+	w.until("the end", time.Minute, w.isDone)
+	if w.end().Cause != CauseClosedByUs {
+		t.Errorf("cause %s", w.end().Cause)
+	}
+}
+
+func TestCloseAtAnyMomentFinishes(t *testing.T) {
+	for steps := range 60 {
+		w := newWorld(t, chapLNS(), testConfig())
+		w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
+		for range steps {
+			w.step(w.now.Add(time.Second))
+		}
+		w.caller.Close(w.now, &w.out)
+		w.collect()
+		w.until("all closed", time.Minute, w.isDone)
+		if len(w.ended) != 1 || w.end().Cause != CauseClosedByUs {
+			t.Fatalf("after %d steps: ended %+v", steps, w.ended)
+		}
+	}
+}
+
+func TestServerThatFallsSilentIsNoticed(t *testing.T) {
+	for name, c := range map[string]struct {
+		hello, echo time.Duration
+		cause       Cause
+	}{
+		"by HELLO":    {hello: 10 * time.Second, cause: CauseTunnelLost},
+		"by LCP echo": {echo: 10 * time.Second, cause: CauseEchoLost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := testConfig()
+			cfg.HelloInterval = c.hello
+			w := newWorld(t, chapLNS(), cfg)
+			login := testLogin("l2tpuser", "Admin@123", aaa.CHAP)
+			login.EchoInterval = c.echo
+			w.dial(login)
+			w.until("up", time.Second, w.isUp)
+			w.pass(5 * time.Minute)
+			if w.isOver() {
+				t.Fatalf("it ended while the server was there: %s", w.end().Reason)
+			}
+			w.lose = func(int, bool) bool { return true }
+			w.until("the end", 2*time.Minute, w.isOver)
+			if e := w.end(); e.Cause != c.cause || e.Stage != StageUp {
+				t.Errorf("cause %s at %s: %s", e.Cause, e.Stage, e.Reason)
+			}
+		})
+	}
+}
+
+func TestServersEchoIsAnswered(t *testing.T) {
+	lns := chapLNS()
+	lns.echo = 10 * time.Second
+	w := newWorld(t, lns, testConfig())
+	w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
+	w.until("up", time.Second, w.isUp)
+	w.pass(10 * time.Minute)
+	if w.isOver() {
+		t.Fatalf("the server gave up: %s", w.end().Reason)
+	}
+}
+
+// serverCall is the server's end of the only call.
+func (w *world) serverCall() (*servedTunnel, *servedCall) {
+	for _, t := range w.lns.tunnels {
+		for _, k := range t.calls {
+			return t, k
+		}
+	}
+	w.t.Fatal("the server has no call")
+	return nil, nil
+}
+
+func TestServerHangsUp(t *testing.T) {
+	w := newWorld(t, chapLNS(), testConfig())
+	w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
+	w.until("up", time.Second, w.isUp)
+	served, k := w.serverCall()
+	served.lcp(k, w.now, func(o *negotiate.Out) { k.lcp.Close(w.now, o) })
+	w.fromServer(served.flush(w.now))
+	w.until("the end", time.Second, w.isOver)
+	if e := w.end(); e.Cause != CausePeerHungUp || !e.ByServer || e.Stage != StageUp {
+		t.Errorf("cause %s at %s: %s", e.Cause, e.Stage, e.Reason)
+	}
+	w.until("all closed", time.Minute, w.isDone)
+}
+
+func TestServerClosesCallOrTunnel(t *testing.T) {
+	for name, c := range map[string]struct {
+		act   func(*servedTunnel, time.Time)
+		cause Cause
+	}{
+		"CDN": {func(s *servedTunnel, now time.Time) {
+			s.control.CloseCall(1007, l2tp.ResultCode{Result: l2tp.CDNAdministrative, Message: "kicked"}, now, &s.out)
+		}, CauseCallClosed},
+		"StopCCN": {func(s *servedTunnel, now time.Time) {
+			s.control.Close(l2tp.ResultCode{Result: l2tp.StopCCNShutdown, Message: "kicked"}, now, &s.out)
+		}, CauseTunnelClosed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, chapLNS(), testConfig())
+			w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
+			w.until("up", time.Second, w.isUp)
+			served, _ := w.serverCall()
+			c.act(served, w.now)
+			w.fromServer(served.flush(w.now))
+			w.until("the end", time.Second, w.isOver)
+			e := w.end()
+			if e.Cause != c.cause || !e.ByServer || e.Stage != StageUp || !strings.Contains(e.Reason, "kicked") {
+				t.Errorf("cause %s at %s: %s", e.Cause, e.Stage, e.Reason)
+			}
+			w.until("all closed", time.Minute, w.isDone)
+		})
+	}
+}
+
+func TestServerNegotiatesAgain(t *testing.T) {
+	w := newWorld(t, chapLNS(), testConfig())
+	w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
+	w.until("up", time.Second, w.isUp)
+	served, k := w.serverCall()
+	served.lcp(k, w.now, func(o *negotiate.Out) { k.lcp.Down(w.now, o); k.lcp.Up(w.now, o) })
+	w.fromServer(served.flush(w.now))
+	w.until("up again", 10*time.Second, func() bool { return len(w.ups) == 2 })
+	if w.downs != 1 {
+		t.Errorf("down was said %d times", w.downs)
+	}
+	if want := netip.MustParseAddr("10.10.1.11"); w.up().Address != want {
+		t.Errorf("address %s, want the new one %s", w.up().Address, want)
+	}
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/configs"
+	"lnsgate/lns"
+	"lnsgate/lns/admin"
+	"lnsgate/lns/datapath/tun"
+	"lnsgate/lns/host"
+	"lnsgate/lns/transport"
+	"lnsgate/pool/memory"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// farewell is how long peers may take to acknowledge our goodbye.
+const farewell = 5 * time.Second
+
+// node is a running server: the place where the rooms meet. They are made from the host upwards and closed from the top down.
+type node struct {
+	file string
+	log  *slog.Logger
+
+	host      *host.Host
+	reach     *reach
+	transport *transport.Transport
+	path      *tun.DataPath
+	pools     *memory.Allocator
+	gateway   *liveGateway
+	engine    *lns.Server
+
+	mu     sync.Mutex // guards config, and lets one reload in at a time
+	config *configs.Config
+
+	undo []func() error // what Close runs, last first
+}
+
+// newNode makes all rooms, or none.
+func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, err error) {
+	n := &node{file: file, log: log, config: config}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.close())
+		}
+	}()
+	for _, step := range []func(*configs.Config) error{n.openPools, n.openGateway, n.openHost, n.openSockets, n.openPath, n.openReach} {
+		if err := step(config); err != nil {
+			return nil, err
+		}
+	}
+	n.engine, err = lns.New(engineConfig(config), lns.Deps{
+		Sender:    n.transport,
+		DataPath:  n.path,
+		AAA:       n.gateway,
+		Pools:     n.pools,
+		Admission: n.transport.Admission(),
+		Host:      n.reach,
+		Log:       log,
+	})
+	return n, err
+}
+
+func (n *node) openPools(c *configs.Config) (err error) {
+	n.pools, err = memory.New(poolConfig(c))
+	return err
+}
+
+func (n *node) openGateway(c *configs.Config) error {
+	g, err := newGateway(c)
+	n.gateway = newLiveGateway(g, c)
+	return err
+}
+
+func newGateway(c *configs.Config) (*aaa.Gateway, error) {
+	g, err := gatewayConfig(c)
+	if err != nil {
+		return nil, err
+	}
+	return aaa.NewGateway(g)
+}
+
+// openHost removes what a predecessor has left behind that was killed.
+func (n *node) openHost(c *configs.Config) (err error) {
+	if err := os.MkdirAll(c.StateDir, 0o755); err != nil {
+		return fmt.Errorf("state_dir: %w", err)
+	}
+	if n.host, err = host.New(host.Config{StateDir: c.StateDir, Log: n.log}); err != nil {
+		return err
+	}
+	n.onClose(n.host.Close)
+	left, err := n.host.CleanUp(templateNames(c)...)
+	if left.Any() {
+		n.log.Warn("removed what a killed predecessor left", "interfaces", left.Interfaces, "routes", left.Routes,
+			"proxy_arp", left.Proxies, "sysctls", left.Sysctls)
+	}
+	return err
+}
+
+func templateNames(c *configs.Config) []string {
+	var names []string
+	for _, t := range c.VirtualTemplates {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+func (n *node) openSockets(c *configs.Config) (err error) {
+	t := transportConfig(c)
+	t.Log = n.log
+	if n.transport, err = transport.New(t); err != nil {
+		return err
+	}
+	n.onClose(n.transport.Close)
+	return nil
+}
+
+func (n *node) openPath(c *configs.Config) (err error) {
+	var templates []tun.Config
+	for _, t := range c.VirtualTemplates {
+		queues := t.Queues
+		if queues == 0 {
+			queues = min(runtime.NumCPU(), 8)
+		}
+		templates = append(templates, tun.Config{
+			Interface: t.Name,
+			MTU:       t.MRU,
+			Sender:    n.transport,
+			Queues:    queues,
+			Offload:   t.Offload != configs.Off,
+			Log:       n.log,
+		})
+	}
+	if n.path, err = tun.New(templates...); err != nil {
+		return err
+	}
+	n.onClose(n.path.Close)
+	return nil
+}
+
+func (n *node) openReach(c *configs.Config) (err error) {
+	if c.Forwarding {
+		if err := n.host.EnableForwarding(); err != nil {
+			return err
+		}
+	}
+	n.reach, err = newReach(n.host, c, n.log)
+	return err
+}
+
+func (n *node) onClose(f func() error) { n.undo = append(n.undo, f) }
+
+// close takes back whatever has been made.
+func (n *node) close() error {
+	var faults []error
+	for i := len(n.undo) - 1; i >= 0; i-- {
+		faults = append(faults, n.undo[i]())
+	}
+	n.undo = nil
+	return errors.Join(faults...)
+}
+
+// run serves until the context ends. The readers go on until the peers have acknowledged the goodbye.
+func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
+	defer func() { err = errors.Join(err, n.close()) }()
+	listener, err := admin.Listen(n.config.AdminSocket)
+	if err != nil {
+		return fmt.Errorf("admin_socket: %w", err)
+	}
+	operator := admin.New(admin.Config{
+		Engine: n.engine, Pools: n.pools, Domains: n.gateway.domains, Reload: n.reload, Version: buildVersion(), Log: n.log,
+	})
+	reading, stopReading := context.WithCancel(context.Background())
+	defer stopReading()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		return n.transport.Run(reading, func(int) transport.Receiver { return n.engine.Receiver() })
+	})
+	group.Go(func() error { return operator.Serve(ctx, listener) })
+	group.Go(func() error { return n.watch(ctx, hangups) })
+	group.Go(func() error {
+		<-ctx.Done()
+		n.tell(notifyStopping)
+		n.sayGoodbye()
+		stopReading()
+		return nil
+	})
+	n.log.Info("serving", "listen", n.transport.Addrs(), "virtual_templates", templateNames(n.config), "admin_socket", n.config.AdminSocket)
+	n.tell(notifyReady)
+	return group.Wait()
+}
+
+func (n *node) sayGoodbye() {
+	n.log.Info("stopping", "sessions", len(n.engine.Sessions()))
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	n.engine.Close(ctx)
+}
+
+// watch reloads at every hangup signal.
+func (n *node) watch(ctx context.Context, hangups <-chan os.Signal) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hangups:
+			n.tell(notifyReloading)
+			if err := n.reload(ctx); err != nil {
+				n.log.Error("the configuration is not changed", "file", n.file, "cause", err)
+			}
+			n.tell(notifyReady)
+		}
+	}
+}
+
+func (n *node) tell(state string) {
+	if err := notify(state); err != nil {
+		n.log.Warn("service manager", "cause", err)
+	}
+}

@@ -15,9 +15,9 @@ import (
 
 // unknown, wrong and broken are what a back end may say no with.
 var (
-	unknown = aaa.Reject(aaa.UnknownUser, "not here")
-	wrong   = aaa.Reject(aaa.WrongPassword, "")
-	broken  = errors.New("connection refused")
+	unknown   = aaa.Reject(aaa.UnknownUser, "not here")
+	wrong     = aaa.Reject(aaa.WrongPassword, "")
+	errBroken = errors.New("connection refused")
 )
 
 func mustGateway(t *testing.T, cfg aaa.Config) *aaa.Gateway {
@@ -166,10 +166,10 @@ func TestTheChainGoesOnOnlyWhenTheUserIsUnknown(t *testing.T) {
 		{"the first does not know", aaatest.Answer{Err: unknown}, granted, false, aaa.CauseNone, "second", 2},
 		{"nobody knows", aaatest.Answer{Err: unknown}, aaatest.Answer{Err: unknown}, false, aaa.UnknownUser, "first, second", 2},
 		{"the password is wrong at the first", aaatest.Answer{Err: wrong}, granted, true, aaa.WrongPassword, "first", 1},
-		{"the first is broken", aaatest.Answer{Err: broken}, granted, false, aaa.BackendUnavailable, "first", 1},
-		{"the first is broken, go on", aaatest.Answer{Err: broken}, granted, true, aaa.CauseNone, "second", 2},
-		{"broken, then unknown", aaatest.Answer{Err: broken}, aaatest.Answer{Err: unknown}, true, aaa.BackendUnavailable, "first", 2},
-		{"broken, then wrong", aaatest.Answer{Err: broken}, aaatest.Answer{Err: wrong}, true, aaa.WrongPassword, "second", 2},
+		{"the first is broken", aaatest.Answer{Err: errBroken}, granted, false, aaa.BackendUnavailable, "first", 1},
+		{"the first is broken, go on", aaatest.Answer{Err: errBroken}, granted, true, aaa.CauseNone, "second", 2},
+		{"broken, then unknown", aaatest.Answer{Err: errBroken}, aaatest.Answer{Err: unknown}, true, aaa.BackendUnavailable, "first", 2},
+		{"broken, then wrong", aaatest.Answer{Err: errBroken}, aaatest.Answer{Err: wrong}, true, aaa.WrongPassword, "second", 2},
 		{"it says itself that it timed out", aaatest.Answer{Err: aaa.Reject(aaa.Timeout, "")}, granted, true, aaa.CauseNone, "second", 2},
 		{"its own deadline passed", aaatest.Answer{Err: context.DeadlineExceeded}, granted, false, aaa.Timeout, "first", 1},
 	} {

@@ -130,18 +130,18 @@ func TestFloodFromOneNetworkLeavesOthersAlone(t *testing.T) {
 	}
 }
 
-// A flood of 200,000 requests a second, each from a random forged address: of 2,000 new peers that repeat after 1, 2 and
-// 4 seconds as L2TP does, at least 99 % get in by the second request, and all by the fourth.
+// A flood of 200,000 requests a second, each from a random forged address: of 2,000 new peers that repeat after 1 and
+// 2 seconds as L2TP does, at least 99 % get in by the second request, and all by the third.
 func TestFloodOfForgedAddressesLetsNewPeersIn(t *testing.T) {
 	a := newAdmission(AdmissionConfig{}, testKeys)
 	chance := rand.New(rand.NewPCG(1, 2))
-	const rate, seconds, peers = 200000, 9, 2000
+	const rate, seconds, peers = 200000, 6, 2000
 	waiting := make([]int, peers) // the millisecond of the next request; -1 when admitted
 	tries := make([]int, peers)
 	for i := range waiting {
 		waiting[i] = 500 + i
 	}
-	var inBy [5]int
+	var inBy [4]int
 	forged := 0
 	for ms := range seconds * 1000 {
 		now := at(time.Duration(ms) * time.Millisecond)
@@ -167,9 +167,9 @@ func TestFloodOfForgedAddressesLetsNewPeersIn(t *testing.T) {
 			tries[i]++
 		}
 	}
-	t.Logf("in by request 1, 2, 3, 4: %v of %d; %d forged ones admitted in %d s", inBy[1:], peers, forged, seconds)
-	if inBy[2] < peers*99/100 || inBy[4] != peers {
-		t.Errorf("in by request 1, 2, 3, 4: %v of %d", inBy[1:], peers)
+	t.Logf("in by request 1, 2, 3: %v of %d; %d forged ones admitted in %d s", inBy[1:], peers, forged, seconds)
+	if inBy[2] < peers*99/100 || inBy[3] != peers {
+		t.Errorf("in by request 1, 2, 3: %v of %d", inBy[1:], peers)
 	}
 	if most := 5000*(seconds+1) + 2500*(seconds+1); forged > most {
 		t.Errorf("%d forged requests admitted, more than all budgets together (%d)", forged, most)
@@ -233,7 +233,7 @@ func TestAdmissionIsSafeForConcurrentUse(t *testing.T) {
 func TestNoSourceGetsMoreThanItsBudget(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		burst := rapid.IntRange(1, 20).Draw(t, "burst")
-		a := newAdmission(AdmissionConfig{Source: Budget{10, burst}}, testKeys)
+		a := newAdmission(AdmissionConfig{Source: Budget{10, burst}, Slots: 64}, testKeys)
 		now, latest, admitted := time.Duration(0), time.Duration(0), 0
 		a.started = epoch
 		for range rapid.IntRange(1, 200).Draw(t, "requests") {
@@ -250,7 +250,7 @@ func TestNoSourceGetsMoreThanItsBudget(t *testing.T) {
 }
 
 func TestOddBudgetsAndAddressesDoNoHarm(t *testing.T) {
-	for _, b := range []Budget{{1e-300, 1 << 62}, {1e300, 1 << 62}, {1e300, -5}, {0, 1}, {1, 0}} {
+	for _, b := range []Budget{{1e-300, 1 << 30}, {1e300, 1 << 30}, {1e300, -5}, {0, 1}, {1, 0}} {
 		a := newAdmission(AdmissionConfig{Source: b, Network: b, Total: b, Repeat: b, Slots: 1}, testKeys)
 		for i := range 100 {
 			a.Allow(netip.Addr{}, at(time.Duration(i)*time.Hour))

@@ -25,6 +25,8 @@ type world struct {
 	lose   func(number int, toServer bool) bool // nil loses none
 	echoed [][]byte                             // IP packets that came back
 
+	heard func(datagram []byte) // sees what the server sends, when set
+
 	said     []Said
 	ups      []Up
 	downs    int
@@ -103,6 +105,9 @@ func (w *world) step(limit time.Time) bool {
 		if f.toServer {
 			w.fromServer(w.lns.receive(f.datagram, w.now))
 		} else {
+			if w.heard != nil {
+				w.heard(f.datagram)
+			}
 			w.caller.Receive(f.datagram, w.now, &w.out)
 			w.collect()
 		}

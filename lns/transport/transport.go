@@ -126,6 +126,9 @@ func check(cfg Config) error {
 	if cfg.SocketsPerAddress < 0 {
 		return fmt.Errorf("%d sockets per address: at least 1 is needed", cfg.SocketsPerAddress)
 	}
+	if cfg.ReceiveBuffer < 0 || cfg.SendBuffer < 0 {
+		return fmt.Errorf("buffers of %d and %d octets: they cannot be negative", cfg.ReceiveBuffer, cfg.SendBuffer)
+	}
 	if n := len(cfg.Listen) * cfg.SocketsPerAddress; n > MaxSockets {
 		return fmt.Errorf("%d addresses with %d sockets each make %d sockets, more than %d",
 			len(cfg.Listen), cfg.SocketsPerAddress, n, MaxSockets)

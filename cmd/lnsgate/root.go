@@ -27,11 +27,12 @@ It checks who they are, gives each an address from their department's pool and c
 		return fmt.Errorf("%w\n  see: %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(
+		newServeCommand(),
+		newDialCommand(),
 		newShowCommand(),
 		newKickCommand(),
 		newReloadCommand(),
 		newCheckCommand(),
-		newDialCommand(),
 		newVersionCommand(),
 	)
 	return root

@@ -21,6 +21,7 @@ type machine struct {
 	id        uint8 // the identifier given out last
 	requestID uint8 // of the Configure-Request, or Terminate-Request, under way
 	ackedID   uint8
+	refusedID uint8
 	pending   bool // our Configure-Request waits for its answer
 	heard     bool // the peer has sent something: it is listening
 	peerEnded bool // the peer sent a Terminate-Request in this negotiation
@@ -114,10 +115,7 @@ func (m *machine) respond(p policy, do action, s stimulus, now time.Time, out *O
 		m.sendRaw(p, s.answer, out)
 	}
 	if do&scn != 0 {
-		m.refusals++
-		if ppp.Code(s.answer[0]) == ppp.ConfigureNak {
-			m.naks++
-		}
+		m.countRefusal(s)
 		m.sendRaw(p, s.answer, out)
 	}
 	if do&sta != 0 {
@@ -131,6 +129,18 @@ func (m *machine) respond(p policy, do action, s stimulus, now time.Time, out *O
 	if do&ser != 0 {
 		p.echo(s.in, now, out)
 	}
+}
+
+// countRefusal counts a Nak or Reject. The same identifier again is the peer
+// repeating itself because our Nak was lost, not because it insists; it does not
+// bring the Nak any closer to becoming a Reject.
+func (m *machine) countRefusal(s stimulus) {
+	repeat := m.refusals > 0 && s.in.Identifier == m.refusedID
+	if !repeat && ppp.Code(s.answer[0]) == ppp.ConfigureNak {
+		m.naks++
+	}
+	m.refusals++
+	m.refusedID = s.in.Identifier
 }
 
 // explain keeps the reason why the layer is about to go down or to finish. The

@@ -137,6 +137,18 @@ func TestRFC1661Section4_6_MaxFailureTurnsNaksIntoRejects(t *testing.T) {
 	}
 }
 
+// TestRFC1661Section4_6_RepeatsAreNoFailures: a request that is repeated because
+// our Nak was lost does not count.
+func TestRFC1661Section4_6_RepeatsAreNoFailures(t *testing.T) {
+	i := serverIPCP()
+	opening(t, i)
+	for range 2 * defaultMaxFailure {
+		if got := ask(t, i, 1, address(129, "0.0.0.0")...); got.Code != ppp.ConfigureNak {
+			t.Fatalf("%v", got.Code)
+		}
+	}
+}
+
 func TestRFC1661Section5_MalformedPacketsAreDropped(t *testing.T) {
 	whole := packet(ppp.ConfigureRequest, 7, 1, 4, 5, 0xdc, 5, 6, 1, 2, 3, 4)
 	for n := range len(whole) {

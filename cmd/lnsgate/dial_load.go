@@ -72,7 +72,7 @@ func (p *dialPlan) load(ctx context.Context, stdout io.Writer) error {
 	stop()
 	others.Wait()
 	printReport(stdout, o.json, report)
-	if report.Up < report.Asked || report.Dropped > 0 {
+	if !loadSucceeded(report) {
 		return fmt.Errorf("%d of %d set-ups failed, %d were not begun, %d sessions were lost",
 			report.Failed, report.Asked, report.Asked-report.Placed, report.Dropped)
 	}
@@ -102,7 +102,7 @@ func printReport(stdout io.Writer, asJSON bool, r lac.Report) {
 	if asJSON {
 		encoder := json.NewEncoder(stdout)
 		encoder.SetEscapeHTML(false)
-		encoder.Encode(r)
+		encoder.Encode(loadObject(r)) // nobody is left to tell when standard output is gone
 		return
 	}
 	fmt.Fprintf(stdout, "\n%d of %d set-ups succeeded in %s: %.0f per second\n", r.Up, r.Asked, round(r.SetUp), r.Rate)
@@ -113,7 +113,51 @@ func printReport(stdout io.Writer, asJSON bool, r lac.Report) {
 	for _, f := range r.Failures {
 		fmt.Fprintf(stdout, "  %d at %s: %s\n", f.Count, f.Step, f.Example)
 		if f.Advice != "" {
-			fmt.Fprintf(stdout, "    what to check: %s\n", f.Advice)
+			fmt.Fprintf(stdout, "    hint: %s\n", f.Advice)
 		}
 	}
 }
+
+// dialLoadEnd is the outcome of a load in JSON, and its only object.
+type dialLoadEnd struct {
+	Event     string            `json:"event"` // "end"
+	OK        bool              `json:"ok"`
+	Asked     int               `json:"asked"`
+	Begun     int               `json:"begun"`
+	Up        int               `json:"up"`
+	Failed    int               `json:"failed"`
+	Lost      int               `json:"lost"`
+	Open      int               `json:"open"`
+	Seconds   float64           `json:"seconds"` // from the start to the last set-up
+	PerSecond float64           `json:"per_second"`
+	P50       float64           `json:"p50_ms"`
+	P90       float64           `json:"p90_ms"`
+	P99       float64           `json:"p99_ms"`
+	Max       float64           `json:"max_ms"`
+	Failures  []dialLoadFailure `json:"failures,omitempty"`
+}
+
+type dialLoadFailure struct {
+	Count  int    `json:"count"`
+	Step   string `json:"step"`
+	Cause  string `json:"cause"`
+	Reason string `json:"reason"`
+	Advice string `json:"advice,omitempty"`
+}
+
+func loadObject(r lac.Report) dialLoadEnd {
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	end := dialLoadEnd{
+		Event: "end", OK: loadSucceeded(r), Asked: r.Asked, Begun: r.Placed, Up: r.Up, Failed: r.Failed, Lost: r.Dropped,
+		Open: r.Open, Seconds: r.SetUp.Seconds(), PerSecond: r.Rate,
+		P50: ms(r.P50), P90: ms(r.P90), P99: ms(r.P99), Max: ms(r.Max),
+	}
+	for _, f := range r.Failures {
+		end.Failures = append(end.Failures, dialLoadFailure{
+			Count: f.Count, Step: f.Step.String(), Cause: f.Cause.String(), Reason: f.Example, Advice: f.Advice,
+		})
+	}
+	return end
+}
+
+func loadSucceeded(r lac.Report) bool { return r.Up == r.Asked && r.Dropped == 0 }

@@ -111,7 +111,7 @@ func (d *dialPrinter) said(s lac.Said) {
 		name = s.Stage.String()
 	}
 	d.any, d.stage = true, s.Stage
-	line := fmt.Sprintf("%8.3f  %-14s  %s  %-22s  %s", d.since(s.At), name, arrow, s.What, detail)
+	line := fmt.Sprintf("%9.4f  %-14s  %s  %-22s  %s", d.since(s.At), name, arrow, s.What, detail)
 	fmt.Fprintln(d.out, strings.TrimRight(line, " "))
 }
 
@@ -133,8 +133,9 @@ func (d *dialPrinter) up(u lac.Up, device string) {
 		d.fact("interface", device)
 	}
 	if !d.once {
-		fmt.Fprint(d.out, "Ctrl-C hangs up.\n\n")
+		fmt.Fprintln(d.out, "Ctrl-C hangs up.")
 	}
+	fmt.Fprintln(d.out)
 	d.any = false
 }
 

@@ -132,7 +132,7 @@ func dialFailure(err error, success *lac.Up) error {
 	var ended *lac.Ended
 	switch {
 	case errors.As(err, &ended) && ended.Advice != "":
-		return fmt.Errorf("%w\n  what to check: %s", err, ended.Advice)
+		return fmt.Errorf("%w\n  hint: %s", err, ended.Advice)
 	case err != nil:
 		return err
 	case success == nil:

@@ -113,7 +113,7 @@ func (c *Caller) finishCall(k *call, e Ended, now time.Time, out *Out) {
 	c.sayEnd(k, e, now, out)
 	delete(c.calls, id)
 	c.tunnel.CloseCall(id, l2tp.ResultCode{Result: l2tp.CDNAdministrative}, now, &c.ctl)
-	c.leaveWhenEmpty(now)
+	c.leaveWhenEmpty(now, out)
 }
 
 func (c *Caller) sayEnd(k *call, e Ended, now time.Time, out *Out) {

@@ -226,7 +226,7 @@ func (c *Caller) Close(now time.Time, out *Out) {
 	for _, k := range c.calls {
 		c.hangUp(k, now, out)
 	}
-	c.leaveWhenEmpty(now)
+	c.leaveWhenEmpty(now, out)
 	c.run(now, out)
 }
 
@@ -241,10 +241,15 @@ func (c *Caller) hangUp(k *call, now time.Time, out *Out) {
 	c.settle(k, now, out)
 }
 
-func (c *Caller) leaveWhenEmpty(now time.Time) {
-	if len(c.calls) == 0 {
+// leaveWhenEmpty closes the tunnel after its last call. Where nobody ever answered there is nobody to say goodbye to.
+func (c *Caller) leaveWhenEmpty(now time.Time, out *Out) {
+	switch {
+	case len(c.calls) > 0:
+	case c.heard:
 		c.closing = true
 		c.tunnel.Close(l2tp.ResultCode{Result: l2tp.StopCCNShutdown}, now, &c.ctl)
+	default:
+		c.closing, c.finished, out.Finished = true, true, true
 	}
 }
 

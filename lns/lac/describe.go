@@ -211,7 +211,7 @@ func ipcpOptionWords(o ppp.Option) string {
 	case !known || !ok:
 		return fmt.Sprintf("option %d", o.Type)
 	case a.IsUnspecified():
-		return name + " ?"
+		return name + " (any)"
 	default:
 		return name + " " + a.String()
 	}

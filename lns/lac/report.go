@@ -9,31 +9,31 @@ import (
 
 // Report is how a load went.
 type Report struct {
-	Asked    int           `json:"asked"`   // calls that were to be placed
-	Placed   int           `json:"placed"`  // calls begun
-	Up       int           `json:"up"`      // set-ups that succeeded
-	Failed   int           `json:"failed"`  // set-ups that did not
-	Dropped  int           `json:"dropped"` // sessions that ended without our wish after they had been up
-	Open     int           `json:"open"`    // sessions that are up now
-	Failures []Failure     `json:"failures,omitempty"`
-	SetUp    time.Duration `json:"setup_ns"` // from the start to the last set-up that succeeded
-	Rate     float64       `json:"rate"`     // successful set-ups per second of SetUp
+	Asked    int // calls that were to be placed
+	Placed   int // calls begun
+	Up       int // set-ups that succeeded
+	Failed   int // set-ups that did not
+	Dropped  int // sessions that ended without our wish after they had been up
+	Open     int // sessions that are up now
+	Failures []Failure
+	SetUp    time.Duration // from the start to the last set-up that succeeded
+	Rate     float64       // successful set-ups per second of SetUp
 	// Set-up times from SCCRQ (for later calls of a tunnel, ICRQ) to IPCP open.
-	P50 time.Duration `json:"p50_ns"`
-	P90 time.Duration `json:"p90_ns"`
-	P99 time.Duration `json:"p99_ns"`
-	Max time.Duration `json:"max_ns"`
+	P50 time.Duration
+	P90 time.Duration
+	P99 time.Duration
+	Max time.Duration
 	// Strays counts datagrams for tunnels that are gone.
-	Strays int `json:"strays"`
+	Strays int
 }
 
 // Failure is one kind of failure, and how often it happened.
 type Failure struct {
-	Step    Stage  `json:"step"`
-	Cause   Cause  `json:"cause"`
-	Count   int    `json:"count"`
-	Example string `json:"example"` // the reason of the first one, in full
-	Advice  string `json:"advice,omitempty"`
+	Step    Stage
+	Cause   Cause
+	Count   int
+	Example string // the reason of the first one, in full
+	Advice  string
 }
 
 // tally counts for one shard. The zero value is empty.

@@ -240,7 +240,7 @@ func (c *call) ask(a session.Ask) {
 
 // drop ends the session at once.
 func (c *call) drop(v trace.Verdict, now time.Time) {
-	c.step(now, func(o *session.Out) { c.core.Drop(v, now, o) })
+	c.step(now, func(o *session.Out) { c.core.Drop(v, o) })
 }
 
 // parseName reads the handle of a session, "12/7".

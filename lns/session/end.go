@@ -28,24 +28,17 @@ func (s *Session) Lost(v trace.Verdict, out *Out) {
 	if s.phase == Ended {
 		return
 	}
-	if s.phase != Closing {
-		s.conclude(v)
-	}
-	s.end(out)
+	s.Drop(v, out)
 	out.End.PeerKnows = true
 }
 
-// Drop ends the session at once. The peer and the LAC are told, and not waited for.
-func (s *Session) Drop(v trace.Verdict, now time.Time, out *Out) {
+// Drop ends the session at once, by CDN alone: its text tells more than an LCP Terminate-Request could.
+func (s *Session) Drop(v trace.Verdict, out *Out) {
 	if s.phase == Ended {
 		return
 	}
 	if s.phase != Closing {
 		s.conclude(v)
-	}
-	if s.lcp != nil {
-		s.phase = Closing
-		s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.Close(now, o) })
 	}
 	s.end(out)
 }

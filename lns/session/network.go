@@ -17,7 +17,7 @@ func (s *Session) Leased(generation uint32, lease pool.Lease, err error, now tim
 		return false
 	}
 	if err != nil {
-		s.Drop(leaseVerdict(err), now, out) // at once: the peer cannot be served
+		s.Drop(leaseVerdict(err), out)
 		return true
 	}
 	s.lease = lease

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"runtime"
 	"sync"
@@ -41,7 +42,9 @@ type node struct {
 	mu     sync.Mutex // guards config, and lets one reload in at a time
 	config *configs.Config
 
-	undo []func() error // what Close runs, last first
+	operator net.Listener
+
+	undo []func() error // what close runs, last first
 }
 
 // newNode makes all rooms, or none.
@@ -52,7 +55,9 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 			err = errors.Join(err, n.close())
 		}
 	}()
-	for _, step := range []func(*configs.Config) error{n.openPools, n.openGateway, n.openHost, n.openSockets, n.openPath, n.openReach} {
+	for _, step := range []func(*configs.Config) error{
+		n.openOperator, n.openPools, n.openGateway, n.openHost, n.openSockets, n.openPath, n.openReach,
+	} {
 		if err := step(config); err != nil {
 			return nil, err
 		}
@@ -67,6 +72,20 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 		Log:       log,
 	})
 	return n, err
+}
+
+// openOperator comes first: a second server started by mistake finds the socket answered, before it has touched the host.
+func (n *node) openOperator(c *configs.Config) (err error) {
+	if n.operator, err = admin.Listen(c.AdminSocket); err != nil {
+		return fmt.Errorf("admin_socket: %w", err)
+	}
+	n.onClose(func() error {
+		if err := n.operator.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return nil
 }
 
 func (n *node) openPools(c *configs.Config) (err error) {
@@ -171,10 +190,6 @@ func (n *node) close() error {
 // run serves until the context ends. The readers go on until the peers have acknowledged the goodbye.
 func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 	defer func() { err = errors.Join(err, n.close()) }()
-	listener, err := admin.Listen(n.config.AdminSocket)
-	if err != nil {
-		return fmt.Errorf("admin_socket: %w", err)
-	}
 	operator := admin.New(admin.Config{
 		Engine: n.engine, Pools: n.pools, Domains: n.gateway.domains, Reload: n.reload, Version: buildVersion(), Log: n.log,
 	})
@@ -184,7 +199,7 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 	group.Go(func() error {
 		return n.transport.Run(reading, func(int) transport.Receiver { return n.engine.Receiver() })
 	})
-	group.Go(func() error { return operator.Serve(ctx, listener) })
+	group.Go(func() error { return operator.Serve(ctx, n.operator) })
 	group.Go(func() error { return n.watch(ctx, hangups) })
 	group.Go(func() error {
 		<-ctx.Done()

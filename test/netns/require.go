@@ -3,9 +3,8 @@ package netns
 import (
 	"os"
 	"os/exec"
-	"strings"
 
-	"golang.org/x/sys/unix"
+	"lnsgate/lns/host/netns"
 )
 
 // TestingT is the part of *testing.T and *testing.B that this package needs.
@@ -19,22 +18,10 @@ type TestingT interface {
 // All says that no test may be skipped, because the environment has LNSGATE_TEST_ALL=1.
 func All() bool { return os.Getenv("LNSGATE_TEST_ALL") == "1" }
 
-// Missing names what this process lacks to build networks: capabilities in words, or "" when nothing is missing.
-func Missing() string {
-	var missing []string
-	if !effective(unix.CAP_SYS_ADMIN) {
-		missing = append(missing, "CAP_SYS_ADMIN")
-	}
-	if !effective(unix.CAP_NET_ADMIN) {
-		missing = append(missing, "CAP_NET_ADMIN")
-	}
-	return strings.Join(missing, " and ")
-}
-
 // Require skips the test when this process cannot build networks, or fails it when every test must run.
 func Require(t TestingT) {
 	t.Helper()
-	missing := Missing()
+	missing := netns.Missing()
 	switch {
 	case missing == "":
 	case All():
@@ -68,14 +55,4 @@ func requireThing(t TestingT, name string, err error) {
 	default:
 		t.Skipf("needs %s: %v", name, err)
 	}
-}
-
-// effective says whether the calling thread holds a capability.
-func effective(capability int) bool {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&header, &data[0]); err != nil {
-		return false
-	}
-	return data[capability/32].Effective&(1<<(capability%32)) != 0
 }

@@ -1,4 +1,4 @@
-package netns
+package netns_test
 
 import (
 	"errors"
@@ -8,13 +8,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lnsgate/lns/host/netns"
+	rooms "lnsgate/test/netns"
 )
 
 // pair is two namespaces joined by a veth pair, 192.0.2.1 and 192.0.2.2.
-func pair(t *testing.T) (a, b *Namespace) {
+func pair(t *testing.T) (a, b *netns.Namespace) {
 	t.Helper()
-	a, b = NewTest(t), NewTest(t)
-	must(t, Veth(a, "left", b, "right"))
+	a, b = rooms.NewTest(t), rooms.NewTest(t)
+	must(t, netns.Veth(a, "left", b, "right"))
 	must(t, a.Address("left", "192.0.2.1/24"))
 	must(t, b.Address("right", "192.0.2.2/24"))
 	return a, b
@@ -46,9 +49,9 @@ func TestVethCarriesDatagramsBetweenNamespaces(t *testing.T) {
 }
 
 func TestBridgeJoinsThreeHosts(t *testing.T) {
-	hub, a, b := NewTest(t), NewTest(t), NewTest(t)
-	must(t, Veth(hub, "port1", a, "eth0"))
-	must(t, Veth(hub, "port2", b, "eth0"))
+	hub, a, b := rooms.NewTest(t), rooms.NewTest(t), rooms.NewTest(t)
+	must(t, netns.Veth(hub, "port1", a, "eth0"))
+	must(t, netns.Veth(hub, "port2", b, "eth0"))
 	must(t, hub.Bridge("br0", "port1", "port2"))
 	must(t, a.Address("eth0", "198.51.100.1/24"))
 	must(t, b.Address("eth0", "198.51.100.2/24"))
@@ -65,7 +68,7 @@ func TestBridgeJoinsThreeHosts(t *testing.T) {
 }
 
 func TestDoLeavesTheCallerOutside(t *testing.T) {
-	n := NewTest(t)
+	n := rooms.NewTest(t)
 	before := currentNamespace(t)
 	var inside string
 	must(t, n.Do(func() (err error) { inside, err = os.Readlink("/proc/thread-self/ns/net"); return err }))
@@ -87,7 +90,7 @@ func currentNamespace(t *testing.T) string {
 }
 
 func TestDoReturnsWhenTheFunctionDoesNot(t *testing.T) {
-	n := NewTest(t)
+	n := rooms.NewTest(t)
 	failure := errors.New("mine")
 	if err := n.Do(func() error { return failure }); !errors.Is(err, failure) {
 		t.Errorf("got %v", err)
@@ -95,13 +98,13 @@ func TestDoReturnsWhenTheFunctionDoesNot(t *testing.T) {
 }
 
 func TestNamedNamespaceIsFoundByIPAndGoneAfterClose(t *testing.T) {
-	RequireCommand(t, "ip")
+	rooms.RequireCommand(t, "ip")
 	const name = "lnsgate-netns-test"
-	must(t, Remove(name))
-	n, err := New(name)
+	must(t, netns.Remove(name))
+	n, err := netns.New(name)
 	must(t, err)
 	defer n.Close()
-	if _, err := New(name); err == nil {
+	if _, err := netns.New(name); err == nil {
 		t.Error("the same name was given twice")
 	}
 	if out, err := exec.Command("ip", "netns", "list").CombinedOutput(); err != nil || !strings.Contains(string(out), name) {
@@ -115,18 +118,18 @@ func TestNamedNamespaceIsFoundByIPAndGoneAfterClose(t *testing.T) {
 	if _, err := os.Stat("/run/netns/" + name); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the name is still there: %v", err)
 	}
-	must(t, Remove(name))
+	must(t, netns.Remove(name))
 }
 
 func TestRunTellsWhatTheCommandPrinted(t *testing.T) {
-	n := NewTest(t)
+	n := rooms.NewTest(t)
 	if _, err := n.Run("sh", "-c", "echo no such luck; exit 3"); err == nil || !strings.Contains(err.Error(), "no such luck") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestStartRunsInside(t *testing.T) {
-	n := NewTest(t)
+	n := rooms.NewTest(t)
 	command := exec.Command("readlink", "/proc/self/ns/net")
 	var out strings.Builder
 	command.Stdout = &out
@@ -138,7 +141,7 @@ func TestStartRunsInside(t *testing.T) {
 }
 
 func TestErrorsNameInterfaceAndNamespace(t *testing.T) {
-	n := NewTest(t)
+	n := rooms.NewTest(t)
 	for what, err := range map[string]error{
 		"up":      n.Up("nothere"),
 		"mtu":     n.SetMTU("nothere", 1400),
@@ -155,28 +158,5 @@ func TestErrorsNameInterfaceAndNamespace(t *testing.T) {
 	}
 	if _, err := n.HardwareAddr("nothere"); err == nil || !strings.Contains(err.Error(), "nothere") {
 		t.Errorf("got %v", err)
-	}
-}
-
-// recorder stands for a *testing.T.
-type recorder struct{ skipped, failed bool }
-
-func (*recorder) Helper()                 {}
-func (r *recorder) Skipf(string, ...any)  { r.skipped = true }
-func (r *recorder) Fatalf(string, ...any) { r.failed = true }
-func (*recorder) Cleanup(func())          {}
-
-func TestAMissingThingSkipsOrFails(t *testing.T) {
-	Require(t)
-	for _, c := range []struct {
-		all             string
-		skipped, failed bool
-	}{{"", true, false}, {"1", false, true}} {
-		t.Setenv("LNSGATE_TEST_ALL", c.all)
-		var r recorder
-		RequireCommand(&r, "no-such-command-here")
-		if r.skipped != c.skipped || r.failed != c.failed {
-			t.Errorf("LNSGATE_TEST_ALL=%q: skipped %v, failed %v", c.all, r.skipped, r.failed)
-		}
 	}
 }

@@ -39,22 +39,6 @@ func New(name string) (*Namespace, error) {
 	return n, nil
 }
 
-// NewTest is New for a test: no name, gone when the test ends.
-func NewTest(t TestingT) *Namespace {
-	t.Helper()
-	Require(t)
-	n, err := New("")
-	if err != nil {
-		t.Fatalf("%v", err)
-	}
-	t.Cleanup(func() {
-		if err := n.Close(); err != nil {
-			t.Fatalf("%v", err)
-		}
-	})
-	return n
-}
-
 // create runs on a thread of its own that ends afterwards, because that thread is left inside the new namespace.
 func (n *Namespace) create() (err error) {
 	if n.name == "" {

@@ -62,7 +62,7 @@ func newRig(t *testing.T, network simnet.Config, change func(*lns.Config, *lns.D
 	deps := lns.Deps{
 		Sender: r.end, DataPath: r.path, AAA: r.gateway, Pools: r.pools,
 		Log:  slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Rand: rand.NewChaCha8([32]byte{7}),
+		Rand: &lockedRand{source: rand.NewChaCha8([32]byte{7})},
 	}
 	if change != nil {
 		change(r.config, &deps)
@@ -271,4 +271,16 @@ func smallPool(t *testing.T) memory.Config {
 		t.Fatal(err)
 	}
 	return memory.Config{Pools: []pool.Pool{{Name: "pool1", Ranges: []pool.Range{run}}}}
+}
+
+// lockedRand gives the same octets in every run, to many goroutines.
+type lockedRand struct {
+	mu     sync.Mutex
+	source *rand.ChaCha8
+}
+
+func (r *lockedRand) Read(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.source.Read(b)
 }

@@ -26,7 +26,7 @@ type Deps struct {
 	Admission Admission // nil: strangers are not held to a budget
 	Host      Host      // nil: the network of the host needs no word about single sessions
 	Log       *slog.Logger
-	Rand      io.Reader // nil: crypto/rand
+	Rand      io.Reader // safe for concurrent use; nil: crypto/rand
 }
 
 // Admission says whether a stranger may cost us a tunnel now. It is safe for concurrent use.

@@ -73,33 +73,33 @@ can read it in the list of processes, and the shell keeps it in its history.`,
 func (o *dialOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.server, "server", "", "the server to dial, with a port if it is not 1701 (required)")
-	f.StringVar(&o.user, "user", "", "name to log in with, such as alice or alice@sales")
-	f.StringVar(&o.passwordFile, "password-file", "", "file with the password in its first line; - is standard input")
-	f.StringVar(&o.password, "password", "", "the password itself; prefer --password-file, see above")
+	f.StringVar(&o.server, "server", "", "the server, as `HOST[:PORT]`; the port is 1701 unless given (required)")
+	f.StringVar(&o.user, "user", "", "`NAME` to log in with, such as alice or alice@sales")
+	f.StringVar(&o.passwordFile, "password-file", "", "`FILE` with the password in its first line; - is standard input")
+	f.StringVar(&o.password, "password", "", "the password itself, as `TEXT`; prefer --password-file, see above")
 	f.StringSliceVar(&o.auth, "auth", []string{"mschapv2", "chap"},
-		"methods to accept, best first: mschapv2, chap, pap (shows the server the password), none")
-	f.StringVar(&o.tunnelSecretFile, "tunnel-secret-file", "", "file with the tunnel secret; - is standard input")
-	f.StringVar(&o.tunnelSecret, "tunnel-secret", "", "the tunnel secret itself; prefer --tunnel-secret-file")
+		"`METHODS` to accept, best first: mschapv2, chap, pap (shows the server the password), none")
+	f.StringVar(&o.tunnelSecretFile, "tunnel-secret-file", "", "`FILE` with the tunnel secret; - is standard input")
+	f.StringVar(&o.tunnelSecret, "tunnel-secret", "", "the tunnel secret itself, as `TEXT`; prefer --tunnel-secret-file")
 	f.BoolVar(&o.hideAVPs, "hide-avps", false, "hide what may be hidden in control messages (needs a tunnel secret)")
-	f.StringVar(&o.hostName, "host-name", "", "what to call ourselves towards the server (default: this machine's name)")
-	f.StringVar(&o.calledNumber, "called-number", "", "called number to give with the call")
-	f.StringVar(&o.address, "address", "", "address to ask for (default: what the server chooses)")
-	f.StringVar(&o.tun, "tun", "", "make a network interface of this name and carry traffic over it")
-	f.StringArrayVar(&o.routes, "route", nil, "send this prefix into the interface; may be repeated")
-	f.Uint16Var(&o.mru, "mru", 1460, "largest packet to receive, in octets")
-	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long the login may take")
-	f.DurationVar(&o.hello, "hello", time.Minute, "silence after which the tunnel is tested with a HELLO; 0 never")
-	f.DurationVar(&o.echo, "echo", 30*time.Second, "silence after which the link is tested with an LCP echo; 0 never")
+	f.StringVar(&o.hostName, "host-name", "", "`NAME` to give the server for this end of the tunnel (default: this machine's)")
+	f.StringVar(&o.calledNumber, "called-number", "", "called `NUMBER` to give with the call")
+	f.StringVar(&o.address, "address", "", "`ADDRESS` to ask for (default: what the server chooses)")
+	f.StringVar(&o.tun, "tun", "", "make a network interface of this `NAME` and carry traffic over it")
+	f.StringArrayVar(&o.routes, "route", nil, "send this `PREFIX` into the interface, or default for everything; may be repeated")
+	f.Uint16Var(&o.mru, "mru", 1460, "largest packet to receive, in `OCTETS`")
+	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long the login may take, as a `TIME` such as 30s")
+	f.DurationVar(&o.hello, "hello", time.Minute, "`TIME` of silence after which the tunnel is tested with a HELLO; 0 never")
+	f.DurationVar(&o.echo, "echo", 30*time.Second, "`TIME` of silence after which the link is tested with an LCP echo; 0 never")
 	f.BoolVar(&o.once, "once", false, "hang up as soon as the login has succeeded")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show acknowledgements and signs of life too")
 	f.BoolVar(&o.json, "json", false, "print one JSON object per line, the last one with the outcome")
-	f.IntVar(&o.count, "count", 1, "how many calls to place; more than 1 is a load run")
-	f.Float64Var(&o.rate, "rate", 0, "load: calls to begin per second; 0 is as fast as --concurrency allows")
-	f.IntVar(&o.concurrency, "concurrency", 256, "load: set-ups under way at once")
-	f.IntVar(&o.perTunnel, "sessions-per-tunnel", 1, "load: calls that share a tunnel")
-	f.IntVar(&o.sockets, "sockets", 1, "load: UDP sockets to spread the tunnels over")
-	f.StringVar(&o.hold, "hold", "0s", "load: how long to keep each session open; forever keeps all until interrupted")
+	f.IntVar(&o.count, "count", 1, "how many calls to place, a `NUMBER`; more than 1 is a load run")
+	f.Float64Var(&o.rate, "rate", 0, "load: `NUMBER` of calls to begin per second; 0 is as fast as --concurrency allows")
+	f.IntVar(&o.concurrency, "concurrency", 256, "load: `NUMBER` of set-ups under way at once")
+	f.IntVar(&o.perTunnel, "sessions-per-tunnel", 1, "load: `NUMBER` of calls that share a tunnel")
+	f.IntVar(&o.sockets, "sockets", 1, "load: `NUMBER` of UDP sockets to spread the tunnels over")
+	f.StringVar(&o.hold, "hold", "0s", "load: `TIME` to keep each session open; forever keeps all until interrupted")
 	if err := cmd.MarkFlagRequired("server"); err != nil {
 		panic(err) // the flag was added above
 	}
@@ -143,6 +143,7 @@ func (o *dialOptions) plan(ctx context.Context, stdin io.Reader) (*dialPlan, err
 	var err error
 	p.methods, err = parseMethods(o.auth)
 	note(err)
+	note(o.checkIdentity(p.methods))
 	if o.address != "" {
 		p.address, err = netip.ParseAddr(o.address)
 		note(err)
@@ -185,6 +186,20 @@ func (o *dialOptions) checkCombinations() error {
 		return fmt.Errorf("--sessions-per-tunnel %d: use 1 to 65535", o.perTunnel)
 	case o.rate < 0:
 		return fmt.Errorf("--rate %g: it cannot be negative", o.rate)
+	default:
+		return nil
+	}
+}
+
+// checkIdentity makes sure that we can say who we are, if we are to.
+func (o *dialOptions) checkIdentity(methods []aaa.Method) error {
+	switch {
+	case len(methods) == 1 && methods[0] == aaa.MethodNone:
+		return nil
+	case o.user == "":
+		return errors.New("--user is missing (a server that asks for no name is dialled with --auth none)")
+	case o.password == "" && o.passwordFile == "":
+		return errors.New("the password is missing: give --password-file FILE, or - to type it in")
 	default:
 		return nil
 	}

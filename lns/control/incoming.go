@@ -178,6 +178,7 @@ func (t *Tunnel) offer(m l2tp.ICRQ, now time.Time, out *Out) error {
 	}
 	t.calls.add(&call{peer: m.AssignedSession, state: CallOffered,
 		setup: &setup{deadline: now.Add(t.cfg.SetupTimeout), request: m}})
+	t.offered = true
 	out.add(CallRequested{PeerSession: m.AssignedSession, Call: m})
 	return nil
 }

@@ -40,6 +40,7 @@ type Tunnel struct {
 	challenge []byte    // ours, until the peer has answered it
 	tie       []byte    // our tie breaker, while SCCRQ is unanswered
 	opening   uint64    // digest of the SCCRQ that opened this tunnel
+	offered   bool      // in this step an ICRQ was handed to the owner, whose answer carries the acknowledgement
 	heard     time.Time // when the peer last showed life
 	since     time.Time // when the tunnel was established
 	deadline  time.Time // end of set-up, or of the linger
@@ -136,20 +137,15 @@ func (t *Tunnel) settle(now time.Time, out *Out) {
 	if t.state == StateFinished {
 		return
 	}
-	if t.answerDue() {
+	if t.offered {
 		t.channel.AcknowledgeBy(now.Add(ackDelay))
 	} else {
 		t.channel.Acknowledge(out)
 	}
+	t.offered = false
 	if t.state == StateClosing && t.deadline.IsZero() && t.channel.Idle() {
 		t.finish(out)
 	}
-}
-
-// answerDue reports whether the newest call is an ICRQ that the owner has yet to answer.
-func (t *Tunnel) answerDue() bool {
-	n := len(t.calls.pending)
-	return n > 0 && t.calls.pending[n-1].state == CallOffered
 }
 
 // Advance does what is due at now. Call it when Deadline has passed.

@@ -133,6 +133,20 @@ func TestShutdownSaysStopCCN(t *testing.T) {
 	})
 }
 
+func TestShutdownDoesNotWaitForTunnelsThatLinger(t *testing.T) {
+	run(t, fast, func(r *rig) {
+		c := r.dial(1, "l2tpuser", "Admin@123")
+		r.wantUp(c, time.Second)
+		c.cancel()
+		r.wantEnd(c, 5*time.Second)
+		began := time.Now()
+		r.server.Close(context.Background())
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the goodbye took %s", took)
+		}
+	})
+}
+
 func TestShutdownDoesNotWaitForTheDead(t *testing.T) {
 	run(t, fast, func(r *rig) {
 		c := r.dial(1, "l2tpuser", "Admin@123")

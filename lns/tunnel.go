@@ -37,6 +37,7 @@ type tunnel struct {
 	idleSince time.Time // since when it has had no session; zero while it has one
 	verdict   trace.Verdict
 	up        bool
+	lingers   bool // it is down, and only acknowledges what the peer may repeat
 	over      bool
 	log       *slog.Logger
 }
@@ -187,6 +188,7 @@ func (t *tunnel) down(a control.TunnelDown, now time.Time) {
 	}
 	t.endCalls(v, now)
 	t.idleSince = time.Time{}
+	t.lingers = a.ByPeer
 	if t.up {
 		t.log.Info("tunnel closed", "cause", v.String())
 	} else {
@@ -194,8 +196,12 @@ func (t *tunnel) down(a control.TunnelDown, now time.Time) {
 	}
 }
 
-// close ends the tunnel and every session in it, by a StopCCN.
+// close ends the tunnel and every session in it, by a StopCCN. A tunnel that the peer has closed already is forgotten.
 func (t *tunnel) close(v trace.Verdict, r l2tp.ResultCode, now time.Time) {
+	if t.lingers {
+		t.over = true
+		return
+	}
 	t.verdict = v
 	t.endCalls(v, now)
 	t.step(now, func(o *control.Out) { t.core.Close(r, now, o) })

@@ -29,7 +29,7 @@ func (s *Session) linkChanged(c negotiate.Change, now time.Time, out *Out) {
 		}
 	case negotiate.LayerDown:
 		if s.phase != Closing {
-			s.linkDown(out)
+			s.linkDown(now, out)
 		}
 	case negotiate.LayerFinished:
 		s.linkFinished(now, out)
@@ -37,8 +37,14 @@ func (s *Session) linkChanged(c negotiate.Change, now time.Time, out *Out) {
 }
 
 // linkDown goes back to the start: the peer negotiates LCP again. The lease is kept, in case the same account comes back.
-func (s *Session) linkDown(out *Out) {
+// A peer that has hung up does not come back; it has a moment to repeat its Terminate-Request.
+func (s *Session) linkDown(now time.Time, out *Out) {
 	out.Suspend = out.Suspend || s.phase == Open
+	if s.lcp.Reason() == negotiate.PeerTerminated {
+		s.conclude(linkVerdict(negotiate.PeerTerminated, s.lcp.PeerText()))
+		s.phase, s.closeBy = Closing, now.Add(closeTimeout)
+		return
+	}
 	s.phase, s.auth, s.ipcp, s.awaiting = Link, nil, nil, false
 	s.early = nil
 }

@@ -313,6 +313,21 @@ func TestPeerHangsUp(t *testing.T) {
 	}
 }
 
+// A client hangs up by a Terminate-Request with a CDN right behind it: the first of them is the cause.
+func TestPeerHangsUpAndClosesTheCall(t *testing.T) {
+	r := newRig(t, testPolicy(negotiate.AuthCHAPMD5))
+	r.dial()
+	r.peerLCP(func(o *negotiate.Out) { r.lcp.Close(r.now, o) })
+	r.settle()
+	if r.opened != nil {
+		t.Error("user traffic still flows")
+	}
+	r.step(func(o *Out) { r.s.Lost(trace.Verdict{Cause: trace.CallClosed}, o) })
+	if r.ended == nil || r.ended.Verdict.Cause != trace.PeerTerminated || !r.ended.PeerKnows {
+		t.Fatalf("ended %+v", r.ended)
+	}
+}
+
 func TestCloseWaitsForThePeerAndNoLonger(t *testing.T) {
 	for _, mute := range []bool{false, true} {
 		r := newRig(t, testPolicy(negotiate.AuthCHAPMD5))

@@ -227,3 +227,25 @@ func TestIPCPCodeRejectIsCutToThePeersMRU(t *testing.T) {
 		t.Errorf("%d octets", n)
 	}
 }
+
+// TestAddressInIPv6Form: the configuration may hold 10.10.1.10 as ::ffff:10.10.1.10.
+func TestAddressInIPv6Form(t *testing.T) {
+	mapped := netip.AddrFrom16(assigned.As16())
+	i := NewIPCP(IPCPConfig{Local: headquarters, Assign: mapped, DNS: [2]netip.Addr{mapped, {}}})
+	opening(t, i)
+	if got := ask(t, i, 1, join(address(3, "10.10.1.10"), address(129, "10.10.1.10"))...); got.Code != ppp.ConfigureAck {
+		t.Errorf("%v % x", got.Code, got.Data)
+	}
+}
+
+// TestClientThatWishesForAnAddress gets the one the server has in mind.
+func TestClientThatWishesForAnAddress(t *testing.T) {
+	client := NewIPCP(IPCPConfig{Local: netip.MustParseAddr("10.10.1.99"), RequestAddress: true})
+	l := newLink(serverIPCP(), client)
+	l.up()
+	l.run(time.Second)
+	l.mustOpen(t)
+	if got := client.Result().Local; got != assigned {
+		t.Errorf("%v", got)
+	}
+}

@@ -310,3 +310,18 @@ func TestRFC1661Section6_4_LoopAfterOpen(t *testing.T) {
 		t.Errorf("%v %v", l.State(), l.Reason())
 	}
 }
+
+// TestLoopCountStartsAfreshWithARealEcho: strays of our own do not add up over
+// the life of a link.
+func TestLoopCountStartsAfreshWithARealEcho(t *testing.T) {
+	l := serverLCP()
+	openedLCP(t, l, 5, 6, 9, 9, 9, 9)
+	var out Out
+	for range 10 {
+		l.Receive(packet(ppp.EchoRequest, 1, 0x11, 0x11, 0x11, 0x11), start, &out)
+		l.Receive(packet(ppp.EchoRequest, 1, 9, 9, 9, 9), start, &out)
+	}
+	if l.State() != Opened || len(out.Frames) != 10 {
+		t.Errorf("%v, %d answers", l.State(), len(out.Frames))
+	}
+}

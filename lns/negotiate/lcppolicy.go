@@ -23,7 +23,7 @@ func (l *LCP) reset() {
 		l.ours.mru = l.cfg.MRU
 	}
 	l.peer = lcpRequest{}
-	l.tried, l.loops = 0, 0
+	l.tried, l.loops, l.mute = 0, 0, false
 	l.offerNext()
 }
 

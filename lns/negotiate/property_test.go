@@ -112,13 +112,20 @@ func TestPropertyIPCPConverges(t *testing.T) {
 	})
 }
 
-// strictPeer forgets what it has acknowledged, so that it takes every request in
-// Opened for a new negotiation, as pppd does.
-type strictPeer struct{ *LCP }
+// strictLCP and strictIPCP forget what they have acknowledged, so that they take
+// every request in Opened for a new negotiation, as pppd does.
+type strictLCP struct{ *LCP }
 
-func (p strictPeer) Receive(packet []byte, now time.Time, out *Out) {
+func (p strictLCP) Receive(packet []byte, now time.Time, out *Out) {
 	p.m.ackedAt = time.Time{}
 	p.LCP.Receive(packet, now, out)
+}
+
+type strictIPCP struct{ *IPCP }
+
+func (p strictIPCP) Receive(packet []byte, now time.Time, out *Out) {
+	p.m.ackedAt = time.Time{}
+	p.IPCP.Receive(packet, now, out)
 }
 
 // TestPropertySlowPathOpensOnce: whatever the delay of a wire that loses
@@ -126,23 +133,27 @@ func (p strictPeer) Receive(packet []byte, now time.Time, out *Out) {
 // a request must not start the negotiation anew behind it.
 func TestPropertySlowPathOpensOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := newLink(strictPeer{serverLCP()}, strictPeer{clientLCP()})
-		l.delay = time.Duration(rapid.IntRange(1, 450).Draw(t, "delay in ms")) * time.Millisecond
-		first := rapid.IntRange(0, 1).Draw(t, "who starts")
-		gap := time.Duration(rapid.IntRange(0, 400).Draw(t, "gap in ms")) * time.Millisecond
-		for n, i := range []int{first, 1 - first} {
-			if n == 1 {
-				l.run(gap)
-			}
-			l.do(i, func(e *end, out *Out) { e.Open(l.now, out); e.Up(l.now, out) })
-		}
-		l.run(30 * time.Second)
-		for i, e := range l.ends {
-			if e.State() != Opened || e.count(LayerUp) != 1 || e.count(LayerDown) != 0 {
-				t.Fatalf("end %d: %v %v\n%s", i, e.State(), e.all.Changes, dialogue(e.all.Frames))
-			}
-		}
+		opensOnce(t, newLink(strictLCP{serverLCP()}, strictLCP{clientLCP()}))
+		opensOnce(t, newLink(strictIPCP{serverIPCP()}, strictIPCP{clientIPCP()}))
 	})
+}
+
+func opensOnce(t *rapid.T, l *link) {
+	l.delay = time.Duration(rapid.IntRange(1, 450).Draw(t, "delay in ms")) * time.Millisecond
+	first := rapid.IntRange(0, 1).Draw(t, "who starts")
+	gap := time.Duration(rapid.IntRange(0, 400).Draw(t, "gap in ms")) * time.Millisecond
+	for n, i := range []int{first, 1 - first} {
+		if n == 1 {
+			l.run(gap)
+		}
+		l.do(i, func(e *end, out *Out) { e.Open(l.now, out); e.Up(l.now, out) })
+	}
+	l.run(30 * time.Second)
+	for i, e := range l.ends {
+		if e.State() != Opened || e.count(LayerUp) != 1 || e.count(LayerDown) != 0 {
+			t.Fatalf("end %d: %v %v\n%s", i, e.State(), e.all.Changes, dialogue(e.all.Frames))
+		}
+	}
 }
 
 // TestPropertyStateAndTimerAgree throws commands, packets and time at a machine

@@ -113,3 +113,43 @@ func TestOutReset(t *testing.T) {
 		t.Error("a packet is held on to")
 	}
 }
+
+// TestNudgeTakesNoRepeatAway: a repeat that was asked for does not count against
+// Max-Configure.
+func TestNudgeTakesNoRepeatAway(t *testing.T) {
+	l := serverLCP()
+	opening(t, l)
+	var out Out
+	l.Nudge(start.Add(100*time.Millisecond), &out)
+	for l.State() != Stopped {
+		tick(t, l, &out)
+	}
+	if n := len(out.Frames); n != defaultMaxConfigure {
+		t.Errorf("%d repeats, want the %d of the counter and the one of the nudge", n, defaultMaxConfigure-1)
+	}
+}
+
+// TestRestartedPeerIsAskedForEchoesAgain: the one before it did not know them.
+func TestRestartedPeerIsAskedForEchoesAgain(t *testing.T) {
+	l := serverLCP()
+	openedLCP(t, l)
+	var out Out
+	l.Receive(packet(ppp.CodeReject, 1, byte(ppp.EchoRequest)), start, &out)
+	l.Down(start, &out)
+	l.Up(start, &out)
+	request := last(t, &out)
+	l.Receive(packet(ppp.ConfigureAck, request.Identifier, request.Data...), start, &out)
+	l.Receive(packet(ppp.ConfigureRequest, 2), start, &out)
+	if l.State() != Opened || l.Deadline().IsZero() {
+		t.Errorf("%v, next at %v", l.State(), l.Deadline())
+	}
+}
+
+// TestMRUBelowTheSmallest: a setting that no peer could live with is raised.
+func TestMRUBelowTheSmallest(t *testing.T) {
+	l := NewLCP(LCPConfig{MRU: 10})
+	openedLCP(t, l)
+	if r := l.Result(); r.LocalMRU != ppp.MinimumMRU || r.PeerMRU != ppp.MinimumMRU {
+		t.Errorf("%+v", r)
+	}
+}

@@ -124,3 +124,26 @@ func (r Range) String() string {
 
 // String prints a-b, or the one address.
 func (e Exclusion) String() string { return Range(e).String() }
+
+// subtract returns what is left of r without the exclusions.
+func subtract(r Range, exclude []Exclusion) []Range {
+	left := []Range{r}
+	for _, e := range exclude {
+		cut := Range(e)
+		var next []Range
+		for _, piece := range left {
+			if !piece.Overlaps(cut) {
+				next = append(next, piece)
+				continue
+			}
+			if piece.First.Less(cut.First) {
+				next = append(next, Range{First: piece.First, Last: cut.First.Prev()})
+			}
+			if cut.Last.Less(piece.Last) {
+				next = append(next, Range{First: cut.Last.Next(), Last: piece.Last})
+			}
+		}
+		left = next
+	}
+	return left
+}

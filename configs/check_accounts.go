@@ -1,0 +1,128 @@
+package configs
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+func (c *checker) checkDomains() {
+	c.names("domains", c.domainNames(), strings.ToLower)
+	if len(c.cfg.Domains) == 0 {
+		c.say("domains", "there is no domain; nobody could be checked")
+	} else {
+		c.known("default_domain", "domain", strings.ToLower(c.cfg.DefaultDomain), c.domainNames())
+	}
+	taken := make(map[string]string)
+	for i, d := range c.cfg.Domains {
+		taken[strings.ToLower(d.Name)] = fmt.Sprintf("domains[%d]", i)
+	}
+	for i, d := range c.cfg.Domains {
+		path := fmt.Sprintf("domains[%d]", i)
+		if strings.Contains(d.Name, "@") {
+			c.say(path+".name", "%q: a domain is written without the @", d.Name)
+		}
+		for j, alias := range d.Aliases {
+			at := fmt.Sprintf("%s.aliases[%d]", path, j)
+			if before, found := taken[strings.ToLower(alias)]; found {
+				c.say(at, "the name %q is taken by %s", alias, before)
+			} else if alias == "" || strings.Contains(alias, "@") {
+				c.say(at, "%q is not the name of a domain", alias)
+			}
+			taken[strings.ToLower(alias)] = path
+		}
+		if len(d.Authentication) == 0 {
+			c.say(path+".authentication", "nothing is listed that could check a user; write [local]")
+		}
+		c.knownAll(path+".authentication", "back end", d.Authentication, backends)
+		c.methods(path+".methods", d.Methods)
+		c.knownAll(path+".pools", "pool", d.Pools, c.poolNames())
+		if d.VirtualTemplate != "" {
+			c.known(path+".virtual_template", "virtual template", d.VirtualTemplate, c.templateNames())
+		}
+		c.servers(path+".dns", d.DNS)
+		c.servers(path+".nbns", d.NBNS)
+		c.timeouts(path, d.SessionTimeout, d.IdleTimeout)
+		c.mtu(path+".mtu", d.MTU)
+	}
+}
+
+func (c *checker) timeouts(path string, session, idle time.Duration) {
+	c.atLeastOrOff(path+".session_timeout", session, time.Second)
+	c.atLeastOrOff(path+".idle_timeout", idle, time.Second)
+}
+
+func (c *checker) checkPools() {
+	c.names("pools", c.poolNames(), exact)
+	type part struct {
+		path string
+		span Range
+	}
+	var parts []part
+	for i, p := range c.cfg.Pools {
+		path := fmt.Sprintf("pools[%d].ranges", i)
+		if len(p.Ranges) == 0 {
+			c.say(path, "there is no range; write one such as 10.10.1.10-10.10.1.250")
+		}
+		left := 0
+		for j, r := range p.Ranges {
+			at := fmt.Sprintf("%s[%d]", path, j)
+			if r.First.IsValid() {
+				c.host(at, r.First)
+			}
+			for _, span := range subtract(r, p.Exclude) {
+				if k := slices.IndexFunc(parts, func(o part) bool { return o.span.Overlaps(span) }); k >= 0 {
+					c.say(at, "%v overlaps %s, which has %v", span, parts[k].path, parts[k].span)
+				}
+				left++
+				parts = append(parts, part{path: at, span: span})
+			}
+		}
+		if left == 0 && len(p.Ranges) > 0 {
+			c.say(fmt.Sprintf("pools[%d].exclude", i), "the exclusions leave no address in the pool")
+		}
+	}
+}
+
+func (c *checker) checkUsers() {
+	c.names("users", namesOf(c.cfg.Users, func(u User) string { return u.Name }), exact)
+	owner := make(map[netip.Addr]string)
+	for i, t := range c.cfg.VirtualTemplates {
+		owner[t.Address.Addr()] = fmt.Sprintf("virtual_templates[%d]", i)
+	}
+	poolNames := c.poolNames()
+	for i, u := range c.cfg.Users {
+		path := fmt.Sprintf("users[%d]", i)
+		c.checkCredential(path, u)
+		if u.Address.IsValid() {
+			c.host(path+".address", u.Address)
+			if before, taken := owner[u.Address]; taken {
+				c.say(path+".address", "%v is the address of %s", u.Address, before)
+			}
+			owner[u.Address] = path
+		}
+		c.knownAll(path+".pools", "pool", u.Pools, poolNames)
+		c.servers(path+".dns", u.DNS)
+		c.servers(path+".nbns", u.NBNS)
+		c.timeouts(path, u.SessionTimeout, u.IdleTimeout)
+		c.mtu(path+".mtu", u.MTU)
+	}
+}
+
+// checkCredential wants exactly one of password, password_file and nt_hash. A password that stands beside its file is
+// reported when the file is read.
+func (c *checker) checkCredential(path string, u User) {
+	hasPassword, hasHash := !u.Password.IsZero() || u.PasswordFile != "", !u.NTHash.IsZero()
+	switch {
+	case !hasPassword && !hasHash:
+		c.say(path+".password", "there is no password; write password, password_file or nt_hash")
+	case hasPassword && hasHash:
+		c.say(path+".nt_hash", "the password is given twice; keep nt_hash or the password")
+	}
+	if b, err := hex.DecodeString(u.NTHash.Reveal()); hasHash && (err != nil || len(b) != 16) {
+		c.say(path+".nt_hash", "an NT hash has 32 hexadecimal digits")
+	}
+}

@@ -1,0 +1,97 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// secretLimit bounds a secret file, so that a wrong path does not read a disk.
+const secretLimit = 4 << 10
+
+// credential begins the name of a secret that systemd hands over (LoadCredential=).
+const credential = "credential:"
+
+// resolveSecrets reads every secret file into the secret beside it.
+func (c *checker) resolveSecrets(directory string) {
+	for i := range c.cfg.L2TPGroups {
+		g := &c.cfg.L2TPGroups[i]
+		c.resolve(&g.TunnelSecret, g.TunnelSecretFile, fmt.Sprintf("l2tp_groups[%d].tunnel_secret", i), directory)
+	}
+	for i := range c.cfg.Users {
+		u := &c.cfg.Users[i]
+		c.inlineSecrets = c.inlineSecrets || !u.Password.IsZero() || !u.NTHash.IsZero()
+		c.resolve(&u.Password, u.PasswordFile, fmt.Sprintf("users[%d].password", i), directory)
+	}
+}
+
+// resolve fills one secret; path is the one of the secret itself, its file is named beside it.
+func (c *checker) resolve(secret *Secret, file, path, directory string) {
+	switch {
+	case file == "":
+		c.inlineSecrets = c.inlineSecrets || !secret.IsZero()
+		return
+	case !secret.IsZero():
+		c.say(path+"_file", "the secret is given twice; keep %s or %s", last(path), last(path)+"_file")
+		return
+	}
+	name, err := secretPath(file, directory, os.Getenv("CREDENTIALS_DIRECTORY"))
+	if err != nil {
+		c.say(path+"_file", "%v", err)
+		return
+	}
+	text, open, err := readSecret(name)
+	if err != nil {
+		c.say(path+"_file", "%s: %s", name, reason(err))
+		return
+	}
+	if open {
+		c.advise(path+"_file", "%s can be read by every user of this machine; chmod 600 it", name)
+	}
+	*secret = NewSecret(text)
+}
+
+func secretPath(file, directory, credentials string) (string, error) {
+	name, isCredential := strings.CutPrefix(file, credential)
+	switch {
+	case !isCredential && filepath.IsAbs(file):
+		return file, nil
+	case !isCredential:
+		return filepath.Join(directory, file), nil
+	case credentials == "":
+		return "", errors.New("$CREDENTIALS_DIRECTORY is not set; a credential needs systemd and LoadCredential= in the unit")
+	case name == "" || name != filepath.Base(name) || name == "..":
+		return "", fmt.Errorf("%q is not the name of a credential", name)
+	}
+	return filepath.Join(credentials, name), nil
+}
+
+// readSecret returns the content without one newline at its end, and whether others may read the file.
+func readSecret(name string) (text string, open bool, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", false, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", false, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, secretLimit+1))
+	if err != nil {
+		return "", false, err
+	}
+	text = strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
+	switch {
+	case len(b) > secretLimit:
+		return "", false, fmt.Errorf("the file is larger than %d octets; that is no secret", secretLimit)
+	case text == "":
+		return "", false, errors.New("the file is empty")
+	}
+	return text, info.Mode().Perm()&0o004 != 0, nil
+}
+
+func last(path string) string { return path[strings.LastIndex(path, ".")+1:] }

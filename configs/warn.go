@@ -1,0 +1,152 @@
+package configs
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// largestWhole is the largest MTU of a session whose packets fit into an Ethernet frame on the outside: 1500 octets
+// less 20 for IP, 8 for UDP, 8 for L2TP with its length and 2 for PPP.
+const largestWhole = 1462
+
+// warn reports everything that is allowed and probably unwise. It looks only at a configuration without faults.
+func (c *checker) warn() {
+	c.warnOfOverlaps()
+	c.warnOfSizes()
+	c.warnOfUnused()
+	c.warnOfUsers()
+}
+
+func (c *checker) warnOfOverlaps() {
+	for i, p := range c.cfg.Pools {
+		for j, r := range p.Ranges {
+			at := fmt.Sprintf("pools[%d].ranges[%d]", i, j)
+			for _, t := range c.cfg.VirtualTemplates {
+				switch network := rangeOf(t.Address); {
+				case r.Contains(t.Address.Addr()):
+					c.advise(at, "it contains %v, the address of virtual template %s, which is never given away", t.Address.Addr(), t.Name)
+				case network.First != network.Last && network.Overlaps(r):
+					c.advise(at, "it lies in %v, the network of virtual template %s; every subscriber still gets a route of their own", t.Address.Masked(), t.Name)
+				}
+			}
+			for _, h := range c.cfg.Headquarters {
+				if rangeOf(h.Network).Overlaps(r) {
+					c.advise(at, "%s", insideHeadquarters(h))
+				}
+			}
+		}
+	}
+	for i, t := range c.cfg.VirtualTemplates {
+		for _, h := range c.cfg.Headquarters {
+			if h.Network.Overlaps(t.Address) {
+				c.advise(fmt.Sprintf("virtual_templates[%d].address", i),
+					"%v overlaps headquarters network %s (%v); take an address outside of it, or hosts there will look for it on their own wire",
+					t.Address, h.Name, h.Network)
+			}
+		}
+	}
+	for i, h := range c.cfg.Headquarters {
+		for _, before := range c.cfg.Headquarters[:i] {
+			if h.Network.Overlaps(before.Network) {
+				c.advise(fmt.Sprintf("headquarters[%d].network", i), "%v overlaps %s (%v)", h.Network, before.Name, before.Network)
+			}
+		}
+	}
+}
+
+// insideHeadquarters says what happens when a pool lies inside a network behind the LNS.
+func insideHeadquarters(h Headquarters) string {
+	place := fmt.Sprintf("it lies in headquarters network %s (%v)", h.Name, h.Network)
+	if h.ProxyARP == Off {
+		return place + ", where proxy_arp is off: hosts there will not find the subscribers; set proxy_arp to auto or choose other addresses"
+	}
+	return place + ": lnsgate answers ARP there for every subscriber (proxy ARP); make sure that no host of that network has one of these addresses"
+}
+
+func (c *checker) warnOfSizes() {
+	advise := func(path string, mtu int) {
+		if mtu > largestWhole {
+			c.advise(path, "%d octets and the headers of the tunnel do not fit into 1500; outer packets will be fragmented, %d or less is better", mtu, largestWhole)
+		}
+	}
+	for i, t := range c.cfg.VirtualTemplates {
+		advise(fmt.Sprintf("virtual_templates[%d].mru", i), t.MRU)
+	}
+	for i, d := range c.cfg.Domains {
+		advise(fmt.Sprintf("domains[%d].mtu", i), d.MTU)
+	}
+	for i, u := range c.cfg.Users {
+		advise(fmt.Sprintf("users[%d].mtu", i), u.MTU)
+	}
+}
+
+func (c *checker) warnOfUnused() {
+	usedTemplates, usedPools := make(map[string]bool), make(map[string]bool)
+	for _, g := range c.cfg.L2TPGroups {
+		usedTemplates[g.VirtualTemplate] = true
+	}
+	use := func(pools []string) {
+		for _, name := range pools {
+			usedPools[name] = true
+		}
+	}
+	for _, d := range c.cfg.Domains {
+		usedTemplates[d.VirtualTemplate] = true
+		use(d.Pools)
+	}
+	for _, u := range c.cfg.Users {
+		use(u.Pools)
+	}
+	for i, t := range c.cfg.VirtualTemplates {
+		if !usedTemplates[t.Name] {
+			c.advise(fmt.Sprintf("virtual_templates[%d]", i), "no l2tp group and no domain uses %s", t.Name)
+		}
+	}
+	for i, p := range c.cfg.Pools {
+		if !usedPools[p.Name] {
+			c.advise(fmt.Sprintf("pools[%d]", i), "no domain and no user gets addresses from %s", p.Name)
+		}
+	}
+}
+
+func (c *checker) warnOfUsers() {
+	domainOf := make(map[string]*Domain)
+	for i := range c.cfg.Domains {
+		d := &c.cfg.Domains[i]
+		for _, name := range append([]string{d.Name}, d.Aliases...) {
+			domainOf[strings.ToLower(name)] = d
+		}
+	}
+	offersCHAP := slices.ContainsFunc(c.cfg.VirtualTemplates, func(t VirtualTemplate) bool {
+		return slices.Contains(t.PPPAuthentication, CHAP)
+	})
+	if len(c.cfg.Users) == 0 {
+		c.advise("users", "there is no user; nobody can log in")
+	}
+	for i, u := range c.cfg.Users {
+		path := fmt.Sprintf("users[%d]", i)
+		name := c.cfg.DefaultDomain
+		if at := strings.LastIndexByte(u.Name, '@'); at >= 0 {
+			name = u.Name[at+1:]
+		}
+		switch d := domainOf[strings.ToLower(name)]; {
+		case d == nil:
+			c.advise(path+".name", "there is no domain named %q, so nobody can log in by this name", name)
+		case len(d.Pools) == 0 && len(u.Pools) == 0 && !u.Address.IsValid():
+			c.advise(path, "%s gets no address: the user has no address and no pools, and neither has domain %s", u.Name, d.Name)
+		}
+		if offersCHAP && !u.NTHash.IsZero() {
+			c.advise(path+".nt_hash", "chap is offered and cannot be checked with an NT hash; a peer of %s that takes chap is refused", u.Name)
+		}
+	}
+}
+
+// warnOfReadableFile reports secrets that others on this machine can read in the file itself.
+func (c *checker) warnOfReadableFile(name string) {
+	info, err := os.Stat(name)
+	if err == nil && c.inlineSecrets && info.Mode().Perm()&0o044 != 0 {
+		c.advise("", "%s holds secrets and can be read by other users (mode %04o); chmod 600 it, or move the secrets to files of their own", name, info.Mode().Perm())
+	}
+}

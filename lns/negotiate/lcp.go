@@ -37,8 +37,7 @@ type LCP struct {
 
 	ours  lcpRequest
 	peer  lcpRequest // what the peer was granted
-	auth  AuthProtocol
-	tried uint16 // one bit for each entry of cfg.Authentication that the peer refused
+	tried uint16     // one bit for each entry of cfg.Authentication that the peer refused
 
 	loops  uint8 // signs of a looped back line in a row
 	echoes uint8 // Echo-Requests without an answer

@@ -40,7 +40,7 @@ type Channel struct {
 	cfg  ChannelConfig
 	peer l2tp.TunnelID // for the header of everything sent
 
-	queue    []outgoing // not yet acknowledged, oldest first; queue[0] has the number una
+	queue    []Outgoing // not yet acknowledged, oldest first; queue[0] has the number una
 	una      uint16     // Ns of the oldest unacknowledged message
 	flight   int        // messages of the queue that count against the window
 	reached  int        // messages of the queue that were ever sent
@@ -65,8 +65,6 @@ type Outgoing struct {
 	Body    []byte         // its AVPs
 	Detail  string         // for Said
 }
-
-type outgoing = Outgoing
 
 // early is a message that came before its turn.
 type early struct {
@@ -295,7 +293,10 @@ func (c *Channel) Deadline() time.Time { return earliest(c.resendAt, c.ackBy) }
 func (c *Channel) Idle() bool { return len(c.queue) == 0 }
 
 // Full reports whether so much waits that no new work should be begun.
-func (c *Channel) Full() bool { return len(c.queue) >= queueLimit }
+func (c *Channel) Full() bool { return c.Waiting() >= queueLimit }
+
+// Waiting is the number of messages that are not yet acknowledged, sent or not.
+func (c *Channel) Waiting() int { return len(c.queue) }
 
 // DropUnsent forgets the messages that were never sent: the tunnel is closing.
 func (c *Channel) DropUnsent() {

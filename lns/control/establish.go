@@ -281,6 +281,9 @@ func (t *Tunnel) SupersededBy(datagram []byte, now time.Time) bool {
 	if err != nil || !h.Control || h.Ns != 0 || l2tp.PeekType(payload) != l2tp.TypeSCCRQ {
 		return false
 	}
+	if t.opening == 0 {
+		return false // it was we who dialled
+	}
 	if digest(payload) != t.opening {
 		return true
 	}

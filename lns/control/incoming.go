@@ -242,11 +242,17 @@ func (t *Tunnel) strangeCall(m l2tp.Message, now time.Time, out *Out) error {
 	return ErrUnknownSession
 }
 
+// mostEarly is how many answers to calls that come too early may wait: the peer has not proved yet that it is there.
+const mostEarly = 4
+
 // callTooEarly: a message of a call before the tunnel is established.
 func (t *Tunnel) callTooEarly(m l2tp.Message, now time.Time, out *Out) error {
 	if t.state == StateIdle {
 		t.finish(out)
 		return ErrUnexpected
+	}
+	if t.channel.Waiting() >= mostEarly {
+		return ErrQueueFull
 	}
 	early := l2tp.ResultCode{Result: l2tp.CDNError, Error: l2tp.ErrNoControlConnection,
 		Message: "the tunnel is not established yet"}

@@ -189,6 +189,14 @@ func (t *Tunnel) helloAt() time.Time {
 	return t.heard.Add(t.cfg.HelloInterval)
 }
 
+// Probe asks the peer for a sign of life now, with a HELLO, unless something unacknowledged asks already. A caller does
+// so before it believes that the peer has moved to another address.
+func (t *Tunnel) Probe(now time.Time, out *Out) {
+	if t.state == StateEstablished && t.channel.Idle() {
+		t.say(0, l2tp.Hello{}, now, out)
+	}
+}
+
 // expire: set-up took too long, or the linger is over.
 func (t *Tunnel) expire(now time.Time, out *Out) {
 	t.deadline = time.Time{}

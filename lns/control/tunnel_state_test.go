@@ -254,6 +254,9 @@ func TestQ42ARestartedPeerSupersedesItsTunnel(t *testing.T) {
 	other.Firmware = 9
 	d2 := l2tp.AppendControl(nil, 0, 0, 0, 0, l2tp.Append(nil, other, l2tp.AppendOptions{}))
 	hello := l2tp.AppendControl(nil, 0, 0, 0, 0, l2tp.Append(nil, l2tp.Hello{}, l2tp.AppendOptions{}))
+	if s := tunnelIn(t, StateEstablished, Config{Role: LAC}); s.tun.SupersededBy(d, start.Add(time.Hour)) {
+		t.Error("a tunnel that we dialled is superseded")
+	}
 	for _, c := range []struct {
 		name  string
 		state State

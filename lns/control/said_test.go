@@ -1,0 +1,124 @@
+package control
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"lnsgate/lns/l2tp"
+)
+
+// What goes to the log says who is who and why, and never a secret.
+func TestDescribe(t *testing.T) {
+	for _, c := range []struct {
+		m    l2tp.Message
+		want string
+	}{
+		{l2tp.SCCRQ{HostName: "p\nc", Vendor: "v", AssignedTunnel: 7, ReceiveWindow: 4, Challenge: []byte("c")},
+			`host "p\nc", tunnel 7, vendor "v", window 4, wants tunnel authentication`},
+		{l2tp.SCCRP{HostName: "lns", AssignedTunnel: 9}, `host "lns", tunnel 9`},
+		{l2tp.SCCCN{}, ""},
+		{l2tp.SCCCN{ChallengeResponse: make([]byte, 16)}, "answers the challenge"},
+		{l2tp.StopCCN{Result: l2tp.ResultCode{Result: 6, Message: "bye"}}, "result 6 (sender is being shut down): bye"},
+		{l2tp.CDN{Result: l2tp.ResultCode{Result: 3}}, "result 3 (administrative reasons)"},
+		{l2tp.ICRQ{AssignedSession: 1, CallSerial: 2, CallingNumber: "3", CalledNumber: "4"}, `session 1, serial 2, from "3", to "4"`},
+		{l2tp.ICRP{AssignedSession: 5}, "session 5"},
+		{l2tp.ICCN{TxSpeed: 64000, ProxyAuth: l2tp.ProxyAuth{Response: []byte("password")}}, "speed 64000 bit/s"},
+		{l2tp.OCRQ{AssignedSession: 5, CalledNumber: "110"}, `session 5, to "110"`},
+		{l2tp.OCRP{AssignedSession: 5}, "session 5"},
+		{l2tp.Hello{}, ""},
+	} {
+		if got := describe(c.m); got != c.want {
+			t.Errorf("%v: %q, want %q", c.m.Type(), got, c.want)
+		}
+	}
+}
+
+// Every datagram sent and every message received is told, repeats as such.
+func TestSaid(t *testing.T) {
+	s := newScript(t, Config{})
+	var log []string
+	step := func(d []byte) {
+		var out Out
+		if d == nil {
+			s.now = s.tun.Deadline()
+			s.tun.Advance(s.now, &out)
+		} else if err := s.tun.Receive(d, s.now, &out); err != nil {
+			t.Fatal(err)
+		}
+		sends := 0
+		for _, a := range out.Actions {
+			if _, ok := a.(Send); ok {
+				sends++
+			}
+			if a, ok := a.(Said); ok {
+				line := "<" + a.Message.String()
+				if a.Sent {
+					sends--
+					line = ">" + a.Message.String()
+				}
+				if a.Again {
+					line += "!"
+				}
+				log = append(log, line)
+			}
+		}
+		if sends != 0 {
+			t.Errorf("%d datagrams are not told", sends)
+		}
+	}
+	body := func(m l2tp.Message) []byte { return l2tp.Append(nil, m, l2tp.AppendOptions{}) }
+	step(l2tp.AppendControl(nil, 0, 0, 0, 0, body(goodSCCRQ)))
+	step(l2tp.AppendControl(nil, 0, 0, 0, 0, body(goodSCCRQ)))
+	step(nil)
+	step(l2tp.AppendControl(nil, 22, 0, 1, 1, nil))
+	step(l2tp.AppendControl(nil, 22, 0, 2, 1, body(l2tp.Hello{})))
+	step(l2tp.AppendControl(nil, 22, 0, 1, 1, body(l2tp.SCCCN{})))
+	want := "<SCCRQ >SCCRP <SCCRQ! >SCCRP! >SCCRP! <ZLB <HELLO <SCCCN >ZLB <HELLO >ZLB"
+	if got := strings.Join(log, " "); got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+}
+
+func TestProbe(t *testing.T) {
+	s := tunnelIn(t, StateEstablished, Config{})
+	probe := func() { s.do(func(now time.Time, out *Out) { s.tun.Probe(now, out) }) }
+	probe()
+	probe()
+	s.want("HELLO", "", StateEstablished)
+	s = tunnelIn(t, StateWaitCtlConn, Config{})
+	probe()
+	s.want("", "", StateWaitCtlConn)
+}
+
+// A peer that has not proved to be there cannot make us queue answers without end.
+func TestEarlyCallsAreBounded(t *testing.T) {
+	s := newScript(t, Config{})
+	s.say(0, goodSCCRQ)
+	s.nr = 0 // nothing is ever acknowledged
+	for i := range l2tp.SessionID(50) {
+		s.say(0, l2tp.ICRQ{AssignedSession: i + 1})
+		s.nr = 0
+	}
+	if n := s.tun.channel.Waiting(); n > mostEarly {
+		t.Errorf("%d messages wait", n)
+	}
+}
+
+func TestNames(t *testing.T) {
+	for s, want := range map[State]string{StateIdle: "idle", StateWaitCtlReply: "wait-ctl-reply", StateWaitCtlConn: "wait-ctl-conn",
+		StateEstablished: "established", StateClosing: "closing", StateFinished: "finished"} {
+		if s.String() != want {
+			t.Errorf("%q, want %q", s, want)
+		}
+	}
+	for s, want := range map[CallState]string{CallIdle: "idle", CallOffered: "offered", CallWaitTunnel: "wait-tunnel",
+		CallWaitReply: "wait-reply", CallWaitConnect: "wait-connect", CallEstablished: "established"} {
+		if s.String() != want {
+			t.Errorf("%q, want %q", s, want)
+		}
+	}
+	if LNS.String() != "LNS" || LAC.String() != "LAC" {
+		t.Error("roles")
+	}
+}

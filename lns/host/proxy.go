@@ -12,8 +12,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// AddressProxy is what the engine calls as leases come and go.
+type AddressProxy interface {
+	// AddProxy makes the hosts of the segment send packets for an address to this host.
+	AddProxy(netip.Addr) error
+	// RemoveProxy takes that back.
+	RemoveProxy(netip.Addr) error
+}
+
+var _ AddressProxy = (*Proxy)(nil)
+
 // Proxy answers ARP for addresses of peers on the networks of some interfaces, so that hosts there send packets for the
-// peers to this host. It is what the engine calls per lease. It is safe for concurrent use.
+// peers to this host. Without interfaces it does nothing. It is safe for concurrent use.
 type Proxy struct {
 	host       *Host
 	interfaces []proxyInterface

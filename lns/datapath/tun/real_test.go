@@ -37,7 +37,10 @@ func newRealRig(t *testing.T, c Config) *realRig {
 	t.Helper()
 	netns.RequireTUN(t)
 	r := &realRig{t: t, host: netns.NewTest(t), sender: make(recorder, 1<<16)}
-	c.Interface, c.Sender, c.Log = "vt1", r.sender, testLog(t)
+	c.Interface, c.Sender = "vt1", r.sender
+	if c.Log == nil {
+		c.Log = testLog(t)
+	}
 	must(t, r.host.Do(func() error {
 		// Before the device exists, so that the kernel sends nothing of its own into it.
 		_ = os.WriteFile("/proc/sys/net/ipv6/conf/default/disable_ipv6", []byte("1"), 0)

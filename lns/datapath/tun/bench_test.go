@@ -1,0 +1,72 @@
+package tun
+
+import (
+	"runtime"
+	"testing"
+
+	"lnsgate/lns/datapath"
+	"lnsgate/lns/datapath/datapathtest"
+)
+
+func TestAnIdleSessionCostsLessThanAKilobyte(t *testing.T) {
+	d, _ := newIdle(t, deaf{})
+	sessions := make([]datapath.Session, 10_000)
+	before := heap()
+	for n := range sessions {
+		s, err := d.Add(specOf(n))
+		must(t, err)
+		sessions[n] = s
+	}
+	each := (heap() - before) / uint64(len(sessions))
+	t.Logf("%d octets per session", each)
+	if each > 1024 {
+		t.Errorf("a session costs %d octets", each)
+	}
+	runtime.KeepAlive(sessions)
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func BenchmarkUp(b *testing.B) {
+	d, _ := newIdle(b, deaf{})
+	for n := range 10_000 {
+		if _, err := d.Add(specOf(n)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	in, spec, datagram := d.Ingress(), specOf(777), up(777, 1000, false)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		in.Receive(spec.Path, datagram)
+		if i%64 == 63 {
+			in.Flush()
+		}
+	}
+}
+
+func BenchmarkDown(b *testing.B) {
+	d, p := newIdle(b, deaf{})
+	for n := range 10_000 {
+		if _, err := d.Add(specOf(n)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	e := newEgress(d, p, 0)
+	packet := datapathtest.Packet{Source: "192.0.2.80", Destination: specOf(777).Address.String(), Payload: 1000}.Bytes()
+	const batch = 40
+	for i := range batch {
+		at := headroom + i*(headroom+len(packet))
+		e.packets[i] = extent{Offset: at, Size: copy(e.slab[at:], packet)}
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N/batch + 1 {
+		e.batch(batch)
+	}
+}

@@ -55,7 +55,8 @@ Without --tun it needs no privileges: it negotiates, shows the address it was gi
 --tun NAME (root, or CAP_NET_ADMIN) it makes a network interface, and --route sends destinations into it.
 
 With --count it places many calls and reports how many set-ups per second succeed and how long they take; %d in the user
-name is then replaced by the number of the call, from 1. Load needs no privileges.
+name is then replaced by the number of the call, from 1. Load needs no privileges. Servers limit how many tunnels one
+source may open per second (lnsgate: limits, new_tunnels_per_second_per_source); --sessions-per-tunnel needs fewer.
 
 Give the password in a file, or on standard input with --password-file -. On the command line everyone on this machine
 can read it in the list of processes, and the shell keeps it in its history.`,

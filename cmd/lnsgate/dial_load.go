@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -73,10 +74,24 @@ func (p *dialPlan) load(ctx context.Context, stdout io.Writer) error {
 	others.Wait()
 	printReport(stdout, o.json, report)
 	if !loadSucceeded(report) {
-		return fmt.Errorf("%d of %d set-ups failed, %d were not begun, %d sessions were lost",
-			report.Failed, report.Asked, report.Asked-report.Placed, report.Dropped)
+		return loadFailure(report)
 	}
 	return nil
+}
+
+// loadFailure says what was not as it should be.
+func loadFailure(r lac.Report) error {
+	var faults []string
+	note := func(n int, format string) {
+		if n > 0 {
+			faults = append(faults, fmt.Sprintf(format, n))
+		}
+	}
+	note(r.Failed, "%d failed")
+	note(r.Left, "%d were broken off")
+	note(r.Asked-r.Placed, "%d were not begun")
+	note(r.Dropped, "%d sessions were lost after they had been up")
+	return fmt.Errorf("of %d set-ups %s", r.Asked, strings.Join(faults, ", "))
 }
 
 // watchLoad prints how it stands once a second.
@@ -126,6 +141,7 @@ type dialLoadEnd struct {
 	Begun     int               `json:"begun"`
 	Up        int               `json:"up"`
 	Failed    int               `json:"failed"`
+	BrokenOff int               `json:"broken_off"`
 	Lost      int               `json:"lost"`
 	Open      int               `json:"open"`
 	Seconds   float64           `json:"seconds"` // from the start to the last set-up
@@ -148,7 +164,8 @@ type dialLoadFailure struct {
 func loadObject(r lac.Report) dialLoadEnd {
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	end := dialLoadEnd{
-		Event: "end", OK: loadSucceeded(r), Asked: r.Asked, Begun: r.Placed, Up: r.Up, Failed: r.Failed, Lost: r.Dropped,
+		Event: "end", OK: loadSucceeded(r), Asked: r.Asked, Begun: r.Placed, Up: r.Up, Failed: r.Failed, BrokenOff: r.Left,
+		Lost: r.Dropped,
 		Open: r.Open, Seconds: r.SetUp.Seconds(), PerSecond: r.Rate,
 		P50: ms(r.P50), P90: ms(r.P90), P99: ms(r.P99), Max: ms(r.Max),
 	}

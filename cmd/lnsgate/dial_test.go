@@ -108,7 +108,7 @@ func decodeLine(t *testing.T, line string, into any) {
 func TestDialLoadReportsFailures(t *testing.T) {
 	output, err := dialWith(t, "", "--server", silentServer(t), "--user", "u%d", "--password", "x", "--timeout", "200ms",
 		"--count", "5", "--json")
-	if err == nil || !strings.Contains(err.Error(), "5 of 5 set-ups failed") {
+	if err == nil || !strings.Contains(err.Error(), "of 5 set-ups 5 failed") {
 		t.Errorf("error %v", err)
 	}
 	var end dialLoadEnd

@@ -10,6 +10,7 @@ import (
 
 	"lnsgate/aaa"
 	"lnsgate/lns/datapath"
+	"lnsgate/lns/l2tp"
 	"lnsgate/test/simnet"
 
 	"go.uber.org/goleak"
@@ -177,4 +178,28 @@ func TestClientDropsWhatItsMailboxCannotHold(t *testing.T) {
 	if c.Dropped() != 3 {
 		t.Errorf("%d dropped, want 3", c.Dropped())
 	}
+}
+
+func TestClientEndsSoonAfterTheServerClosedTheTunnel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHall(t, chapLNS(), simnet.Config{})
+		c := h.client(ClientConfig{
+			Config: testConfig(), Login: testLogin("l2tpuser", "Admin@123", aaa.CHAP),
+			Up: func(Up) error {
+				for _, s := range h.lns.tunnels {
+					s.control.Close(l2tp.ResultCode{Result: l2tp.StopCCNShutdown}, time.Now(), &s.out)
+					h.server.SendBatch(datapath.Path{Remote: clientAddress}, s.flush(time.Now()))
+				}
+				return nil
+			},
+		})
+		began := time.Now()
+		var ended *Ended
+		if err := c.Run(t.Context()); !errors.As(err, &ended) || ended.Cause != CauseTunnelClosed {
+			t.Errorf("Run says %v", err)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("it took %s", took)
+		}
+	})
 }

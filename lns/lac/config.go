@@ -11,6 +11,9 @@ import (
 // defaultTimeout is how long the tunnel may take, and then each login.
 const defaultTimeout = 30 * time.Second
 
+// lingerAfterStop is how long we acknowledge a StopCCN of the server's: long enough for one that it sends again.
+const lingerAfterStop = 1500 * time.Millisecond
+
 // Config is what a Caller needs to know of its tunnel.
 type Config struct {
 	// HostName and Vendor are what we call ourselves in the SCCRQ. An empty HostName becomes "lnsgate-dial".
@@ -39,7 +42,8 @@ func (c Config) control() control.Config {
 		Role: control.LAC, HostName: c.HostName, Vendor: c.Vendor, Firmware: 0x0100, LocalTunnel: c.Tunnel,
 		Secret: c.Secret, RequireAuthentication: len(c.Secret) > 0, HideAVPs: c.HideAVPs,
 		HelloInterval: c.HelloInterval, RetransmitFirst: c.RetransmitFirst, RetransmitCap: c.RetransmitCap,
-		MaxTransmissions: c.MaxTransmissions, SetupTimeout: c.Timeout, Rand: c.Rand,
+		MaxTransmissions: c.MaxTransmissions, SetupTimeout: c.Timeout,
+		LingerAfterStop: lingerAfterStop, Rand: c.Rand,
 	}
 }
 

@@ -16,8 +16,8 @@ var advice = [causeCount]string{
 	CauseNoAnswer: "check the address; check that the server runs (ss -ulpn shows port 1701); check that no firewall " +
 		"between here and there blocks UDP 1701, in either direction",
 	CauseTunnelLost: "the server or the way to it failed after it had answered: look at its log, then at the network",
-	CauseTunnelRefused: "the server's log says which rule refused this client: look for the host name that this client " +
-		"gives (--host-name)",
+	CauseTunnelRefused: "the server's log says why it refused this client: a limit, or a rule about the host name that " +
+		"this client gives (--host-name)",
 	CauseTunnelSecret: "the tunnel secret here (--tunnel-secret) and the server's for this peer must be the same, or " +
 		"absent on both sides",
 	CauseCallRefused: "the tunnel is fine; the server's log says why it takes no further session (limits, no resources)",

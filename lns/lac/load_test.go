@@ -179,7 +179,7 @@ func TestLoadEndsInTheMiddle(t *testing.T) {
 		defer cancel()
 		h.peerAware(chapLNS)
 		r := l.Run(ctx)
-		if r.Placed < 290 || r.Placed > 310 || r.Open != 0 {
+		if r.Placed < 290 || r.Placed > 310 || r.Open != 0 || r.Failed != 0 || r.Up+r.Left != r.Placed {
 			t.Errorf("%+v", r)
 		}
 	})

@@ -13,6 +13,7 @@ type Report struct {
 	Placed   int // calls begun
 	Up       int // set-ups that succeeded
 	Failed   int // set-ups that did not
+	Left     int // set-ups that we broke off ourselves, because the context had ended
 	Dropped  int // sessions that ended without our wish after they had been up
 	Open     int // sessions that are up now
 	Failures []Failure
@@ -43,6 +44,7 @@ type tally struct {
 	placed   int
 	took     []time.Duration // of every set-up that succeeded
 	failed   int
+	left     int
 	dropped  int
 	strays   int
 	open     map[callKey]struct{}
@@ -76,6 +78,8 @@ func (t *tally) ended(tunnel *loadTunnel, e *Ended) bool {
 	_, wasUp := t.open[key]
 	delete(t.open, key)
 	switch {
+	case !wasUp && e.Cause == CauseClosedByUs:
+		t.left++
 	case !wasUp:
 		t.failed++
 		t.fail(*e)
@@ -110,6 +114,7 @@ func (t *tally) merge(o *tally) {
 	}
 	t.placed += o.placed
 	t.failed += o.failed
+	t.left += o.left
 	t.dropped += o.dropped
 	t.strays += o.strays
 	t.openSum += len(o.open)
@@ -121,7 +126,7 @@ func (t *tally) merge(o *tally) {
 
 func (t *tally) report(asked int) Report {
 	r := Report{
-		Asked: asked, Placed: t.placed, Up: len(t.took), Failed: t.failed, Dropped: t.dropped, Open: t.openSum,
+		Asked: asked, Placed: t.placed, Up: len(t.took), Failed: t.failed, Left: t.left, Dropped: t.dropped, Open: t.openSum,
 		Failures: t.failures, Strays: t.strays,
 	}
 	slices.SortFunc(r.Failures, func(a, b Failure) int { return b.Count - a.Count })
@@ -144,5 +149,5 @@ func percentile(sorted []time.Duration, p int) time.Duration {
 	return sorted[max(rank, 1)-1]
 }
 
-// Complete tells whether every call that was asked for has come up or failed.
-func (r Report) Complete() bool { return r.Up+r.Failed >= r.Asked }
+// Complete tells whether every call that was asked for has come up, failed or been broken off.
+func (r Report) Complete() bool { return r.Up+r.Failed+r.Left >= r.Asked }

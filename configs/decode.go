@@ -3,7 +3,6 @@ package configs
 import (
 	"bytes"
 	"encoding"
-	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -45,22 +44,17 @@ func decode(data []byte, overrides []override) (*Config, []Fault) {
 
 // collect takes the joined errors of the decoder apart.
 func collect(err error, faults *[]Fault) {
-	var at *mapstructure.DecodeError
-	switch joined := err.(type) {
+	switch e := err.(type) {
 	case nil:
+	case *mapstructure.DecodeError:
+		*faults = append(*faults, Fault{Path: e.Name(), Message: e.Unwrap().Error()})
 	case interface{ Unwrap() []error }:
-		for _, e := range joined.Unwrap() {
-			collect(e, faults)
+		for _, one := range e.Unwrap() {
+			collect(one, faults)
 		}
+	case interface{ Unwrap() error }:
+		collect(e.Unwrap(), faults)
 	default:
-		if errors.As(err, &at) {
-			*faults = append(*faults, Fault{Path: at.Name(), Message: at.Unwrap().Error()})
-			return
-		}
-		if inner := errors.Unwrap(err); inner != nil {
-			collect(inner, faults)
-			return
-		}
 		*faults = append(*faults, Fault{Message: err.Error()})
 	}
 }

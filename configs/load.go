@@ -45,6 +45,9 @@ func load(data []byte, name string, overrides []override, faults []Fault, isFile
 		return nil, nil, &Faults{Name: name, List: faults} // there was nothing to decode
 	}
 	cfg, more := decode(data, overrides)
+	if cfg == nil && len(faults) > 0 {
+		return nil, nil, &Faults{Name: name, List: faults} // they say in our words why it could not be decoded
+	}
 	for _, f := range more {
 		if !explained(faults, f.Path) {
 			faults = append(faults, f)

@@ -108,7 +108,7 @@ func (s *shape) mapping(path string, n *yaml.Node, t reflect.Type) {
 		at := join(path, key.Value)
 		switch {
 		case key.Kind != yaml.ScalarNode || key.ShortTag() != "!!str" || key.Anchor != "":
-			s.say(path, key.Line, "a key must be plain text")
+			s.say(at, key.Line, "a key must be plain text")
 		case !known:
 			s.say(at, key.Line, "%s", unknownKey(key.Value, keysOf(t)))
 		case seen[key.Value]:

@@ -1,0 +1,89 @@
+package configs
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestWarnings(t *testing.T) {
+	office := "headquarters: [{name: office, network: 10.10.0.0/16}]\n"
+	for _, c := range []struct {
+		name, old, replacement string
+		want                   []string
+	}{
+		{"nothing", "", "", nil},
+		{"pool and template inside headquarters", "", office, []string{
+			"line 3: virtual_templates[0].address: 10.10.0.1/32 overlaps headquarters network office (10.10.0.0/16)",
+			"line 9: pools[0].ranges[0]: it lies in headquarters network office (10.10.0.0/16): lnsgate answers ARP there"}},
+		{"proxy ARP is off", "", "headquarters: [{name: office, network: 10.10.1.0/24, proxy_arp: off}]\n", []string{
+			"line 9: pools[0].ranges[0]: it lies in headquarters network office (10.10.1.0/24), where proxy_arp is off"}},
+		{"headquarters overlap", "", "headquarters: [{name: a, network: 10.0.0.0/9}, {name: b, network: 10.0.0.0/24}]\n", []string{
+			"virtual_templates[0].address: 10.10.0.1/32 overlaps",
+			"pools[0].ranges[0]: it lies in headquarters network a",
+			"line 12: headquarters[1].network: 10.0.0.0/24 overlaps a (10.0.0.0/9)"}},
+		{"pool holds our own address", inPool, "ranges: [10.10.0.0/24]", []string{
+			"line 9: pools[0].ranges[0]: it contains 10.10.0.1, the address of virtual template vt1, which is never given away"}},
+		{"pool in the template's network", inTemplate, "address: 10.10.1.1/24", []string{
+			"line 9: pools[0].ranges[0]: it lies in 10.10.1.0/24, the network of virtual template vt1"}},
+		{"sizes", inTemplate, inTemplate + ", mru: 1500", []string{
+			"line 3: virtual_templates[0].mru: 1500 octets and the headers of the tunnel do not fit into 1500"}},
+		{"size of a user", inUser, inUser + ", mtu: 1463", []string{"line 11: users[0].mtu: 1463 octets"}},
+		{"size that fits", inUser, inUser + ", mtu: 1462", nil},
+		{"nobody uses it", inPool + "}\n", inPool + "}\n  - {name: spare, ranges: [10.9.0.1]}\n", []string{
+			"line 10: pools[1]: no domain and no user gets addresses from spare"}},
+		{"template that nobody uses", inTemplate + "}\n", inTemplate + "}\n  - {name: vt2, address: 10.10.0.2/32}\n", []string{
+			"line 4: virtual_templates[1]: no l2tp group and no domain uses vt2"}},
+		{"no address", inDomain, "name: default", []string{
+			"line 9: pools[0]: no domain and no user gets addresses from pool1",
+			"line 11: users[0]: l2tpuser gets no address: the user has no address and no pools, and neither has domain default"}},
+		{"unknown domain of a user", inUser, `name: bob@sales, password: x`, []string{
+			`line 11: users[0].name: there is no domain named "sales", so nobody can log in by this name`}},
+		{"domain by an alias", inUser, `name: bob@DEFAULT, password: x`, nil},
+		{"chap with a hash", inUser, `name: x, nt_hash: "8846F7EAEE8FB117AD06BDD830B7586C"`, []string{
+			"line 11: users[0].nt_hash: chap is offered and cannot be checked with an NT hash"}},
+		{"no users", "users:\n  - {" + inUser + "}\n", "", []string{"users: there is no user; nobody can log in"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, warnings, err := Parse([]byte(with(t, c.old, c.replacement)), "x.yaml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			expectWarnings(t, warnings, c.want)
+		})
+	}
+}
+
+func expectWarnings(t *testing.T, warnings []Warning, want []string) {
+	t.Helper()
+	got := make([]string, len(warnings))
+	for i, w := range warnings {
+		got[i] = w.String()
+	}
+	if !slices.EqualFunc(got, want, strings.Contains) {
+		t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+func TestWarningOfReadableFiles(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		mode       uint32
+		want       []string
+	}{
+		{"kept", base, 0o600, nil},
+		{"group", base, 0o640, []string{"holds secrets and can be read by other users (mode 0640)"}},
+		{"world", base, 0o604, []string{"(mode 0604); chmod 600 it"}},
+		{"tunnel secret", strings.Replace(strings.Replace(base, inGroup, inGroup+", tunnel_secret: s", 1), "users:\n  - {"+inUser+"}\n", "", 1), 0o644,
+			[]string{"holds secrets", "there is no user"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, warnings, err := Load(write(t, "x.yaml", c.text, os.FileMode(c.mode)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			expectWarnings(t, warnings, c.want)
+		})
+	}
+}

@@ -84,6 +84,21 @@ const (
 	Dropped                  // see the error
 )
 
+// String is the verdict in one word.
+func (v Verdict) String() string {
+	switch v {
+	case Deliver:
+		return "deliver"
+	case Nothing:
+		return "nothing"
+	case Duplicate:
+		return "duplicate"
+	case Kept:
+		return "kept"
+	}
+	return "dropped"
+}
+
 // NewChannel makes a channel that has sent and received nothing.
 func NewChannel(cfg ChannelConfig) Channel {
 	return Channel{cfg: cfg, window: l2tp.DefaultReceiveWindow, cwnd: initialCwnd, ssthresh: l2tp.DefaultReceiveWindow}

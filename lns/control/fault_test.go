@@ -391,3 +391,48 @@ func FuzzReceive(f *testing.F) {
 		}
 	})
 }
+
+// StopCCN does not wait behind what was never sent.
+func TestCloseDropsWhatWasNotSent(t *testing.T) {
+	s := newScript(t, Config{})
+	q := goodSCCRQ
+	q.ReceiveWindow = 1
+	s.say(0, q)
+	s.say(0, l2tp.SCCCN{})
+	for i := range l2tp.SessionID(5) {
+		s.say(0, l2tp.OCRQ{AssignedSession: i + 1})
+		s.nr = 1 // only our SCCRP is acknowledged
+	}
+	s.want("SCCRP ZLB CDN ZLB ZLB ZLB ZLB", "TunnelUp", StateEstablished)
+	adminClose(s)
+	s.nr = 2
+	s.ack()
+	s.want("StopCCN", "TunnelDown", StateClosing)
+}
+
+// The CDN about an ICRP that cannot be read goes to the id that the ICRP gave.
+func TestUnreadableICRPIsAnsweredToItsSession(t *testing.T) {
+	s := callIn(t, CallWaitReply, LAC)
+	s.raw(1, with(l2tp.ICRP{AssignedSession: 8}))
+	if cdn := s.sent[0].(l2tp.CDN); s.heads[0].Session != 8 || cdn.AssignedSession != 1 {
+		t.Errorf("%+v %+v", s.heads[0], cdn)
+	}
+	if !s.tun.calls.empty() {
+		t.Error("something is left")
+	}
+}
+
+// A call that ended during set-up does not time out a second time.
+func TestACallEndsOnce(t *testing.T) {
+	s := callIn(t, CallWaitReply, LAC)
+	s.do(func(now time.Time, out *Out) { s.err = s.tun.PlaceCall(2, l2tp.ICRQ{}, l2tp.ICCN{}, now, out) })
+	s.say(2, l2tp.ICRP{AssignedSession: 4})
+	s.do(func(now time.Time, out *Out) { s.tun.CloseCall(1, l2tp.ResultCode{Result: 3}, now, out) })
+	s.ack()
+	s.take()
+	s.at(31 * time.Second)
+	s.want("", "", StateEstablished)
+	if s.tun.Sessions() != 1 {
+		t.Errorf("%d calls", s.tun.Sessions())
+	}
+}

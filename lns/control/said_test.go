@@ -118,6 +118,11 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q, want %q", s, want)
 		}
 	}
+	for v, want := range map[Verdict]string{Deliver: "deliver", Nothing: "nothing", Duplicate: "duplicate", Kept: "kept", Dropped: "dropped"} {
+		if v.String() != want {
+			t.Errorf("%q, want %q", v, want)
+		}
+	}
 	if LNS.String() != "LNS" || LAC.String() != "LAC" {
 		t.Error("roles")
 	}

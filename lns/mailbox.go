@@ -35,11 +35,16 @@ func (m *mailbox) post(l letter, droppable bool) bool {
 		return false
 	}
 	m.letters = append(m.letters, l)
+	m.ring()
+	return true
+}
+
+// ring wakes the reader, whether or not there is a letter.
+func (m *mailbox) ring() {
 	select {
 	case m.wake <- struct{}{}:
 	default:
 	}
-	return true
 }
 
 // take empties the box.

@@ -42,30 +42,40 @@ type tunnel struct {
 	log       *slog.Logger
 }
 
-// run is the goroutine of the tunnel: it sleeps until there is mail or the earliest deadline.
+// run is the goroutine of the tunnel: it sleeps until there is mail or the earliest deadline. The timer wakes it by the
+// same channel as mail does: thousands of these wait, and a select would double the stack of each.
 func (t *tunnel) run() {
 	defer t.server.tunnels.running.Done()
-	timer := time.NewTimer(0)
+	timer := time.AfterFunc(time.Hour, t.mail.ring)
 	defer timer.Stop()
 	for !t.over {
-		select {
-		case <-t.mail.wake:
-		case <-timer.C:
-		}
-		for _, l := range t.mail.take() {
-			l.deliver(t, time.Now())
-			if t.over {
-				break
-			}
-		}
-		t.advance(time.Now())
-		if d := t.deadline(); d.IsZero() {
-			timer.Stop()
-		} else {
-			timer.Reset(time.Until(d))
-		}
+		<-t.mail.wake
+		t.work()
+		t.setTimer(timer)
 	}
 	t.leave()
+}
+
+// work reads the mail and lets time pass.
+func (t *tunnel) work() {
+	for _, l := range t.mail.take() {
+		if t.over {
+			l.lost(t.server)
+			continue
+		}
+		l.deliver(t, time.Now())
+	}
+	if !t.over {
+		t.advance(time.Now())
+	}
+}
+
+func (t *tunnel) setTimer(timer *time.Timer) {
+	if d := t.deadline(); d.IsZero() {
+		timer.Stop()
+	} else {
+		timer.Reset(time.Until(d))
+	}
 }
 
 // leave is the last act: nobody finds the tunnel any more, and unread letters are dealt with.

@@ -174,7 +174,7 @@ func TestSecretFilesThatCannotBeUsed(t *testing.T) {
 		{"password_file: none", "line 11: users[0].password_file: " + directory + "/none: no such file or directory"},
 		{"password_file: empty", "empty: the file is empty"},
 		{"password_file: large", "large: the file is larger than 4096 octets"},
-		{"password_file: .", "is a directory"},
+		{"password_file: .", "it is not a regular file"},
 		{`password_file: "credential:x"`, "$CREDENTIALS_DIRECTORY is not set"},
 		{"password_file: good, password: y", "users[0].password_file: the secret is given twice; keep password or password_file"},
 		{`password_file: good, nt_hash: "8846F7EAEE8FB117AD06BDD830B7586C"`, "users[0].nt_hash: the password is given twice"},

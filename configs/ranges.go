@@ -74,7 +74,7 @@ func parseAddress(text string) (netip.Addr, error) {
 		return netip.Addr{}, fmt.Errorf("%q is not an IP address", text)
 	}
 	if a.Is4In6() {
-		return netip.Addr{}, fmt.Errorf("%q: write the IPv4 address without ::ffff:", text)
+		return netip.Addr{}, fmt.Errorf("%q: write it as an IPv4 address", text)
 	}
 	return a, nil
 }
@@ -85,7 +85,7 @@ func parsePrefix(text string) (netip.Prefix, error) {
 		return netip.Prefix{}, fmt.Errorf("%q is not a network like 192.168.1.0/24", text)
 	}
 	if p.Addr().Is4In6() {
-		return netip.Prefix{}, fmt.Errorf("%q: write the IPv4 network without ::ffff:", text)
+		return netip.Prefix{}, fmt.Errorf("%q: write it as an IPv4 network", text)
 	}
 	return p, nil
 }

@@ -71,15 +71,18 @@ func secretPath(file, directory, credentials string) (string, error) {
 
 // readSecret returns the content without one newline at its end, and whether others may read the file.
 func readSecret(name string) (text string, open bool, err error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return "", false, err
+	}
+	if !info.Mode().IsRegular() { // to open a pipe could wait for ever
+		return "", false, errors.New("it is not a regular file")
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return "", false, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return "", false, err
-	}
 	b, err := io.ReadAll(io.LimitReader(f, secretLimit+1))
 	if err != nil {
 		return "", false, err

@@ -33,7 +33,7 @@ type Static struct {
 type Request struct {
 	Pools   []string   // tried in order: the second serves when the first has nothing left
 	Account string     // who it is for: the key for sticky and static addresses; empty is allowed and remembers nothing
-	Address netip.Addr // if valid: exactly this address, and Pools are not looked at
+	Address netip.Addr // if valid: exactly this address, also out of quarantine; Pools are not looked at
 	Holder  string     // the unique name of the session that will hold it; must not be empty
 }
 

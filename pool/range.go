@@ -71,7 +71,7 @@ func parsePrefix(s string) (Range, error) {
 		return Range{}, fmt.Errorf("%q is not a network like 10.10.1.0/24", s)
 	}
 	if p.Addr().Is4In6() {
-		return Range{}, fmt.Errorf("%q: write the IPv4 network without ::ffff:", s)
+		return Range{}, fmt.Errorf("%q: write it as an IPv4 network", s)
 	}
 	if p != p.Masked() {
 		return Range{}, fmt.Errorf("%q has bits set behind the prefix; the network is %v", s, p.Masked())
@@ -88,7 +88,7 @@ func parseAddress(s string) (netip.Addr, error) {
 	case a.Zone() != "":
 		return netip.Addr{}, fmt.Errorf("%q: an address of a pool has no zone", s)
 	case a.Is4In6():
-		return netip.Addr{}, fmt.Errorf("%q: write the IPv4 address without ::ffff:", s)
+		return netip.Addr{}, fmt.Errorf("%q: write it as an IPv4 address", s)
 	}
 	return a, nil
 }

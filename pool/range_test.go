@@ -64,8 +64,8 @@ func TestParseRangeRefuses(t *testing.T) {
 		"10.0.0.0/33":             "not a network",
 		"10.0.0.0/":               "not a network",
 		"fe80::1%eth0":            "no zone",
-		"::ffff:10.0.0.1":         "without ::ffff:",
-		"::ffff:10.0.0.0/104":     "without ::ffff:",
+		"::ffff:10.0.0.1":         "write it as an IPv4 address",
+		"::ffff:10.0.0.0/104":     "write it as an IPv4 network",
 		"10.0.0.0/24-10.0.1.0/24": "not a network",
 	} {
 		if r, err := ParseRange(text); err == nil || !strings.Contains(err.Error(), want) {

@@ -40,10 +40,10 @@ func (p Packet) Bytes() []byte {
 	b = append(b, netip.MustParseAddr(p.Destination).AsSlice()...)
 	binary.BigEndian.PutUint16(b[10:], Checksum(b))
 
-	at := len(segment) // where the checksum is
 	pseudo := append([]byte{}, b[12:20]...)
 	pseudo = append(pseudo, 0, protocol, byte(len(segment)>>8), byte(len(segment)))
-	if at = 6; p.SYN {
+	at := 6 // where the checksum is
+	if p.SYN {
 		at = 16
 	}
 	binary.BigEndian.PutUint16(segment[at:], Checksum(append(pseudo, segment...)))

@@ -23,9 +23,6 @@ const (
 	writeOffset = 10
 )
 
-// errSegments says that a read delivered more segments than fit; those that did fit are good.
-var errSegments = wg.ErrTooManySegments
-
 // nativeDevice is a TUN device of the kernel.
 type nativeDevice struct {
 	device  wg.Device

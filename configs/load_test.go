@@ -219,3 +219,27 @@ func TestNamesOfValues(t *testing.T) {
 		}
 	}
 }
+
+// The decoder is strict by itself too, whatever the shape lets through.
+func TestDecoderIsStrict(t *testing.T) {
+	for text, path := range map[string]string{
+		"users: [{name: 007}]":            "users[0].name",
+		"forwarding: 1":                   "forwarding",
+		"limits: {tunnels: '7'}":          "limits.tunnels",
+		"domains: [{pools: a}]":           "domains[0].pools",
+		"users: [{name: a, colour: red}]": "users[0].colour",
+		"colour: red":                     "colour",
+	} {
+		_, faults := decode([]byte(text), nil)
+		if len(faults) != 1 || faults[0].Path != path {
+			t.Errorf("%s: faults are %v, want one at %s", text, faults, path)
+		}
+	}
+}
+
+func TestDomainsAreFoundInAnyCase(t *testing.T) {
+	text := strings.Replace(base, inGroup, inGroup+", domain: DEFAULT, default_domain: Default", 1) + "default_domain: dEFAULT\n"
+	if _, warnings, err := Parse([]byte(text), "x.yaml"); err != nil || len(warnings) > 0 {
+		t.Error(warnings, err)
+	}
+}

@@ -28,6 +28,7 @@ It checks who they are, gives each an address from their department's pool and c
 		return fmt.Errorf("%w\n  see: %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(
+		newDemoCommand(),
 		newServeCommand(),
 		newDialCommand(),
 		newShowCommand(),

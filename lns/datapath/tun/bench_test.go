@@ -6,6 +6,7 @@ import (
 
 	"lnsgate/lns/datapath"
 	"lnsgate/lns/datapath/datapathtest"
+	"lnsgate/test/netns"
 )
 
 func TestAnIdleSessionCostsLessThanAKilobyte(t *testing.T) {
@@ -68,5 +69,48 @@ func BenchmarkDown(b *testing.B) {
 	b.ResetTimer()
 	for range b.N/batch + 1 {
 		e.batch(batch)
+	}
+}
+
+// BenchmarkUpToTheKernel includes the system calls; the kernel drops the packets, because nothing forwards them.
+func BenchmarkUpToTheKernel(b *testing.B) {
+	for name, flows := range map[string]int{"one flow": 1, "64 flows": 64} {
+		b.Run(name, func(b *testing.B) { benchmarkKernel(b, flows) })
+	}
+}
+
+func benchmarkKernel(b *testing.B, flows int) {
+	netns.RequireTUN(b)
+	host := netns.NewTest(b)
+	var d *DataPath
+	if err := host.Do(func() (err error) {
+		d, err = New(Config{Interface: "vt1", Sender: deaf{}, Offload: true})
+		return err
+	}); err != nil {
+		b.Fatal(err)
+	}
+	defer d.Close()
+	if err := host.Up("vt1"); err != nil {
+		b.Fatal(err)
+	}
+	const batch = 64
+	var datagrams, buffers [batch][]byte
+	for i := range batch {
+		n := i % flows
+		if _, err := d.Add(specOf(n)); i < flows && err != nil {
+			b.Fatal(err)
+		}
+		datagrams[i] = up(n, 1000, false)
+		buffers[i] = make([]byte, len(datagrams[i]))
+	}
+	in, path := d.Ingress(), specOf(0).Path
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		copy(buffers[i%batch], datagrams[i%batch])
+		in.Receive(path, buffers[i%batch])
+		if i%batch == batch-1 {
+			in.Flush()
+		}
 	}
 }

@@ -36,6 +36,7 @@ const (
 
 	protocolICMP = 1
 	protocolTCP  = 6
+	protocolUDP  = 17
 )
 
 // cutIPv4 checks that b begins with an IPv4 packet and cuts off what is behind it, such as PPP padding.

@@ -19,8 +19,10 @@ func TestMergingIsGivenUpWhenTheKernelRefusesIt(t *testing.T) {
 	}
 	// This kernel accepts merged segments, so EINVAL is provoked by something that is no IP packet at all.
 	dev := r.path.ports["vt1"].device
-	failed, err := dev.Write(0, [][]byte{make([]byte, writeOffset+40)})
-	if failed != 1 || !errors.Is(err, errMergeRefused) || !errors.Is(err, unix.EINVAL) {
+	nonsense := make([]byte, writeOffset+40)
+	nonsense[writeOffset+atProtocol] = protocolUDP
+	failed, err := dev.Write(0, [][]byte{nonsense, nonsense})
+	if failed != 2 || !errors.Is(err, errMergeRefused) || !errors.Is(err, unix.EINVAL) {
 		t.Errorf("%d failed, %v", failed, err)
 	}
 	if r.path.MergeRefused() != 1 || r.path.Capabilities().Offload {
@@ -77,5 +79,33 @@ func TestADeviceRemovedBySomebodyElseIsSaid(t *testing.T) {
 	p.queues.Wait()
 	if n := strings.Count(log.String(), "cannot be read any more"); n != 2 {
 		t.Errorf("said %d times: %s", n, log.String())
+	}
+}
+
+func TestWritingToTheKernelAllocatesNothing(t *testing.T) {
+	for name, c := range map[string]Config{"plain": {}, "offload": {Offload: true}} {
+		r := newRealRig(t, c)
+		in := r.path.Ingress()
+		var datagrams [][]byte
+		for n := 0x101; n < 0x141; n++ {
+			_, err := r.path.Add(specOf(n))
+			must(t, err)
+			datagrams = append(datagrams, up(n, 100, false))
+		}
+		buffers := make([][]byte, len(datagrams))
+		for i := range buffers {
+			buffers[i] = make([]byte, len(datagrams[i]))
+		}
+		for _, batch := range []int{1, len(datagrams)} { // all of different flows
+			if allocated := testing.AllocsPerRun(50, func() {
+				for i := range batch {
+					copy(buffers[i], datagrams[i])
+					in.Receive(specOf(0x101).Path, buffers[i])
+				}
+				in.Flush()
+			}); allocated != 0 {
+				t.Errorf("%s, %d packets: %v allocations", name, batch, allocated)
+			}
+		}
 	}
 }

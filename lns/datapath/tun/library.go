@@ -1,6 +1,7 @@
 package tun
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -18,8 +19,7 @@ type extent = wg.ReadPacket
 const (
 	// headroom is how many free octets the library leaves in front of every packet it reads, and behind the last one.
 	headroom = wg.ReadPacketSpacing
-	// writeOffset is how far into each buffer a written packet must begin. The library insists on room for a virtio
-	// header there, although it no longer writes to it.
+	// writeOffset is how far into each buffer a written packet must begin: there is room for a virtio header in front.
 	writeOffset = 10
 )
 
@@ -46,30 +46,78 @@ func (d *nativeDevice) Queues() int { return len(d.queues) }
 
 // BatchSize implements device. With offload the library has tables for so many packets and panics on more; without it
 // says 1, but takes any number.
-func (d *nativeDevice) BatchSize() int { return max(d.device.BatchSize(), plainBatch) }
+func (d *nativeDevice) BatchSize() int { return min(max(d.device.BatchSize(), plainBatch), largestBatch) }
 
-// plainBatch is a batch without offload.
-const plainBatch = 64
+const (
+	plainBatch   = 64
+	largestBatch = 128
+)
 
 // Read implements device.
 func (d *nativeDevice) Read(queue int, slab []byte, packets []extent) (int, error) {
 	return d.queues[queue].Read(slab, packets)
 }
 
-// Write implements device.
+// Write implements device. The library is asked only when some packets may be of one flow and can be merged: it allocates
+// for every system call, which plain writing does not.
+func (d *nativeDevice) Write(flow int, packets [][]byte) (failed int, err error) {
+	if d.offload && d.refused.Load() == 0 && shareFlow(packets) {
+		return d.merge(flow, packets)
+	}
+	file := d.queues[flow%len(d.queues)].File()
+	for _, p := range packets {
+		if d.offload {
+			clear(p[:writeOffset]) // a virtio header that says nothing
+		} else {
+			p = p[writeOffset:]
+		}
+		if _, e := file.Write(p); e != nil {
+			failed++
+			err = e
+		}
+	}
+	return failed, err
+}
+
+// shareFlow says whether two of the packets seem to belong to one TCP or UDP flow.
+func shareFlow(packets [][]byte) bool {
+	if len(packets) < 2 {
+		return false
+	}
+	var seen [2 * largestBatch]uint64 // a hash table of flows, never more than half full
+	for _, b := range packets {
+		p := b[writeOffset:]
+		if protocol := p[atProtocol]; protocol != protocolTCP && protocol != protocolUDP || len(p) < minHeaderLen+4 {
+			continue
+		}
+		ports := binary.BigEndian.Uint32(p[minHeaderLen:])
+		key := uint64(source(p))<<32 ^ uint64(destination(p))*0x9E3779B97F4A7C15 ^ uint64(ports)*0xBF58476D1CE4E5B9 | 1
+		slot := key * 0x9E3779B97F4A7C15 >> 32 % uint64(len(seen))
+		for seen[slot] != 0 && seen[slot] != key {
+			slot = (slot + 1) % uint64(len(seen))
+		}
+		if seen[slot] == key {
+			return true
+		}
+		seen[slot] = key
+	}
+	return false
+}
+
+// merge lets the library write packets, those of one flow as one.
 //
 // Kernel 6.6.44 and its neighbours answer EINVAL to merged segments that are correct. Since every single packet written
 // here is a sound IPv4 packet, EINVAL can mean nothing else, and merging is given up for the life of the device. The
 // batch at hand is lost in part: the library has written the merged length into its packets.
-func (d *nativeDevice) Write(flow int, packets [][]byte) (failed int, err error) {
+func (d *nativeDevice) merge(flow int, packets [][]byte) (failed int, err error) {
 	_, err = d.write(flow, packets, writeOffset)
 	if err == nil {
 		return 0, nil
 	}
 	failed = min(countErrors(err), len(packets))
-	if d.offload && errors.Is(err, unix.EINVAL) {
+	if errors.Is(err, unix.EINVAL) {
 		d.refused.Add(1)
-		if gro, ok := d.device.(wg.GRODevice); ok {
+		if gro, ok := d.device.(wg.GRODevice); ok { // for other readers that are about to write
 			gro.DisableTCPGRO()
 			gro.DisableUDPGRO()
 		}

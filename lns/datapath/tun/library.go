@@ -46,7 +46,9 @@ func (d *nativeDevice) Queues() int { return len(d.queues) }
 
 // BatchSize implements device. With offload the library has tables for so many packets and panics on more; without it
 // says 1, but takes any number.
-func (d *nativeDevice) BatchSize() int { return min(max(d.device.BatchSize(), plainBatch), largestBatch) }
+func (d *nativeDevice) BatchSize() int {
+	return min(max(d.device.BatchSize(), plainBatch), largestBatch)
+}
 
 const (
 	plainBatch   = 64

@@ -40,15 +40,22 @@ func TestTwoClientsBehindOneNATWithEqualIDs(t *testing.T) {
 	})
 }
 
-func TestRestartedClientTakesItsPlace(t *testing.T) {
+// a client that was restarted dials again from the same port with the same ids, and may say the very same words.
+func TestQ42RestartedClientTakesItsPlace(t *testing.T) {
+	t.Run("other words at once", func(t *testing.T) { testRestart(t, "laptop after reboot", 0) })
+	t.Run("same words later", func(t *testing.T) { testRestart(t, "laptop", time.Minute) })
+}
+
+func testRestart(t *testing.T, host string, wait time.Duration) {
 	run(t, fast, func(r *rig) {
 		a := r.dial(1, "l2tpuser", "Admin@123")
 		r.wantUp(a, time.Second)
 		a.end.Handle(nil) // the machine is switched off, and its next program dials from the same port with the same ids
-		b := r.dialFrom(a.end, "l2tpuser", "Admin@123", func(c *lac.ClientConfig) { c.Config.HostName = "laptop after reboot" })
+		r.sleep(wait)
+		b := r.dialFrom(a.end, "l2tpuser", "Admin@123", func(c *lac.ClientConfig) { c.Config.HostName = host })
 		r.wantUp(b, time.Second)
 		r.sleep(time.Second)
-		if ts := r.server.Tunnels(); len(ts) != 1 || ts[0].HostName != "laptop after reboot" {
+		if ts := r.server.Tunnels(); len(ts) != 1 || ts[0].HostName != host {
 			t.Errorf("tunnels %+v", ts)
 		}
 		a.cancel()

@@ -3,6 +3,7 @@ package lns
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -15,7 +16,7 @@ type table struct {
 
 	mu     sync.Mutex // guards the three below, and every store into byID
 	count  int
-	peers  map[peerKey]*tunnel
+	peers  map[peerKey][]*tunnel // the newest last
 	closed bool
 
 	running sync.WaitGroup // one for each tunnel that was entered, until its goroutine has ended
@@ -34,7 +35,17 @@ func (tb *table) find(id l2tp.TunnelID) *tunnel { return tb.byID[id].Load() }
 func (tb *table) findPeer(k peerKey) *tunnel {
 	tb.mu.Lock()
 	defer tb.mu.Unlock()
-	return tb.peers[k]
+	if all := tb.peers[k]; len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return nil
+}
+
+// siblings returns the other tunnels of the same peer: those from before it was restarted.
+func (tb *table) siblings(t *tunnel) []*tunnel {
+	tb.mu.Lock()
+	defer tb.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(tb.peers[t.key]), func(o *tunnel) bool { return o == t })
 }
 
 // insert gives the tunnel an id that no other has and enters it; false when there are limit tunnels already, or the table is
@@ -50,11 +61,10 @@ func (tb *table) insert(t *tunnel, limit int) bool {
 		id++
 	}
 	t.id = id
-	t.supersedes = tb.peers[t.key]
 	if tb.peers == nil {
-		tb.peers = make(map[peerKey]*tunnel)
+		tb.peers = make(map[peerKey][]*tunnel)
 	}
-	tb.peers[t.key] = t
+	tb.peers[t.key] = append(tb.peers[t.key], t)
 	tb.count++
 	tb.running.Add(1)
 	tb.byID[id].Store(t)
@@ -67,7 +77,8 @@ func (tb *table) remove(t *tunnel) {
 	if tb.byID[t.id].CompareAndSwap(t, nil) {
 		tb.count--
 	}
-	if tb.peers[t.key] == t {
+	rest := slices.DeleteFunc(tb.peers[t.key], func(o *tunnel) bool { return o == t })
+	if tb.peers[t.key] = rest; len(rest) == 0 {
 		delete(tb.peers, t.key)
 	}
 }

@@ -23,11 +23,9 @@ type tunnel struct {
 	group  *Group
 	mail   mailbox
 	since  time.Time
-	sccrq  []byte // what opened the tunnel: a repetition is told from a restarted peer by it
 
-	supersedes *tunnel       // the same peer's tunnel from before it restarted; guarded by the table until run starts
-	halfOpen   *list.Element // guarded by halfOpen.mu
-	heard      atomic.Int64  // when the peer was last heard, unix nanoseconds
+	halfOpen *list.Element // guarded by halfOpen.mu
+	heard    atomic.Int64  // when the peer was last heard, unix nanoseconds
 
 	// ---
 	core      *control.Tunnel
@@ -175,15 +173,14 @@ func (t *tunnel) send(datagram []byte) {
 	}
 }
 
-// established follows the third message: the peer receives what we send, so it is not a forged one, and a tunnel of the same peer
-// from before its restart is dead.
+// established follows the third message: the peer receives what we send, so its SCCRQ was not forged, and a tunnel that it
+// had before is dead.
 func (t *tunnel) established(now time.Time) {
 	t.up = true
 	t.idleSince = now
 	t.server.halfOpen.leave(t)
 	t.server.counters.add(tunnelsOpened)
-	if old := t.supersedes; old != nil {
-		t.supersedes = nil
+	for _, old := range t.server.tunnels.siblings(t) {
 		old.mail.post(abandon{verdict: trace.Because(trace.TunnelLost, "the peer has restarted and dialled again")}, false)
 	}
 	peer := t.core.Peer()

@@ -34,12 +34,12 @@ func (s *Session) take(f ppp.Frame, now time.Time, out *Out) bool {
 	case s.phase == Ended:
 		return false
 	case f.Protocol == ppp.LCP:
-		s.takeLCP(f.Packet, now, out)
+		s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.Receive(f.Packet, now, o) })
 		return true
 	case s.phase == Closing:
 		return false
 	case s.phase == Link:
-		s.nudge(now, out)
+		s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.Nudge(now, o) }) // the peer is there: our earlier requests were too early
 		return s.keep(f)
 	case f.Protocol == ppp.PAP || f.Protocol == ppp.CHAP:
 		return s.takeAuth(f, now, out)
@@ -53,18 +53,6 @@ func (s *Session) take(f ppp.Frame, now time.Time, out *Out) bool {
 	default:
 		s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.RejectProtocol(f.Protocol, f.Packet, now, o) })
 		return true
-	}
-}
-
-func (s *Session) takeLCP(packet []byte, now time.Time, out *Out) {
-	s.nudge(now, out)
-	s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.Receive(packet, now, o) })
-}
-
-// nudge repeats our Configure-Request when the peer shows its first sign of life: the earlier ones came before it listened.
-func (s *Session) nudge(now time.Time, out *Out) {
-	if s.phase == Link {
-		s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.Nudge(now, o) })
 	}
 }
 

@@ -28,11 +28,12 @@ func (s *Session) Leased(generation uint32, lease pool.Lease, err error, now tim
 func leaseVerdict(err error) trace.Verdict {
 	var exhausted *pool.ExhaustedError
 	var inUse *pool.InUseError
+	var reserved *pool.ReservedError
 	cause := trace.AddressFault
 	switch {
 	case errors.As(err, &exhausted):
 		cause = trace.NoAddress
-	case errors.As(err, &inUse):
+	case errors.As(err, &inUse), errors.As(err, &reserved):
 		cause = trace.AddressInUse
 	case errors.Is(err, pool.ErrNoPool):
 		cause = trace.NoPool
@@ -44,11 +45,12 @@ func leaseVerdict(err error) trace.Verdict {
 func (s *Session) negotiateAddress(now time.Time, out *Out) {
 	s.phase = Network
 	s.ipcp = negotiate.NewIPCP(negotiate.IPCPConfig{
-		Local:  s.policy.LocalAddress,
-		Assign: s.lease.Address,
-		DNS:    firstGiven(s.decision.DNS, s.policy.DNS),
-		NBNS:   firstGiven(s.decision.NBNS, s.policy.NBNS),
-		Timing: s.policy.Timing,
+		Local:   s.policy.LocalAddress,
+		Assign:  s.lease.Address,
+		DNS:     firstGiven(s.decision.DNS, s.policy.DNS),
+		NBNS:    firstGiven(s.decision.NBNS, s.policy.NBNS),
+		PeerMRU: s.lcp.Result().PeerMRU,
+		Timing:  s.policy.Timing,
 	})
 	s.stepIPCP(out, now, func(o *negotiate.Out) {
 		s.ipcp.Open(now, o)

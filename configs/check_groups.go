@@ -60,6 +60,9 @@ func (c *checker) checkTransport(path string, g L2TPGroup) {
 	c.atLeastOrOff(path+".hello_interval", g.HelloInterval, time.Second)
 	c.between(path+".receive_window", g.ReceiveWindow, 1, 1024)
 	c.atLeast(path+".retransmit_first", g.RetransmitFirst, 100*time.Millisecond)
+	if g.RetransmitCap < leastRetransmitCap {
+		c.say(path+".retransmit_cap", "%v is shorter than %v, the least that RFC 2661 section 5.8 allows", g.RetransmitCap, leastRetransmitCap)
+	}
 	if g.RetransmitCap < g.RetransmitFirst {
 		c.say(path+".retransmit_cap", "%v is shorter than retransmit_first, %v", g.RetransmitCap, g.RetransmitFirst)
 	}
@@ -95,3 +98,6 @@ func (c *checker) checkMatches() {
 		}
 	}
 }
+
+// leastRetransmitCap is the shortest cap on the time between two sendings of a control message (RFC 2661 section 5.8).
+const leastRetransmitCap = 8 * time.Second

@@ -121,7 +121,7 @@ func TestFaults(t *testing.T) {
 		{"group", inGroup, "virtual_template: vt2, tunnel_authentication: true, hide_avps: true, domain: sales, sources: [10.0.0.1/8], retransmit_cap: 10ms, transmissions: 0", []string{
 			`line 5: l2tp_groups[0].domain: there is no domain named "sales"; there are default`,
 			"line 5: l2tp_groups[0].hide_avps: a secret is needed",
-			"line 5: l2tp_groups[0].retransmit_cap: 10ms is shorter than retransmit_first, 1s",
+			"line 5: l2tp_groups[0].retransmit_cap: 10ms is shorter than 8s, the least that RFC 2661 section 5.8 allows",
 			"line 5: l2tp_groups[0].sources[0]: 10.0.0.1/8 has bits set",
 			"line 5: l2tp_groups[0].transmissions: 0 is not between 1 and 20",
 			"line 5: l2tp_groups[0].tunnel_authentication: a secret is needed; add tunnel_secret or tunnel_secret_file",

@@ -38,6 +38,9 @@ func check(w io.Writer, file string) error {
 		return errors.New("name the configuration file: lnsgate check -c FILE")
 	}
 	config, warnings, err := configs.Load(file)
+	if err == nil {
+		err = tryRooms(config)
+	}
 	return writeFindings(w, file, config, warnings, err)
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/hex"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -16,6 +17,14 @@ import (
 )
 
 // The functions below map the configuration file, field by field, to what each room wants to know.
+
+// tryRooms says what the rooms find wrong with a file that is right by itself. Nothing is started.
+func tryRooms(c *configs.Config) error {
+	_, gateway := newGateway(c)
+	_, pools := memory.New(poolConfig(c))
+	_, reachable := routes(c)
+	return errors.Join(engineConfig(c).Validate(), gateway, pools, reachable)
+}
 
 func engineConfig(c *configs.Config) *lns.Config {
 	e := &lns.Config{Limits: lns.Limits{
@@ -112,12 +121,14 @@ func transportSwitch(s configs.Switch) transport.Switch {
 
 func gatewayConfig(c *configs.Config) (aaa.Config, error) {
 	backend, err := local.New(accounts(c.Users))
-	if err != nil {
-		return aaa.Config{}, err
-	}
-	g := aaa.Config{DefaultDomain: c.DefaultDomain, Backends: []aaa.Backend{backend}}
+	g := aaa.Config{DefaultDomain: c.DefaultDomain, Domains: domains(c), Backends: []aaa.Backend{backend}}
+	return g, err
+}
+
+// domains are the domains of the file, as the gateway knows them.
+func domains(c *configs.Config) (ds []aaa.Domain) {
 	for _, d := range c.Domains {
-		g.Domains = append(g.Domains, aaa.Domain{
+		ds = append(ds, aaa.Domain{
 			Name:            d.Name,
 			Aliases:         d.Aliases,
 			Chain:           d.Authentication,
@@ -132,7 +143,7 @@ func gatewayConfig(c *configs.Config) (aaa.Config, error) {
 			VirtualTemplate: d.VirtualTemplate,
 		})
 	}
-	return g, nil
+	return ds
 }
 
 func accounts(users []configs.User) []local.Account {

@@ -215,12 +215,3 @@ func domainOf(c *configs.Config, name string) string {
 	}
 	return id.Domain
 }
-
-// domains are the domains of the file, as the gateway knows them.
-func domains(c *configs.Config) []aaa.Domain {
-	g, err := gatewayConfig(c)
-	if err != nil {
-		return nil
-	}
-	return g.Domains
-}

@@ -100,11 +100,9 @@ func (n *node) openGateway(c *configs.Config) error {
 }
 
 func newGateway(c *configs.Config) (*aaa.Gateway, error) {
-	g, err := gatewayConfig(c)
-	if err != nil {
-		return nil, err
-	}
-	return aaa.NewGateway(g)
+	config, fault := gatewayConfig(c)
+	g, err := aaa.NewGateway(config)
+	return g, errors.Join(fault, err)
 }
 
 // openHost removes what a predecessor has left behind that was killed.

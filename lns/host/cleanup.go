@@ -35,7 +35,7 @@ var ErrRunning = errors.New("another lnsgate runs in this network namespace")
 // CleanUp removes what a predecessor left that was killed: everything that carries our mark, and what its journal names.
 // It is called once, before the virtual templates are made; interfaces are their names. From then until Close, CleanUp
 // by any other process in this network namespace fails with ErrRunning. A faulty or foreign item does not keep the others
-// from being removed; the errors are joined.
+// from being removed; the errors are joined. Telling the administrator is the caller's.
 func (h *Host) CleanUp(interfaces ...string) (Leftovers, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -48,10 +48,6 @@ func (h *Host) CleanUp(interfaces ...string) (Leftovers, error) {
 		h.cleanRoutes(&l, interfaces),
 		h.cleanInterfaces(&l, interfaces),
 		h.cleanSysctls(&l),
-	}
-	if l.Any() {
-		h.log.Warn("removed what an earlier lnsgate had left behind",
-			"proxies", len(l.Proxies), "routes", len(l.Routes), "interfaces", l.Interfaces, "sysctls", l.Sysctls)
 	}
 	return l, errors.Join(faults...)
 }

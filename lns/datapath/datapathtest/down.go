@@ -41,7 +41,8 @@ func downUnknown(t *testing.T, b *bench) {
 
 func downRoutes(t *testing.T, b *bench) {
 	if !b.DataPath().Capabilities().Routes {
-		t.Skip("this data path says it has no routes")
+		b.refuses(func(s *datapath.Spec) { s.Routes = []netip.Prefix{netip.MustParsePrefix("10.20.5.0/24")} })
+		return
 	}
 	wide := b.add(func(s *datapath.Spec) { s.Routes = []netip.Prefix{netip.MustParsePrefix("10.20.0.0/16")} })
 	narrow := b.add(func(s *datapath.Spec) {
@@ -118,7 +119,8 @@ func downFragments(t *testing.T, b *bench) {
 
 func downMSS(t *testing.T, b *bench) {
 	if !b.DataPath().Capabilities().ClampMSS {
-		t.Skip("this data path says it does not clamp")
+		b.refuses(func(s *datapath.Spec) { s.MSS = 1320 })
+		return
 	}
 	b.add(func(s *datapath.Spec) { s.MSS = 1320 })
 	b.ToPeers(Packet{Source: server, Destination: client, Port: 80, SYN: true, MSS: 1460}.Bytes())
@@ -130,7 +132,8 @@ func downMSS(t *testing.T, b *bench) {
 
 func downSequence(t *testing.T, b *bench) {
 	if !b.DataPath().Capabilities().Sequencing {
-		t.Skip("this data path says it has no sequence numbers")
+		b.refuses(func(s *datapath.Spec) { s.Sequencing = true })
+		return
 	}
 	s := b.add(func(s *datapath.Spec) { s.Sequencing, s.FirstNs = true, 65534 })
 	expect := func(high, low byte) {

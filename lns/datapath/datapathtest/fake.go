@@ -1,38 +1,28 @@
 package datapathtest
 
 import (
-	"bytes"
-	"fmt"
-	"maps"
-	"net/netip"
 	"slices"
 	"sync"
 
 	"lnsgate/lns/datapath"
-	"lnsgate/lns/l2tp"
-	"lnsgate/lns/ppp"
 )
 
-// Fake is a data path in memory for tests of the engine: it keeps every Spec, takes user packets of its sessions and
-// keeps those too, and sends packets when told to. It starts no goroutine and reads no clock, so that it works in virtual
-// time. It is safe for concurrent use.
+// Fake is a data path for tests of the engine: it keeps every Spec, tells the figures it is given and carries nothing. It
+// starts no goroutine and reads no clock, so that it works in virtual time. It is safe for concurrent use.
 type Fake struct {
-	// Sender takes what Send sends. It may be nil when Send is not used.
-	Sender datapath.Sender
+	// Take, when it is set, answers for Ingress.Receive. Without it every datagram is left to the engine.
+	Take func(from datapath.Path, datagram []byte) bool
 	// Refuse, when it is set, is asked before each Add; its error is what Add answers.
 	Refuse func(datapath.Spec) error
 
 	mu       sync.Mutex
 	sessions map[datapath.Key]*FakeSession
 	history  []datapath.Spec
-	drops    map[string]uint64
 	closed   bool
 }
 
-// NewFake makes a Fake. sender may be nil.
-func NewFake(sender datapath.Sender) *Fake {
-	return &Fake{Sender: sender, sessions: make(map[datapath.Key]*FakeSession), drops: make(map[string]uint64)}
-}
+// NewFake makes a Fake without sessions.
+func NewFake() *Fake { return &Fake{sessions: make(map[datapath.Key]*FakeSession)} }
 
 // Add implements datapath.DataPath.
 func (f *Fake) Add(spec datapath.Spec) (datapath.Session, error) {
@@ -88,29 +78,6 @@ func (f *Fake) Session(key datapath.Key) *FakeSession {
 	return f.sessions[key]
 }
 
-// Send sends an IP packet into the session that has its destination address.
-func (f *Fake) Send(packet []byte) error {
-	if len(packet) < 20 {
-		return fmt.Errorf("a packet of %d octets", len(packet))
-	}
-	to := netip.AddrFrom4([4]byte(packet[16:20]))
-	f.mu.Lock()
-	var s *FakeSession
-	for _, candidate := range f.sessions {
-		if candidate.spec.Address == to {
-			s = candidate
-		}
-	}
-	if s == nil {
-		f.drops[datapath.DestinationUnknown.String()]++
-		f.mu.Unlock()
-		return fmt.Errorf("no session has the address %s", to)
-	}
-	datagram, path := s.encapsulate(packet), s.spec.Path
-	f.mu.Unlock()
-	return f.Sender.Send(path, datagram)
-}
-
 // Ingress implements datapath.DataPath.
 func (f *Fake) Ingress() datapath.Ingress { return fakeIngress{f} }
 
@@ -119,12 +86,8 @@ func (f *Fake) Capabilities() datapath.Capabilities {
 	return datapath.Capabilities{Name: "fake", Routes: true, Sequencing: true}
 }
 
-// Drops implements datapath.DataPath.
-func (f *Fake) Drops() map[string]uint64 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return maps.Clone(f.drops)
-}
+// Drops implements datapath.DataPath: there are none.
+func (f *Fake) Drops() map[string]uint64 { return nil }
 
 // Close implements datapath.DataPath.
 func (f *Fake) Close() error {
@@ -147,25 +110,17 @@ type FakeSession struct {
 	fake     *Fake
 	spec     datapath.Spec
 	counters datapath.Counters
-	received [][]byte
 	ns       uint16
 }
 
-// Received are the IP packets that came from the peer.
-func (s *FakeSession) Received() [][]byte {
-	s.fake.mu.Lock()
-	defer s.fake.mu.Unlock()
-	return slices.Clone(s.received)
-}
-
-// SetCounters makes the session tell these figures, and count on from them.
+// SetCounters makes the session tell these figures.
 func (s *FakeSession) SetCounters(c datapath.Counters) {
 	s.fake.mu.Lock()
 	defer s.fake.mu.Unlock()
 	s.counters = c
 }
 
-// Counters implements datapath.Session. Without a clock, the times are those that SetCounters has set.
+// Counters implements datapath.Session.
 func (s *FakeSession) Counters() datapath.Counters {
 	s.fake.mu.Lock()
 	defer s.fake.mu.Unlock()
@@ -197,73 +152,15 @@ func (s *FakeSession) Close() datapath.Counters {
 	return s.counters
 }
 
-// encapsulate makes a datagram and counts it; the lock is held.
-func (s *FakeSession) encapsulate(packet []byte) []byte {
-	header := l2tp.Header{
-		Length: !s.spec.OmitLength, Sequence: s.spec.Sequencing,
-		Tunnel: l2tp.TunnelID(s.spec.PeerTunnel), Session: l2tp.SessionID(s.spec.PeerSession),
-	}
-	if s.spec.Sequencing {
-		header.Ns = s.ns
-		s.ns++
-	}
-	frame := ppp.AppendFrameHeader(nil, ppp.IPv4, ppp.Framing{PFC: s.spec.PFC, ACFC: s.spec.ACFC})
-	frame = append(frame, packet...)
-	s.counters.TxPackets++
-	s.counters.TxOctets += uint64(len(packet))
-	return append(l2tp.AppendDataHeader(nil, header, len(frame)), frame...)
-}
-
 // fakeIngress is the way into a Fake.
 type fakeIngress struct{ fake *Fake }
 
 // Receive implements datapath.Ingress.
 func (in fakeIngress) Receive(from datapath.Path, datagram []byte) bool {
-	if l2tp.IsControl(datagram) {
-		return false
-	}
-	f := in.fake
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	header, payload, err := l2tp.ParseHeader(datagram)
-	if err != nil {
-		f.drops[datapath.HeaderMalformed.String()]++
-		return true
-	}
-	s := f.sessions[datapath.Key{Tunnel: uint16(header.Tunnel), Session: uint16(header.Session)}]
-	if s == nil {
-		return false
-	}
-	protocol, packet, err := ppp.ParseFrame(payload)
-	switch {
-	case s.spec.Path.Remote != from.Remote:
-		s.drop(datapath.PeerMismatch)
-	case err != nil:
-		s.drop(datapath.FrameMalformed)
-	case protocol != ppp.IPv4:
-		return false
-	case len(packet) < 20:
-		s.drop(datapath.PacketMalformed)
-	case netip.AddrFrom4([4]byte(packet[12:16])) != s.spec.Address && !s.routes(netip.AddrFrom4([4]byte(packet[12:16]))):
-		s.drop(datapath.SourceNotLeased)
-	default:
-		s.counters.RxPackets++
-		s.counters.RxOctets += uint64(len(packet))
-		s.received = append(s.received, bytes.Clone(packet))
-	}
-	return true
+	return in.fake.Take != nil && in.fake.Take(from, datagram)
 }
 
 // Flush implements datapath.Ingress.
 func (fakeIngress) Flush() {}
-
-func (s *FakeSession) drop(reason datapath.Reason) {
-	s.counters.Drops++
-	s.fake.drops[reason.String()]++
-}
-
-func (s *FakeSession) routes(source netip.Addr) bool {
-	return slices.ContainsFunc(s.spec.Routes, func(p netip.Prefix) bool { return p.Contains(source) })
-}
 
 var _ datapath.DataPath = (*Fake)(nil)

@@ -1,7 +1,6 @@
 package datapathtest
 
 import (
-	"bytes"
 	"errors"
 	"net/netip"
 	"testing"
@@ -9,22 +8,8 @@ import (
 	"lnsgate/lns/datapath"
 )
 
-// last is a Sender that keeps the last datagram.
-type last struct {
-	path     datapath.Path
-	datagram []byte
-}
-
-func (l *last) Send(p datapath.Path, d []byte) error {
-	l.path, l.datagram = p, bytes.Clone(d)
-	return nil
-}
-
-func (l *last) SendBatch(datapath.Path, [][]byte) error { return errors.ErrUnsupported }
-
 func TestFakeKeepsWhatItIsTold(t *testing.T) {
-	sender := new(last)
-	f := NewFake(sender)
+	f := NewFake()
 	spec := Spec("vt1")
 	spec.Sequencing, spec.FirstNs = true, 7
 	s, err := f.Add(spec)
@@ -43,41 +28,29 @@ func TestFakeKeepsWhatItIsTold(t *testing.T) {
 	if _, err := f.Add(other); !errors.As(err, &duplicate) || duplicate.Address != spec.Address {
 		t.Errorf("same address: %v", err)
 	}
-
-	packet := Packet{Source: client, Destination: server, Payload: 4}.Bytes()
-	in := f.Ingress()
-	data := append([]byte{0, 2, 0, 3, 0, 4, 0x21}, packet...)
-	if !in.Receive(peer, data) || !in.Receive(stranger, data) || in.Receive(peer, []byte{0, 2, 0, 3, 0, 4, 0xC0, 0x21, 1, 1, 0, 4}) {
-		t.Error("wrongly taken or left")
-	}
-	in.Flush()
-	if got := f.Session(spec.Key).Received(); len(got) != 1 || !bytes.Equal(got[0], packet) {
-		t.Errorf("received %x", got)
-	}
-	if s.NextNs() != 7 {
+	if s.NextNs() != 7 || s.NextNs() != 8 {
 		t.Error("the sequence does not begin at FirstNs")
 	}
 	s.SetPath(moved)
-	down := Packet{Source: server, Destination: client, Payload: 4}.Bytes()
-	if err := f.Send(down); err != nil {
-		t.Fatal(err)
+	if f.Specs()[0].Path != moved {
+		t.Error("the path was not kept")
 	}
-	if want := append([]byte{0x48, 2, 0, 48, 0, 5, 0, 6, 0, 8, 0, 0, 0xFF, 3, 0, 0x21}, down...); sender.path != moved || !bytes.Equal(sender.datagram, want) {
-		t.Errorf("sent %x to %v", sender.datagram, sender.path)
+	in := f.Ingress()
+	left := in.Receive(peer, []byte{1})
+	f.Take = func(from datapath.Path, datagram []byte) bool { return from == peer && len(datagram) == 1 }
+	if left || !in.Receive(peer, []byte{1}) {
+		t.Error("wrongly taken or left")
 	}
-	if err := f.Send(Packet{Source: server, Destination: behind}.Bytes()); err == nil {
-		t.Error("sent to nobody")
-	}
-	if c := s.Close(); c.RxPackets != 1 || c.TxPackets != 1 || c.Drops != 1 || s.Close() != c {
-		t.Errorf("last figures %+v", c)
-	}
-	if f.Session(spec.Key) != nil || in.Receive(peer, data) || f.Drops()[datapath.PeerMismatch.String()] != 1 {
-		t.Errorf("still there, or drops %v", f.Drops())
+	in.Flush()
+	s.Close()
+	s.Close()
+	if f.Session(spec.Key) != nil || len(f.Specs()) != 0 || len(f.History()) != 1 || len(f.Drops()) != 0 {
+		t.Error("still there")
 	}
 }
 
 func TestFakeRefuses(t *testing.T) {
-	f := NewFake(nil)
+	f := NewFake()
 	refusal := errors.New("no")
 	f.Refuse = func(datapath.Spec) error { return refusal }
 	if _, err := f.Add(Spec("vt1")); !errors.Is(err, refusal) {

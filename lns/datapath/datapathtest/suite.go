@@ -2,6 +2,7 @@ package datapathtest
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 
 	"lnsgate/lns/datapath"
@@ -54,6 +55,16 @@ func (b *bench) add(change func(*datapath.Spec)) datapath.Session {
 		b.Fatal(err)
 	}
 	return s
+}
+
+// refuses checks that a data path that cannot do something says so.
+func (b *bench) refuses(change func(*datapath.Spec)) {
+	b.Helper()
+	spec := Spec(b.Interface())
+	change(&spec)
+	if _, err := b.DataPath().Add(spec); !errors.Is(err, datapath.ErrNotSupported) {
+		b.Errorf("a spec that cannot be carried: %v", err)
+	}
 }
 
 // packet is a UDP packet in a flow of its own, so that nothing merges it with another.

@@ -93,7 +93,8 @@ func upDrops(t *testing.T, b *bench) {
 
 func upRoutes(t *testing.T, b *bench) {
 	if !b.DataPath().Capabilities().Routes {
-		t.Skip("this data path says it has no routes")
+		b.refuses(func(s *datapath.Spec) { s.Routes = []netip.Prefix{netip.MustParsePrefix("10.20.5.0/24")} })
+		return
 	}
 	b.add(func(s *datapath.Spec) { s.Routes = []netip.Prefix{netip.MustParsePrefix("10.20.5.0/24")} })
 	packet := b.packet(behind, server)
@@ -107,7 +108,8 @@ func upRoutes(t *testing.T, b *bench) {
 
 func upSequence(t *testing.T, b *bench) {
 	if !b.DataPath().Capabilities().Sequencing {
-		t.Skip("this data path says it has no sequence numbers")
+		b.refuses(func(s *datapath.Spec) { s.Sequencing = true })
+		return
 	}
 	b.add(nil)
 	for _, c := range []struct {
@@ -135,7 +137,8 @@ func upSequence(t *testing.T, b *bench) {
 
 func upMSS(t *testing.T, b *bench) {
 	if !b.DataPath().Capabilities().ClampMSS {
-		t.Skip("this data path says it does not clamp")
+		b.refuses(func(s *datapath.Spec) { s.MSS = 1320 })
+		return
 	}
 	b.add(func(s *datapath.Spec) { s.MSS = 1320 })
 	for _, announced := range []uint16{1460, 536} {

@@ -55,7 +55,7 @@ func demo(ctx context.Context, o *demoOptions, stdout, stderr io.Writer) error {
 	}
 	err := run.play(ctx, o.keep)
 	if err == nil {
-		run.tell.line("Everything worked, in %s.", round(time.Since(run.began)))
+		run.tell.line("Everything worked, in %.1f seconds.", time.Since(run.began).Seconds())
 	}
 	if o.json && !run.held {
 		run.report.fail(err)
@@ -122,9 +122,8 @@ func (r *demoRun) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	r.tell.line("The LNS runs lnsgate serve with the smallest configuration, and is ready after %s.", round(time.Since(r.began)))
-	r.tell.line("The client runs: lnsgate dial --server %s --user %s --auth chap --tun %s --route %s",
-		demoLNS, demoUser, demoDevice, demoNetwork)
+	r.tell.line("The LNS is ready, with the smallest configuration. The client dials, with password %s:", demoPassword)
+	r.tell.command("lnsgate dial --server %s --user %s --auth chap --tun %s --route %s", demoLNS, demoUser, demoDevice, demoNetwork)
 	return nil
 }
 
@@ -134,10 +133,9 @@ func (r *demoRun) logIn(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	began := time.Now()
 	end, err := r.dial.follow(ctx, func(e demoEvent) {
 		r.tell.step(e)
-		r.note(began, e.Step, e)
+		r.note(r.dial, e.Step, e)
 	})
 	if err != nil {
 		return err
@@ -151,8 +149,8 @@ func (r *demoRun) logIn(ctx context.Context) (err error) {
 }
 
 // note adds a message of a dialogue to the report.
-func (r *demoRun) note(began time.Time, phase string, e demoEvent) {
-	at := began.Sub(r.began) + time.Duration(e.Seconds*float64(time.Second))
+func (r *demoRun) note(d *demoDialler, phase string, e demoEvent) {
+	at := d.began.Sub(r.began) + time.Duration(e.Seconds*float64(time.Second))
 	from, to := e.speakers()
 	r.report.add(at, demoStep{Phase: phase, From: from, To: to, Message: e.Message, Detail: e.Detail})
 }
@@ -190,18 +188,17 @@ func (r *demoRun) useTunnel(ctx context.Context) error {
 
 // logInWrongly dials once more and must be refused.
 func (r *demoRun) logInWrongly(ctx context.Context) error {
-	r.tell.heading("A wrong password", "what the client is told, and what the LNS writes into its log")
+	r.tell.heading("A wrong password", demoWrongPassword+" instead of "+demoPassword)
 	dial, err := startDemoDialler(r.world, demoWrongPassword)
 	if err != nil {
 		return err
 	}
 	defer dial.child.stop()
-	began := time.Now()
 	end, err := dial.follow(ctx, func(e demoEvent) {
 		if e.Step == "authentication" {
 			r.tell.bareStep(e)
 		}
-		r.note(began, "wrong password", e)
+		r.note(dial, "wrong password", e)
 	})
 	switch {
 	case err != nil:
@@ -223,28 +220,28 @@ func (r *demoRun) logInWrongly(ctx context.Context) error {
 
 // close says goodbye, ends the processes and takes the machines away. Only a demo that worked shows its goodbye.
 func (r *demoRun) close(show bool) error {
-	var faults []error
 	if r.dial != nil {
 		if show && !r.dial.child.ended() {
 			r.tell.heading("Goodbye", "the client hangs up, the LNS takes the address back")
 		}
-		began := time.Now()
 		r.dial.child.stop()
 		for _, e := range r.dial.rest() {
 			if show {
 				r.tell.bareStep(e)
 			}
-			r.note(began, "goodbye", e)
+			r.note(r.dial, "goodbye", e)
 		}
 	}
 	if r.lns != nil {
 		r.lns.close()
 	}
 	if r.world != nil {
-		faults = append(faults, r.world.close())
-		r.tell.line("Nothing is left: the processes have ended, the namespaces and %s are gone.", demoFolder)
+		if err := r.world.close(); err != nil {
+			return err
+		}
+		r.tell.line("\nNothing is left: the processes have ended, the namespaces and %s are gone.", demoFolder)
 	}
-	return errors.Join(faults...)
+	return nil
 }
 
 // waitForUser prints what can be tried, and waits for Ctrl-C.

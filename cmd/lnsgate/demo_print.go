@@ -21,22 +21,23 @@ func newDemoTeller(out io.Writer) *demoTeller { return &demoTeller{out: out} }
 
 // picture shows who is where.
 func (t *demoTeller) picture() {
-	fmt.Fprint(t.out, `lnsgate demo: a client dials into headquarters. Three network namespaces play the machines.
-
-   `+demoClientName+`                lnsgate-demo-lns                   `+demoHeadquartersName+`
-  +-------------------+            +---------------------+            +---------------------+
-  | a laptop          |  internet  | the LNS             |   office   | the web server      |
-  |      `+demoClient+` |------------| `+demoLNS+` `+demoGateway+` |------------| `+demoHeadquarters+`           |
-  | user `+demoUser+`     |            | lnsgate serve       |            | http://`+demoHeadquarters+`/   |
-  +-------------------+            +---------------------+            +---------------------+
-
-`)
+	const machine = "  %-25s          %-25s          %s\n"
+	const cable = "  | %-21s | %s | %-21s | %s | %-21s |\n"
+	edge := "+" + strings.Repeat("-", 23) + "+"
+	fmt.Fprint(t.out, "A client dials into headquarters. Three network namespaces of this machine play the parts.\n\n")
+	fmt.Fprintf(t.out, machine, " "+demoClientName, " "+demoLNSName, " "+demoHeadquartersName)
+	fmt.Fprintf(t.out, machine, edge, edge, edge)
+	fmt.Fprintf(t.out, cable, "a laptop", "internet", "the LNS", " office ", "a web server")
+	fmt.Fprintf(t.out, cable, demoClient, "--------", demoLNS+" "+demoGateway, "--------", demoHeadquarters)
+	fmt.Fprintf(t.out, cable, "lnsgate dial", "        ", "lnsgate serve", "        ", demoURL)
+	fmt.Fprintf(t.out, machine+"\n", edge, edge, edge)
 }
 
-// line prints one paragraph.
-func (t *demoTeller) line(format string, args ...any) {
-	t.paragraph("", fmt.Sprintf(format, args...))
-}
+// line prints one line.
+func (t *demoTeller) line(format string, args ...any) { fmt.Fprintf(t.out, format+"\n", args...) }
+
+// command prints what can be typed, or was.
+func (t *demoTeller) command(format string, args ...any) { t.line("   "+format, args...) }
 
 // paragraph prints text behind a lead, broken where it gets too wide.
 func (t *demoTeller) paragraph(lead, text string) {
@@ -71,13 +72,15 @@ func (t *demoTeller) heading(title, explanation string) {
 	fmt.Fprintf(t.out, "\n%d. %s: %s\n", t.count, title, explanation)
 }
 
-// demoStages explains the stages of a login.
-var demoStages = map[string][2]string{
-	"tunnel":         {"The tunnel", "client and LNS agree to talk over UDP port 1701 (control connection, RFC 2661)"},
-	"session":        {"The session", "one call inside that tunnel (incoming call, RFC 2661)"},
-	"lcp":            {"The link", "PPP begins; both agree on packet size and how to log in (LCP, RFC 1661)"},
-	"authentication": {"The login", "the client proves that it knows the password, and never sends it (CHAP, RFC 1994)"},
-	"ipcp":           {"The address", "the client asks for any and is given one from the pool (IPCP, RFC 1332)"},
+// demoStages explains the stages of a login: a title, what happens, and what the short names stand for.
+var demoStages = map[string][3]string{
+	"tunnel": {"The tunnel", "client and LNS agree to talk, over UDP port 1701 (RFC 2661, control connection)",
+		"SCCRQ, SCCRP, SCCCN: Start-Control-Connection-Request, -Reply, -Connected"},
+	"session": {"The session", "one call inside that tunnel, which will carry PPP (RFC 2661, incoming call)",
+		"ICRQ, ICRP, ICCN: Incoming-Call-Request, -Reply, -Connected"},
+	"lcp":            {"The link", "PPP begins; they agree on packet size and how to log in (RFC 1661, LCP)"},
+	"authentication": {"The login", "the client proves that it knows the password without sending it (RFC 1994, CHAP)"},
+	"ipcp":           {"The address", "the client asks for any and is given one from the pool (RFC 1332, IPCP)"},
 }
 
 // step prints one message of the dialogue, under the heading of its stage.
@@ -86,9 +89,12 @@ func (t *demoTeller) step(e demoEvent) {
 		t.stage = e.Step
 		words, known := demoStages[e.Step]
 		if !known {
-			words = [2]string{e.Step, ""}
+			words = [3]string{e.Step}
 		}
 		t.heading(words[0], words[1])
+		if words[2] != "" {
+			t.line("   %s", words[2])
+		}
 	}
 	t.bareStep(e)
 }
@@ -107,13 +113,13 @@ func (t *demoTeller) bareStep(e demoEvent) {
 	if !shortened || e.Step != t.stage {
 		what = e.Message
 	}
-	t.paragraph(fmt.Sprintf("%7.1f ms  %s  %-17s  ", e.Seconds*1000, arrow, what), detail)
+	t.paragraph(fmt.Sprintf("%7.1f ms  %s  %-17s ", e.Seconds*1000, arrow, what), detail)
 }
 
 // up prints what the login has brought.
 func (t *demoTeller) up(e demoEvent) {
-	t.paragraph("   ==> ", fmt.Sprintf("up after %.1f ms: the client is %s now, on its interface %s; the LNS end is %s, packets of up to %d octets",
-		e.TookMS, e.Address, demoDevice, e.Peer, e.MRU))
+	t.paragraph("   ==> ", fmt.Sprintf("up after %.1f ms. The client is %s now, on its interface %s; the LNS is %s.",
+		e.TookMS, e.Address, demoDevice, e.Peer))
 }
 
 func (t *demoTeller) pings(trips []time.Duration) {
@@ -126,7 +132,7 @@ func (t *demoTeller) pings(trips []time.Duration) {
 
 func (t *demoTeller) page(p demoPage) {
 	t.fact("GET "+demoURL, fmt.Sprintf("%s in %.2f ms: %q", p.status, milliseconds(p.took), p.text))
-	t.fact("the server saw", p.source+", an address from the pool: the request came through the tunnel")
+	t.fact("the server saw", p.source+", an address from the pool: it came through the tunnel")
 }
 
 // fact prints a name and what is to be said of it.
@@ -137,8 +143,8 @@ func (t *demoTeller) fact(name, value string) {
 // refusal puts the two sides of a refused login beside each other.
 func (t *demoTeller) refusal(end demoEvent, r demoRefusal) {
 	t.fact("the client is told", end.Reason)
-	t.fact("the log of the LNS says", fmt.Sprintf("%s %s, user=%s phase=%s cause=%q", r.Level, r.Message, r.User, r.Phase, r.Cause))
-	t.fact("", "An unknown name gets the same answer; only the log gives the true reason.")
+	t.fact("the log of the LNS says", fmt.Sprintf("%s: %s", r.Message, r.Cause))
+	t.fact("", "(the peer hears the same of an unknown name)")
 }
 
 // hints says what can be tried while the demo is kept running.

@@ -242,6 +242,7 @@ func (s *demoServer) close() {
 // demoDialler is lnsgate dial in the machine of the client.
 type demoDialler struct {
 	child  *demoChild
+	began  time.Time      // when its clock was at 0; known with the first event
 	events chan demoEvent // closed when the process has ended
 	stderr *demoLines
 }
@@ -257,7 +258,6 @@ type demoEvent struct {
 	Again   bool    `json:"again"`
 	Address string  `json:"address"`
 	Peer    string  `json:"peer"`
-	MRU     int     `json:"mru"`
 	TookMS  float64 `json:"took_ms"`
 	Reason  string  `json:"reason"`
 }
@@ -295,6 +295,9 @@ func (d *demoDialler) printed(line []byte) {
 	var e demoEvent
 	if json.Unmarshal(line, &e) != nil {
 		return
+	}
+	if d.began.IsZero() {
+		d.began = time.Now().Add(-time.Duration(e.Seconds * float64(time.Second)))
 	}
 	select {
 	case d.events <- e:

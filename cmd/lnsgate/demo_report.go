@@ -22,15 +22,19 @@ type demoReport struct {
 // demoStep is one thing that happened.
 type demoStep struct {
 	TimeMS  float64 `json:"time_ms"` // since the demo began
-	Phase   string  `json:"phase"`   // tunnel, session, lcp, authentication, ipcp, ping, http, wrong password
+	Phase   string  `json:"phase"`   // tunnel, session, lcp, authentication, ipcp, ping, http, wrong password, goodbye
 	From    string  `json:"from"`    // client or lns
 	To      string  `json:"to"`      // client, lns, headquarters or log
 	Message string  `json:"message"`
 	Detail  string  `json:"detail"`
 }
 
+// add puts a step behind the others. The clocks of two processes are compared, so a step may seem to be a little too early.
 func (r *demoReport) add(at time.Duration, s demoStep) {
 	s.TimeMS = milliseconds(at)
+	if n := len(r.Steps); n > 0 {
+		s.TimeMS = max(s.TimeMS, r.Steps[n-1].TimeMS)
+	}
 	r.Steps = append(r.Steps, s)
 }
 

@@ -33,6 +33,7 @@ type tunnel struct {
 	due       deadlines
 	lastID    l2tp.SessionID
 	idleSince time.Time // since when it has had no session; zero while it has one
+	noted     time.Time // when the traffic of the sessions was last looked at
 	verdict   trace.Verdict
 	up        bool
 	lingers   bool // it is down, and only acknowledges what the peer may repeat
@@ -103,7 +104,7 @@ func (t *tunnel) deadline() time.Time {
 // advance lets time pass for all that is due.
 func (t *tunnel) advance(now time.Time) {
 	if due(t.core.Deadline(), now) {
-		t.noteTraffic()
+		t.noteTraffic(now)
 		t.step(now, func(o *control.Out) { t.core.Advance(now, o) })
 	}
 	for n := len(t.due.calls); n > 0 && !t.over && due(t.due.first(), now); n-- {
@@ -122,13 +123,20 @@ func (t *tunnel) idleDeadline() time.Time {
 	return t.idleSince.Add(t.group.IdleTunnel)
 }
 
-// noteTraffic postpones the HELLO of a tunnel whose sessions are heard.
-func (t *tunnel) noteTraffic() {
+// noteTraffic postpones the HELLO of a tunnel whose sessions are heard. A LAC's tunnel has thousands of them, so they are
+// looked at a few times in each interval, and only until one was heard.
+func (t *tunnel) noteTraffic(now time.Time) {
+	if t.group.Hello <= 0 || now.Sub(t.noted) < t.group.Hello/4 {
+		return
+	}
+	t.noted = now
 	for _, c := range t.calls {
-		if c.carrier != nil {
-			if at := c.carrier.Counters().LastRx; !at.IsZero() {
-				t.core.Alive(at)
-			}
+		if c.carrier == nil {
+			continue
+		}
+		if at := c.carrier.Counters().LastRx; now.Sub(at) < t.group.Hello {
+			t.core.Alive(at)
+			return
 		}
 	}
 }

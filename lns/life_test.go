@@ -85,7 +85,7 @@ func TestClientWithTrafficIsNotAsked(t *testing.T) {
 		before := r.net.Sent()
 		for range 60 {
 			r.sleep(10 * time.Second)
-			r.path.traffic()
+			r.traffic()
 		}
 		if n := r.net.Sent() - before; n > 2 {
 			t.Errorf("%d datagrams in ten minutes of traffic", n)
@@ -252,7 +252,7 @@ func TestShutdownDoesNotWaitForAHangingAAA(t *testing.T) {
 
 func TestDataPathFaultEndsTheSessionWithItsCause(t *testing.T) {
 	run(t, fast, func(r *rig) {
-		r.path.refuse = datapath.ErrNotSupported
+		r.path.Refuse = func(datapath.Spec) error { return datapath.ErrNotSupported }
 		c := r.dial(1, "l2tpuser", "Admin@123")
 		r.sleep(10 * time.Second)
 		if !strings.Contains(r.log.String(), "the data path could not be set up: not supported") {

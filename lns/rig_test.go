@@ -17,6 +17,7 @@ import (
 	"lnsgate/aaa/secret"
 	"lnsgate/lns"
 	"lnsgate/lns/datapath"
+	"lnsgate/lns/datapath/datapathtest"
 	"lnsgate/lns/lac"
 	"lnsgate/pool"
 	"lnsgate/pool/memory"
@@ -31,7 +32,7 @@ type rig struct {
 	net     *simnet.Network
 	server  *lns.Server
 	end     *simnet.Endpoint
-	path    *carrier
+	path    *datapathtest.Fake
 	pools   *memory.Allocator
 	log     *logText
 	clients sync.WaitGroup
@@ -54,7 +55,7 @@ func runWith(t *testing.T, network simnet.Config, change func(*lns.Config, *lns.
 }
 
 func newRig(t *testing.T, network simnet.Config, change func(*lns.Config, *lns.Deps)) *rig {
-	r := &rig{t: t, net: simnet.New(network), path: &carrier{}, log: &logText{}}
+	r := &rig{t: t, net: simnet.New(network), path: datapathtest.NewFake(), log: &logText{}}
 	r.pools = newPools(t, "10.10.1.10-10.10.1.250")
 	r.gateway = &swapGateway{now: newGateway(t, account("l2tpuser", "Admin@123"), account("bob", "secret"))}
 	r.end = r.net.Endpoint(nil, serverAddr)
@@ -96,8 +97,8 @@ func (r *rig) close() {
 	if leases, err := r.pools.Leases(ctx); err != nil || len(leases) != 0 {
 		r.t.Errorf("leases left: %v %v", leases, err)
 	}
-	if n := r.path.open(); n != 0 {
-		r.t.Errorf("%d sessions are left in the data path", n)
+	if left := r.path.Specs(); len(left) != 0 {
+		r.t.Errorf("left in the data path: %v", left)
 	}
 	if r.t.Failed() {
 		r.t.Logf("log of the server:\n%s", r.log.String())
@@ -261,6 +262,13 @@ func (l *logText) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// traffic makes every session look as if its peer had sent a packet just now.
+func (r *rig) traffic() {
+	for _, spec := range r.path.Specs() {
+		r.path.Session(spec.Key).SetCounters(datapath.Counters{RxPackets: 1, LastRx: time.Now()})
+	}
 }
 
 // smallPool is a configuration with one address.

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"lnsgate/lns/host/netns"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// size is how much is measured in one run.
+type size struct {
+	logins    int           // set-ups as fast as they go
+	paced     int           // set-ups at a fixed rate
+	rate      float64       // that rate, per second
+	sessions  int           // idle sessions
+	idle      time.Duration // how long they idle
+	transfer  time.Duration // one TCP transfer
+	datagrams time.Duration // one stream of small packets
+}
+
+// bench is one call of this program.
+type bench struct {
+	size     size
+	runs     int
+	program  string    // the binary under test
+	folder   string    // for files of the runs
+	profile  string    // folder for profiles of the server; empty: none
+	progress io.Writer // for the person who waits
+	figures  collection
+}
+
+// measurement is one run of one group of figures, in a world of its own.
+type measurement struct {
+	name    string
+	measure func(context.Context, *bench, *world) error
+}
+
+var measurements = []measurement{
+	{"logins", measureLogins},
+	{"memory", measureMemory},
+	{"throughput", measureThroughput},
+	{"packets", measurePackets},
+}
+
+// run is the whole program.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	b := &bench{progress: stderr}
+	flags := b.flags(stderr)
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	chosen, err := choose(flags.Args())
+	if err != nil {
+		return err
+	}
+	if b.runs < 1 {
+		return fmt.Errorf("--runs %d: at least 1 is needed", b.runs)
+	}
+	if missing := netns.Missing(); missing != "" {
+		return fmt.Errorf("network namespaces need %s: run it as root", missing)
+	}
+	if b.folder, err = os.MkdirTemp("", "bench"); err != nil { // a short path, because unix sockets have short names
+		return err
+	}
+	defer os.RemoveAll(b.folder)
+	fmt.Fprintf(stdout, "%s; %d runs, medians; client, server and headquarters share these cores\n\n", machine(), b.runs)
+	if err := b.build(ctx); err != nil {
+		return err
+	}
+	for _, m := range chosen {
+		for n := range b.runs {
+			fmt.Fprintf(b.progress, "%s, run %d of %d\n", m.name, n+1, b.runs)
+			if err := b.once(ctx, m); err != nil {
+				return fmt.Errorf("%s, run %d: %w", m.name, n+1, err)
+			}
+		}
+	}
+	_, err = io.WriteString(stdout, table(b.figures.all()))
+	return err
+}
+
+func (b *bench) flags(stderr io.Writer) *flag.FlagSet {
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.Usage = func() {
+		fmt.Fprintf(stderr, "bench [flags] all | %s ...\n", strings.Join(names(), " | "))
+		f.PrintDefaults()
+	}
+	f.IntVar(&b.runs, "runs", 5, "runs of each measurement")
+	f.IntVar(&b.size.logins, "logins", 20000, "logins of one run at full speed")
+	f.IntVar(&b.size.paced, "paced", 5000, "logins of one run at a fixed rate")
+	f.Float64Var(&b.size.rate, "rate", 1000, "that rate, per second")
+	f.IntVar(&b.size.sessions, "sessions", 10000, "idle sessions, at most 60000")
+	f.DurationVar(&b.size.idle, "idle", 10*time.Second, "how long they idle before their memory is read")
+	f.DurationVar(&b.size.transfer, "transfer", 5*time.Second, "length of one TCP transfer")
+	f.DurationVar(&b.size.datagrams, "datagrams", 3*time.Second, "length of one stream of small packets")
+	f.StringVar(&b.program, "program", "", "the lnsgate to measure (default: build it)")
+	f.StringVar(&b.profile, "profile", "", "write profiles of the server (perf record) to this folder; slows it a little")
+	return f
+}
+
+func names() []string {
+	var all []string
+	for _, m := range measurements {
+		all = append(all, m.name)
+	}
+	return all
+}
+
+// choose finds the measurements that were asked for.
+func choose(asked []string) ([]measurement, error) {
+	if len(asked) == 0 {
+		return nil, fmt.Errorf("say what to measure: all, or some of %s", strings.Join(names(), ", "))
+	}
+	var chosen []measurement
+	for _, name := range asked {
+		before := len(chosen)
+		for _, m := range measurements {
+			if name == m.name || name == "all" {
+				chosen = append(chosen, m)
+			}
+		}
+		if len(chosen) == before {
+			return nil, fmt.Errorf("%q cannot be measured: all, or some of %s (flags come first)", name, strings.Join(names(), ", "))
+		}
+	}
+	return chosen, nil
+}
+
+func (b *bench) build(ctx context.Context) error {
+	if b.program != "" {
+		return nil
+	}
+	b.program = filepath.Join(b.folder, "lnsgate")
+	command := exec.CommandContext(ctx, "go", "build", "-o", b.program, "lnsgate/cmd/lnsgate")
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", command, err, output)
+	}
+	return nil
+}
+
+// once is one run of one measurement.
+func (b *bench) once(ctx context.Context, m measurement) (err error) {
+	w, err := newWorld(b.folder, b.program)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	return m.measure(ctx, b, w)
+}

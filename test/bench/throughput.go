@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strconv"
+	"time"
+)
+
+// online starts the server and one client with an interface, whose packets to tunnelled go through the tunnel.
+func (w *world) online(ctx context.Context) (*server, netip.Addr, error) {
+	var none netip.Addr
+	s, err := w.serve(ctx, 1)
+	if err != nil {
+		return nil, none, err
+	}
+	p, err := w.start(w.client, "dial", w.program, "dial", "--json", "--server", serverAddress, "--auth", "chap",
+		"--user", "user1", "--password", password, "--tun", "vpn0", "--route", tunnelled+"/32")
+	if err != nil {
+		return nil, none, err
+	}
+	var address netip.Addr
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err = until(ctx, "the client is up", func() (bool, error) {
+		if !p.running() {
+			return false, fmt.Errorf("%s has ended:\n%s", p.command, p.said())
+		}
+		text, err := os.ReadFile(p.output)
+		address = addressIn(text)
+		return address.IsValid(), err
+	})
+	return s, address, err
+}
+
+// addressIn finds the address of the session in the lines of dial --json.
+func addressIn(text []byte) netip.Addr {
+	var found netip.Addr
+	for line := range bytes.Lines(text) {
+		var e struct {
+			Event   string
+			Address netip.Addr
+		}
+		if json.Unmarshal(line, &e) == nil && e.Event == "up" {
+			found = e.Address
+		}
+	}
+	return found
+}
+
+// measureThroughput sends one TCP stream each way, through the tunnel and, right before, by plain forwarding.
+func measureThroughput(ctx context.Context, b *bench, w *world) error {
+	s, _, err := w.online(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := w.start(w.hq, "iperf3", "iperf3", "-s", "-4"); err != nil {
+		return err
+	}
+	for _, d := range []struct {
+		name    string
+		options []string
+	}{{"up", nil}, {"down", []string{"-R"}}} {
+		plain, err := w.stream(ctx, forwarded, b.size.transfer, d.options...)
+		if err != nil {
+			return err
+		}
+		var inside float64
+		spent, err := busy(s.process, func() error {
+			return b.profiled(ctx, w, s, "throughput-"+d.name, func() (err error) {
+				inside, err = w.stream(ctx, tunnelled, b.size.transfer, d.options...)
+				return err
+			})
+		})
+		if err != nil {
+			return err
+		}
+		c := &b.figures
+		c.add("TCP, one stream through one session, "+d.name, "Mbit/s", inside, "plain forwarding, 64 KB at a time", plain)
+		gigabits := inside / 1000 * b.size.transfer.Seconds()
+		c.add("processor time of the server per gigabit, "+d.name, "ms", spent.Seconds()*1000/gigabits, "")
+	}
+	return nil
+}
+
+// stream runs iperf3 in the client and returns what arrived, in Mbit/s.
+func (w *world) stream(ctx context.Context, address string, d time.Duration, options ...string) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, d+patience)
+	defer cancel()
+	args := append([]string{"-c", address, "-t", strconv.Itoa(max(1, int(d.Seconds()))), "-J"}, options...)
+	var speed float64
+	err := until(ctx, "iperf3 has run", func() (bool, error) { // its server may not listen yet
+		p, err := w.start(w.client, "iperf3", "iperf3", args...)
+		if err != nil {
+			return false, err
+		}
+		failure := p.wait(ctx)
+		text, err := os.ReadFile(p.output)
+		if err != nil {
+			return false, err
+		}
+		if speed, err = parseStream(text); err != nil && ctx.Err() != nil {
+			return false, errors.Join(err, failure)
+		}
+		return err == nil, nil
+	})
+	return speed, err
+}
+
+// parseStream reads what iperf3 -J prints.
+func parseStream(text []byte) (megabits float64, err error) {
+	var o struct {
+		Error string
+		End   struct {
+			Received struct {
+				Speed float64 `json:"bits_per_second"`
+			} `json:"sum_received"`
+		}
+	}
+	if err := json.Unmarshal(text, &o); err != nil {
+		return 0, fmt.Errorf("iperf3 printed %q: %w", text, err)
+	}
+	if o.Error != "" || o.End.Received.Speed <= 0 {
+		return 0, fmt.Errorf("iperf3: %q, %v bit/s", o.Error, o.End.Received.Speed)
+	}
+	return o.End.Received.Speed / 1e6, nil
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"lnsgate/lns/admin"
+	"lnsgate/lns/host/netns"
+)
+
+// Addresses of the world.
+const (
+	clientAddress = "192.0.2.2"
+	serverAddress = "192.0.2.1"
+	tunnelled     = "10.20.0.2" // headquarters, as the client reaches it through the tunnel
+	forwarded     = "10.20.0.3" // the same machine, as the client reaches it by plain forwarding
+	password      = "Admin@123"
+)
+
+// world is the picture of a client-initiated VPN, and what runs in it:
+//
+//	client wan 192.0.2.2 --- wan 192.0.2.1 lns hq 10.20.0.1 --- eth0 10.20.0.2, 10.20.0.3 headquarters
+//
+// The way through the tunnel and the way without it go over the same wires.
+type world struct {
+	program         string
+	folder          string
+	client, lns, hq *netns.Namespace
+	processes       []*process
+	started         int
+}
+
+func newWorld(parent, program string) (w *world, err error) {
+	w = &world{program: program}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close())
+		}
+	}()
+	if w.folder, err = os.MkdirTemp(parent, "r"); err != nil {
+		return nil, err
+	}
+	for _, n := range []**netns.Namespace{&w.client, &w.lns, &w.hq} {
+		if *n, err = netns.New(""); err != nil {
+			return nil, err
+		}
+	}
+	return w, errors.Join(
+		netns.Veth(w.client, "wan", w.lns, "wan"),
+		netns.Veth(w.lns, "hq", w.hq, "eth0"),
+		w.client.Address("wan", clientAddress+"/24"),
+		w.client.Route("default", serverAddress),
+		w.lns.Address("wan", serverAddress+"/24"),
+		w.lns.Address("hq", "10.20.0.1/24"),
+		w.hq.Address("eth0", tunnelled+"/24"),
+		w.hq.Address("eth0", forwarded+"/24"),
+		w.hq.Route("default", "10.20.0.1"),
+	)
+}
+
+// close ends whatever still runs and removes the namespaces.
+func (w *world) close() error {
+	for _, p := range w.processes {
+		p.kill()
+	}
+	var faults []error
+	for _, n := range []*netns.Namespace{w.client, w.lns, w.hq} {
+		if n != nil {
+			faults = append(faults, n.Close())
+		}
+	}
+	return errors.Join(append(faults, os.RemoveAll(w.folder))...)
+}
+
+// server is a running lnsgate serve.
+type server struct {
+	*process
+	admin *admin.Client
+}
+
+// serve starts the server for that many accounts, user1 and so on, and waits until it answers.
+func (w *world) serve(ctx context.Context, accounts int) (*server, error) {
+	socket := filepath.Join(w.folder, "admin.sock")
+	config := filepath.Join(w.folder, "lnsgate.yaml")
+	if err := os.WriteFile(config, []byte(configuration(socket, w.folder, accounts)), 0o600); err != nil {
+		return nil, err
+	}
+	p, err := w.start(w.lns, "serve", w.program, "serve", "-c", config)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{process: p, admin: admin.NewClient(socket)}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return s, until(ctx, "the server answers", func() (bool, error) {
+		if !p.running() {
+			return false, fmt.Errorf("%s has ended:\n%s", p.command, p.said())
+		}
+		_, err := s.admin.Version(ctx)
+		return err == nil, nil
+	})
+}
+
+// configuration is what a small office would write, with the limits per source raised, because all calls come from one.
+func configuration(socket, folder string, accounts int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "admin_socket: %s\nstate_dir: %s\n", socket, folder)
+	b.WriteString(`limits:
+  new_tunnels_per_second_per_source: 1000000
+  half_open_per_source: 4096
+virtual_templates:
+  - {name: vt1, address: 10.10.0.1/32, ppp_authentication: [chap]}
+l2tp_groups:
+  - {name: default, virtual_template: vt1, tunnel_name: LNS}
+domains:
+  - {name: default, authentication: [local], pools: [pool1]}
+pools:
+  - {name: pool1, ranges: [10.64.0.0/14]}
+users:
+`)
+	for n := range accounts {
+		fmt.Fprintf(&b, "  - {name: user%d, password: %q}\n", n+1, password)
+	}
+	return b.String()
+}
+
+// open is how many sessions are open.
+func (s *server) open(ctx context.Context) (int, error) {
+	counters, err := s.admin.Counters(ctx)
+	return int(counters["sessions_opened"]) - int(counters["sessions_closed"]), err
+}
+
+// awaitOpen waits until that many sessions are open.
+func (s *server) awaitOpen(ctx context.Context, want int) error {
+	ctx, cancel := context.WithTimeout(ctx, 4*patience)
+	defer cancel()
+	return until(ctx, fmt.Sprintf("%d sessions are open", want), func() (bool, error) {
+		n, err := s.open(ctx)
+		return n == want, err
+	})
+}
+
+// busy measures the processor time of a process during f.
+func busy(p *process, f func() error) (time.Duration, error) {
+	before, err := processorTime(p.pid())
+	if err != nil {
+		return 0, err
+	}
+	if err := f(); err != nil {
+		return 0, err
+	}
+	after, err := processorTime(p.pid())
+	return after - before, err
+}

@@ -15,6 +15,9 @@ type Grant struct {
 	SessionTimeout time.Duration
 	IdleTimeout    time.Duration
 	MTU            int    // octets
+	RateUp         uint64 // from the peer, bits per second
+	RateDown       uint64 // to the peer, bits per second
+	MaxSessions    int    // of this account, over all nodes
 	Reply          string // to the peer: for MS-CHAPv2 the authenticator response "S=<40 HEX>"
 }
 
@@ -29,6 +32,12 @@ type Decision struct {
 	SessionTimeout  time.Duration // 0 = no limit
 	IdleTimeout     time.Duration // 0 = no limit
 	MTU             int           // octets; 0 = as negotiated
+	RateUp          uint64        // from the peer, bits per second; 0 = no limit
+	RateDown        uint64        // to the peer, bits per second; 0 = no limit
+	MaxSessions     int           // of this account; 0 = no limit
+	DomainSessions  int           // of the whole domain; 0 = no limit
+	SessionPolicy   SessionPolicy // for a login over one of these limits
+	Interim         time.Duration // between two interim accounting records; 0 = none
 	VirtualTemplate string        // the domain's, else the request's
 	Reply           string        // to the peer: MS-CHAPv2 "S=..."
 	Backend         string        // which back end said yes
@@ -47,6 +56,12 @@ func merge(q *Query, d *Domain, backend, rule string, g Grant) Decision {
 		SessionTimeout:  first(g.SessionTimeout, d.SessionTimeout),
 		IdleTimeout:     first(g.IdleTimeout, d.IdleTimeout),
 		MTU:             first(g.MTU, d.MTU),
+		RateUp:          first(g.RateUp, d.RateUp),
+		RateDown:        first(g.RateDown, d.RateDown),
+		MaxSessions:     first(g.MaxSessions, d.AccountSessions),
+		DomainSessions:  d.MaxSessions,
+		SessionPolicy:   d.SessionPolicy,
+		Interim:         d.Interim,
 		VirtualTemplate: first(d.VirtualTemplate, q.Request.VirtualTemplate),
 		Reply:           g.Reply,
 		Backend:         backend,

@@ -13,6 +13,7 @@ type Domain struct {
 	ContinueOnError bool     // a back end that cannot be asked is passed over instead of ending the chain
 	Methods         []Method // what this domain accepts; empty = any
 	VirtualTemplate string   // "" = that of the l2tp group
+	Blocked         bool     // nobody of it may log in
 
 	Pools          []string // in order, the next when one is exhausted
 	DNS            [2]netip.Addr
@@ -20,6 +21,13 @@ type Domain struct {
 	SessionTimeout time.Duration // 0 = no limit
 	IdleTimeout    time.Duration // 0 = no limit
 	MTU            int           // octets; 0 = as negotiated
+	RateUp         uint64        // bits per second from each peer; 0 = no limit
+	RateDown       uint64        // bits per second to each peer; 0 = no limit
+
+	MaxSessions     int           // of the whole domain, over all nodes; 0 = no limit
+	AccountSessions int           // of each account; 0 = no limit
+	SessionPolicy   SessionPolicy // for a login over one of these limits
+	Interim         time.Duration // between two interim accounting records; 0 = none
 }
 
 // Config is what a Gateway is made of.

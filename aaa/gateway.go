@@ -43,6 +43,9 @@ func (g *Gateway) decide(ctx context.Context, r *Request, policy func(*Domain, *
 	if rejection != nil {
 		return Decision{}, rejection
 	}
+	if domain.Blocked {
+		return Decision{}, &Rejection{Cause: DomainBlocked, Detail: "nobody of this domain may log in now", Domain: domain.Name, Rule: rule}
+	}
 	if rejection := policy(domain, r); rejection != nil {
 		rejection.Domain, rejection.Rule = domain.Name, rule
 		return Decision{}, rejection

@@ -18,6 +18,10 @@ const (
 	NoCredentialForMethod       // the account's stored credential cannot check this method
 	BackendUnavailable          // a back end could not be asked
 	Timeout                     // the time allowed was used up
+	SessionLimit                // the account or its domain has as many sessions as it may
+	AccountExpired              // the account is not valid yet, or no longer
+	DomainBlocked               // the domain is switched off
+	TooManyFailures             // the account or the source must wait after failed logins
 )
 
 var causeWords = [...]string{
@@ -32,6 +36,10 @@ var causeWords = [...]string{
 	NoCredentialForMethod: "no credential for this authentication method",
 	BackendUnavailable:    "back end unavailable",
 	Timeout:               "timed out",
+	SessionLimit:          "too many sessions",
+	AccountExpired:        "account not valid at this time",
+	DomainBlocked:         "domain blocked",
+	TooManyFailures:       "too many failed logins",
 }
 
 // String returns the cause in words.

@@ -1,0 +1,105 @@
+package aaa
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// RecordKind is which moment of a session a record tells of (RFC 2866 section 5.1).
+type RecordKind uint8
+
+// The kinds.
+const (
+	RecordStart RecordKind = iota + 1
+	RecordInterim
+	RecordStop
+)
+
+var recordKinds = [...]string{RecordStart: "start", RecordInterim: "interim", RecordStop: "stop"}
+
+// String returns start, interim or stop.
+func (k RecordKind) String() string {
+	if int(k) < len(recordKinds) && recordKinds[k] != "" {
+		return recordKinds[k]
+	}
+	return fmt.Sprintf("record kind %d", uint8(k))
+}
+
+// TerminateCause is why a session ended, by the numbers of RFC 2866 section 5.10.
+type TerminateCause uint8
+
+// The causes that an LNS has use for.
+const (
+	TerminateUnknown            TerminateCause = 0
+	TerminateUserRequest        TerminateCause = 1
+	TerminateLostCarrier        TerminateCause = 2
+	TerminateLostService        TerminateCause = 3
+	TerminateIdleTimeout        TerminateCause = 4
+	TerminateSessionTimeout     TerminateCause = 5
+	TerminateAdminReset         TerminateCause = 6
+	TerminateAdminReboot        TerminateCause = 7
+	TerminatePortError          TerminateCause = 8
+	TerminateNASError           TerminateCause = 9
+	TerminateNASRequest         TerminateCause = 10
+	TerminateNASReboot          TerminateCause = 11
+	TerminatePortPreempted      TerminateCause = 13
+	TerminateServiceUnavailable TerminateCause = 15
+	TerminateUserError          TerminateCause = 17
+)
+
+// Record is one accounting record of an open session. It is complete by itself: a Stop tells all that the Start told.
+type Record struct {
+	Kind    RecordKind
+	Session string    // unique over all nodes and restarts
+	Node    string    // the node that serves it
+	At      time.Time // when this was so
+	Started time.Time // when user traffic could first flow
+
+	Name            string // as typed
+	Account, Domain string
+	Method          Method
+	Backend         string // which said yes
+	Address         netip.Addr
+	Pool            string
+	VirtualTemplate string
+
+	Peer                        netip.AddrPort // the far end of the tunnel
+	Local                       netip.Addr     // our end of the tunnel; zero when unknown
+	TunnelName                  string         // the peer's host name
+	LocalTunnel, RemoteTunnel   uint16
+	LocalSession, RemoteSession uint16
+	CallingNumber, CalledNumber string
+	RxPackets, RxOctets         uint64         // from the peer
+	TxPackets, TxOctets         uint64         // to the peer
+	Terminate                   TerminateCause // of a Stop
+	Reason                      string         // of a Stop, in words
+}
+
+// Accounter takes the records of sessions. Account returns at once and keeps what it took until it is stored, however long
+// that takes. It is safe for concurrent use; records of one session come in order.
+type Accounter interface {
+	Account(Record)
+}
+
+// Attempt is one login, whatever came of it. It never holds a password, a challenge or a response.
+type Attempt struct {
+	At              time.Time
+	Session, Node   string
+	Name            string // as typed; empty when the peer never said it
+	Account, Domain string
+	Method          Method
+	Peer            netip.AddrPort
+	TunnelName      string
+	OK              bool
+	Phase           string // in which step it ended
+	Verdict         string // why it ended, in words; empty for one that succeeded
+	Address         netip.Addr
+	Took            time.Duration // from the call to the open session, or to the end
+}
+
+// AttemptLog takes what came of logins. Log returns at once; under overload attempts are lost, and counted. It is safe for
+// concurrent use.
+type AttemptLog interface {
+	Log(Attempt)
+}

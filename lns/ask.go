@@ -16,6 +16,10 @@ func (s *Server) check(t *tunnel, c *call, generation uint32, r *aaa.Request, ti
 	ctx, cancel := context.WithTimeout(s.life, timeout)
 	defer cancel()
 	decision, err := s.deps.AAA.Authenticate(ctx, r)
+	entered := false
+	if err == nil {
+		entered, err = s.enter(ctx, c, r, &decision)
+	}
 	switch {
 	case err == nil:
 		s.counters.add(loginsAccepted)
@@ -25,7 +29,33 @@ func (s *Server) check(t *tunnel, c *call, generation uint32, r *aaa.Request, ti
 	default:
 		s.counters.add(loginsRejected)
 	}
-	t.mail.post(loginAnswer{call: c, generation: generation, decision: decision, err: err}, false)
+	answer := loginAnswer{call: c, generation: generation, decision: decision, entered: entered, err: err}
+	if !t.mail.post(answer, false) {
+		answer.lost(s)
+	}
+}
+
+// enter counts a session in, where its account or domain has a limit.
+func (s *Server) enter(ctx context.Context, c *call, r *aaa.Request, d *aaa.Decision) (bool, error) {
+	if s.deps.Registry == nil || (d.MaxSessions == 0 && d.DomainSessions == 0) {
+		return false, nil
+	}
+	err := s.deps.Registry.Enter(ctx, aaa.Entry{
+		Session: c.uid, Name: r.Name, Account: d.Account, Domain: d.Domain, Peer: r.Peer, Since: time.Now(),
+		AccountLimit: d.MaxSessions, DomainLimit: d.DomainSessions, Policy: d.SessionPolicy,
+	})
+	return err == nil, err
+}
+
+// leave counts a session out, away from the tunnel's goroutine.
+func (s *Server) leave(uid string) {
+	s.work.must(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
+		defer cancel()
+		if err := s.deps.Registry.Leave(ctx, uid); err != nil {
+			s.deps.Log.Error("session still counted", "session", uid, "cause", err)
+		}
+	})
 }
 
 // askAddress has an address leased, away from this goroutine.
@@ -35,7 +65,7 @@ func (c *call) askAddress(a session.AddressAsk) {
 		Pools:   a.Decision.Pools,
 		Account: a.Decision.Account,
 		Address: a.Decision.Address,
-		Holder:  c.name(),
+		Holder:  c.uid,
 	}
 	timeout := s.config.Load().Limits.AuthenticationTimeout
 	job := func() {
@@ -67,7 +97,11 @@ func (s *Server) lease(r pool.Request, timeout time.Duration) (pool.Lease, error
 // displace ends the session that holds an address, if it is one of the same account, and gives the address back.
 func (s *Server) displace(ctx context.Context, holder, account string) bool {
 	var lease pool.Lease
-	s.askSession(ctx, holder, func(c *call, now time.Time) {
+	name, ok := s.localName(holder)
+	if !ok {
+		return false
+	}
+	s.askSession(ctx, name, func(c *call, now time.Time) {
 		if c.core.Decision().Account == account {
 			lease = c.core.Lease()
 			c.drop(trace.Because(trace.Displaced, "%s logged in again", account), now)

@@ -18,17 +18,21 @@ import (
 // call is one session and what the engine holds for it. The goroutine of its tunnel owns it.
 type call struct {
 	tunnel   *tunnel
+	uid      string // unique over all nodes and restarts
 	id, peer l2tp.SessionID
 	request  l2tp.ICRQ
 	core     *session.Session
 	template string
+	pool     string            // that the address came from
 	carrier  datapath.Session  // nil while user traffic does not flow
 	before   datapath.Counters // of earlier stays in the data path
 
 	sequenced bool
 	nextNs    uint16 // while carrier is nil
 
+	entered          bool // in the registry
 	since, openSince time.Time
+	interimBy        time.Time // the next interim accounting record; zero: none
 	dueAt            time.Time
 	dueIndex         int // in tunnel.due; -1 when not there
 }
@@ -59,6 +63,7 @@ func (t *tunnel) callRequested(a control.CallRequested, now time.Time) {
 	if t.calls == nil {
 		t.calls = make(map[l2tp.SessionID]*call)
 	}
+	c.uid = s.sessionName(t.id, c.id)
 	t.calls[c.id] = c
 	t.idleSince = time.Time{}
 	s.sessions.Add(1)
@@ -108,6 +113,9 @@ func (c *call) frame(octets []byte, now time.Time) {
 }
 
 func (c *call) advance(now time.Time) {
+	if due(c.interimBy, now) {
+		c.account(aaa.RecordInterim, trace.Verdict{}, now)
+	}
 	c.step(now, func(o *session.Out) { c.core.Advance(now, c.activity(), o) })
 }
 
@@ -130,6 +138,7 @@ func (c *call) lost(v trace.Verdict, now time.Time) {
 }
 
 func (c *call) authenticated(a loginAnswer, now time.Time) {
+	c.entered = c.entered || a.entered
 	if a.err == nil {
 		c.rebind(a.decision.VirtualTemplate)
 	}
@@ -180,7 +189,7 @@ func (c *call) step(now time.Time, act func(*session.Out)) {
 		c.open(*out.Open, now)
 	}
 	if c.core.Phase() != session.Ended {
-		c.tunnel.due.set(c, c.core.Deadline())
+		c.tunnel.due.set(c, earlier(c.core.Deadline(), c.interimBy))
 	}
 }
 
@@ -196,22 +205,10 @@ func (c *call) ended(e session.End, now time.Time) {
 	if len(t.calls) == 0 {
 		t.idleSince = now
 	}
-	c.logEnd(e.Verdict, now)
+	c.finish(e.Verdict, now)
 	if !e.PeerKnows {
 		t.step(now, func(o *control.Out) { t.core.CloseCall(c.id, e.Result, now, o) })
 	}
-}
-
-func (c *call) logEnd(v trace.Verdict, now time.Time) {
-	s := c.tunnel.server
-	if c.openSince.IsZero() {
-		c.log().Warn("session not opened", "phase", c.core.EndedIn().String(), "cause", v.String())
-		return
-	}
-	s.counters.add(sessionsClosed)
-	n := c.counters()
-	c.log().Info("session closed", "cause", v.String(), "duration", now.Sub(c.openSince).Round(time.Second),
-		"rx_octets", n.RxOctets, "tx_octets", n.TxOctets)
 }
 
 // ask has a login checked, away from this goroutine.
@@ -219,7 +216,7 @@ func (c *call) ask(a session.Ask) {
 	t := c.tunnel
 	s := t.server
 	request := &aaa.Request{
-		Attempt:         c.name(),
+		Attempt:         c.uid,
 		Name:            a.Name,
 		Proof:           a.Proof,
 		Peer:            t.path.Remote,

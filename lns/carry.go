@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"lnsgate/aaa"
 	"lnsgate/lns/datapath"
 	"lnsgate/lns/l2tp"
 	"lnsgate/lns/ppp"
@@ -31,6 +32,8 @@ func (c *call) open(o session.Opened, now time.Time) {
 		ACFC:        o.Framing.ACFC,
 		Sequencing:  c.sequenced,
 		FirstNs:     c.nextNs,
+		RateUp:      c.core.Decision().RateUp,
+		RateDown:    c.core.Decision().RateDown,
 	})
 	if err != nil {
 		c.close(trace.Because(trace.DataPathFault, "%v", err), now)
@@ -38,11 +41,14 @@ func (c *call) open(o session.Opened, now time.Time) {
 	}
 	c.carrier = carrier
 	c.attach()
+	d, lease := c.core.Decision(), c.core.Lease()
+	c.pool = lease.Pool
 	if c.openSince.IsZero() {
 		c.openSince = now
 		s.counters.add(sessionsOpened)
+		c.attempt(trace.Verdict{}, now)
+		c.account(aaa.RecordStart, trace.Verdict{}, now)
 	}
-	d, lease := c.core.Decision(), c.core.Lease()
 	c.log().Info("session open", "domain", d.Domain, "address", o.Address, "pool", lease.Pool, "address_because", lease.Why,
 		"template", c.template, "method", c.core.Method().String(), "peer_mru", o.PeerMRU, "setup", now.Sub(c.since).Round(time.Millisecond))
 }

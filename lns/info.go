@@ -25,6 +25,7 @@ type TunnelInfo struct {
 // SessionInfo is what an operator sees of one session: a copy, taken by the goroutine that owns its tunnel.
 type SessionInfo struct {
 	Name            string // "TUNNEL/SESSION" in our own ids; the handle for kick
+	UID             string // unique over all nodes and restarts: what accounting calls it
 	LocalTunnel     uint16
 	LocalID         uint16
 	RemoteTunnel    uint16

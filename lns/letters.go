@@ -47,11 +47,23 @@ type loginAnswer struct {
 	call       *call
 	generation uint32
 	decision   aaa.Decision
+	entered    bool // in the registry
 	err        error
 }
 
-func (a loginAnswer) deliver(_ *tunnel, now time.Time) { a.call.authenticated(a, now) }
-func (loginAnswer) lost(*Server)                       {}
+func (a loginAnswer) deliver(t *tunnel, now time.Time) {
+	if t.calls[a.call.id] != a.call {
+		a.lost(t.server)
+		return
+	}
+	a.call.authenticated(a, now)
+}
+
+func (a loginAnswer) lost(s *Server) {
+	if a.entered {
+		s.leave(a.call.uid)
+	}
+}
 
 // leaseAnswer is what the pools said.
 type leaseAnswer struct {

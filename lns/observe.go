@@ -3,6 +3,7 @@ package lns
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -115,6 +116,7 @@ func (c *call) info() SessionInfo {
 	t, link, d, lease := c.tunnel, c.core.Link(), c.core.Decision(), c.core.Lease()
 	return SessionInfo{
 		Name:            c.name(),
+		UID:             c.uid,
 		LocalTunnel:     uint16(t.id),
 		LocalID:         uint16(c.id),
 		RemoteTunnel:    uint16(t.core.Peer().Tunnel),
@@ -162,25 +164,48 @@ func (s *Server) Kick(ctx context.Context, who, reason string) (int, error) {
 	return kicked, ctx.Err()
 }
 
-// Reload takes a new configuration. What exists goes on: tunnels keep the group that they matched, sessions what they negotiated.
-// Sessions whose account may no longer log in, or is to have another address, end; changed timeouts apply at once. A
-// configuration with faults is refused whole.
+// Drop ends the session of this unique name at once, if it is one of this node: another has taken its place.
+func (s *Server) Drop(ctx context.Context, uid, reason string) bool {
+	name, ours := s.localName(uid)
+	return ours && s.askSession(ctx, name, func(c *call, now time.Time) {
+		if c.uid == uid {
+			c.drop(trace.Verdict{Cause: trace.Displaced, Detail: reason}, now)
+		}
+	})
+}
+
+// Reload takes a new configuration. What exists goes on: tunnels keep the group that they matched, sessions what they
+// negotiated. Every session is reauthorized. A configuration with faults is refused whole.
 func (s *Server) Reload(ctx context.Context, config *Config) error {
 	if err := s.setConfig(config); err != nil {
 		return err
 	}
+	return s.Reauthorize(ctx, func(SessionInfo) bool { return true })
+}
+
+// Reauthorize asks again what the accounts of the matching sessions may. Sessions whose account may no longer log in, or is
+// to have another address or domain, end; changed timeouts and rates apply at once. A back end that cannot be asked changes
+// nothing.
+func (s *Server) Reauthorize(ctx context.Context, match func(SessionInfo) bool) error {
 	for _, i := range s.Sessions() {
-		if i.Account == "" {
+		if i.Account == "" || !match(i) {
 			continue
 		}
-		request := &aaa.Request{Name: i.User, Attempt: i.Name, Peer: i.Remote, TunnelName: i.HostName,
+		request := &aaa.Request{Name: i.User, Attempt: i.UID, Peer: i.Remote, TunnelName: i.HostName,
 			CallingNumber: i.CallingNumber, CalledNumber: i.CalledNumber}
 		s.askSession(ctx, i.Name, func(c *call, _ time.Time) {
 			request.Group, request.VirtualTemplate = c.tunnel.group.Name, c.tunnel.group.Template
 			request.ForcedDomain, request.DefaultDomain = c.tunnel.group.Domain, c.tunnel.group.DefaultDomain
 		})
 		d, err := s.deps.AAA.Authorize(ctx, request)
-		s.askSession(ctx, i.Name, func(c *call, now time.Time) { c.reauthorize(d, err, now) })
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		s.askSession(ctx, i.Name, func(c *call, now time.Time) {
+			if c.uid == i.UID {
+				c.reauthorize(d, err, now)
+			}
+		})
 	}
 	return ctx.Err()
 }
@@ -200,11 +225,15 @@ func (c *call) reauthorize(d aaa.Decision, err error, now time.Time) {
 	case d.Domain != c.core.Decision().Domain:
 		c.close(trace.Because(trace.AccountChanged, "its domain is now %s", d.Domain), now)
 	default:
-		c.step(now, func(*session.Out) { c.core.Reauthorized(d.SessionTimeout, d.IdleTimeout, now) })
+		c.step(now, func(*session.Out) { c.core.Reauthorized(d, now) })
+		if c.carrier != nil {
+			c.carrier.SetRates(d.RateUp, d.RateDown)
+		}
 	}
 }
 
+// retryable says that nobody could tell: the fault is on our side.
 func retryable(err error) bool {
-	r, ok := err.(interface{ Retryable() bool })
-	return ok && r.Retryable()
+	var r interface{ Retryable() bool }
+	return errors.As(err, &r) && r.Retryable()
 }

@@ -19,12 +19,16 @@ import (
 
 // Deps are the rooms that the engine works with.
 type Deps struct {
+	Node      string // the name of this node; it begins the names of its sessions
 	Sender    datapath.Sender
 	DataPath  datapath.DataPath
 	AAA       aaa.Authenticator
 	Pools     pool.Allocator
-	Admission Admission // nil: strangers are not held to a budget
-	Host      Host      // nil: the network of the host needs no word about single sessions
+	Admission Admission      // nil: strangers are not held to a budget
+	Host      Host           // nil: the network of the host needs no word about single sessions
+	Accounter aaa.Accounter  // nil: no accounting
+	Attempts  aaa.AttemptLog // nil: what came of logins is only logged
+	Registry  aaa.Registry   // nil: no limits on sessions of an account or domain
 	Log       *slog.Logger
 	Rand      io.Reader // safe for concurrent use; nil: crypto/rand
 }
@@ -51,6 +55,8 @@ type Server struct {
 	sessions atomic.Int64
 	counters counters
 
+	boot    int64         // when this process started: part of the names of its sessions
+	serial  atomic.Uint64 // of sessions
 	work    work
 	closing atomic.Bool
 	life    context.Context // ends with the server: checks and leases under way are given up
@@ -62,7 +68,7 @@ func New(config *Config, deps Deps) (*Server, error) {
 	if deps.Rand == nil {
 		deps.Rand = rand.Reader
 	}
-	s := &Server{deps: deps}
+	s := &Server{deps: deps, boot: time.Now().UnixMilli()}
 	s.life, s.die = context.WithCancel(context.Background())
 	if err := s.setConfig(config); err != nil {
 		return nil, err

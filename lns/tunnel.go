@@ -92,13 +92,7 @@ func (t *tunnel) leave() {
 }
 
 func (t *tunnel) deadline() time.Time {
-	d := t.core.Deadline()
-	for _, o := range [...]time.Time{t.due.first(), t.idleDeadline()} {
-		if !o.IsZero() && (d.IsZero() || o.Before(d)) {
-			d = o
-		}
-	}
-	return d
+	return earlier(t.core.Deadline(), earlier(t.due.first(), t.idleDeadline()))
 }
 
 // advance lets time pass for all that is due.
@@ -258,3 +252,11 @@ func callVerdict(a control.CallDown) trace.Verdict {
 }
 
 func due(deadline, now time.Time) bool { return !deadline.IsZero() && !now.Before(deadline) }
+
+// earlier returns the earlier of two deadlines; zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"lnsgate/aaa"
 	"lnsgate/lns/negotiate"
 	"lnsgate/lns/ppp"
 	"lnsgate/lns/trace"
@@ -130,13 +131,15 @@ func (s *Session) protocolRejected(p ppp.Protocol, now time.Time, out *Out) {
 	}
 }
 
-// Reauthorized takes a new decision for an open session, after the accounts or domains have changed: timeouts apply from now on.
-func (s *Session) Reauthorized(sessionTimeout, idleTimeout time.Duration, now time.Time) {
+// Reauthorized takes a new decision for an open session, after the accounts or domains have changed: what can change under way
+// applies from now on.
+func (s *Session) Reauthorized(d aaa.Decision, now time.Time) {
 	if s.phase != Open {
 		return
 	}
-	if sessionTimeout != s.decision.SessionTimeout {
-		s.endBy = deadlineAfter(now, sessionTimeout)
+	if d.SessionTimeout != s.decision.SessionTimeout {
+		s.endBy = deadlineAfter(now, d.SessionTimeout)
 	}
-	s.decision.SessionTimeout, s.decision.IdleTimeout = sessionTimeout, idleTimeout
+	s.decision.SessionTimeout, s.decision.IdleTimeout = d.SessionTimeout, d.IdleTimeout
+	s.decision.RateUp, s.decision.RateDown, s.decision.Interim = d.RateUp, d.RateDown, d.Interim
 }

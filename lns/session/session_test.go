@@ -385,7 +385,7 @@ func TestMTUOfTheDecisionCapsTheLink(t *testing.T) {
 func TestReauthorizedMovesTheTimeouts(t *testing.T) {
 	r := newRig(t, testPolicy(negotiate.AuthCHAPMD5))
 	r.dial()
-	r.s.Reauthorized(time.Minute, 0, r.now)
+	r.s.Reauthorized(aaa.Decision{SessionTimeout: time.Minute}, r.now)
 	r.pass(2*time.Minute, Activity{})
 	if r.ended == nil || r.ended.Verdict.Cause != trace.SessionTimeout {
 		t.Fatalf("ended %+v", r.ended)

@@ -1,0 +1,123 @@
+package lns
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/lns/l2tp"
+	"lnsgate/lns/trace"
+)
+
+// sessionName makes a name that no session on any node has had or will have. It ends with the ids, so that a node finds the
+// session of a name of its own.
+func (s *Server) sessionName(t l2tp.TunnelID, c l2tp.SessionID) string {
+	return fmt.Sprintf("%s%x-%d/%d", s.namePrefix(), s.serial.Add(1), t, c)
+}
+
+func (s *Server) namePrefix() string { return fmt.Sprintf("%s-%x-", s.deps.Node, s.boot) }
+
+// localName returns the handle "12/7" of a session by its unique name; false when another node or an earlier process made it.
+func (s *Server) localName(uid string) (string, bool) {
+	rest, ours := strings.CutPrefix(uid, s.namePrefix())
+	_, name, ok := strings.Cut(rest, "-")
+	return name, ours && ok
+}
+
+// finish tells the log, the record of logins and accounting that the session is over.
+func (c *call) finish(v trace.Verdict, now time.Time) {
+	s := c.tunnel.server
+	if c.entered {
+		s.leave(c.uid)
+	}
+	if c.openSince.IsZero() {
+		c.log().Warn("session not opened", "phase", c.core.EndedIn().String(), "cause", v.String())
+		c.attempt(v, now)
+		return
+	}
+	s.counters.add(sessionsClosed)
+	n := c.counters()
+	c.log().Info("session closed", "cause", v.String(), "duration", now.Sub(c.openSince).Round(time.Second),
+		"rx_octets", n.RxOctets, "tx_octets", n.TxOctets)
+	c.account(aaa.RecordStop, v, now)
+}
+
+// attempt records what came of the login.
+func (c *call) attempt(v trace.Verdict, now time.Time) {
+	s, t := c.tunnel.server, c.tunnel
+	if s.deps.Attempts == nil {
+		return
+	}
+	d := c.core.Decision()
+	a := aaa.Attempt{
+		At: now, Session: c.uid, Node: s.deps.Node,
+		Name: c.core.Name(), Account: d.Account, Domain: d.Domain, Method: c.core.Method(),
+		Peer: t.path.Remote, TunnelName: t.core.Peer().HostName,
+		OK: v.Cause == trace.Unknown, Phase: c.core.Phase().String(), Address: c.core.Lease().Address, Took: now.Sub(c.since),
+	}
+	if !a.OK {
+		a.Phase, a.Verdict = c.core.EndedIn().String(), v.String()
+	}
+	s.deps.Attempts.Log(a)
+}
+
+// account writes an accounting record, and sets the time of the next.
+func (c *call) account(kind aaa.RecordKind, v trace.Verdict, now time.Time) {
+	s, t, d := c.tunnel.server, c.tunnel, c.core.Decision()
+	c.interimBy = time.Time{}
+	if d.Interim > 0 && kind != aaa.RecordStop {
+		c.interimBy = now.Add(d.Interim)
+	}
+	if s.deps.Accounter == nil {
+		return
+	}
+	n := c.counters()
+	r := aaa.Record{
+		Kind: kind, Session: c.uid, Node: s.deps.Node, At: now, Started: c.openSince,
+		Name: c.core.Name(), Account: d.Account, Domain: d.Domain, Method: c.core.Method(), Backend: d.Backend,
+		Address: c.core.Address(), Pool: c.pool, VirtualTemplate: c.template,
+		Peer: t.path.Remote, Local: t.path.Local, TunnelName: t.core.Peer().HostName,
+		LocalTunnel: uint16(t.id), RemoteTunnel: uint16(t.core.Peer().Tunnel), LocalSession: uint16(c.id), RemoteSession: uint16(c.peer),
+		CallingNumber: c.request.CallingNumber, CalledNumber: c.request.CalledNumber,
+		RxPackets: n.RxPackets, RxOctets: n.RxOctets, TxPackets: n.TxPackets, TxOctets: n.TxOctets,
+	}
+	if kind == aaa.RecordStop {
+		r.Terminate, r.Reason = terminateCause(v.Cause), v.String()
+	}
+	s.deps.Accounter.Account(r)
+}
+
+// terminateCause is a verdict in the numbers of RFC 2866 section 5.10.
+func terminateCause(c trace.Cause) aaa.TerminateCause {
+	switch c {
+	case trace.PeerTerminated, trace.CallClosed, trace.PeerClosedIPCP:
+		return aaa.TerminateUserRequest
+	case trace.EchoLost, trace.TunnelLost:
+		return aaa.TerminateLostCarrier
+	case trace.TunnelClosed:
+		return aaa.TerminateLostService
+	case trace.IdleTimeout:
+		return aaa.TerminateIdleTimeout
+	case trace.SessionTimeout:
+		return aaa.TerminateSessionTimeout
+	case trace.Kicked:
+		return aaa.TerminateAdminReset
+	case trace.Shutdown:
+		return aaa.TerminateAdminReboot
+	case trace.DataPathFault:
+		return aaa.TerminatePortError
+	case trace.InternalFailure, trace.AddressFault:
+		return aaa.TerminateNASError
+	case trace.AccountChanged, trace.TunnelShutdown:
+		return aaa.TerminateNASRequest
+	case trace.Displaced:
+		return aaa.TerminatePortPreempted
+	case trace.IPCPNoAnswer, trace.IPCPNotConverging, trace.IPCPRejected:
+		return aaa.TerminateServiceUnavailable
+	case trace.AuthenticationRejected, trace.AuthenticationNoAnswer:
+		return aaa.TerminateUserError
+	default:
+		return aaa.TerminateUnknown
+	}
+}

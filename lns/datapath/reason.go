@@ -27,6 +27,10 @@ const (
 	DestinationUnknown
 	// TooBig: longer than the peer receives, and must not be fragmented; the sender is told.
 	TooBig
+	// OverRateUp: the session's bound on what comes from the peer is reached.
+	OverRateUp
+	// OverRateDown: the session's bound on what goes to the peer is reached.
+	OverRateDown
 	// PeerSend: the socket refused the datagram.
 	PeerSend
 
@@ -46,6 +50,8 @@ var reasonWords = [Reasons]string{
 	NotIPv4:            "not ipv4",
 	DestinationUnknown: "destination address unknown",
 	TooBig:             "too big for the peer",
+	OverRateUp:         "over the rate from the peer",
+	OverRateDown:       "over the rate to the peer",
 	PeerSend:           "socket refused the datagram",
 }
 

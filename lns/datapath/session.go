@@ -40,6 +40,8 @@ type Spec struct {
 	// FirstNs is the Ns of the next data message towards the peer, when the engine has sent some before the session was
 	// added. It counts only with Sequencing.
 	FirstNs uint16
+	// RateUp and RateDown bound what is carried from and to the peer, in bits per second of IP packets. Zero is no bound.
+	RateUp, RateDown uint64
 	// OmitLength leaves the Length field out of outgoing data headers (RFC 2661 section 3.1).
 	OmitLength bool
 }
@@ -65,6 +67,8 @@ type Session interface {
 	NextNs() uint16
 	// SetPath redirects the session after its peer has moved, to another port of its NAT for example.
 	SetPath(Path)
+	// SetRates changes the bounds of the spec from now on.
+	SetRates(up, down uint64)
 	// Close takes the entry out and tells the last figures. Nothing that arrives after it returns is carried; what a
 	// reader has already received may still be written by its next Flush. Closing again does nothing and tells the same
 	// figures.

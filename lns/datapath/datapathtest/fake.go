@@ -142,6 +142,13 @@ func (s *FakeSession) SetPath(p datapath.Path) {
 	s.spec.Path = p
 }
 
+// SetRates implements datapath.Session: Fake.Specs tells the new bounds.
+func (s *FakeSession) SetRates(up, down uint64) {
+	s.fake.mu.Lock()
+	defer s.fake.mu.Unlock()
+	s.spec.RateUp, s.spec.RateDown = up, down
+}
+
 // Close implements datapath.Session.
 func (s *FakeSession) Close() datapath.Counters {
 	s.fake.mu.Lock()

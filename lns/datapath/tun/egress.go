@@ -112,6 +112,10 @@ func (e *egress) packet(offset, size int, now time.Time) {
 		e.path.drops.add(datapath.DestinationUnknown, 1)
 		return
 	}
+	if !s.down.allow(len(packet), now.UnixNano()) {
+		s.dropTx(datapath.OverRateDown)
+		return
+	}
 	if s.mss != 0 {
 		clampMSS(packet, s.mss)
 	}

@@ -18,8 +18,8 @@ type ingress struct {
 	outs []*outgoing
 	// scratch holds packets that came with too little in front of them to be written where they are.
 	scratch []byte
-	// second is the Unix time, taken once per batch; 0 before the first packet of a batch.
-	second int64
+	// now is the Unix time in nanoseconds, taken once per batch; 0 before the first packet of a batch.
+	now int64
 }
 
 // outgoing is what one device is to be written.
@@ -73,13 +73,17 @@ func (in *ingress) packet(s *session, datagram, packet []byte) {
 		s.dropRx(datapath.SourceNotLeased)
 		return
 	}
+	if in.now == 0 {
+		in.now = time.Now().UnixNano()
+	}
+	if !s.up.allow(len(packet), in.now) {
+		s.dropRx(datapath.OverRateUp)
+		return
+	}
 	if s.mss != 0 {
 		clampMSS(packet, s.mss)
 	}
-	if in.second == 0 {
-		in.second = time.Now().Unix()
-	}
-	s.rx.count(len(packet), in.second)
+	s.rx.count(len(packet), in.now/1e9)
 	spaced := in.spaced(datagram, packet)
 	out := in.out(s.port)
 	if len(out.packets) == cap(out.packets) {
@@ -129,7 +133,7 @@ func (in *ingress) Flush() {
 		}
 	}
 	in.scratch = in.scratch[:0]
-	in.second = 0
+	in.now = 0
 }
 
 // write hands the list to the device and empties it.

@@ -34,10 +34,12 @@ type session struct {
 
 	_  [64]byte
 	rx figures
+	up rate
 	// order is the state of the peer's sequence numbers.
 	order atomic.Uint32
 	_     [64]byte
 	tx    figures
+	down  rate
 	// ns is how many data messages have been numbered; its low 16 bits are the next Ns.
 	ns atomic.Uint32
 
@@ -92,6 +94,7 @@ func newSession(d *DataPath, p *port, spec datapath.Spec) *session {
 	s.overhead = len(s.appendHeaders(scratch[:0], 0, 0))
 	s.ns.Store(uint32(spec.FirstNs))
 	s.SetPath(spec.Path)
+	s.SetRates(spec.RateUp, spec.RateDown)
 	return s
 }
 
@@ -140,6 +143,12 @@ func (s *session) NextNs() uint16 { return uint16(s.ns.Add(1) - 1) }
 
 // SetPath implements datapath.Session.
 func (s *session) SetPath(p datapath.Path) { s.to.Store(&p) }
+
+// SetRates implements datapath.Session.
+func (s *session) SetRates(up, down uint64) {
+	s.up.set(up)
+	s.down.set(down)
+}
 
 // Counters implements datapath.Session.
 func (s *session) Counters() datapath.Counters {

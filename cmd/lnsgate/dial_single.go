@@ -102,6 +102,7 @@ func (p *dialPlan) single(ctx context.Context, stdout io.Writer) error {
 		}
 		return nil
 	}
+	cfg.Heard = tun.heard
 	cfg.Down = func() { say.down(); tun.down() }
 	line.client = lac.NewClient(cfg)
 

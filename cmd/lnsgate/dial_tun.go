@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"net/netip"
+	"time"
 
 	"lnsgate/lns/datapath"
 	"lnsgate/lns/datapath/tun"
@@ -115,6 +116,14 @@ func (t *dialTun) down() {
 		t.session.Close()
 		t.session = nil
 	}
+}
+
+// heard tells when user traffic last came in.
+func (t *dialTun) heard() time.Time {
+	if t.session == nil {
+		return time.Time{}
+	}
+	return t.session.Counters().LastRx
 }
 
 // close removes the interface, and with it its addresses and routes.

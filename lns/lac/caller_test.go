@@ -2,6 +2,7 @@ package lac
 
 import (
 	"bytes"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"lnsgate/aaa"
 	"lnsgate/lns/l2tp"
 	"lnsgate/lns/negotiate"
+	"lnsgate/lns/ppp"
 )
 
 func TestLogin(t *testing.T) {
@@ -250,168 +252,96 @@ func TestPacketsTravelBothWays(t *testing.T) {
 	}
 }
 
-func TestCloseSaysGoodbye(t *testing.T) {
-	w := newWorld(t, chapLNS(), testConfig())
-	w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
-	w.until("up", time.Second, w.isUp)
-	w.said = nil
-	w.caller.Close(w.now, &w.out)
-	w.collect()
-	w.until("all closed", 10*time.Second, w.isDone)
-	at := 0
-	for _, want := range []string{"LCP Terminate-Request", "LCP Terminate-Ack", "CDN", "StopCCN"} {
-		i := slices.IndexFunc(w.said[at:], func(s Said) bool { return s.What == want })
-		if i < 0 {
-			t.Fatalf("%s is missing:\n%s", want, w.dialogue())
-		}
-		at += i
-	}
-	if len(w.ended) != 1 || w.end().Cause != CauseClosedByUs || w.end().ByServer {
-		t.Errorf("ended %+v", w.ended)
-	}
-	w.pass(time.Minute)
-	if len(w.lns.tunnels) != 0 {
-		t.Errorf("the server keeps %d tunnels", len(w.lns.tunnels))
-	}
-}
-
-func TestCloseTowardsASilentServerEnds(t *testing.T) {
-	w := newWorld(t, chapLNS(), testConfig())
-	w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
-	w.until("up", time.Second, w.isUp)
-	w.lose = func(int, bool) bool { return true }
-	w.caller.Close(w.now, &w.out)
-	w.collect()
-	w.until("the end of the call", 4*time.Second, w.isOver)
-	w.until("the end", time.Minute, w.isDone)
-	if w.end().Cause != CauseClosedByUs {
-		t.Errorf("cause %s", w.end().Cause)
-	}
-}
-
-func TestCloseAtAnyMomentFinishes(t *testing.T) {
-	for steps := range 60 {
-		w := newWorld(t, chapLNS(), testConfig())
-		w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
-		for range steps {
-			w.step(w.now.Add(time.Second))
-		}
-		w.caller.Close(w.now, &w.out)
-		w.collect()
-		w.until("all closed", time.Minute, w.isDone)
-		if len(w.ended) != 1 || w.end().Cause != CauseClosedByUs {
-			t.Fatalf("after %d steps: ended %+v", steps, w.ended)
-		}
-	}
-}
-
-func TestServerThatFallsSilentIsNoticed(t *testing.T) {
+func TestServerWithoutIPv4EndsAtIPCP(t *testing.T) {
 	for name, c := range map[string]struct {
-		hello, echo time.Duration
-		cause       Cause
-	}{
-		"by HELLO":    {hello: 10 * time.Second, cause: CauseTunnelLost},
-		"by LCP echo": {echo: 10 * time.Second, cause: CauseEchoLost},
-	} {
-		t.Run(name, func(t *testing.T) {
-			cfg := testConfig()
-			cfg.HelloInterval = c.hello
-			w := newWorld(t, chapLNS(), cfg)
-			login := testLogin("l2tpuser", "Admin@123", aaa.CHAP)
-			login.EchoInterval = c.echo
-			w.dial(login)
-			w.until("up", time.Second, w.isUp)
-			w.pass(5 * time.Minute)
-			if w.isOver() {
-				t.Fatalf("it ended while the server was there: %s", w.end().Reason)
-			}
-			w.lose = func(int, bool) bool { return true }
-			w.until("the end", 2*time.Minute, w.isOver)
-			if e := w.end(); e.Cause != c.cause || e.Stage != StageUp {
-				t.Errorf("cause %s at %s: %s", e.Cause, e.Stage, e.Reason)
-			}
-		})
-	}
-}
-
-func TestServersEchoIsAnswered(t *testing.T) {
-	lns := chapLNS()
-	lns.echo = 10 * time.Second
-	w := newWorld(t, lns, testConfig())
-	w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
-	w.until("up", time.Second, w.isUp)
-	w.pass(10 * time.Minute)
-	if w.isOver() {
-		t.Fatalf("the server gave up: %s", w.end().Reason)
-	}
-}
-
-// serverCall is the server's end of the only call.
-func (w *world) serverCall() (*servedTunnel, *servedCall) {
-	for _, t := range w.lns.tunnels {
-		for _, k := range t.calls {
-			return t, k
-		}
-	}
-	w.t.Fatal("the server has no call")
-	return nil, nil
-}
-
-func TestServerHangsUp(t *testing.T) {
-	w := newWorld(t, chapLNS(), testConfig())
-	w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
-	w.until("up", time.Second, w.isUp)
-	served, k := w.serverCall()
-	served.lcp(k, w.now, func(o *negotiate.Out) { k.lcp.Close(w.now, o) })
-	w.fromServer(served.flush(w.now))
-	w.until("the end", time.Second, w.isOver)
-	if e := w.end(); e.Cause != CausePeerHungUp || !e.ByServer || e.Stage != StageUp {
-		t.Errorf("cause %s at %s: %s", e.Cause, e.Stage, e.Reason)
-	}
-	w.until("all closed", time.Minute, w.isDone)
-}
-
-func TestServerClosesCallOrTunnel(t *testing.T) {
-	for name, c := range map[string]struct {
-		act   func(*servedTunnel, time.Time)
+		make  func(*scriptedLNS)
 		cause Cause
 	}{
-		"CDN": {func(s *servedTunnel, now time.Time) {
-			s.control.CloseCall(1007, l2tp.ResultCode{Result: l2tp.CDNAdministrative, Message: "kicked"}, now, &s.out)
-		}, CauseCallClosed},
-		"StopCCN": {func(s *servedTunnel, now time.Time) {
-			s.control.Close(l2tp.ResultCode{Result: l2tp.StopCCNShutdown, Message: "kicked"}, now, &s.out)
-		}, CauseTunnelClosed},
+		"rejects IPCP":     {func(l *scriptedLNS) { l.noIPCP = true }, CauseNoIPCP},
+		"gives no address": {func(l *scriptedLNS) { l.assign = func() netip.Addr { return netip.Addr{} } }, CauseNoAddress},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, chapLNS(), testConfig())
+			lns := chapLNS()
+			c.make(lns)
+			w := newWorld(t, lns, testConfig())
 			w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
-			w.until("up", time.Second, w.isUp)
-			served, _ := w.serverCall()
-			c.act(served, w.now)
-			w.fromServer(served.flush(w.now))
-			w.until("the end", time.Second, w.isOver)
-			e := w.end()
-			if e.Cause != c.cause || !e.ByServer || e.Stage != StageUp || !strings.Contains(e.Reason, "kicked") {
-				t.Errorf("cause %s at %s: %s", e.Cause, e.Stage, e.Reason)
+			w.until("the end", time.Minute, w.isOver)
+			if e := w.end(); e.Stage != StageAddress || e.Cause != c.cause {
+				t.Errorf("ended at %s, cause %s: %s", e.Stage, e.Cause, e.Reason)
 			}
 			w.until("all closed", time.Minute, w.isDone)
 		})
 	}
 }
 
-func TestServerNegotiatesAgain(t *testing.T) {
+// RFC 2759 section 5: a Success without the right authenticator response must not be accepted.
+func TestRFC2759Section5_ServerMustProveItself(t *testing.T) {
+	lns := newScriptedLNS("Admin@123", negotiate.AuthMSCHAPv2)
+	lns.reply = "S=" + strings.Repeat("0", 40)
+	w := newWorld(t, lns, testConfig())
+	w.dial(testLogin("l2tpuser", "Admin@123", aaa.MSCHAPv2))
+	w.until("the end", time.Minute, w.isOver)
+	if e := w.end(); e.Stage != StageAuthentication || e.Cause != CauseServerUnproven || e.ByServer {
+		t.Errorf("ended at %s, cause %s: %s", e.Stage, e.Cause, e.Reason)
+	}
+}
+
+// RFC 1661 section 5.7: an unknown protocol is rejected, and the rejection shows the packet.
+func TestRFC1661Section5_7_UnknownProtocolIsRejected(t *testing.T) {
 	w := newWorld(t, chapLNS(), testConfig())
 	w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
 	w.until("up", time.Second, w.isUp)
 	served, k := w.serverCall()
-	served.lcp(k, w.now, func(o *negotiate.Out) { k.lcp.Down(w.now, o); k.lcp.Up(w.now, o) })
+	request := ppp.Packet{Code: ppp.ConfigureRequest, Identifier: 1}.Append(nil)
+	served.frames(k, []ppp.Frame{{Protocol: ppp.IPv6CP, Packet: request}})
+	w.said = nil
 	w.fromServer(served.flush(w.now))
-	w.until("up again", 10*time.Second, func() bool { return len(w.ups) == 2 })
-	if w.downs != 1 {
-		t.Errorf("down was said %d times", w.downs)
+	w.until("the rejection", time.Second, func() bool {
+		return slices.ContainsFunc(w.said, func(s Said) bool {
+			return s.Sent && s.What == "LCP Protocol-Reject" && s.Detail == "IPv6CP"
+		})
+	})
+}
+
+// RFC 2661 section 5.4: while the server numbers its data messages, so must we.
+func TestRFC2661Section5_4_NumbersDataWhenTheServerDoes(t *testing.T) {
+	w := newWorld(t, chapLNS(), testConfig())
+	w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
+	w.until("up", time.Second, w.isUp)
+	for _, numbered := range []bool{false, true, false} {
+		head := ppp.AppendFrameHeader(nil, ppp.IPv4, ppp.Framing{})
+		h := l2tp.Header{Tunnel: 4711, Session: 7, Length: true, Sequence: numbered}
+		d := append(l2tp.AppendDataHeader(nil, h, len(head)+1), append(head, 0x45)...)
+		if err := w.caller.Receive(d, w.now, &w.out); err != nil {
+			t.Fatal(err)
+		}
+		w.collect()
+		var ns []uint16
+		for range 2 {
+			d, _ := w.caller.AppendPacket(nil, w.session(), []byte{0x45})
+			got, _, err := l2tp.ParseHeader(d)
+			if err != nil || got.Sequence != numbered {
+				t.Fatalf("numbered %t, want %t (%v)", got.Sequence, numbered, err)
+			}
+			ns = append(ns, got.Ns)
+		}
+		if numbered && ns[1] != ns[0]+1 {
+			t.Errorf("numbers %v", ns)
+		}
 	}
-	if want := netip.MustParseAddr("10.10.1.11"); w.up().Address != want {
-		t.Errorf("address %s, want the new one %s", w.up().Address, want)
+}
+
+func TestStrayDatagramsAreNamed(t *testing.T) {
+	w := newWorld(t, chapLNS(), testConfig())
+	w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
+	w.until("up", time.Second, w.isUp)
+	stray := l2tp.AppendDataHeader(nil, l2tp.Header{Tunnel: 4711, Session: 99, Length: true}, 0)
+	if err := w.caller.Receive(stray, w.now, &w.out); !errors.Is(err, ErrUnknownSession) {
+		t.Errorf("a stray session: %v", err)
+	}
+	for n := range stray {
+		if err := w.caller.Receive(stray[:n], w.now, &w.out); err == nil {
+			t.Errorf("a datagram cut to %d octets was taken", n)
+		}
 	}
 }

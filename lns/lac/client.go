@@ -5,8 +5,6 @@ import (
 	"errors"
 	"sync/atomic"
 	"time"
-
-	"lnsgate/lns/l2tp"
 )
 
 // Sizes and times of a Client.
@@ -43,6 +41,9 @@ type ClientConfig struct {
 	Down func()
 	// Packet gets each IP packet from the server; a view, valid during the call.
 	Packet func(packet []byte)
+	// Heard tells when user traffic last came in without passing through Deliver; zero is never. A server that sends
+	// traffic is not asked whether it is there.
+	Heard func() time.Time
 	// Farewell is how long good-byes may take once Run is asked to end; zero means 3 s.
 	Farewell time.Duration
 }
@@ -56,7 +57,8 @@ type Client struct {
 	up      atomic.Bool
 
 	out      Out
-	upFault  error // what Up said against the session
+	heard    time.Time // what Heard said last
+	upFault  error     // what Up said against the session
 	ended    *Ended
 	finished bool
 }
@@ -113,6 +115,7 @@ func (c *Client) Run(ctx context.Context) error {
 		case m := <-c.mailbox:
 			c.take(m)
 		case <-timer.C:
+			c.listen()
 			c.caller.Advance(time.Now(), &c.out)
 		case <-leave:
 			leave = nil
@@ -136,6 +139,17 @@ func arm(timer *time.Timer, deadline time.Time) {
 		wait = time.Until(deadline)
 	}
 	timer.Reset(wait)
+}
+
+// listen takes in what Heard knows.
+func (c *Client) listen() {
+	if c.cfg.Heard == nil {
+		return
+	}
+	if at := c.cfg.Heard(); at.After(c.heard) {
+		c.heard = at
+		c.caller.Alive(at)
+	}
 }
 
 func (c *Client) take(m mail) {
@@ -213,6 +227,3 @@ func (c *Client) verdict() error {
 		return c.ended
 	}
 }
-
-// Session is the id that we chose for the call.
-func (c *Client) Session() l2tp.SessionID { return c.cfg.Login.Session }

@@ -57,7 +57,6 @@ type link struct {
 	message  string // what the server said about the login
 	refused  bool   // we refused the method that the server asked for last
 	leaving  bool   // we have hung up and wait for the server to agree
-	nudged   bool   // the server's first frame was seen
 	finished bool   // nothing follows
 	lcpOut   negotiate.Out
 	ipcpOut  negotiate.Out
@@ -122,12 +121,6 @@ func (l *link) start(now time.Time, out *linkOut) {
 // receive takes one frame from the server.
 func (l *link) receive(f ppp.Frame, now time.Time, out *linkOut) {
 	l.lcp.Alive(now)
-	if !l.nudged {
-		l.nudged = true
-		if f.Protocol != ppp.LCP {
-			l.lcp.Nudge(now, &l.lcpOut)
-		}
-	}
 	switch f.Protocol {
 	case ppp.LCP:
 		l.lcp.Receive(f.Packet, now, &l.lcpOut)

@@ -24,6 +24,8 @@ type scriptedLNS struct {
 	secret   []byte
 	assign   func() netip.Addr
 	echo     time.Duration
+	noIPCP   bool   // Protocol-Reject for IPCP
+	reply    string // in place of the true authenticator response
 
 	last    l2tp.TunnelID
 	tunnels map[l2tp.TunnelID]*servedTunnel
@@ -212,8 +214,10 @@ func (t *servedTunnel) silent(s Stage) bool { return t.lns.mute != nil && t.lns.
 
 func (t *servedTunnel) frame(k *servedCall, f ppp.Frame, now time.Time) {
 	switch {
-	case k.lcp == nil, f.Protocol == ppp.IPCP && k.ipcp == nil && !t.silent(StageAddress):
+	case k.lcp == nil, f.Protocol == ppp.IPCP && k.ipcp == nil && !t.lns.noIPCP && !t.silent(StageAddress):
 		k.early = append(k.early, ppp.Frame{Protocol: f.Protocol, Packet: slices.Clone(f.Packet)})
+	case f.Protocol == ppp.IPCP && t.lns.noIPCP:
+		t.lcp(k, now, func(o *negotiate.Out) { k.lcp.RejectProtocol(f.Protocol, f.Packet, now, o) })
 	case f.Protocol == ppp.LCP:
 		t.lcp(k, now, func(o *negotiate.Out) { k.lcp.Receive(f.Packet, now, o) })
 	case f.Protocol == ppp.IPCP && k.ipcp != nil:
@@ -280,6 +284,9 @@ func (t *servedTunnel) auth(k *servedCall, now time.Time, act func(*authenticate
 	t.frames(k, o.Frames)
 	if o.Ask != nil && !t.silent(StageUp) {
 		reply, err := secret.Clear(aaa.NewSecret(t.lns.password)).Check(o.Ask.Name, o.Ask.Proof)
+		if t.lns.reply != "" {
+			reply = t.lns.reply
+		}
 		t.auth(k, now, func(o *authenticate.Out) {
 			k.auth.Resolve(authenticate.Result{OK: err == nil, Reply: reply}, now, o)
 		})
@@ -292,7 +299,7 @@ func (t *servedTunnel) auth(k *servedCall, now time.Time, act func(*authenticate
 }
 
 func (t *servedTunnel) address(k *servedCall, now time.Time) {
-	if t.silent(StageAddress) {
+	if t.silent(StageAddress) || t.lns.noIPCP {
 		return
 	}
 	k.ipcp = negotiate.NewIPCP(negotiate.IPCPConfig{

@@ -3,6 +3,7 @@ package lac
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -243,5 +244,46 @@ func TestQueueKeepsTheEarliestFirst(t *testing.T) {
 	}
 	if !q.first().IsZero() {
 		t.Error("the empty queue has a first")
+	}
+}
+
+type recordingWire struct{ batch [][]byte }
+
+func (w *recordingWire) SendBatch(datagrams [][]byte) error {
+	w.batch = append(w.batch, datagrams...)
+	return nil
+}
+
+// What one caller says keeps its order, and among callers equal lengths stand together.
+func TestShardSendsInRoundsByLength(t *testing.T) {
+	wire := &recordingWire{}
+	s := newShard(&LoadConfig{Wires: []BatchWire{wire}}, 0, wire)
+	for _, caller := range [][]string{{"aaa", "b"}, {"cc", "dddd"}, {"eee", "f"}} {
+		for round, d := range caller {
+			s.outgoing = append(s.outgoing, outgoing{round: round, datagram: []byte(d)})
+		}
+	}
+	s.send()
+	var got []string
+	for _, d := range wire.batch {
+		got = append(got, string(d))
+	}
+	if want := []string{"cc", "aaa", "eee", "b", "f", "dddd"}; !slices.Equal(got, want) {
+		t.Errorf("sent %v, want %v", got, want)
+	}
+	if len(s.outgoing) != 0 || len(s.batch) != 0 {
+		t.Error("something is left to send")
+	}
+}
+
+// With more good-byes due than may be under way, the shard waits for the server and does not spin.
+func TestShardWaitsWhileGoodbyesAreUnderWay(t *testing.T) {
+	wire := &recordingWire{}
+	s := newShard(&LoadConfig{Wires: []BatchWire{wire}, Concurrency: 1}, 0, wire)
+	now := time.Unix(1000, 0)
+	s.open = []openCall{{until: now.Add(-time.Second)}}
+	s.closing = 1
+	if next := s.act(now); !next.IsZero() {
+		t.Errorf("the next step is due %s ago", now.Sub(next))
 	}
 }

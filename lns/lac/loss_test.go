@@ -52,3 +52,28 @@ func TestLoginConvergesUnderRandomLoss(t *testing.T) {
 		}
 	}
 }
+
+func TestLoginConvergesUnderLossAndReordering(t *testing.T) {
+	for seed := range uint64(200) {
+		chance := rand.New(rand.NewPCG(seed, 2))
+		w := newWorld(t, chapLNS(), testConfig())
+		w.lose = func(int, bool) bool { return chance.Float64() < 0.1 }
+		w.travel = func() time.Duration { return time.Duration(chance.Int64N(int64(50 * time.Millisecond))) }
+		w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
+		w.until("up", 30*time.Second, w.isUp)
+	}
+}
+
+// A frame that overtakes the one that opens its phase is kept, not lost: without any loss, reordering alone must not
+// cost a restart timer of seconds.
+func TestReorderingAloneCostsNoSeconds(t *testing.T) {
+	for seed := range uint64(200) {
+		chance := rand.New(rand.NewPCG(seed, 3))
+		w := newWorld(t, chapLNS(), testConfig())
+		w.travel = func() time.Duration {
+			return time.Millisecond + time.Duration(chance.Int64N(int64(5*time.Millisecond)))
+		}
+		w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
+		w.until("up", 1500*time.Millisecond, w.isUp)
+	}
+}

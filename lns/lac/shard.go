@@ -55,6 +55,9 @@ func (s *Shard) share(n int) int {
 	return (n + shards - 1 - s.number) / shards
 }
 
+// limit is how many set-ups, and how many good-byes, may be under way in this shard.
+func (s *Shard) limit() int { return max(1, s.share(s.cfg.Concurrency)) }
+
 func (s *Shard) begin(start time.Time) {
 	s.mu.Lock()
 	s.began = start
@@ -122,7 +125,7 @@ func (s *Shard) act(now time.Time) time.Time {
 	next := s.placeDue(now)
 	s.send()
 	next = sooner(next, s.queue.first())
-	if len(s.open) > 0 && !s.cfg.KeepUp {
+	if len(s.open) > 0 && !s.cfg.KeepUp && s.closing < s.limit() { // else the next good-bye is due when one is done
 		next = sooner(next, s.open[0].until)
 	}
 	return sooner(next, s.giveUp)
@@ -144,8 +147,7 @@ func (s *Shard) leave(now time.Time) {
 
 // placeDue begins the calls whose time has come, and tells when the next is due; zero when that is not a matter of time.
 func (s *Shard) placeDue(now time.Time) time.Time {
-	limit := max(1, s.share(s.cfg.Concurrency))
-	for !s.leaving && !s.began.IsZero() && s.placed < s.share(s.cfg.Count) && s.pending < limit {
+	for !s.leaving && !s.began.IsZero() && s.placed < s.share(s.cfg.Count) && s.pending < s.limit() {
 		n := s.placed*len(s.cfg.Wires) + s.number
 		if s.cfg.Rate > 0 {
 			at := s.began.Add(time.Duration(float64(n) / s.cfg.Rate * float64(time.Second)))
@@ -211,8 +213,7 @@ func (s *Shard) freeID() l2tp.TunnelID {
 // hangUp ends the sessions whose time is over: those held long enough, and all when leaving, but never so many at once
 // that the server's socket overflows.
 func (s *Shard) hangUp(now time.Time) {
-	limit := max(1, s.share(s.cfg.Concurrency))
-	for len(s.open) > 0 && s.closing < limit {
+	for len(s.open) > 0 && s.closing < s.limit() {
 		if !s.leaving && (s.cfg.KeepUp || now.Before(s.open[0].until)) {
 			return
 		}

@@ -3,6 +3,7 @@ package lac
 import (
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,8 @@ type world struct {
 	lose   func(number int, toServer bool) bool // nil loses none
 	echoed [][]byte                             // IP packets that came back
 
-	heard func(datagram []byte) // sees what the server sends, when set
+	travel func() time.Duration  // nil: a millisecond
+	heard  func(datagram []byte) // sees what the server sends, when set
 
 	said     []Said
 	ups      []Up
@@ -83,7 +85,12 @@ func (w *world) fly(d []byte, toServer bool) {
 	if w.lose != nil && w.lose(w.sent, toServer) {
 		return
 	}
-	w.flying = append(w.flying, flying{w.now.Add(time.Millisecond), toServer, append([]byte(nil), d...)})
+	travel := time.Millisecond
+	if w.travel != nil {
+		travel = w.travel()
+	}
+	w.flying = append(w.flying, flying{w.now.Add(travel), toServer, append([]byte(nil), d...)})
+	slices.SortStableFunc(w.flying, func(a, b flying) int { return a.at.Compare(b.at) })
 }
 
 // step moves to whatever comes next, and says false when nothing does before the limit.

@@ -169,6 +169,10 @@ func (c *call) step(now time.Time, act func(*session.Out)) {
 	if out.Suspend {
 		c.suspend()
 	}
+	// The data path is there before the answer that lets the peer send: its first packet may come right behind.
+	if out.Open != nil && out.End == nil {
+		c.open(*out.Open, now)
+	}
 	for _, f := range out.Frames {
 		c.send(f)
 	}
@@ -184,9 +188,6 @@ func (c *call) step(now time.Time, act func(*session.Out)) {
 	if out.End != nil {
 		c.ended(*out.End, now)
 		return
-	}
-	if out.Open != nil {
-		c.open(*out.Open, now)
 	}
 	if c.core.Phase() != session.Ended {
 		c.tunnel.due.set(c, earlier(c.core.Deadline(), c.interimBy))

@@ -25,8 +25,8 @@ const (
 
 // flow is the outcome of a blast.
 type flow struct {
-	sent, received int64
-	took           time.Duration
+	sent, received, lost int64
+	took                 time.Duration
 }
 
 // rate is in packets per second.
@@ -58,13 +58,16 @@ func blast(ctx context.Context, from, to *netns.Namespace, address netip.Addr, d
 	var reading sync.WaitGroup
 	done := make(chan struct{})
 	reading.Go(func() { failure = b.receive(done) })
-	start := time.Now()
-	sent, err := b.send(ctx)
-	f = flow{sent: sent, received: b.received.Load(), took: time.Since(start)}
+	if err = b.knock(ctx); err == nil {
+		b.received.Store(0)
+		start := time.Now()
+		f.sent, f.lost, err = b.send(ctx)
+		f.received, f.took = b.received.Load(), time.Since(start)
+	}
 	close(done)
 	reading.Wait()
 	if err = errors.Join(err, failure); err == nil && f.received == 0 {
-		err = fmt.Errorf("none of %d packets to %s arrived", sent, address)
+		err = fmt.Errorf("none of %d packets to %s arrived", f.sent, address)
 	}
 	return f, err
 }
@@ -77,6 +80,9 @@ func (b *blaster) open(from, to *netns.Namespace, address netip.Addr) error {
 		}
 		wait := unix.NsecToTimeval(overdue.Nanoseconds())
 		if err := unix.SetsockoptTimeval(b.receiver, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait); err != nil {
+			return err
+		}
+		if err := unix.SetsockoptInt(b.receiver, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20); err != nil {
 			return err
 		}
 		if err := unix.Bind(b.receiver, target); err != nil {
@@ -107,18 +113,29 @@ func (b *blaster) close() {
 	}
 }
 
+// knock sends single datagrams until one arrives: a flood would overflow the small queue of a neighbour whose Ethernet
+// address is not known yet.
+func (b *blaster) knock(ctx context.Context) error {
+	return until(ctx, "the first packet arrives", func() (bool, error) {
+		if b.received.Load() > 0 {
+			return true, nil
+		}
+		_, err := unix.Write(b.sender, make([]byte, payload))
+		return false, err
+	})
+}
+
 // send keeps the window full until the context ends.
-func (b *blaster) send(ctx context.Context) (sent int64, err error) {
+func (b *blaster) send(ctx context.Context) (sent, lost int64, err error) {
 	m := newMessages()
 	timer := time.NewTimer(overdue)
 	defer timer.Stop()
-	var lost int64
 	for ctx.Err() == nil {
 		free := window - (sent - lost - b.received.Load())
 		if free >= batch {
 			n, err := m.call(unix.SYS_SENDMMSG, b.sender, 0)
 			if err != nil && !errors.Is(err, unix.ENOBUFS) {
-				return sent, fmt.Errorf("send: %w", err)
+				return sent, lost, fmt.Errorf("send: %w", err)
 			}
 			sent += int64(n)
 			continue
@@ -131,7 +148,7 @@ func (b *blaster) send(ctx context.Context) (sent int64, err error) {
 			lost = sent - b.received.Load()
 		}
 	}
-	return sent, nil
+	return sent, lost, nil
 }
 
 // receive counts until it is told to stop.

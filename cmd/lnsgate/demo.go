@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,16 +44,19 @@ The exit code is 0 only if everything worked.`,
 
 // demo runs the command. For programs the story goes nowhere, and its report to standard output.
 func demo(ctx context.Context, o *demoOptions, stdout, stderr io.Writer) error {
+	// A terminal that is closed and a reader that has seen enough must not keep us from taking everything away.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGPIPE)
+	defer stop()
 	story, hints := stdout, stdout
 	if o.json {
 		story, hints = io.Discard, stderr
 	}
 	run := &demoRun{tell: newDemoTeller(story), began: time.Now()}
-	run.hold = func() {
+	run.hold = func() error {
 		if o.json {
 			run.report.print(stdout)
 		}
-		run.waitForUser(ctx, hints)
+		return run.waitForUser(ctx, hints)
 	}
 	err := run.play(ctx, o.keep)
 	if err == nil {
@@ -69,7 +74,7 @@ type demoRun struct {
 	tell   *demoTeller
 	report demoReport
 	began  time.Time
-	hold   func() // with --keep: tells the user what to try, and returns when it is time to go
+	hold   func() error // with --keep: tells the user what to try, and returns when it is time to go
 	held   bool
 
 	world *demoWorld
@@ -98,7 +103,7 @@ func (r *demoRun) play(ctx context.Context, keep bool) (err error) {
 	r.report.OK = true
 	if keep {
 		r.held = true
-		r.hold()
+		return r.hold()
 	}
 	return nil
 }
@@ -245,19 +250,23 @@ func (r *demoRun) close(show bool) error {
 }
 
 // waitForUser prints what can be tried, and waits for Ctrl-C.
-func (r *demoRun) waitForUser(ctx context.Context, w io.Writer) {
+func (r *demoRun) waitForUser(ctx context.Context, w io.Writer) error {
 	self, err := os.Executable()
 	if err != nil {
 		self = "lnsgate"
 	}
 	newDemoTeller(w).hints(self)
-	select {
-	case <-ctx.Done():
-	case <-r.lns.child.done:
-		fmt.Fprintln(w, "The LNS has ended.")
-	case <-r.dial.child.done:
-		fmt.Fprintln(w, "The session of the client has ended. Ctrl-C ends the demo.")
-		<-ctx.Done()
+	hungUp := r.dial.child.done
+	for {
+		select {
+		case <-ctx.Done():
+			fmt.Fprintln(w)
+			return nil
+		case <-hungUp:
+			fmt.Fprintln(w, "The session of the client has ended. Ctrl-C ends the demo.")
+			hungUp = nil
+		case <-r.lns.child.done:
+			return fmt.Errorf("the LNS has ended, its last words were:\n%s", r.lns.log)
+		}
 	}
-	fmt.Fprintln(w)
 }

@@ -44,7 +44,8 @@ func demoProcess(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	netns.RequireTUN(t)
 	command := exec.Command(testBinary(t), append([]string{"demo"}, args...)...)
-	command.Env = append(os.Environ(), beLnsgate+"=1")
+	// The race detector makes every process wait for a second at its end.
+	command.Env = append(os.Environ(), beLnsgate+"=1", "GORACE=atexit_sleep_ms=0")
 	return command
 }
 
@@ -185,7 +186,7 @@ func startDemo(t *testing.T, mark string, args ...string) (*exec.Cmd, *bufio.Rea
 	if err != nil {
 		t.Fatal(err)
 	}
-	command.Stderr = os.Stderr
+	command.Stderr = t.Output()
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -210,6 +211,7 @@ func TestDemoLeavesNothingWhenInterrupted(t *testing.T) {
 	}{
 		{"at the beginning", "A client dials", nil, false},
 		{"while it is kept", "Ctrl-C ends it", []string{"--keep"}, true},
+		{"while it is kept for a program", `"ok":true`, []string{"--keep", "--json"}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			command, output := startDemo(t, c.mark, c.args...)
@@ -226,6 +228,28 @@ func TestDemoLeavesNothingWhenInterrupted(t *testing.T) {
 			nothingLeft(t)
 		})
 	}
+}
+
+func TestDemoLeavesNothingWhenNobodyReadsOn(t *testing.T) {
+	netns.RequireTUN(t)
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := demoProcess(t)
+	command.Stdout, command.Stderr = writer, t.Output()
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	writer.Close()
+	if _, err := reader.Read(make([]byte, 1)); err != nil {
+		t.Error(err)
+	}
+	reader.Close()
+	if err := command.Wait(); err == nil {
+		t.Error("it says that everything worked, and nobody saw it")
+	}
+	nothingLeft(t)
 }
 
 func TestDemoRunsAgainAfterAKill(t *testing.T) {

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"slices"
+	"sync"
 
 	"lnsgate/aaa"
 	"lnsgate/configs"
@@ -13,25 +15,31 @@ import (
 )
 
 // reach makes the addresses of the pools reachable from the networks of this host: routes into the virtual templates, and
-// proxy ARP where a pool lies inside a network of the headquarters. It is safe for concurrent use once made.
+// proxy ARP where a pool lies inside a network of the headquarters. It is safe for concurrent use.
 type reach struct {
-	host    *host.Host
-	log     *slog.Logger
-	proxies []proxyNetwork
+	host *host.Host
+	log  *slog.Logger
+
+	mu        sync.Mutex // guards what follows
+	templates []configs.VirtualTemplate
+	wanted    map[string][]netip.Prefix // by template: what the configuration routes into it
+	drained   map[string]drain          // by template: what stays routed for the peers that still have an address in it
+	peers     map[netip.Addr]string     // the open sessions and their templates
+	proxies   []proxyNetwork
 }
+
+// drain counts the peers in networks that the configuration no longer has.
+type drain map[netip.Prefix]int
 
 // proxyNetwork is a network on whose interface we answer ARP for peers inside it.
 type proxyNetwork struct {
-	network netip.Prefix
+	segment host.Segment
 	proxy   *host.Proxy
 }
 
 func newReach(h *host.Host, c *configs.Config, log *slog.Logger) (*reach, error) {
-	r := &reach{host: h, log: log}
-	if err := r.configure(c); err != nil {
-		return nil, err
-	}
-	return r, r.openProxies(c)
+	r := &reach{host: h, log: log, peers: make(map[netip.Addr]string)}
+	return r, r.configure(c)
 }
 
 // check says whether every pool can be routed.
@@ -40,39 +48,102 @@ func (r *reach) check(c *configs.Config) error {
 	return err
 }
 
-// configure routes every pool, and every account's own address, into its virtual template.
+// configure routes every pool, and every account's own address, into its virtual template, and answers ARP for peers with
+// neighbours. Open sessions stay reachable, whatever has become of their pool.
 func (r *reach) configure(c *configs.Config) error {
-	byTemplate, err := routes(c)
+	wanted, err := routes(c)
 	if err != nil {
 		return err
 	}
-	var faults []error
-	for _, t := range c.VirtualTemplates {
-		faults = append(faults, r.host.Configure(host.VirtualTemplate{
-			Name: t.Name, Address: t.Address, MTU: t.MRU, Routes: byTemplate[t.Name],
-		}))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := make(map[string][]netip.Prefix)
+	for _, t := range r.templates {
+		before[t.Name] = r.installed(t.Name)
 	}
-	return errors.Join(faults...)
+	r.templates, r.wanted, r.drained = c.VirtualTemplates, wanted, make(map[string]drain)
+	for address, template := range r.peers {
+		r.keep(template, address, before[template])
+	}
+	var faults []error
+	// A route leads to one interface only: what moves to another is taken from the old one first.
+	for _, t := range r.templates {
+		now := r.installed(t.Name)
+		stays := slices.DeleteFunc(before[t.Name], func(p netip.Prefix) bool { return !slices.Contains(now, p) })
+		faults = append(faults, r.route(t, stays))
+	}
+	for _, t := range r.templates {
+		faults = append(faults, r.route(t, r.installed(t.Name)))
+	}
+	return errors.Join(append(faults, r.openProxies(c))...)
+}
+
+func (r *reach) route(t configs.VirtualTemplate, networks []netip.Prefix) error {
+	return r.host.Configure(host.VirtualTemplate{Name: t.Name, Address: t.Address, MTU: t.MRU, Routes: networks})
+}
+
+// installed lists what is routed into a template.
+func (r *reach) installed(template string) []netip.Prefix {
+	return slices.AppendSeq(slices.Clone(r.wanted[template]), maps.Keys(r.drained[template]))
+}
+
+// keep notes that a peer needs a route that the configuration does not have: the one that it had before, or one of its own.
+func (r *reach) keep(template string, address netip.Addr, before []netip.Prefix) {
+	if r.routed(address) {
+		return
+	}
+	network := netip.PrefixFrom(address, address.BitLen())
+	for _, p := range before {
+		if p.Contains(address) {
+			network = p
+		}
+	}
+	if r.drained[template] == nil {
+		r.drained[template] = make(drain)
+	}
+	r.drained[template][network]++
+}
+
+// routed says that the configuration leads an address into a template. When that is not the one of the address's session,
+// the session is about to end.
+func (r *reach) routed(address netip.Addr) bool {
+	for _, networks := range r.wanted {
+		if covered(networks, address) {
+			return true
+		}
+	}
+	return false
 }
 
 // openProxies finds the interfaces on which peers have neighbours.
 func (r *reach) openProxies(c *configs.Config) error {
-	networks, err := r.segments(c)
+	segments, err := r.segments(c)
 	if err != nil {
 		return err
 	}
-	for _, s := range networks {
+	for _, s := range segments {
+		if slices.ContainsFunc(r.proxies, func(p proxyNetwork) bool { return p.segment == s }) {
+			continue
+		}
 		proxy, err := r.host.NewProxy(s.Interface)
 		if err != nil {
 			return err
 		}
 		r.log.Info("proxy ARP for peers inside the network", "interface", s.Interface, "network", s.Network)
-		r.proxies = append(r.proxies, proxyNetwork{network: s.Network, proxy: proxy})
+		r.proxies = append(r.proxies, proxyNetwork{segment: s, proxy: proxy})
+		for address := range r.peers {
+			if s.Network.Contains(address) {
+				err = errors.Join(err, proxy.AddProxy(address))
+			}
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// segments lists the networks that need proxy ARP: those that hold a pool, unless the file says off, and those for which it
+// segments lists the networks that need proxy ARP: those that hold a pool or an account's own address, unless the file says off, and those for which it
 // says on.
 func (r *reach) segments(c *configs.Config) ([]host.Segment, error) {
 	wanted := []netip.Prefix{}
@@ -81,16 +152,19 @@ func (r *reach) segments(c *configs.Config) ([]host.Segment, error) {
 			wanted = append(wanted, host.Aggregate(run.First, run.Last)...)
 		}
 	}
-	var found []host.Segment
-	for _, prefix := range wanted {
-		segments, err := r.host.Segments(prefix, templateNames(c)...)
-		if err != nil {
-			return nil, err
+	for _, u := range c.Users {
+		if u.Address.IsValid() {
+			wanted = append(wanted, netip.PrefixFrom(u.Address, u.Address.BitLen()))
 		}
-		for _, s := range segments {
-			if !slices.Contains(found, s) && !proxySwitchedOff(c, s) {
-				found = append(found, s)
-			}
+	}
+	attached, err := r.host.Segments(everything, templateNames(c)...)
+	if err != nil {
+		return nil, err
+	}
+	var found []host.Segment
+	for _, s := range attached {
+		if slices.ContainsFunc(wanted, s.Network.Overlaps) && !proxySwitchedOff(c, s) {
+			found = append(found, s)
 		}
 	}
 	for _, h := range c.Headquarters {
@@ -111,26 +185,57 @@ func proxySwitchedOff(c *configs.Config, s host.Segment) bool {
 	return false
 }
 
-// Attach makes the address of an open session answered for.
-func (r *reach) Attach(_ string, address netip.Addr) error {
+// Attach makes the address of an open session routed and answered for.
+func (r *reach) Attach(template string, address netip.Addr) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.peers[address] = template
+	routed := len(r.drained[template])
+	r.keep(template, address, slices.Collect(maps.Keys(r.drained[template])))
 	var faults []error
+	if len(r.drained[template]) != routed {
+		faults = append(faults, r.reroute(template))
+	}
 	for _, p := range r.proxies {
-		if p.network.Contains(address) {
+		if p.segment.Network.Contains(address) {
 			faults = append(faults, p.proxy.AddProxy(address))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// Detach undoes Attach.
-func (r *reach) Detach(_ string, address netip.Addr) error {
+// Detach undoes Attach. The last peer in a network that the configuration no longer has takes its route along.
+func (r *reach) Detach(template string, address netip.Addr) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.peers, address)
 	var faults []error
+	for network := range r.drained[template] {
+		if !network.Contains(address) || r.routed(address) {
+			continue
+		}
+		if r.drained[template][network]--; r.drained[template][network] == 0 {
+			delete(r.drained[template], network)
+			faults = append(faults, r.reroute(template))
+		}
+		break
+	}
 	for _, p := range r.proxies {
-		if p.network.Contains(address) {
+		if p.segment.Network.Contains(address) {
 			faults = append(faults, p.proxy.RemoveProxy(address))
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// reroute brings the routes into one template up to date.
+func (r *reach) reroute(template string) error {
+	for _, t := range r.templates {
+		if t.Name == template {
+			return r.route(t, r.installed(template))
+		}
+	}
+	return nil
 }
 
 // routes says which networks lead into which virtual template. A pool leads into the template of the domains that use it;
@@ -143,6 +248,11 @@ func routes(c *configs.Config) (map[string][]netip.Prefix, error) {
 		if len(templates) > 1 {
 			faults = append(faults, fmt.Errorf("pool %s is used on the virtual templates %v: a route leads to one interface only, "+
 				"so give each its own pool (domains[].virtual_template, domains[].pools)", p.Name, templates))
+			continue
+		}
+		if len(templates) == 1 && !slices.Contains(templateNames(c), templates[0]) {
+			faults = append(faults, fmt.Errorf("pool %s is used on the virtual template %s, which does not exist: a new one is made "+
+				"at the next start", p.Name, templates[0]))
 			continue
 		}
 		for _, run := range p.Ranges {

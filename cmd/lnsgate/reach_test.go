@@ -65,6 +65,15 @@ func TestAPoolOnTwoTemplatesIsAFault(t *testing.T) {
 	}
 }
 
+// A reload keeps the virtual templates of the start, so a pool may lead nowhere.
+func TestAPoolOnAMissingTemplateIsAFault(t *testing.T) {
+	c := parse(t, departments)
+	c.VirtualTemplates = c.VirtualTemplates[:1]
+	if _, err := routes(c); err == nil || !strings.Contains(err.Error(), "pool sales is used on the virtual template vt2, which does not exist") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestProxyARPIsSwitchedOffByTheFile(t *testing.T) {
 	c := parse(t, departments+`
 headquarters:

@@ -184,7 +184,7 @@ func (s *Server) Reload(ctx context.Context, config *Config) error {
 }
 
 // Reauthorize asks again what the accounts of the matching sessions may. Sessions whose account may no longer log in, or is
-// to have another address or domain, end; changed timeouts and rates apply at once. A back end that cannot be asked changes
+// to have another address, domain or virtual template, end; changed timeouts and rates apply at once. A back end that cannot be asked changes
 // nothing.
 func (s *Server) Reauthorize(ctx context.Context, match func(SessionInfo) bool) error {
 	for _, i := range s.Sessions() {
@@ -215,6 +215,7 @@ func (c *call) reauthorize(d aaa.Decision, err error, now time.Time) {
 	if p := c.core.Phase(); p == session.Closing || p == session.Ended {
 		return
 	}
+	template := cmp.Or(d.VirtualTemplate, c.tunnel.group.Template)
 	switch {
 	case retryable(err):
 		c.log().Warn("account not checked after the reload, the session goes on", "cause", err)
@@ -224,6 +225,8 @@ func (c *call) reauthorize(d aaa.Decision, err error, now time.Time) {
 		c.close(trace.Because(trace.AccountChanged, "its address is now %s", d.Address), now)
 	case d.Domain != c.core.Decision().Domain:
 		c.close(trace.Because(trace.AccountChanged, "its domain is now %s", d.Domain), now)
+	case template != c.template:
+		c.close(trace.Because(trace.AccountChanged, "its virtual template is now %s", template), now)
 	default:
 		c.step(now, func(*session.Out) { c.core.Reauthorized(d, now) })
 		if c.carrier != nil {

@@ -60,7 +60,7 @@ func echo(conn net.PacketConn, to *net.IPAddr, id, sequence uint16) (time.Durati
 		n, from, err := conn.ReadFrom(packet[:])
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return 0, fmt.Errorf("no answer from %s in %s", to, patience)
+			return 0, fmt.Errorf("no answer from %s in %s (request %d)", to, patience, sequence+1)
 		case err != nil:
 			return 0, err
 		case from.String() == to.String() && isEchoReply(packet[:n], id, sequence):

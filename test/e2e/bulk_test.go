@@ -20,7 +20,7 @@ import (
 // bulk is how much goes each way. The race detector makes the program many times slower.
 func bulk() int64 {
 	if raced {
-		return 64 << 20
+		return 256 << 20
 	}
 	return 1 << 30
 }

@@ -36,6 +36,13 @@ func (w *world) snapshot() []string {
 	return all
 }
 
+func checkSnapshot(t *testing.T, clean, now []string) {
+	t.Helper()
+	if diff := cmp.Diff(clean, now); diff != "" {
+		t.Errorf("the host is not as it was before the start:\n%s", diff)
+	}
+}
+
 func TestKilledServerLeavesNothingInTheWay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -61,9 +68,7 @@ func TestKilledServerLeavesNothingInTheWay(t *testing.T) {
 	w.ping(w.hq, up.Address.String())
 	c.hangUp()
 	s.stop()
-	if diff := cmp.Diff(clean, w.snapshot()); diff != "" {
-		t.Errorf("the host is not as it was before the first start:\n%s", diff)
-	}
+	checkSnapshot(t, clean, w.snapshot())
 }
 
 func TestStopSaysGoodbyeAndLeavesNothing(t *testing.T) {
@@ -90,9 +95,7 @@ func TestStopSaysGoodbyeAndLeavesNothing(t *testing.T) {
 		t.Errorf("the server's last words are %v, not StopCCN", said)
 	}
 	s.says("session closed", "user", "l2tpuser", "cause", "lnsgate is stopping")
-	if diff := cmp.Diff(clean, w.snapshot()); diff != "" {
-		t.Errorf("the host is not as it was before the start:\n%s", diff)
-	}
+	checkSnapshot(t, clean, w.snapshot())
 }
 
 func TestStopDoesNotWaitForTheDead(t *testing.T) {
@@ -154,7 +157,7 @@ func TestServiceManagerIsTold(t *testing.T) {
 		}
 		return list
 	}
-	s := w.serveWith(usual, "NOTIFY_SOCKET="+path)
+	s := w.serve(usual, "NOTIFY_SOCKET="+path)
 	if got := states(1); !slices.Equal(got, []string{"READY=1"}) {
 		t.Errorf("after the start: %v", got)
 	}

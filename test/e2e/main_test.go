@@ -34,6 +34,11 @@ func run(m *testing.M) int {
 			return 1
 		}
 	}
+	// A program with the race detector waits a second at its end unless told otherwise. The tests run it often.
+	if err := os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	code := m.Run()
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)

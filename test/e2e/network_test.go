@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"lnsgate/test/netns"
@@ -44,29 +45,32 @@ func TestLoginOverIPv6(t *testing.T) {
 	s.empty()
 }
 
+// departments are two, each with a virtual template, a pool and a person.
+const departments = `
+	listen: [0.0.0.0:1701]
+	virtual_templates:
+	  - {name: vt-sales, address: 10.10.0.1/32}
+	  - {name: vt-tech, address: 10.10.0.2/32}
+	l2tp_groups:
+	  - {name: default, virtual_template: vt-sales}
+	default_domain: sales
+	domains:
+	  - {name: sales, pools: [sales]}
+	  - {name: tech, pools: [tech], virtual_template: vt-tech}
+	pools:
+	  - {name: sales, ranges: [10.10.1.0/24]}
+	  - {name: tech, ranges: [10.10.2.0/24]}
+	users:
+	  - {name: alice@sales, password: "Alice@123"}
+	  - {name: bob@tech, password: "Bob@1234"}
+	`
+
 // Each department has an interface of its own, so a firewall rule about an interface is a rule about a department.
 func TestDepartmentsHaveTheirOwnInterfaces(t *testing.T) {
 	t.Parallel()
 	netns.RequireCommand(t, "nft")
 	w := newWorld(t)
-	s := w.serve(`
-		listen: [0.0.0.0:1701]
-		virtual_templates:
-		  - {name: vt-sales, address: 10.10.0.1/32}
-		  - {name: vt-tech, address: 10.10.0.2/32}
-		l2tp_groups:
-		  - {name: default, virtual_template: vt-sales}
-		default_domain: sales
-		domains:
-		  - {name: sales, pools: [sales]}
-		  - {name: tech, pools: [tech], virtual_template: vt-tech}
-		pools:
-		  - {name: sales, ranges: [10.10.1.0/24]}
-		  - {name: tech, ranges: [10.10.2.0/24]}
-		users:
-		  - {name: alice@sales, password: "Alice@123"}
-		  - {name: bob@tech, password: "Bob@1234"}
-		`)
+	s := w.serve(departments)
 	alice, aliceUp := w.online("alice@sales", "Alice@123")
 	bob := w.secondClient()
 	b := w.dialTo(bob, "192.0.3.1", "bob@tech", "Bob@1234", "--tun", "vpn0", "--route", "10.20.0.0/24")
@@ -95,6 +99,55 @@ func TestDepartmentsHaveTheirOwnInterfaces(t *testing.T) {
 	alice.hangUp()
 	b.hangUp()
 	s.empty()
+}
+
+// A department that moves to another interface takes its people along: their sessions end, so that no firewall rule is
+// walked around, and the next login is on the new interface. Nobody else notices.
+func TestReloadMovesADepartment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	clean := w.snapshot()
+	s := w.serve(departments)
+	w.online("alice@sales", "Alice@123")
+	old := s.session("alice@sales")
+	bob := w.secondClient()
+	dialBob := func() *caller {
+		c := w.dialTo(bob, "192.0.3.1", "bob@tech", "Bob@1234", "--tun", "vpn0", "--route", "10.20.0.0/24")
+		c.up()
+		return c
+	}
+	first := dialBob()
+	reload := func(config string) {
+		t.Helper()
+		s.write(config)
+		if output, code := s.command("reload"); code != 0 {
+			t.Fatalf("reload: exit code %d: %s", code, output)
+		}
+	}
+	for _, template := range []string{"vt-sales", "vt-tech"} {
+		reload(strings.Replace(departments, "virtual_template: vt-tech", "virtual_template: "+template, 1))
+		if end, code := first.gone(); code == 0 || !end.ByServer {
+			t.Errorf("bob's call ends with code %d, %+v", code, end)
+		}
+		s.says("session closed", "user", "bob@tech", "cause", template)
+		first = dialBob()
+		if got := s.session("bob@tech").VirtualTemplate; got != template {
+			t.Errorf("bob is on %s, want %s", got, template)
+		}
+		w.ping(bob, hqAddress)
+		w.ping(w.client, hqAddress)
+	}
+	checkSame(t, old, s.session("alice@sales"))
+
+	// A virtual template that does not exist yet comes with the next start. Until then nothing changes.
+	s.write(strings.NewReplacer("vt-tech, address", "vt-new, address", "virtual_template: vt-tech", "virtual_template: vt-new").Replace(departments))
+	if output, code := s.command("reload"); code == 0 || !strings.Contains(output, "vt-new") {
+		t.Errorf("a reload with a new virtual template: exit code %d, %s", code, output)
+	}
+	w.ping(bob, hqAddress)
+	s.stop()
+	w.in(w.lns, "ip", "link", "delete", "wan2")
+	checkSnapshot(t, clean, w.snapshot())
 }
 
 // secondClient is one more client on a wire of its own, 192.0.3.0/24.

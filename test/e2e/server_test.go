@@ -37,6 +37,9 @@ func (w *world) start(n *netns.Namespace, command *exec.Cmd) *process {
 	w.t.Cleanup(func() {
 		p.signal(syscall.SIGKILL)
 		<-p.done
+		if strings.Contains(p.err.String(), "DATA RACE") {
+			w.t.Errorf("%v: a data race", command.Args)
+		}
 		if w.t.Failed() {
 			w.t.Logf("%s\n%s%s", strings.Join(command.Args[1:], " "), &p.out, &p.err)
 		}
@@ -78,27 +81,34 @@ type server struct {
 	socket string // path of the admin socket
 }
 
-// serve starts the server with a configuration, which need not say what every test wants alike, and waits until it serves.
-func (w *world) serve(config string) *server {
+// serve starts the server with a configuration, which need not say what every test wants alike, and waits until it
+// serves. The environment is that of the test and these variables.
+func (w *world) serve(config string, environment ...string) *server {
 	w.t.Helper()
-	return w.serveWith(config)
+	s := w.prepare(config)
+	command := exec.Command(program, "serve", "-c", s.config)
+	command.Env = append(command.Environ(), environment...)
+	s.launch(command)
+	return s
 }
 
-// serveWith is serve with more environment.
-func (w *world) serveWith(config string, environment ...string) *server {
+// prepare writes the configuration of a server that is to be launched.
+func (w *world) prepare(config string) *server {
 	w.t.Helper()
 	s := &server{w: w, socket: filepath.Join(w.folder, "admin.sock")}
 	s.admin = admin.NewClient(s.socket)
 	w.t.Cleanup(s.admin.Close)
 	s.write(config)
-	command := exec.Command(program, "serve", "-c", s.config)
-	command.Env = append(command.Environ(), environment...)
-	s.process = w.start(w.lns, command)
-	eventually(w.t, "the server says that it serves", func() bool { return s.logged("serving") != nil || !s.running() })
-	if !s.running() {
-		w.t.Fatal("the server has ended at once")
-	}
 	return s
+}
+
+func (s *server) launch(command *exec.Cmd) {
+	s.w.t.Helper()
+	s.process = s.w.start(s.w.lns, command)
+	eventually(s.t, "the server says that it serves", func() bool { return s.logged("serving") != nil || !s.running() })
+	if !s.running() {
+		s.t.Fatal("the server has ended at once")
+	}
 }
 
 // write replaces the configuration file.

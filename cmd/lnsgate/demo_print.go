@@ -27,7 +27,7 @@ func (t *demoTeller) picture() {
 	fmt.Fprint(t.out, "A client dials into headquarters. Three network namespaces of this machine play the parts.\n\n")
 	fmt.Fprintf(t.out, machine, " "+demoClientName, " "+demoLNSName, " "+demoHeadquartersName)
 	fmt.Fprintf(t.out, machine, edge, edge, edge)
-	fmt.Fprintf(t.out, cable, "a laptop", "internet", "the LNS", " office ", "a web server")
+	fmt.Fprintf(t.out, cable, "a PC", "internet", "the LNS", " office ", "a web server")
 	fmt.Fprintf(t.out, cable, demoClient, "--------", demoLNS+" "+demoGateway, "--------", demoHeadquarters)
 	fmt.Fprintf(t.out, cable, "lnsgate dial", "        ", "lnsgate serve", "        ", demoURL)
 	fmt.Fprintf(t.out, machine+"\n", edge, edge, edge)

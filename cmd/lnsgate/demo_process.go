@@ -273,7 +273,7 @@ func (e demoEvent) speakers() (from, to string) {
 // startDemoDialler dials. The password goes in on standard input.
 func startDemoDialler(w *demoWorld, password string, more ...string) (*demoDialler, error) {
 	command, err := demoCommand(append([]string{"dial", "--server", demoLNS, "--user", demoUser, "--password-file", "-",
-		"--auth", "chap", "--host-name", "laptop", "--timeout", (demoPatience - time.Second).String(), "--json"}, more...)...)
+		"--auth", "chap", "--host-name", "pc", "--timeout", (demoPatience - time.Second).String(), "--json"}, more...)...)
 	if err != nil {
 		return nil, err
 	}

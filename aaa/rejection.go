@@ -22,6 +22,7 @@ const (
 	AccountExpired              // the account is not valid yet, or no longer
 	DomainBlocked               // the domain is switched off
 	TooManyFailures             // the account or the source must wait after failed logins
+	Misconfigured               // what the account or domain asks for does not exist on this server
 )
 
 var causeWords = [...]string{
@@ -40,6 +41,7 @@ var causeWords = [...]string{
 	AccountExpired:        "account not valid at this time",
 	DomainBlocked:         "domain blocked",
 	TooManyFailures:       "too many failed logins",
+	Misconfigured:         "configuration fault",
 }
 
 // String returns the cause in words.

@@ -32,7 +32,7 @@ func (c *call) finish(v trace.Verdict, now time.Time) {
 		s.leave(c.uid)
 	}
 	if c.openSince.IsZero() {
-		c.log().Warn("session not opened", "phase", c.core.EndedIn().String(), "cause", v.String())
+		s.chatter.warn(c.log(), "session not opened", "phase", c.core.EndedIn().String(), "cause", v.String())
 		c.attempt(v, now)
 		return
 	}

@@ -15,24 +15,39 @@ import (
 func (s *Server) check(t *tunnel, c *call, generation uint32, r *aaa.Request, timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(s.life, timeout)
 	defer cancel()
-	decision, err := s.deps.AAA.Authenticate(ctx, r)
-	entered := false
-	if err == nil {
-		entered, err = s.enter(ctx, c, r, &decision)
+	answer := loginAnswer{call: c, request: r, generation: generation, epoch: s.epoch.Load()}
+	answer.decision, answer.err = s.deps.AAA.Authenticate(ctx, r)
+	if answer.err == nil {
+		answer.entered, answer.err = s.enter(ctx, c, r, &answer.decision)
 	}
 	switch {
-	case err == nil:
+	case answer.err == nil:
 		s.counters.add(loginsAccepted)
-	case errors.Is(err, context.DeadlineExceeded):
-		err = aaa.Reject(aaa.Timeout, "no answer within %s", timeout)
+	case errors.Is(answer.err, context.DeadlineExceeded):
+		answer.err = aaa.Reject(aaa.Timeout, "no answer within %s", timeout)
 		fallthrough
 	default:
 		s.counters.add(loginsRejected)
 	}
-	answer := loginAnswer{call: c, generation: generation, decision: decision, entered: entered, err: err}
-	if !t.mail.post(answer, false) {
-		answer.lost(s)
+	s.answer(t, answer)
+}
+
+// answer posts what is known of a login; a tunnel that has ended meanwhile has no use for it.
+func (s *Server) answer(t *tunnel, a loginAnswer) {
+	if !t.mail.post(a, false) {
+		a.lost(s)
 	}
+}
+
+// recheck asks once more about a login that was checked against accounts and domains from before a change.
+func (s *Server) recheck(t *tunnel, a loginAnswer) {
+	s.work.must(func() {
+		a.epoch = s.epoch.Load()
+		d, err := s.authorize(s.life, a.request)
+		d.Reply = a.decision.Reply
+		a.decision, a.err = d, err
+		s.answer(t, a)
+	})
 }
 
 // enter counts a session in, where its account or domain has a limit.
@@ -82,30 +97,53 @@ func (c *call) askAddress(a session.AddressAsk) {
 }
 
 // lease asks the pools. When the account's own address is held by an earlier session of the same account, that one is a remnant of
-// a connection that broke: it gives way.
+// a connection that broke: it gives way, and the address is asked for again until it is free.
 func (s *Server) lease(r pool.Request, timeout time.Duration) (pool.Lease, error) {
 	ctx, cancel := context.WithTimeout(s.life, timeout)
 	defer cancel()
-	lease, err := s.deps.Pools.Allocate(ctx, r)
-	var inUse *pool.InUseError
-	if !errors.As(err, &inUse) || !s.displace(ctx, inUse.Holder, r.Account) {
-		return lease, err
+	for tries := 1; ; tries++ {
+		lease, err := s.deps.Pools.Allocate(ctx, r)
+		var inUse *pool.InUseError
+		if !errors.As(err, &inUse) || tries == displaceTries || !s.displace(ctx, inUse.Holder, r.Account) {
+			return lease, err
+		}
+		pause(ctx, displacePause)
 	}
-	return s.deps.Pools.Allocate(ctx, r)
 }
 
-// displace ends the session that holds an address, if it is one of the same account, and gives the address back.
+// How often, and how long apart, an address is asked for whose holder is on its way out.
+const (
+	displaceTries = 30
+	displacePause = 100 * time.Millisecond
+)
+
+// displace ends the session that holds an address, if it is one of the same account. It says whether the address is free or
+// about to be.
 func (s *Server) displace(ctx context.Context, holder, account string) bool {
-	var lease pool.Lease
-	name, ok := s.localName(holder)
-	if !ok {
+	name, ours := s.localName(holder)
+	if !ours {
 		return false
 	}
+	same := true // a session that is gone gives its address back now
+	var lease pool.Lease
 	s.askSession(ctx, name, func(c *call, now time.Time) {
-		if c.core.Decision().Account == account {
+		if same = c.core.Decision().Account == account; same && c.uid == holder {
 			lease = c.core.Lease()
 			c.drop(trace.Because(trace.Displaced, "%s logged in again", account), now)
 		}
 	})
-	return lease.Address.IsValid() && s.deps.Pools.Release(ctx, lease) == nil
+	if lease.Address.IsValid() {
+		return s.deps.Pools.Release(ctx, lease) == nil
+	}
+	return same
+}
+
+// pause waits a moment, or until the context ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }

@@ -19,6 +19,7 @@ import (
 type call struct {
 	tunnel   *tunnel
 	uid      string // unique over all nodes and restarts
+	pending  place  // among those that have not logged in
 	id, peer l2tp.SessionID
 	request  l2tp.ICRQ
 	core     *session.Session
@@ -40,7 +41,7 @@ type call struct {
 // callRequested answers an ICRQ.
 func (t *tunnel) callRequested(a control.CallRequested, now time.Time) {
 	refuse := func(r l2tp.ResultCode, why string) {
-		t.log.Warn("call refused", "cause", why)
+		t.server.chatter.warn(t.log, "call refused", "cause", why)
 		t.step(now, func(o *control.Out) { t.core.RefuseCall(a.PeerSession, r, now, o) })
 	}
 	s, config := t.server, t.server.config.Load()
@@ -49,7 +50,7 @@ func (t *tunnel) callRequested(a control.CallRequested, now time.Time) {
 	case s.closing.Load():
 		refuse(l2tp.ResultCode{Result: l2tp.CDNAdministrative, Message: "shutting down"}, "lnsgate is stopping")
 		return
-	case s.sessions.Load() >= int64(config.Limits.Sessions):
+	case s.sessions.Load() >= int64(config.Limits.Sessions) && !s.evictPending():
 		refuse(l2tp.ResultCode{Result: l2tp.CDNError, Error: l2tp.ErrTryAnother, Message: "too many sessions"},
 			fmt.Sprintf("the limit of %d sessions is reached (limits.sessions)", config.Limits.Sessions))
 		return
@@ -65,6 +66,7 @@ func (t *tunnel) callRequested(a control.CallRequested, now time.Time) {
 	}
 	c.uid = s.sessionName(t.id, c.id)
 	t.calls[c.id] = c
+	s.pending.enter(c, &c.pending, t.path.Remote.Addr(), 0)
 	t.idleSince = time.Time{}
 	s.sessions.Add(1)
 	t.step(now, func(o *control.Out) {
@@ -72,6 +74,22 @@ func (t *tunnel) callRequested(a control.CallRequested, now time.Time) {
 			c.lost(trace.Because(trace.CallRefused, "%v", err), now)
 		}
 	})
+}
+
+// evictPending ends the call that has waited longest for its peer to log in, to make room for another; false when all have
+// logged in.
+func (s *Server) evictPending() bool {
+	c, ok := s.pending.oldest(1)
+	if !ok {
+		return false
+	}
+	s.pending.leave(&c.pending)
+	c.tunnel.mail.post(newQuestion(func(t *tunnel, now time.Time) {
+		if t.calls[c.id] == c {
+			c.drop(trace.Because(trace.TooManySessions, "it has not logged in, and room is needed"), now)
+		}
+	}), false)
+	return true
 }
 
 // freeID is a session id that no call of the tunnel has. Ids go up, so that late datagrams of an ended session meet nobody.
@@ -140,18 +158,27 @@ func (c *call) lost(v trace.Verdict, now time.Time) {
 func (c *call) authenticated(a loginAnswer, now time.Time) {
 	c.entered = c.entered || a.entered
 	if a.err == nil {
-		c.rebind(a.decision.VirtualTemplate)
+		a.err = c.rebind(a.decision)
+	}
+	if a.err == nil {
+		c.tunnel.server.pending.leave(&c.pending)
 	}
 	c.step(now, func(o *session.Out) { c.core.Authenticated(a.generation, a.decision, a.err, now, o) })
 }
 
 // rebind puts the session on the virtual template that its domain names.
-func (c *call) rebind(template string) {
-	policy := c.tunnel.server.config.Load().policies[policyKey{c.tunnel.group.Name, template}]
-	if template != "" && policy != nil {
-		c.template = template
+func (c *call) rebind(d aaa.Decision) error {
+	group := c.tunnel.group.Name
+	policy := c.tunnel.server.config.Load().policies[policyKey{group, d.VirtualTemplate}]
+	switch {
+	case d.VirtualTemplate == "":
+	case policy == nil:
+		return aaa.Reject(aaa.Misconfigured, "domain %q names the virtual template %q, which this server does not have", d.Domain, d.VirtualTemplate)
+	default:
+		c.template = d.VirtualTemplate
 		c.core.Rebind(policy)
 	}
+	return nil
 }
 
 func (c *call) leased(a leaseAnswer, now time.Time) {
@@ -201,6 +228,7 @@ func (c *call) ended(e session.End, now time.Time) {
 		return
 	}
 	delete(t.calls, c.id)
+	t.server.pending.leave(&c.pending)
 	t.due.set(c, time.Time{})
 	t.server.sessions.Add(-1)
 	if len(t.calls) == 0 {

@@ -49,4 +49,6 @@ type SessionInfo struct {
 	SessionTimeout  time.Duration
 	IdleTimeout     time.Duration
 	Counters        datapath.Counters
+
+	group *Group
 }

@@ -2,6 +2,7 @@ package lns
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"lnsgate/aaa"
@@ -45,7 +46,9 @@ func (pppFrame) lost(s *Server) { s.counters.add(dropUnknownSession) }
 // loginAnswer is what the check of a login said.
 type loginAnswer struct {
 	call       *call
+	request    *aaa.Request
 	generation uint32
+	epoch      uint64 // of the accounts and domains that it was checked against
 	decision   aaa.Decision
 	entered    bool // in the registry
 	err        error
@@ -54,6 +57,10 @@ type loginAnswer struct {
 func (a loginAnswer) deliver(t *tunnel, now time.Time) {
 	if t.calls[a.call.id] != a.call {
 		a.lost(t.server)
+		return
+	}
+	if a.err == nil && a.epoch != t.server.epoch.Load() {
+		t.server.recheck(t, a)
 		return
 	}
 	a.call.authenticated(a, now)
@@ -116,15 +123,45 @@ func (m abandon) deliver(t *tunnel, now time.Time) {
 
 func (abandon) lost(*Server) {}
 
-// question asks the tunnel's goroutine something about what it owns; done is closed when it has been answered, or never will be.
+// question asks the tunnel's goroutine something about what it owns. Whoever asked may give up before it is read.
 type question struct {
-	ask  func(*tunnel, time.Time)
-	done chan struct{}
+	ask   func(*tunnel, time.Time)
+	state atomic.Uint32
+	done  chan struct{} // closed when it has been answered, or never will be
 }
 
-func (q question) deliver(t *tunnel, now time.Time) {
-	q.ask(t, now)
+// The states of a question. It is answered or given up, whichever comes first.
+const (
+	questionOpen = iota
+	questionAnswered
+	questionGivenUp
+)
+
+func newQuestion(ask func(*tunnel, time.Time)) *question {
+	return &question{ask: ask, done: make(chan struct{})}
+}
+
+// wait returns whether the question has been answered.
+func (q *question) wait(ctx context.Context) bool {
+	select {
+	case <-q.done:
+	case <-ctx.Done():
+		if q.state.CompareAndSwap(questionOpen, questionGivenUp) {
+			return false
+		}
+		<-q.done // it is being answered just now
+	}
+	return q.state.Load() == questionAnswered
+}
+
+func (q *question) deliver(t *tunnel, now time.Time) {
+	defer close(q.done)
+	if q.state.CompareAndSwap(questionOpen, questionAnswered) {
+		q.ask(t, now)
+	}
+}
+
+func (q *question) lost(*Server) {
+	q.state.CompareAndSwap(questionOpen, questionGivenUp)
 	close(q.done)
 }
-
-func (q question) lost(*Server) { close(q.done) }

@@ -398,3 +398,28 @@ func TestDatagramsFromAnotherAddressAreDropped(t *testing.T) {
 		r.wantEnd(c, 5*time.Second)
 	})
 }
+
+// A storm of short logins must not leave tens of thousands of closed tunnels behind, each waiting for repetitions.
+func TestClosedTunnelsGiveWay(t *testing.T) {
+	run(t, fast, func(r *rig) {
+		receiver := r.server.Receiver()
+		stop := l2tp.Append(nil, l2tp.StopCCN{AssignedTunnel: 1, Result: l2tp.ResultCode{Result: 1}}, l2tp.AppendOptions{})
+		connected := l2tp.Append(nil, l2tp.SCCCN{}, l2tp.AppendOptions{})
+		for i := range 5000 {
+			from := datapath.Path{Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, byte(i >> 8), byte(i), 1}), 1701)}
+			receiver.Datagram(from, sccrq(1))
+			synctest.Wait()
+			id := l2tp.TunnelID(r.server.TunnelAt(from.Remote))
+			receiver.Datagram(from, l2tp.AppendControl(nil, id, 0, 1, 1, connected))
+			receiver.Datagram(from, l2tp.AppendControl(nil, id, 0, 2, 1, stop))
+		}
+		synctest.Wait()
+		if n := len(r.server.Tunnels()); n > 4096 {
+			t.Errorf("%d closed tunnels are kept", n)
+		}
+		r.sleep(time.Minute)
+		if n := len(r.server.Tunnels()); n != 0 {
+			t.Errorf("%d closed tunnels are kept for good", n)
+		}
+	})
+}

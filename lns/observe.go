@@ -17,43 +17,31 @@ import (
 // askTimeout is how long the goroutine of a tunnel may take to answer an operator.
 const askTimeout = 5 * time.Second
 
-// askTunnel runs f on the goroutine of a tunnel and waits for it; false when the tunnel is over or the context is.
+// askTunnel runs f on the goroutine of a tunnel and waits for it; false when the tunnel or the context ended first, and f has
+// then not been run and never will be.
 func (s *Server) askTunnel(ctx context.Context, t *tunnel, f func(*tunnel, time.Time)) bool {
-	answered := false
-	q := question{done: make(chan struct{}), ask: func(t *tunnel, now time.Time) { f(t, now); answered = true }}
-	if !t.mail.post(q, false) {
-		return false
-	}
-	select {
-	case <-q.done:
-		return answered
-	case <-ctx.Done():
-		return false
-	}
+	q := newQuestion(f)
+	return t.mail.post(q, false) && q.wait(ctx)
 }
 
-// askAll runs f on the goroutine of every tunnel, one call of f at a time, and waits for all.
+// askAll runs f on the goroutine of every tunnel, one call of f at a time, and waits for all that answer in time.
 func (s *Server) askAll(f func(*tunnel, time.Time)) {
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
 	var mu sync.Mutex
-	var asked []question
+	var asked []*question
 	for _, t := range s.tunnels.all() {
-		q := question{done: make(chan struct{}), ask: func(t *tunnel, now time.Time) {
+		q := newQuestion(func(t *tunnel, now time.Time) {
 			mu.Lock()
 			defer mu.Unlock()
 			f(t, now)
-		}}
+		})
 		if t.mail.post(q, false) {
 			asked = append(asked, q)
 		}
 	}
 	for _, q := range asked {
-		select {
-		case <-q.done:
-		case <-ctx.Done():
-			return
-		}
+		q.wait(ctx)
 	}
 }
 
@@ -117,6 +105,7 @@ func (c *call) info() SessionInfo {
 	return SessionInfo{
 		Name:            c.name(),
 		UID:             c.uid,
+		group:           t.group,
 		LocalTunnel:     uint16(t.id),
 		LocalID:         uint16(c.id),
 		RemoteTunnel:    uint16(t.core.Peer().Tunnel),
@@ -180,27 +169,23 @@ func (s *Server) Reload(ctx context.Context, config *Config) error {
 	if err := s.setConfig(config); err != nil {
 		return err
 	}
-	return s.Reauthorize(ctx, func(SessionInfo) bool { return true })
+	// The configuration is in force now, so it goes for every session, whether or not somebody still waits for us.
+	return s.Reauthorize(context.WithoutCancel(ctx), func(SessionInfo) bool { return true })
 }
 
 // Reauthorize asks again what the accounts of the matching sessions may. Sessions whose account may no longer log in, or is
 // to have another address, domain or virtual template, end; changed timeouts and rates apply at once. A back end that cannot be asked changes
-// nothing.
+// nothing. Logins that are being checked meanwhile are checked again.
 func (s *Server) Reauthorize(ctx context.Context, match func(SessionInfo) bool) error {
+	s.epoch.Add(1)
 	for _, i := range s.Sessions() {
 		if i.Account == "" || !match(i) {
 			continue
 		}
-		request := &aaa.Request{Name: i.User, Attempt: i.UID, Peer: i.Remote, TunnelName: i.HostName,
-			CallingNumber: i.CallingNumber, CalledNumber: i.CalledNumber}
-		s.askSession(ctx, i.Name, func(c *call, _ time.Time) {
-			request.Group, request.VirtualTemplate = c.tunnel.group.Name, c.tunnel.group.Template
-			request.ForcedDomain, request.DefaultDomain = c.tunnel.group.Domain, c.tunnel.group.DefaultDomain
-		})
-		d, err := s.deps.AAA.Authorize(ctx, request)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		d, err := s.authorize(ctx, i.request())
 		s.askSession(ctx, i.Name, func(c *call, now time.Time) {
 			if c.uid == i.UID {
 				c.reauthorize(d, err, now)
@@ -208,6 +193,23 @@ func (s *Server) Reauthorize(ctx context.Context, match func(SessionInfo) bool) 
 		})
 	}
 	return ctx.Err()
+}
+
+// authorize asks about an account, for no longer than a login may take.
+func (s *Server) authorize(ctx context.Context, r *aaa.Request) (aaa.Decision, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.Load().Limits.AuthenticationTimeout)
+	defer cancel()
+	return s.deps.AAA.Authorize(ctx, r)
+}
+
+// request is what AAA is asked about the session, without a proof.
+func (i SessionInfo) request() *aaa.Request {
+	return &aaa.Request{
+		Attempt: i.UID, Name: i.User, Peer: i.Remote, TunnelName: i.HostName,
+		Group: i.group.Name, VirtualTemplate: i.group.Template,
+		CallingNumber: i.CallingNumber, CalledNumber: i.CalledNumber,
+		ForcedDomain: i.group.Domain, DefaultDomain: i.group.DefaultDomain,
+	}
 }
 
 // reauthorize applies what is now said of the session's account.

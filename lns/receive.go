@@ -45,7 +45,9 @@ func (s *Server) control(from datapath.Path, b []byte) {
 		s.stranger(from, payload, b)
 		return
 	}
-	s.post(from, h.Tunnel, controlMessage{bytes.Clone(b)})
+	if t := s.tunnelOf(from, h.Tunnel); t != nil {
+		t.hand(controlMessage{bytes.Clone(b)})
+	}
 }
 
 // frame brings a PPP frame that the data path has no use for to its tunnel.
@@ -55,19 +57,30 @@ func (s *Server) frame(from datapath.Path, b []byte) {
 		s.counters.add(dropNotL2TP)
 		return
 	}
-	s.post(from, h.Tunnel, pppFrame{session: h.Session, octets: bytes.Clone(payload)})
+	if t := s.tunnelOf(from, h.Tunnel); t != nil {
+		t.hand(pppFrame{session: h.Session, octets: bytes.Clone(payload)})
+	}
 }
 
-func (s *Server) post(from datapath.Path, id l2tp.TunnelID, l letter) {
+// tunnelOf finds the tunnel that a datagram is for; nil when there is none, or the datagram is not from its peer.
+func (s *Server) tunnelOf(from datapath.Path, id l2tp.TunnelID) *tunnel {
 	t := s.tunnels.find(id)
 	switch {
 	case t == nil:
 		s.counters.add(dropUnknownTunnel)
 	case t.path.Remote != from.Remote:
 		s.counters.add(dropWrongSource)
-	case !t.mail.post(l, true):
-		s.counters.add(dropMailboxFull)
 	default:
-		t.heard.Store(time.Now().UnixNano())
+		return t
 	}
+	return nil
+}
+
+// hand gives the tunnel a datagram from its peer.
+func (t *tunnel) hand(l letter) {
+	if !t.mail.post(l, true) {
+		t.server.counters.add(dropMailboxFull)
+		return
+	}
+	t.heard.Store(time.Now().UnixNano())
 }

@@ -50,13 +50,17 @@ type Server struct {
 	deps   Deps
 	config atomic.Pointer[bindings]
 
-	tunnels  table
-	halfOpen halfOpen
-	sessions atomic.Int64
-	counters counters
+	tunnels   table
+	halfOpen  waiting[*tunnel] // tunnels whose peer has not shown that it receives what we send
+	lingering waiting[*tunnel] // closed tunnels that still acknowledge what their peer may repeat
+	sessions  atomic.Int64
+	counters  counters
 
-	boot    int64         // when this process started: part of the names of its sessions
-	serial  atomic.Uint64 // of sessions
+	boot    int64          // when this process started: part of the names of its sessions
+	serial  atomic.Uint64  // of sessions
+	epoch   atomic.Uint64  // goes up when accounts or domains have changed
+	pending waiting[*call] // sessions that have not logged in yet
+	chatter chatter
 	work    work
 	closing atomic.Bool
 	life    context.Context // ends with the server: checks and leases under way are given up

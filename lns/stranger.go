@@ -61,7 +61,7 @@ func (s *Server) admit(q dialling, now time.Time) {
 	group := config.match(q.hostName, source)
 	if group == nil {
 		s.counters.add(dropNoGroup)
-		s.deps.Log.Warn("no l2tp group matches this peer", "peer", q.from.Remote, "host", q.hostName)
+		s.chatter.warn(s.deps.Log, "no l2tp group matches this peer", "peer", q.from.Remote, "host", q.hostName)
 		s.refuse(q, l2tp.ResultCode{Result: l2tp.StopCCNNotAuthorized, Message: "no group for this peer"})
 		return
 	}
@@ -71,17 +71,18 @@ func (s *Server) admit(q dialling, now time.Time) {
 // openTunnel enters a new tunnel and starts its goroutine, with the SCCRQ as its first letter.
 func (s *Server) openTunnel(config *bindings, g *Group, q dialling, now time.Time) {
 	t := &tunnel{server: s, key: q.key, path: q.from, group: g, mail: newMailbox(), since: now}
-	evict, ok := s.halfOpen.enter(t, config.Limits.HalfOpen, config.Limits.HalfOpenPerSource)
-	if !ok {
+	evict, crowded := s.halfOpen.oldest(config.Limits.HalfOpen)
+	if !s.halfOpen.enter(t, &t.halfOpen, q.from.Remote.Addr(), config.Limits.HalfOpenPerSource) {
 		s.counters.add(dropHalfOpenPerSource)
 		return
 	}
-	if evict != nil {
+	if crowded {
+		s.halfOpen.leave(&evict.halfOpen)
 		s.counters.add(evictedHalfOpen)
 		evict.mail.post(abandon{trace.Verdict{Cause: trace.SetupTimeout}}, false)
 	}
 	if !s.tunnels.insert(t, config.Limits.Tunnels) {
-		s.halfOpen.leave(t)
+		s.halfOpen.leave(&t.halfOpen)
 		s.counters.add(dropTunnelLimit)
 		s.refuse(q, l2tp.ResultCode{Result: l2tp.StopCCNError, Error: l2tp.ErrTryAnother, Message: "too many tunnels"})
 		return

@@ -1,7 +1,6 @@
 package lns
 
 import (
-	"container/list"
 	"context"
 	"log/slog"
 	"sync/atomic"
@@ -24,8 +23,9 @@ type tunnel struct {
 	mail   mailbox
 	since  time.Time
 
-	halfOpen *list.Element // guarded by halfOpen.mu
-	heard    atomic.Int64  // when the peer was last heard, unix nanoseconds
+	halfOpen place
+	linger   place
+	heard    atomic.Int64 // when the peer was last heard, unix nanoseconds
 
 	// ---
 	core      *control.Tunnel
@@ -82,7 +82,8 @@ func (t *tunnel) leave() {
 	s := t.server
 	t.endCalls(trace.Verdict{Cause: trace.TunnelShutdown}, time.Now())
 	s.tunnels.remove(t)
-	s.halfOpen.leave(t)
+	s.halfOpen.leave(&t.halfOpen)
+	s.lingering.leave(&t.linger)
 	for _, l := range t.mail.close() {
 		l.lost(s)
 	}
@@ -180,7 +181,7 @@ func (t *tunnel) send(datagram []byte) {
 func (t *tunnel) established(now time.Time) {
 	t.up = true
 	t.idleSince = now
-	t.server.halfOpen.leave(t)
+	t.server.halfOpen.leave(&t.halfOpen)
 	t.server.counters.add(tunnelsOpened)
 	for _, old := range t.server.tunnels.siblings(t) {
 		old.mail.post(abandon{verdict: trace.Because(trace.TunnelLost, "the peer has restarted and dialled again")}, false)
@@ -198,10 +199,11 @@ func (t *tunnel) down(a control.TunnelDown, now time.Time) {
 	t.endCalls(v, now)
 	t.idleSince = time.Time{}
 	t.lingers = a.ByPeer
+	t.server.stay(t)
 	if t.up {
 		t.log.Info("tunnel closed", "cause", v.String())
 	} else {
-		t.log.Warn("tunnel not opened", "cause", v.String())
+		t.server.chatter.warn(t.log, "tunnel not opened", "cause", v.String())
 	}
 }
 
@@ -259,4 +261,17 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// maxLingering is how many closed tunnels may wait for repetitions at once; the oldest gives way.
+const maxLingering = 4096
+
+// stay counts a tunnel among those that are closed and not forgotten yet.
+func (s *Server) stay(t *tunnel) {
+	evict, crowded := s.lingering.oldest(maxLingering)
+	s.lingering.enter(t, &t.linger, t.path.Remote.Addr(), 0)
+	if crowded {
+		s.lingering.leave(&evict.linger)
+		evict.mail.post(abandon{}, false)
+	}
 }

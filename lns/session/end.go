@@ -45,10 +45,15 @@ func (s *Session) Drop(v trace.Verdict, out *Out) {
 
 func (s *Session) closeLink(now time.Time, out *Out) {
 	out.Suspend, out.Open = true, nil
-	s.phase = Closing
+	s.enterClosing(now)
+	s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.Close(now, o) })
+}
+
+// enterClosing leaves LCP alone on the link (RFC 1661 section 3.7), and the peer a moment to say goodbye.
+func (s *Session) enterClosing(now time.Time) {
+	s.phase, s.auth, s.ipcp = Closing, nil, nil
 	s.setupBy, s.endBy = time.Time{}, time.Time{}
 	s.closeBy = now.Add(closeTimeout)
-	s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.Close(now, o) })
 }
 
 func (s *Session) conclude(v trace.Verdict) {

@@ -14,6 +14,8 @@ import (
 const (
 	maxEarlyFrames = 8
 	maxEarlyOctets = 1500
+	// firstControlProtocol is where the protocol numbers of user data end (RFC 1661 section 2).
+	firstControlProtocol = ppp.Protocol(0x8000)
 )
 
 // Frame takes a PPP frame from the peer: what stands in a data message behind the L2TP header. It says false when the frame is
@@ -64,17 +66,23 @@ func (s *Session) takeAuth(f ppp.Frame, now time.Time, out *Out) bool {
 	return true
 }
 
-// keep stores a frame until its phase; a repeated one is stored once.
+// keep stores a frame until its phase; a newer one of the same kind takes its place, because an answer to the older would be
+// none. User data is not worth the room.
 func (s *Session) keep(f ppp.Frame) bool {
-	if len(s.early) >= maxEarlyFrames || len(f.Packet) > maxEarlyOctets {
+	if f.Protocol < firstControlProtocol || len(f.Packet) == 0 || len(f.Packet) > maxEarlyOctets {
 		return false
 	}
-	for _, k := range s.early {
-		if k.Protocol == f.Protocol && bytes.Equal(k.Packet, f.Packet) {
+	f.Packet = bytes.Clone(f.Packet)
+	for i, k := range s.early {
+		if k.Protocol == f.Protocol && k.Packet[0] == f.Packet[0] {
+			s.early[i] = f
 			return true
 		}
 	}
-	s.early = append(s.early, ppp.Frame{Protocol: f.Protocol, Packet: bytes.Clone(f.Packet)})
+	if len(s.early) >= maxEarlyFrames {
+		return false
+	}
+	s.early = append(s.early, f)
 	return true
 }
 

@@ -42,11 +42,14 @@ func (s *Session) linkDown(now time.Time, out *Out) {
 	out.Suspend = out.Suspend || s.phase == Open
 	if s.lcp.Reason() == negotiate.PeerTerminated {
 		s.conclude(linkVerdict(negotiate.PeerTerminated, s.lcp.PeerText()))
-		s.phase, s.closeBy = Closing, now.Add(closeTimeout)
+		s.enterClosing(now)
 		return
 	}
 	s.phase, s.auth, s.ipcp, s.awaiting = Link, nil, nil, false
 	s.early = nil
+	if s.setupBy.IsZero() {
+		s.setupBy = deadlineAfter(now, s.policy.SetupTimeout)
+	}
 }
 
 // linkFinished ends the session for LCP's reason, unless it is closing for one of ours.

@@ -131,13 +131,10 @@ func (s *Session) protocolRejected(p ppp.Protocol, now time.Time, out *Out) {
 	}
 }
 
-// Reauthorized takes a new decision for an open session, after the accounts or domains have changed: what can change under way
-// applies from now on.
+// Reauthorized takes a new decision for a session that has logged in, after the accounts or domains have changed: what can
+// change under way applies from now on.
 func (s *Session) Reauthorized(d aaa.Decision, now time.Time) {
-	if s.phase != Open {
-		return
-	}
-	if d.SessionTimeout != s.decision.SessionTimeout {
+	if s.phase == Open && d.SessionTimeout != s.decision.SessionTimeout {
 		s.endBy = deadlineAfter(now, d.SessionTimeout)
 	}
 	s.decision.SessionTimeout, s.decision.IdleTimeout = d.SessionTimeout, d.IdleTimeout

@@ -132,12 +132,22 @@ func TestEarlyFramesAreBounded(t *testing.T) {
 	var out Out
 	kept := 0
 	for i := range 100 {
-		if s.Frame([]byte{0xff, 3, 0xc0, 0x21, 1, byte(i), 0, 4}, start, &out) {
+		if s.Frame([]byte{0xff, 3, 0xc0, 0x21, byte(i), 1, 0, 4}, start, &out) {
 			kept++
 		}
 	}
 	if kept != maxEarlyFrames || len(s.early) != maxEarlyFrames {
 		t.Errorf("kept %d of 100 frames", kept)
+	}
+	if kept := 0; s.Frame([]byte{0xff, 3, 0xc0, 0x21, 0, 2, 0, 4}, start, &out) {
+		for _, f := range s.early {
+			if f.Packet[0] == 0 {
+				kept = int(f.Packet[1])
+			}
+		}
+		if kept != 2 {
+			t.Errorf("of two packets of a kind, number %d is kept", kept)
+		}
 	}
 	s = New(testPolicy(negotiate.AuthPAP))
 	if s.Frame(append([]byte{0xff, 3, 0xc0, 0x21}, make([]byte, maxEarlyOctets+1)...), start, &out) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lnsgate/lns/l2tp"
+	"lnsgate/test/netns"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -19,9 +20,15 @@ import (
 // proxy ARP entries and sysctls.
 var inSegment = strings.Replace(usual, "10.10.1.10-10.10.1.250", "10.20.0.200-10.20.0.220", 1)
 
-// snapshot is what the LNS's host looks like, without IPv6, whose link-local addresses come when they like.
+// snapshot is what the LNS's host looks like.
 func (w *world) snapshot() []string {
 	w.t.Helper()
+	return snapshot(w.t, w.lns)
+}
+
+// snapshot is what a host looks like, without IPv6, whose link-local addresses come when they like.
+func snapshot(t *testing.T, n *netns.Namespace) []string {
+	t.Helper()
 	var all []string
 	for _, command := range []string{
 		"ip -o link show | cut -d: -f2",
@@ -31,7 +38,9 @@ func (w *world) snapshot() []string {
 		"ip -4 -j -p rule show",
 		"grep -r . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf | sort",
 	} {
-		all = append(all, strings.Split(w.in(w.lns, "sh", "-c", command), "\n")...)
+		output, err := n.Run("sh", "-c", command)
+		must(t, err)
+		all = append(all, strings.Split(string(output), "\n")...)
 	}
 	return all
 }
@@ -83,7 +92,9 @@ func TestStopSaysGoodbyeAndLeavesNothing(t *testing.T) {
 	}
 	began := time.Now()
 	s.stop()
-	if took := time.Since(began); took > 4*time.Second {
+	took := time.Since(began)
+	t.Logf("stopping took %s", took)
+	if took > 4*time.Second {
 		t.Errorf("with a peer that answers, stopping takes %s", took)
 	}
 	end, code := c.gone()

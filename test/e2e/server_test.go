@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -128,6 +129,9 @@ func (s *server) log() []entry {
 	s.t.Helper()
 	var all []entry
 	for _, line := range s.err.lines() {
+		if bytes.HasPrefix(line, []byte("lnsgate: ")) {
+			break // the last words, for the person who started it
+		}
 		var e entry
 		if err := json.Unmarshal(line, &e); err != nil {
 			s.t.Fatalf("the server wrote a line that is no JSON: %s", line)

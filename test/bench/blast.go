@@ -19,7 +19,7 @@ const (
 	batch   = 64
 	window  = 256         // datagrams under way; less than the queue of any interface on the way (500)
 	payload = 64 - 20 - 8 // what is left of 64 octets behind the headers of IPv4 and UDP
-	// overdue is when datagrams that do not arrive count as lost.
+	// overdue is how long the sender waits for what is under way before it writes that off and goes on.
 	overdue = 50 * time.Millisecond
 )
 
@@ -33,7 +33,7 @@ type flow struct {
 func (f flow) rate() float64 { return float64(f.received) / f.took.Seconds() }
 
 // loss is in percent.
-func (f flow) loss() float64 {
+func (f flow) loss() float64 { return 100 * float64(f.lost) / float64(max(1, f.sent)) }
 	return 100 * float64(max(0, f.sent-f.received)) / float64(max(1, f.sent))
 }
 
@@ -61,8 +61,10 @@ func blast(ctx context.Context, from, to *netns.Namespace, address netip.Addr, d
 	if err = b.knock(ctx); err == nil {
 		b.received.Store(0)
 		start := time.Now()
-		f.sent, f.lost, err = b.send(ctx)
+		f.sent, err = b.send(ctx)
 		f.received, f.took = b.received.Load(), time.Since(start)
+		b.drain(f.sent)
+		f.lost = max(0, f.sent-b.received.Load())
 	}
 	close(done)
 	reading.Wait()
@@ -126,16 +128,17 @@ func (b *blaster) knock(ctx context.Context) error {
 }
 
 // send keeps the window full until the context ends.
-func (b *blaster) send(ctx context.Context) (sent, lost int64, err error) {
+func (b *blaster) send(ctx context.Context) (sent int64, err error) {
 	m := newMessages()
 	timer := time.NewTimer(overdue)
 	defer timer.Stop()
+	var writtenOff int64
 	for ctx.Err() == nil {
-		free := window - (sent - lost - b.received.Load())
+		free := window - (sent - writtenOff - b.received.Load())
 		if free >= batch {
 			n, err := m.call(unix.SYS_SENDMMSG, b.sender, 0)
 			if err != nil && !errors.Is(err, unix.ENOBUFS) {
-				return sent, lost, fmt.Errorf("send: %w", err)
+				return sent, fmt.Errorf("send: %w", err)
 			}
 			sent += int64(n)
 			continue
@@ -145,10 +148,23 @@ func (b *blaster) send(ctx context.Context) (sent, lost int64, err error) {
 		case <-b.arrived:
 		case <-ctx.Done():
 		case <-timer.C:
-			lost = sent - b.received.Load()
+			writtenOff = sent - b.received.Load()
 		}
 	}
-	return sent, lost, nil
+	return sent, nil
+}
+
+// drain waits for what is still under way.
+func (b *blaster) drain(sent int64) {
+	timer := time.NewTimer(4 * overdue)
+	defer timer.Stop()
+	for b.received.Load() < sent {
+		select {
+		case <-b.arrived:
+		case <-timer.C:
+			return
+		}
+	}
 }
 
 // receive counts until it is told to stop.

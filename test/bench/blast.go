@@ -34,8 +34,6 @@ func (f flow) rate() float64 { return float64(f.received) / f.took.Seconds() }
 
 // loss is in percent.
 func (f flow) loss() float64 { return 100 * float64(f.lost) / float64(max(1, f.sent)) }
-	return 100 * float64(max(0, f.sent-f.received)) / float64(max(1, f.sent))
-}
 
 // blaster sends small datagrams as fast as they arrive: never more than a window under way, so that what is measured is
 // how fast the way is, not how fast a queue overflows.

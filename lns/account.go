@@ -2,10 +2,12 @@ package lns
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/lns/datapath"
 	"lnsgate/lns/l2tp"
 	"lnsgate/lns/trace"
 )
@@ -62,21 +64,59 @@ func (c *call) attempt(v trace.Verdict, now time.Time) {
 	s.deps.Attempts.Log(a)
 }
 
+// subscriber is whom the records of a session are about.
+type subscriber struct {
+	name, account, domain, backend, pool string
+	method                               aaa.Method
+	address                              netip.Addr
+}
+
+func (c *call) subscriber() subscriber {
+	d, lease := c.core.Decision(), c.core.Lease()
+	return subscriber{c.core.Name(), d.Account, d.Domain, d.Backend, lease.Pool, c.core.Method(), lease.Address}
+}
+
+// opened begins the records of a session that has just entered the data path. One that is open again after the peer has logged
+// in anew goes on, unless it is another subscriber now: then the records of the first end.
+func (c *call) opened(now time.Time) {
+	s, who := c.tunnel.server, c.subscriber()
+	if !c.openSince.IsZero() {
+		if c.who == who {
+			return
+		}
+		c.account(aaa.RecordStop, trace.Because(trace.PeerTerminated, "the peer logged in again as %s", who.account), now)
+		c.before = datapath.Counters{}
+		c.logins++
+	}
+	c.who, c.openSince = who, now
+	s.counters.add(sessionsOpened)
+	c.attempt(trace.Verdict{}, now)
+	c.account(aaa.RecordStart, trace.Verdict{}, now)
+}
+
+// recordName is what accounting calls the session.
+func (c *call) recordName() string {
+	if c.logins == 0 {
+		return c.uid
+	}
+	return fmt.Sprintf("%s+%d", c.uid, c.logins)
+}
+
 // account writes an accounting record, and sets the time of the next.
 func (c *call) account(kind aaa.RecordKind, v trace.Verdict, now time.Time) {
-	s, t, d := c.tunnel.server, c.tunnel, c.core.Decision()
+	s, t := c.tunnel.server, c.tunnel
 	c.interimBy = time.Time{}
-	if d.Interim > 0 && kind != aaa.RecordStop {
-		c.interimBy = now.Add(d.Interim)
+	if interim := c.core.Decision().Interim; interim > 0 && kind != aaa.RecordStop {
+		c.interimBy = now.Add(interim)
 	}
 	if s.deps.Accounter == nil {
 		return
 	}
 	n := c.counters()
 	r := aaa.Record{
-		Kind: kind, Session: c.uid, Node: s.deps.Node, At: now, Started: c.openSince,
-		Name: c.core.Name(), Account: d.Account, Domain: d.Domain, Method: c.core.Method(), Backend: d.Backend,
-		Address: c.core.Address(), Pool: c.pool, VirtualTemplate: c.template,
+		Kind: kind, Session: c.recordName(), Node: s.deps.Node, At: now, Started: c.openSince,
+		Name: c.who.name, Account: c.who.account, Domain: c.who.domain, Method: c.who.method, Backend: c.who.backend,
+		Address: c.who.address, Pool: c.who.pool, VirtualTemplate: c.template,
 		Peer: t.path.Remote, Local: t.path.Local, TunnelName: t.core.Peer().HostName,
 		LocalTunnel: uint16(t.id), RemoteTunnel: uint16(t.core.Peer().Tunnel), LocalSession: uint16(c.id), RemoteSession: uint16(c.peer),
 		CallingNumber: c.request.CallingNumber, CalledNumber: c.request.CalledNumber,
@@ -107,7 +147,7 @@ func terminateCause(c trace.Cause) aaa.TerminateCause {
 		return aaa.TerminateAdminReboot
 	case trace.DataPathFault:
 		return aaa.TerminatePortError
-	case trace.InternalFailure, trace.AddressFault:
+	case trace.AddressFault:
 		return aaa.TerminateNASError
 	case trace.AccountChanged, trace.TunnelShutdown:
 		return aaa.TerminateNASRequest

@@ -11,10 +11,23 @@ import (
 	"lnsgate/pool"
 )
 
+// asking gives a question of the session its time, and takes it from the one before: nobody waits for that any more.
+func (c *call) asking(timeout time.Duration) context.Context {
+	c.giveUpAsking()
+	ctx, cancel := context.WithTimeout(c.tunnel.server.life, timeout)
+	c.stopAsking = cancel
+	return ctx
+}
+
+func (c *call) giveUpAsking() {
+	if c.stopAsking != nil {
+		c.stopAsking()
+		c.stopAsking = nil
+	}
+}
+
 // check asks the AAA layer and posts the answer to the tunnel.
-func (s *Server) check(t *tunnel, c *call, generation uint32, r *aaa.Request, timeout time.Duration) {
-	ctx, cancel := context.WithTimeout(s.life, timeout)
-	defer cancel()
+func (s *Server) check(ctx context.Context, t *tunnel, c *call, generation uint32, r *aaa.Request) {
 	answer := loginAnswer{call: c, request: r, generation: generation, epoch: s.epoch.Load()}
 	answer.decision, answer.err = s.deps.AAA.Authenticate(ctx, r)
 	if answer.err == nil {
@@ -24,7 +37,7 @@ func (s *Server) check(t *tunnel, c *call, generation uint32, r *aaa.Request, ti
 	case answer.err == nil:
 		s.counters.add(loginsAccepted)
 	case errors.Is(answer.err, context.DeadlineExceeded):
-		answer.err = aaa.Reject(aaa.Timeout, "no answer within %s", timeout)
+		answer.err = aaa.Reject(aaa.Timeout, "no answer in time (limits.authentication_timeout)")
 		fallthrough
 	default:
 		s.counters.add(loginsRejected)
@@ -82,9 +95,9 @@ func (c *call) askAddress(a session.AddressAsk) {
 		Address: a.Decision.Address,
 		Holder:  c.uid,
 	}
-	timeout := s.config.Load().Limits.AuthenticationTimeout
+	ctx := c.asking(s.config.Load().Limits.AuthenticationTimeout)
 	job := func() {
-		lease, err := s.lease(request, timeout)
+		lease, err := s.lease(ctx, request)
 		answer := leaseAnswer{call: c, generation: a.Generation, lease: lease, err: err}
 		if !t.mail.post(answer, false) {
 			answer.lost(s)
@@ -98,9 +111,7 @@ func (c *call) askAddress(a session.AddressAsk) {
 
 // lease asks the pools. When the account's own address is held by an earlier session of the same account, that one is a remnant of
 // a connection that broke: it gives way, and the address is asked for again until it is free.
-func (s *Server) lease(r pool.Request, timeout time.Duration) (pool.Lease, error) {
-	ctx, cancel := context.WithTimeout(s.life, timeout)
-	defer cancel()
+func (s *Server) lease(ctx context.Context, r pool.Request) (pool.Lease, error) {
 	for tries := 1; ; tries++ {
 		lease, err := s.deps.Pools.Allocate(ctx, r)
 		var inUse *pool.InUseError

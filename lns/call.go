@@ -1,6 +1,8 @@
 package lns
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -24,12 +26,15 @@ type call struct {
 	request  l2tp.ICRQ
 	core     *session.Session
 	template string
-	pool     string            // that the address came from
+	who      subscriber        // since it opened
+	logins   int               // how often it has opened for another account than before
 	carrier  datapath.Session  // nil while user traffic does not flow
 	before   datapath.Counters // of earlier stays in the data path
 
 	sequenced bool
 	nextNs    uint16 // while carrier is nil
+
+	stopAsking context.CancelFunc // of the login or lease that is being asked for; nil: none
 
 	entered          bool // in the registry
 	since, openSince time.Time
@@ -76,14 +81,12 @@ func (t *tunnel) callRequested(a control.CallRequested, now time.Time) {
 	})
 }
 
-// evictPending ends the call that has waited longest for its peer to log in, to make room for another; false when all have
-// logged in.
+// evictPending ends a call whose peer has not logged in yet, to make room for another; false when all have.
 func (s *Server) evictPending() bool {
-	c, ok := s.pending.oldest(1)
+	c, ok := s.pending.evict(1)
 	if !ok {
 		return false
 	}
-	s.pending.leave(&c.pending)
 	c.tunnel.mail.post(newQuestion(func(t *tunnel, now time.Time) {
 		if t.calls[c.id] == c {
 			c.drop(trace.Because(trace.TooManySessions, "it has not logged in, and room is needed"), now)
@@ -157,6 +160,9 @@ func (c *call) lost(v trace.Verdict, now time.Time) {
 
 func (c *call) authenticated(a loginAnswer, now time.Time) {
 	c.entered = c.entered || a.entered
+	if !c.core.Awaits(a.generation) {
+		return
+	}
 	if a.err == nil {
 		a.err = c.rebind(a.decision)
 	}
@@ -166,18 +172,16 @@ func (c *call) authenticated(a loginAnswer, now time.Time) {
 	c.step(now, func(o *session.Out) { c.core.Authenticated(a.generation, a.decision, a.err, now, o) })
 }
 
-// rebind puts the session on the virtual template that its domain names.
+// rebind puts the session on the virtual template that its domain names, or else on that of its group.
 func (c *call) rebind(d aaa.Decision) error {
-	group := c.tunnel.group.Name
-	policy := c.tunnel.server.config.Load().policies[policyKey{group, d.VirtualTemplate}]
-	switch {
-	case d.VirtualTemplate == "":
-	case policy == nil:
-		return aaa.Reject(aaa.Misconfigured, "domain %q names the virtual template %q, which this server does not have", d.Domain, d.VirtualTemplate)
-	default:
-		c.template = d.VirtualTemplate
-		c.core.Rebind(policy)
+	group := c.tunnel.group
+	template := cmp.Or(d.VirtualTemplate, group.Template)
+	policy := c.tunnel.server.config.Load().policies[policyKey{group.Name, template}]
+	if policy == nil {
+		return aaa.Reject(aaa.Misconfigured, "domain %q names the virtual template %q, which this server does not have", d.Domain, template)
 	}
+	c.template = template
+	c.core.Rebind(policy)
 	return nil
 }
 
@@ -197,8 +201,8 @@ func (c *call) step(now time.Time, act func(*session.Out)) {
 		c.suspend()
 	}
 	// The data path is there before the answer that lets the peer send: its first packet may come right behind.
-	if out.Open != nil && out.End == nil {
-		c.open(*out.Open, now)
+	if out.Open != nil && out.End == nil && !c.open(*out.Open, now) {
+		out.Frames = nil // what would have opened the session at the peer
 	}
 	for _, f := range out.Frames {
 		c.send(f)
@@ -209,12 +213,11 @@ func (c *call) step(now time.Time, act func(*session.Out)) {
 	if out.Address != nil {
 		c.askAddress(*out.Address)
 	}
-	if out.Return != nil {
-		c.tunnel.server.release(*out.Return)
-	}
 	if out.End != nil {
 		c.ended(*out.End, now)
-		return
+	}
+	if out.Return != nil { // after the last record: the next holder's first one must not come before it
+		c.tunnel.server.release(*out.Return)
 	}
 	if c.core.Phase() != session.Ended {
 		c.tunnel.due.set(c, earlier(c.core.Deadline(), c.interimBy))
@@ -228,6 +231,7 @@ func (c *call) ended(e session.End, now time.Time) {
 		return
 	}
 	delete(t.calls, c.id)
+	c.giveUpAsking()
 	t.server.pending.leave(&c.pending)
 	t.due.set(c, time.Time{})
 	t.server.sessions.Add(-1)
@@ -236,7 +240,7 @@ func (c *call) ended(e session.End, now time.Time) {
 	}
 	c.finish(e.Verdict, now)
 	if !e.PeerKnows {
-		t.step(now, func(o *control.Out) { t.core.CloseCall(c.id, e.Result, now, o) })
+		t.step(now, func(o *control.Out) { t.core.CloseCallFor(c.id, e.Result, e.Cause, now, o) })
 	}
 }
 
@@ -257,8 +261,8 @@ func (c *call) ask(a session.Ask) {
 		ForcedDomain:    t.group.Domain,
 		DefaultDomain:   t.group.DefaultDomain,
 	}
-	timeout := s.config.Load().Limits.AuthenticationTimeout
-	if !s.work.try(func() { s.check(t, c, a.Generation, request, timeout) }) {
+	ctx := c.asking(s.config.Load().Limits.AuthenticationTimeout)
+	if !s.work.try(func() { s.check(ctx, t, c, a.Generation, request) }) {
 		err := aaa.Reject(aaa.BackendUnavailable, "too many logins are being checked at once (limits.pending_authentications)")
 		t.mail.post(loginAnswer{call: c, generation: a.Generation, err: err}, false)
 	}

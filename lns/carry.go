@@ -4,7 +4,6 @@ import (
 	"sync"
 	"time"
 
-	"lnsgate/aaa"
 	"lnsgate/lns/datapath"
 	"lnsgate/lns/l2tp"
 	"lnsgate/lns/ppp"
@@ -15,8 +14,8 @@ import (
 // tcpHeaders is what IPv4 and TCP need of a packet besides the segment.
 const tcpHeaders = 40
 
-// open puts the session into the data path.
-func (c *call) open(o session.Opened, now time.Time) {
+// open puts the session into the data path; when that is impossible the session is closing, and open says false.
+func (c *call) open(o session.Opened, now time.Time) bool {
 	t, s := c.tunnel, c.tunnel.server
 	carrier, err := s.deps.DataPath.Add(datapath.Spec{
 		Key:         datapath.Key{Tunnel: uint16(t.id), Session: uint16(c.id)},
@@ -37,20 +36,15 @@ func (c *call) open(o session.Opened, now time.Time) {
 	})
 	if err != nil {
 		c.close(trace.Because(trace.DataPathFault, "%v", err), now)
-		return
+		return false
 	}
 	c.carrier = carrier
 	c.attach()
 	d, lease := c.core.Decision(), c.core.Lease()
-	c.pool = lease.Pool
-	if c.openSince.IsZero() {
-		c.openSince = now
-		s.counters.add(sessionsOpened)
-		c.attempt(trace.Verdict{}, now)
-		c.account(aaa.RecordStart, trace.Verdict{}, now)
-	}
+	c.opened(now)
 	c.log().Info("session open", "domain", d.Domain, "address", o.Address, "pool", lease.Pool, "address_because", lease.Why,
 		"template", c.template, "method", c.core.Method().String(), "peer_mru", o.PeerMRU, "setup", now.Sub(c.since).Round(time.Millisecond))
+	return true
 }
 
 // attach makes the peer reachable from the networks of this host.

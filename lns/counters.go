@@ -1,22 +1,31 @@
 package lns
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
+
+	"lnsgate/lns/control"
+	"lnsgate/lns/l2tp"
 )
 
 // counter numbers what the engine counts: datagrams dropped by reason, and what became of tunnels and sessions.
 type counter uint8
 
 const (
-	dropTruncated counter = iota
-	dropNotL2TP
+	dropNotL2TP counter = iota
 	dropUnknownTunnel
 	dropWrongSource
 	dropMailboxFull
 	dropUnknownSession
 	dropFrame
+	dropUserData
 	dropControl
+	dropControlWindow
+	dropControlUnexpected
+	dropControlSession
+	dropControlQueue
+	dropControlAVP
 	dropTunnelZero
 	dropBudget
 	dropHalfOpenPerSource
@@ -36,14 +45,19 @@ const (
 )
 
 var counterNames = [counterCount]string{
-	dropTruncated:         "drop_truncated",
 	dropNotL2TP:           "drop_not_l2tp",
 	dropUnknownTunnel:     "drop_unknown_tunnel",
 	dropWrongSource:       "drop_wrong_source",
 	dropMailboxFull:       "drop_mailbox_full",
 	dropUnknownSession:    "drop_unknown_session",
 	dropFrame:             "drop_ppp_frame",
+	dropUserData:          "drop_user_data_outside_open_session",
 	dropControl:           "drop_control_message",
+	dropControlWindow:     "drop_control_outside_window",
+	dropControlUnexpected: "drop_control_unexpected_in_state",
+	dropControlSession:    "drop_control_unknown_session",
+	dropControlQueue:      "drop_control_queue_full",
+	dropControlAVP:        "drop_control_bad_avp",
 	dropTunnelZero:        "drop_tunnel_zero",
 	dropBudget:            "drop_source_over_budget",
 	dropHalfOpenPerSource: "drop_source_half_open_limit",
@@ -67,6 +81,25 @@ func (c counter) String() string {
 		return counterNames[c]
 	}
 	return fmt.Sprintf("counter_%d", uint8(c))
+}
+
+// controlFault is which count a control message belongs to that was dropped, or answered with a refusal.
+func controlFault(err error) counter {
+	var message *l2tp.MessageError
+	switch {
+	case errors.As(err, &message):
+		return dropControlAVP
+	case errors.Is(err, control.ErrOutsideWindow), errors.Is(err, control.ErrAcknowledgement):
+		return dropControlWindow
+	case errors.Is(err, control.ErrUnexpected), errors.Is(err, control.ErrClosing), errors.Is(err, control.ErrFinished):
+		return dropControlUnexpected
+	case errors.Is(err, control.ErrUnknownSession), errors.Is(err, control.ErrSessionID):
+		return dropControlSession
+	case errors.Is(err, control.ErrQueueFull):
+		return dropControlQueue
+	default:
+		return dropControl
+	}
 }
 
 // counters are safe for concurrent use.

@@ -44,6 +44,7 @@ type SessionInfo struct {
 	PeerMRU         int       // what we may send the peer
 	Since           time.Time // the moment the call came up
 	OpenSince       time.Time // the moment user traffic could flow; zero before
+	Identification  []string  // what the peer said of itself in LCP, printable
 	CallingNumber   string
 	CalledNumber    string
 	SessionTimeout  time.Duration

@@ -18,7 +18,7 @@ type controlMessage struct{ datagram []byte }
 func (m controlMessage) deliver(t *tunnel, now time.Time) {
 	t.step(now, func(o *control.Out) {
 		if err := t.core.Receive(m.datagram, now, o); err != nil {
-			t.server.counters.add(dropControl)
+			t.server.counters.add(controlFault(err))
 			t.log.Debug("control message dropped", "cause", err)
 		}
 	})
@@ -63,6 +63,9 @@ func (a loginAnswer) deliver(t *tunnel, now time.Time) {
 		t.server.recheck(t, a)
 		return
 	}
+	if a.call.core.Awaits(a.generation) {
+		a.call.giveUpAsking()
+	}
 	a.call.authenticated(a, now)
 }
 
@@ -80,7 +83,12 @@ type leaseAnswer struct {
 	err        error
 }
 
-func (a leaseAnswer) deliver(_ *tunnel, now time.Time) { a.call.leased(a, now) }
+func (a leaseAnswer) deliver(_ *tunnel, now time.Time) {
+	if a.call.core.Awaits(a.generation) {
+		a.call.giveUpAsking()
+	}
+	a.call.leased(a, now)
+}
 
 func (a leaseAnswer) lost(s *Server) {
 	if a.err == nil {

@@ -47,6 +47,13 @@ func (m *mailbox) ring() {
 	}
 }
 
+// isClosed says that nobody reads letters any more.
+func (m *mailbox) isClosed() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.closed
+}
+
 // take empties the box.
 func (m *mailbox) take() []letter {
 	m.mu.Lock()

@@ -124,6 +124,7 @@ func (c *call) info() SessionInfo {
 		PeerMRU:         int(link.PeerMRU),
 		Since:           c.since,
 		OpenSince:       c.openSince,
+		Identification:  c.core.Identification(),
 		CallingNumber:   c.request.CallingNumber,
 		CalledNumber:    c.request.CalledNumber,
 		SessionTimeout:  d.SessionTimeout,
@@ -174,8 +175,8 @@ func (s *Server) Reload(ctx context.Context, config *Config) error {
 }
 
 // Reauthorize asks again what the accounts of the matching sessions may. Sessions whose account may no longer log in, or is
-// to have another address, domain or virtual template, end; changed timeouts and rates apply at once. A back end that cannot be asked changes
-// nothing. Logins that are being checked meanwhile are checked again.
+// to have another address, domain or virtual template, end; changed timeouts and rates apply at once. A back end that
+// cannot be asked changes nothing. Logins that are being checked meanwhile are checked again.
 func (s *Server) Reauthorize(ctx context.Context, match func(SessionInfo) bool) error {
 	s.epoch.Add(1)
 	for _, i := range s.Sessions() {
@@ -214,7 +215,8 @@ func (i SessionInfo) request() *aaa.Request {
 
 // reauthorize applies what is now said of the session's account.
 func (c *call) reauthorize(d aaa.Decision, err error, now time.Time) {
-	if p := c.core.Phase(); p == session.Closing || p == session.Ended {
+	phase := c.core.Phase()
+	if phase == session.Closing || phase == session.Ended {
 		return
 	}
 	template := cmp.Or(d.VirtualTemplate, c.tunnel.group.Template)
@@ -225,6 +227,10 @@ func (c *call) reauthorize(d aaa.Decision, err error, now time.Time) {
 		c.close(trace.Because(trace.AccountChanged, "%v", err), now)
 	case d.Address.IsValid() && d.Address != c.core.Lease().Address:
 		c.close(trace.Because(trace.AccountChanged, "its address is now %s", d.Address), now)
+	case !d.Address.IsValid() && c.core.Decision().Address.IsValid():
+		c.close(trace.Because(trace.AccountChanged, "it has no address of its own any more"), now)
+	case cmp.Or(d.VirtualTemplate, c.tunnel.group.Template) != c.template && phase >= session.Address:
+		c.close(trace.Because(trace.AccountChanged, "its virtual template is now %s", d.VirtualTemplate), now)
 	case d.Domain != c.core.Decision().Domain:
 		c.close(trace.Because(trace.AccountChanged, "its domain is now %s", d.Domain), now)
 	case template != c.template:

@@ -6,6 +6,7 @@ import (
 
 	"lnsgate/lns/datapath"
 	"lnsgate/lns/l2tp"
+	"lnsgate/lns/ppp"
 )
 
 // Receiver takes the datagrams of one reader of the transport. It is not safe for concurrent use; each reader has its own.
@@ -55,6 +56,10 @@ func (s *Server) frame(from datapath.Path, b []byte) {
 	h, payload, err := l2tp.ParseHeader(b)
 	if err != nil || h.Control {
 		s.counters.add(dropNotL2TP)
+		return
+	}
+	if p, _, err := ppp.ParseFrame(payload); err != nil || p < ppp.FirstControl {
+		s.counters.add(dropUserData) // the session is not open, or there is none: a tunnel has no use for it
 		return
 	}
 	if t := s.tunnelOf(from, h.Tunnel); t != nil {

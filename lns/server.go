@@ -105,5 +105,10 @@ func (s *Server) Close(ctx context.Context) {
 		<-done
 	}
 	s.die()
-	s.work.wait()
+	if !s.work.wait(lastWait) {
+		s.deps.Log.Error("a login, lease or record is still being asked for, and its back end does not give up: not waiting for it")
+	}
 }
+
+// lastWait is how long back ends may take to give up, and leases to be given back, after the last tunnel.
+const lastWait = 10 * time.Second

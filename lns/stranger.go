@@ -14,12 +14,18 @@ import (
 // has opened already, or opens one.
 func (s *Server) stranger(from datapath.Path, payload, datagram []byte) {
 	hostName, peerID, ok := l2tp.PeekSCCRQ(payload)
-	if !ok {
+	switch {
+	case ok:
+	case l2tp.PeekType(payload) == l2tp.TypeSCCRQ:
+		s.counters.add(dropMalformedSCCRQ)
+		return
+	default:
 		s.counters.add(dropTunnelZero) // Apple's HELLOs before the SCCRQ, among others
 		return
 	}
 	q := dialling{from: from, hostName: hostName, key: peerKey{from.Remote, peerID}, datagram: bytes.Clone(datagram)}
-	if t := s.tunnels.findPeer(q.key); t != nil && t.mail.post(q, true) {
+	if t := s.tunnels.findPeer(q.key); t != nil && !t.mail.isClosed() {
+		t.hand(q)
 		return
 	}
 	s.admit(q, time.Now())
@@ -71,13 +77,11 @@ func (s *Server) admit(q dialling, now time.Time) {
 // openTunnel enters a new tunnel and starts its goroutine, with the SCCRQ as its first letter.
 func (s *Server) openTunnel(config *bindings, g *Group, q dialling, now time.Time) {
 	t := &tunnel{server: s, key: q.key, path: q.from, group: g, mail: newMailbox(), since: now}
-	evict, crowded := s.halfOpen.oldest(config.Limits.HalfOpen)
 	if !s.halfOpen.enter(t, &t.halfOpen, q.from.Remote.Addr(), config.Limits.HalfOpenPerSource) {
 		s.counters.add(dropHalfOpenPerSource)
 		return
 	}
-	if crowded {
-		s.halfOpen.leave(&evict.halfOpen)
+	if evict, crowded := s.halfOpen.evict(config.Limits.HalfOpen + 1); crowded {
 		s.counters.add(evictedHalfOpen)
 		evict.mail.post(abandon{trace.Verdict{Cause: trace.SetupTimeout}}, false)
 	}

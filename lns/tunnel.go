@@ -247,6 +247,9 @@ func tunnelVerdict(a control.TunnelDown) trace.Verdict {
 }
 
 func callVerdict(a control.CallDown) trace.Verdict {
+	if a.ByPeer && a.Cause != nil {
+		return trace.Because(trace.CallClosed, "%s, PPP disconnect cause %d %q", a.Result.Words(l2tp.TypeCDN), a.Cause.Code, a.Cause.Message)
+	}
 	if a.ByPeer {
 		return trace.Because(trace.CallClosed, "%s", a.Result.Words(l2tp.TypeCDN))
 	}
@@ -263,15 +266,13 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// maxLingering is how many closed tunnels may wait for repetitions at once; the oldest gives way.
+// maxLingering is how many closed tunnels may wait for repetitions at once.
 const maxLingering = 4096
 
 // stay counts a tunnel among those that are closed and not forgotten yet.
 func (s *Server) stay(t *tunnel) {
-	evict, crowded := s.lingering.oldest(maxLingering)
 	s.lingering.enter(t, &t.linger, t.path.Remote.Addr(), 0)
-	if crowded {
-		s.lingering.leave(&evict.linger)
+	if evict, crowded := s.lingering.evict(maxLingering + 1); crowded {
 		evict.mail.post(abandon{}, false)
 	}
 }

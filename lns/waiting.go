@@ -1,23 +1,30 @@
 package lns
 
 import (
-	"container/list"
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 )
 
-// waiting keeps count of what strangers have begun and not yet completed, in the order in which it began. When there is too
-// much of it the oldest gives way: a real peer needs a few round trips, a forged or idle one never gets on.
+// waiting keeps count of what strangers have begun and not yet completed. When there is too much of it, something has to give
+// way: not the oldest, because then a flood would always push out whoever is slow, but one picked by chance, and of a few such
+// the one whose source has most.
 type waiting[T any] struct {
 	mu      sync.Mutex // guards all below, and the places
-	order   list.List  // of T, oldest first
+	items   []waiter[T]
 	sources map[netip.Prefix]int
+}
+
+type waiter[T any] struct {
+	item   T
+	at     *place
+	source netip.Prefix
 }
 
 // place is where something waits; its zero value is nowhere.
 type place struct {
-	element *list.Element
-	source  netip.Prefix
+	index  int
+	inside bool
 }
 
 // enter counts an item in. It says false when its source has too many already; zero is no limit.
@@ -32,7 +39,8 @@ func (w *waiting[T]) enter(item T, at *place, from netip.Addr, perSource int) bo
 		w.sources = make(map[netip.Prefix]int)
 	}
 	w.sources[source]++
-	at.element, at.source = w.order.PushBack(item), source
+	*at = place{index: len(w.items), inside: true}
+	w.items = append(w.items, waiter[T]{item, at, source})
 	return true
 }
 
@@ -40,25 +48,44 @@ func (w *waiting[T]) enter(item T, at *place, from netip.Addr, perSource int) bo
 func (w *waiting[T]) leave(at *place) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if at.element == nil {
-		return
-	}
-	w.order.Remove(at.element)
-	at.element = nil
-	if w.sources[at.source]--; w.sources[at.source] == 0 {
-		delete(w.sources, at.source)
-	}
+	w.remove(at)
 }
 
-// oldest returns the item that has waited longest, when limit or more wait. It is the caller's to make it leave.
-func (w *waiting[T]) oldest(limit int) (item T, ok bool) {
+func (w *waiting[T]) remove(at *place) {
+	if !at.inside {
+		return
+	}
+	at.inside = false
+	source := w.items[at.index].source
+	if w.sources[source]--; w.sources[source] == 0 {
+		delete(w.sources, source)
+	}
+	last := len(w.items) - 1
+	w.items[at.index] = w.items[last]
+	w.items[at.index].at.index = at.index
+	w.items[last] = waiter[T]{}
+	w.items = w.items[:last]
+}
+
+// samples is how many items are looked at to find one that gives way.
+const samples = 8
+
+// evict takes one item out to make room, when limit or more wait.
+func (w *waiting[T]) evict(limit int) (item T, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	front := w.order.Front()
-	if front == nil || w.order.Len() < limit {
+	if len(w.items) == 0 || len(w.items) < limit {
 		return item, false
 	}
-	return front.Value.(T), true
+	pick := rand.IntN(len(w.items))
+	for range samples - 1 {
+		if i := rand.IntN(len(w.items)); w.sources[w.items[i].source] > w.sources[w.items[pick].source] {
+			pick = i
+		}
+	}
+	item = w.items[pick].item
+	w.remove(w.items[pick].at)
+	return item, true
 }
 
 // sourceOf is what counts as one source: an IPv4 address, or the /64 that one IPv6 host commands.

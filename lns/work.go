@@ -2,6 +2,7 @@ package lns
 
 import (
 	"sync"
+	"time"
 )
 
 // waitingFactor is how many jobs may wait for each one that runs.
@@ -11,6 +12,7 @@ const waitingFactor = 8
 type work struct {
 	running chan struct{}
 	all     chan struct{}
+	owed    chan struct{}
 	jobs    sync.WaitGroup
 }
 
@@ -20,6 +22,7 @@ func (w *work) limit(n int) {
 	}
 	w.running = make(chan struct{}, n)
 	w.all = make(chan struct{}, n*(1+waitingFactor))
+	w.owed = make(chan struct{}, owedSlots)
 }
 
 // try runs the job soon; false when too many wait already.
@@ -31,21 +34,38 @@ func (w *work) try(job func()) bool {
 	}
 	w.jobs.Go(func() {
 		defer func() { <-w.all }()
-		w.run(job)
+		do(w.running, job)
 	})
 	return true
 }
 
-// must runs the job soon, however many wait: it gives back what would leak otherwise.
+// must runs the job soon, however many wait: it gives back what would leak otherwise. Slow logins do not hold it up.
 func (w *work) must(job func()) {
-	w.jobs.Go(func() { w.run(job) })
+	w.jobs.Go(func() { do(w.owed, job) })
 }
 
-func (w *work) run(job func()) {
-	w.running <- struct{}{}
-	defer func() { <-w.running }()
+// owedSlots is how many jobs of must run at once.
+const owedSlots = 64
+
+func do(slots chan struct{}, job func()) {
+	slots <- struct{}{}
+	defer func() { <-slots }()
 	job()
 }
 
-// wait returns when every job is done.
-func (w *work) wait() { w.jobs.Wait() }
+// wait returns when every job is done, or false when that takes too long.
+func (w *work) wait(limit time.Duration) bool {
+	done := make(chan struct{})
+	go func() {
+		w.jobs.Wait()
+		close(done)
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}

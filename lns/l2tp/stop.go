@@ -41,7 +41,7 @@ type Q931Cause struct {
 //	|   Direction   |                    Message (opt) ...
 //	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 type PPPDisconnectCause struct {
-	Code      uint16 // RFC 3145 section 3.2, such as 13: authentication failed
+	Code      uint16 // RFC 3145 section 3.2, such as 16: the authentication failed
 	Protocol  uint16 // PPP protocol number the code is about, 0 if none
 	Direction uint8  // 0 global, 1 at the peer, 2 at the sender
 	Message   string

@@ -32,6 +32,9 @@ const (
 	EAP        Protocol = 0xc227 // RFC 3748
 )
 
+// FirstControl is where the numbers of user packets end: from it on packets belong to control protocols (RFC 1661 section 2).
+const FirstControl Protocol = 0x8000
+
 // String is the name the RFC uses, or the number in hexadecimal.
 func (p Protocol) String() string {
 	switch p {

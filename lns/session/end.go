@@ -5,6 +5,7 @@ import (
 
 	"lnsgate/lns/l2tp"
 	"lnsgate/lns/negotiate"
+	"lnsgate/lns/ppp"
 	"lnsgate/lns/trace"
 	"lnsgate/pool"
 )
@@ -70,7 +71,7 @@ func (s *Session) end(out *Out) {
 	s.early, s.awaiting = nil, false
 	out.Suspend, out.Open, out.Ask, out.Address = true, nil, nil, nil
 	s.giveBack(out)
-	out.End = &End{Verdict: s.verdict, Result: s.result}
+	out.End = &End{Verdict: s.verdict, Result: s.result, Cause: disconnectCause(s.verdict.Cause)}
 }
 
 func (s *Session) giveBack(out *Out) {
@@ -89,11 +90,55 @@ func resultFor(c trace.Cause) l2tp.ResultCode {
 		return l2tp.ResultCode{Result: l2tp.CDNCarrierLost}
 	case trace.NoAddress, trace.AddressInUse, trace.AddressFault, trace.TooManySessions:
 		return l2tp.ResultCode{Result: l2tp.CDNError, Error: l2tp.ErrNoResources, Message: c.String()}
-	case trace.NoPool, trace.DataPathFault, trace.InternalFailure:
+	case trace.NoPool, trace.DataPathFault:
 		return l2tp.ResultCode{Result: l2tp.CDNError, Error: l2tp.ErrVendor, Message: c.String()}
 	case trace.SetupTimeout, trace.LinkNoAnswer, trace.IPCPNoAnswer, trace.AuthenticationNoAnswer:
 		return l2tp.ResultCode{Result: l2tp.CDNTimeout, Message: c.String()}
+	case trace.AuthenticationUnavailable, trace.AuthenticationTimeout: // as for a wrong password
+		return l2tp.ResultCode{Result: l2tp.CDNAdministrative, Message: trace.AuthenticationRejected.String()}
 	default:
 		return l2tp.ResultCode{Result: l2tp.CDNAdministrative, Message: c.String()}
+	}
+}
+
+// Directions of a PPP disconnect cause: which end it is about (RFC 3145 section 3.4).
+const (
+	directionGlobal = 0
+	directionPeer   = 1
+	directionLocal  = 2
+)
+
+// disconnectCause tells the LAC what PPP died of (RFC 3145 section 3.2); nil when it was not PPP.
+func disconnectCause(c trace.Cause) *l2tp.PPPDisconnectCause {
+	cause := func(code uint16, p ppp.Protocol, direction uint8) *l2tp.PPPDisconnectCause {
+		return &l2tp.PPPDisconnectCause{Code: code, Protocol: uint16(p), Direction: direction}
+	}
+	switch c {
+	case trace.Kicked, trace.AccountChanged, trace.Shutdown, trace.Displaced, trace.IdleTimeout, trace.SessionTimeout:
+		return cause(1, 0, directionGlobal)
+	case trace.PeerTerminated:
+		return cause(3, 0, directionPeer)
+	case trace.LinkNoAnswer:
+		return cause(5, 0, directionPeer)
+	case trace.LinkLooped:
+		return cause(7, 0, directionGlobal)
+	case trace.EchoLost:
+		return cause(8, 0, directionPeer)
+	case trace.AuthenticationNoAnswer:
+		return cause(13, 0, directionPeer)
+	case trace.AuthenticationRefused:
+		return cause(15, 0, directionPeer)
+	case trace.AuthenticationRejected, trace.AuthenticationUnavailable, trace.AuthenticationTimeout:
+		return cause(16, 0, directionPeer)
+	case trace.IPCPNoAnswer:
+		return cause(17, ppp.IPCP, directionPeer)
+	case trace.IPCPRejected, trace.PeerClosedIPCP:
+		return cause(18, 0, directionPeer)
+	case trace.IPCPNotConverging:
+		return cause(19, ppp.IPCP, directionGlobal)
+	case trace.NoPool:
+		return cause(20, ppp.IPCP, directionLocal)
+	default:
+		return nil
 	}
 }

@@ -14,8 +14,6 @@ import (
 const (
 	maxEarlyFrames = 8
 	maxEarlyOctets = 1500
-	// firstControlProtocol is where the protocol numbers of user data end (RFC 1661 section 2).
-	firstControlProtocol = ppp.Protocol(0x8000)
 )
 
 // Frame takes a PPP frame from the peer: what stands in a data message behind the L2TP header. It says false when the frame is
@@ -39,11 +37,11 @@ func (s *Session) take(f ppp.Frame, now time.Time, out *Out) bool {
 		s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.Receive(f.Packet, now, o) })
 		return true
 	case s.phase == Closing:
-		return false
+		return isAuth(f) && s.takeAuth(f, now, out)
 	case s.phase == Link:
 		s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.Nudge(now, o) }) // the peer is there: our earlier requests were too early
 		return s.keep(f)
-	case f.Protocol == ppp.PAP || f.Protocol == ppp.CHAP:
+	case isAuth(f):
 		return s.takeAuth(f, now, out)
 	case s.phase < Network:
 		return s.keep(f)
@@ -58,6 +56,8 @@ func (s *Session) take(f ppp.Frame, now time.Time, out *Out) bool {
 	}
 }
 
+func isAuth(f ppp.Frame) bool { return f.Protocol == ppp.PAP || f.Protocol == ppp.CHAP }
+
 func (s *Session) takeAuth(f ppp.Frame, now time.Time, out *Out) bool {
 	if s.auth == nil {
 		return false
@@ -69,7 +69,7 @@ func (s *Session) takeAuth(f ppp.Frame, now time.Time, out *Out) bool {
 // keep stores a frame until its phase; a newer one of the same kind takes its place, because an answer to the older would be
 // none. User data is not worth the room.
 func (s *Session) keep(f ppp.Frame) bool {
-	if f.Protocol < firstControlProtocol || len(f.Packet) == 0 || len(f.Packet) > maxEarlyOctets {
+	if f.Protocol < ppp.FirstControl || len(f.Packet) == 0 || len(f.Packet) > maxEarlyOctets {
 		return false
 	}
 	f.Packet = bytes.Clone(f.Packet)

@@ -1,6 +1,8 @@
 package session
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"lnsgate/lns/l2tp"
@@ -13,6 +15,7 @@ func (s *Session) stepLCP(out *Out, now time.Time, act func(*negotiate.Out)) {
 	var o negotiate.Out
 	act(&o)
 	out.Frames = append(out.Frames, o.Frames...)
+	s.identify(o.Identification)
 	for _, c := range o.Changes {
 		s.linkChanged(c, now, out)
 	}
@@ -20,6 +23,21 @@ func (s *Session) stepLCP(out *Out, now time.Time, act func(*negotiate.Out)) {
 		s.protocolRejected(p, now, out)
 	}
 }
+
+// identify keeps what the peer says of itself (RFC 1570 section 2.3), as far as there is room, in printable form.
+func (s *Session) identify(texts []string) {
+	for _, text := range texts {
+		if len(s.identification) < maxIdentifications {
+			s.identification = append(s.identification, strings.Trim(strconv.QuoteToASCII(text[:min(len(text), maxIdentification)]), `"`))
+		}
+	}
+}
+
+// Windows sends three: its version, its host name and a GUID.
+const (
+	maxIdentifications = 3
+	maxIdentification  = 64
+)
 
 func (s *Session) linkChanged(c negotiate.Change, now time.Time, out *Out) {
 	switch c {
@@ -71,7 +89,7 @@ func linkVerdict(r negotiate.Reason, peerText string) trace.Verdict {
 		negotiate.AuthenticationRefused: trace.AuthenticationRefused,
 		negotiate.EchoTimeout:           trace.EchoLost,
 	}
-	return trace.Verdict{Cause: causes[r], Detail: peerText}
+	return trace.Verdict{Cause: causes[r], Detail: trace.TerminateText(peerText)}
 }
 
 // adopt uses what a LAC has negotiated with the peer, where the policy allows it and it can be used.

@@ -25,13 +25,14 @@ func (s *Session) authenticate(now time.Time, out *Out) {
 }
 
 func (s *Session) authConfig() authenticate.Config {
+	s.challengeID++ // an answer to an earlier challenge must not pass for one to this
 	challenge := make([]byte, 16)
 	s.fill(challenge)
 	return authenticate.Config{
 		Protocol:   s.method,
 		LocalName:  s.policy.LocalName,
 		Challenge:  challenge,
-		Identifier: uint8(s.random32() >> 8),
+		Identifier: s.challengeID,
 	}
 }
 
@@ -89,12 +90,15 @@ func (s *Session) await() uint32 {
 
 // arrived says whether an answer is the one that is awaited.
 func (s *Session) arrived(generation uint32) bool {
-	if !s.awaiting || generation != s.generation {
+	if !s.Awaits(generation) {
 		return false
 	}
 	s.awaiting = false
 	return true
 }
+
+// Awaits says whether the answer to the question of this generation is still wanted.
+func (s *Session) Awaits(generation uint32) bool { return s.awaiting && generation == s.generation }
 
 // Authenticated takes the answer to an Ask. A stale one changes nothing.
 func (s *Session) Authenticated(generation uint32, d aaa.Decision, err error, now time.Time, out *Out) {
@@ -128,7 +132,9 @@ func (s *Session) reject(err error, now time.Time, out *Out) {
 	s.conclude(loginVerdict(err))
 	s.phase = Closing // the peer's own reaction must not overwrite the verdict
 	s.stepAuth(out, now, func(o *authenticate.Out) { s.auth.Resolve(authenticate.Result{}, now, o) })
+	auth := s.auth
 	s.closeLink(now, out)
+	s.auth = auth // the no may be lost, and the peer ask again
 }
 
 func loginVerdict(err error) trace.Verdict {

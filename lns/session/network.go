@@ -121,7 +121,7 @@ func networkVerdict(r negotiate.Reason, peerText string) trace.Verdict {
 		negotiate.NotConverging:     trace.IPCPNotConverging,
 		negotiate.MandatoryRejected: trace.IPCPRejected,
 	}
-	return trace.Verdict{Cause: causes[r], Detail: peerText}
+	return trace.Verdict{Cause: causes[r], Detail: trace.TerminateText(peerText)}
 }
 
 // protocolRejected follows the peer's Protocol-Reject: without IPCP a session is of no use.

@@ -40,6 +40,7 @@ type Opened struct {
 type End struct {
 	Verdict trace.Verdict
 	Result  l2tp.ResultCode
+	Cause   *l2tp.PPPDisconnectCause // what PPP died of (RFC 3145); nil: not PPP's doing
 	// PeerKnows says that the call or its tunnel is already gone: nothing is to be sent.
 	PeerKnows bool
 }

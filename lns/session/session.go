@@ -27,7 +27,9 @@ type Session struct {
 	auth *authenticate.Authenticator
 	ipcp *negotiate.IPCP
 
-	early []ppp.Frame // frames that came before their phase
+	early          []ppp.Frame // frames that came before their phase
+	identification []string    // what the peer said of itself
+	challengeID    uint8       // of the last challenge
 
 	generation uint32 // of the answer that is awaited
 	awaiting   bool
@@ -60,6 +62,9 @@ func (s *Session) Name() string { return s.name }
 // Method returns the method by which the peer showed who it is.
 func (s *Session) Method() aaa.Method { return s.method }
 
+// Identification returns what the peer said of itself in LCP, printable.
+func (s *Session) Identification() []string { return s.identification }
+
 // Decision returns what the check said; zero before it did.
 func (s *Session) Decision() aaa.Decision { return s.decision }
 
@@ -87,6 +92,7 @@ func (s *Session) Link() negotiate.LCPResult {
 func (s *Session) Start(call l2tp.ICCN, now time.Time, out *Out) {
 	s.phase = Link
 	s.setupBy = deadlineAfter(now, s.policy.SetupTimeout)
+	s.challengeID = uint8(s.random32() >> 8)
 	s.lcp = negotiate.NewLCP(negotiate.LCPConfig{
 		MRU:            s.policy.MRU,
 		Magic:          s.random32(),

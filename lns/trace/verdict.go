@@ -42,14 +42,13 @@ const (
 	IPCPRejected      // the peer does not speak IPCP
 
 	// Data path and life.
-	DataPathFault   // the data path refused the session
-	IdleTimeout     // no user traffic for the idle timeout
-	SessionTimeout  // the longest life of a session is over
-	Kicked          // an administrator ended the session
-	AccountChanged  // the account was deleted, disabled or changed
-	Displaced       // the same account logged in again and needs its address
-	Shutdown        // lnsgate is stopping
-	InternalFailure // a fault of lnsgate itself
+	DataPathFault  // the data path refused the session
+	IdleTimeout    // no user traffic for the idle timeout
+	SessionTimeout // the longest life of a session is over
+	Kicked         // an administrator ended the session
+	AccountChanged // the account was deleted, disabled or changed
+	Displaced      // the same account logged in again and needs its address
+	Shutdown       // lnsgate is stopping
 	causeCount
 )
 
@@ -88,7 +87,6 @@ var sentences = [causeCount]string{
 	AccountChanged:            "the account was deleted, disabled or changed",
 	Displaced:                 "a newer login of the same account took its place",
 	Shutdown:                  "lnsgate is stopping",
-	InternalFailure:           "an internal fault of lnsgate",
 }
 
 // String returns the cause as a sentence without a full stop.

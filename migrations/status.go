@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strconv"
@@ -149,3 +150,6 @@ func known() (Status, error) {
 
 // nameOf is the name of a migration by its file.
 func nameOf(file string) string { return strings.TrimSuffix(path.Base(file), ".sql") }
+
+// Files are the migrations as they are embedded, one file each.
+func Files() fs.FS { return files }

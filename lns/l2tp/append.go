@@ -2,7 +2,7 @@ package l2tp
 
 // AppendOptions says how to write a control message.
 type AppendOptions struct {
-	Secret       []byte // shared secret
+	Secret       Secret // shared secret
 	Hide         bool   // hide every AVP that may be hidden; needs Secret and RandomVector
 	RandomVector []byte // fresh random octets, 16 advised
 }

@@ -49,14 +49,14 @@ const (
 )
 
 // ProxyAuth is what the caller told the LAC when the LAC asked who is there (RFC 2661 section 4.4.5). The response of
-// PAP is the password in clear: treat it as a secret.
+// PAP is the password in clear.
 type ProxyAuth struct {
 	Present   bool   // the LAC sent a Proxy Authen Type; the other fields count only then
 	Type      uint16 // ProxyAuthText ... ProxyAuthMSCHAPv1
 	Name      string
 	Challenge []byte
 	ID        uint8
-	Response  []byte
+	Response  Secret
 }
 
 func (m *ICRQ) set(a Attribute, v []byte) bool {

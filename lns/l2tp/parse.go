@@ -41,7 +41,7 @@ func (e *MessageError) Error() string {
 
 // ParseOptions says how to read a control message.
 type ParseOptions struct {
-	Secret                   []byte // shared secret for hidden AVPs; nil: none configured
+	Secret                   Secret // shared secret for hidden AVPs; nil: none configured
 	TolerateUnknownMandatory bool   // skip unknown AVPs even if their M bit is set
 }
 

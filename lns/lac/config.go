@@ -21,7 +21,7 @@ type Config struct {
 	// Tunnel is the id that we choose. It must not be zero, and must be unique on the socket.
 	Tunnel l2tp.TunnelID
 	// Secret is the shared tunnel secret (RFC 2661 section 5.1.1). With one set, the server must know it too.
-	Secret []byte
+	Secret l2tp.Secret
 	// HideAVPs hides what may be hidden (RFC 2661 section 4.3). It needs a secret.
 	HideAVPs bool
 	// HelloInterval is how long the server may be silent before we ask whether it is there; zero never asks.

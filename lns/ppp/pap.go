@@ -18,11 +18,9 @@ var papNames = [...]string{
 //	+-----------+-------------+-------------+--------------+
 //	| ID length | peer id ... | pass length | password ... |
 //	+-----------+-------------+-------------+--------------+
-//
-// Password is a secret in clear; do not log it.
 type PAPRequest struct {
 	Name     []byte
-	Password []byte
+	Password Secret
 }
 
 // ParsePAPRequest reads Packet.Data of an Authenticate-Request. Octets behind

@@ -99,7 +99,7 @@ func (s *Server) evictPending() bool {
 func (t *tunnel) freeID() l2tp.SessionID {
 	for {
 		t.lastID++
-		if t.lastID == 0 {
+		if t.lastID == 0 || t.lastID == control.RefusalSession {
 			continue
 		}
 		if _, taken := t.calls[t.lastID]; !taken {

@@ -183,8 +183,8 @@ func (o *dialOptions) checkCombinations() error {
 		return errors.New("only one secret can come from standard input")
 	case o.sockets < 1 || o.sockets > 64:
 		return fmt.Errorf("--sockets %d: use 1 to 64", o.sockets)
-	case o.perTunnel < 1 || o.perTunnel > 65535:
-		return fmt.Errorf("--sessions-per-tunnel %d: use 1 to 65535", o.perTunnel)
+	case o.perTunnel < 1 || o.perTunnel > 65534:
+		return fmt.Errorf("--sessions-per-tunnel %d: use 1 to 65534", o.perTunnel)
 	case o.rate < 0:
 		return fmt.Errorf("--rate %g: it cannot be negative", o.rate)
 	default:

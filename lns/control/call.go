@@ -35,6 +35,10 @@ func (s CallState) String() string {
 	return "established"
 }
 
+// RefusalSession is the id of ours in a CDN about a call that never got one (RFC 2661 section 6.12 asks for an id that is
+// not 0). No call may have it.
+const RefusalSession l2tp.SessionID = 0xffff
+
 // call is one call. Once it is established only the ids remain.
 type call struct {
 	local, peer l2tp.SessionID // 0: not known yet
@@ -105,12 +109,7 @@ func (s *calls) oldest() *call {
 	return nil
 }
 
-// unused is a local id that no call has, for a CDN about a call that never got one.
-func (s *calls) unused() l2tp.SessionID {
-	for id := ^l2tp.SessionID(0); id > 0; id-- {
-		if s.byLocal[id] == nil {
-			return id
-		}
-	}
-	return 0
+// free says whether a call may get this id.
+func (s *calls) free(local l2tp.SessionID) bool {
+	return local != 0 && local != RefusalSession && s.byLocal[local] == nil
 }

@@ -137,12 +137,20 @@ func TestRFC2661Section7_4_2_LNSIncomingCallEveryStateAndEvent(t *testing.T) {
 		"ICRQ, unreadable": {func(s *script) {
 			s.raw(0, append(l2tp.Append(nil, l2tp.ICRQ{AssignedSession: 4}, l2tp.AppendOptions{}), 0x80, 6, 0, 0, 0, 99))
 		}, []callCell{{"CDN", "", 0}, {"CDN", "", 1}, {"CDN", "", 1}, {"CDN", "", 1}}},
+		"ICRQ, unreadable, with the id of the call": {func(s *script) { s.raw(0, with(l2tp.ICRQ{AssignedSession: 3})) }, []callCell{
+			{"CDN", "", 0}, {"CDN", "CallDown", 0}, {"CDN", "CallDown", 0}, {"CDN", "CallDown", 0}}},
+		"OCRQ with the id of the call": {ofCall(0, l2tp.OCRQ{AssignedSession: 3}), []callCell{
+			{"CDN", "", 0}, {"CDN", "CallDown", 0}, {"CDN", "CallDown", 0}, {"CDN", "CallDown", 0}}},
+		"OCRQ, unreadable, with the id of the call": {func(s *script) { s.raw(0, with(l2tp.OCRQ{AssignedSession: 3})) }, []callCell{
+			{"CDN", "", 0}, {"CDN", "CallDown", 0}, {"CDN", "CallDown", 0}, {"CDN", "CallDown", 0}}},
+		"OCRP with the id of the call": {ofCall(0, l2tp.OCRP{AssignedSession: 3}), []callCell{
+			{"CDN", "", 0}, {"CDN", "CallDown", 0}, {"CDN", "CallDown", 0}, {"CDN", "CallDown", 0}}},
 		"accept": {accept, []callCell{
 			{"", "", 0}, {"ICRP", "", 1}, {"", "", 1}, {"", "", 1}}},
 		"refuse": {refuse, []callCell{
 			{"", "", 0}, {"CDN", "", 0}, {"", "", 1}, {"", "", 1}}},
 		"ICRP": {ofCall(1, l2tp.ICRP{AssignedSession: 3}), []callCell{
-			{"CDN", "", 0}, {"CDN", "", 1}, {"CDN", "CallDown", 0}, {"CDN", "CallDown", 0}}},
+			{"CDN", "", 0}, {"CDN", "CallDown", 0}, {"CDN", "CallDown", 0}, {"CDN", "CallDown", 0}}},
 		"ICCN, acceptable": {ofCall(1, l2tp.ICCN{}), []callCell{
 			{"ZLB", "", 0}, {"ZLB", "", 1}, {"ZLB", "CallUp", 1}, {"CDN", "CallDown", 0}}},
 		"ICCN, not acceptable": {broken, []callCell{

@@ -33,7 +33,7 @@ type Config struct {
 	Firmware              uint16        // 0: not sent
 	LocalTunnel           l2tp.TunnelID // the id we chose; must not be 0
 	ReceiveWindow         uint16        // control messages the peer may send unacknowledged; default 16
-	Secret                []byte        // shared secret of tunnel authentication and hidden AVPs; nil: none
+	Secret                l2tp.Secret   // shared secret of tunnel authentication and hidden AVPs; nil: none
 	RequireAuthentication bool          // challenge the peer
 	HideAVPs              bool          // hide what may be hidden; needs Secret
 	SingleTunnel          bool          // Dial sends a Tie Breaker: only one tunnel between the two of us
@@ -43,7 +43,7 @@ type Config struct {
 	MaxTransmissions      int           // sendings of one message before the tunnel is lost; default 6
 	SetupTimeout          time.Duration // for the tunnel and for each call; default 30 s
 	LingerAfterStop       time.Duration // how long to acknowledge after a StopCCN; default one full resend cycle
-	MaxSessions           int           // calls at a time; default 65535
+	MaxSessions           int           // calls at a time; default and most: 65534
 
 	// TolerateUnknownMandatory accepts messages with unknown AVPs whose M bit is set.
 	TolerateUnknownMandatory bool
@@ -59,7 +59,7 @@ const (
 	DefaultRetransmitCap    = 8 * time.Second
 	DefaultMaxTransmissions = 6
 	DefaultSetupTimeout     = 30 * time.Second
-	DefaultMaxSessions      = 65535
+	DefaultMaxSessions      = 65534 // every session id but 0 and RefusalSession
 )
 
 // withDefaults fills in what is zero.
@@ -70,7 +70,7 @@ func (c Config) withDefaults() Config {
 	c.MaxTransmissions = cmp.Or(c.MaxTransmissions, DefaultMaxTransmissions)
 	c.SetupTimeout = cmp.Or(c.SetupTimeout, DefaultSetupTimeout)
 	c.LingerAfterStop = cmp.Or(c.LingerAfterStop, c.resendCycle())
-	c.MaxSessions = cmp.Or(c.MaxSessions, DefaultMaxSessions)
+	c.MaxSessions = min(cmp.Or(c.MaxSessions, DefaultMaxSessions), DefaultMaxSessions)
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}

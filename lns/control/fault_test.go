@@ -231,12 +231,29 @@ func TestRFC2661Section7_5_OutgoingCallsAreRefused(t *testing.T) {
 	}
 }
 
+// One id of ours is kept for refusals: a full tunnel still has one that is neither 0 nor that of a call.
+func TestAFullTunnelRefusesUnderAnIDOfItsOwn(t *testing.T) {
+	s := tunnelIn(t, StateEstablished, Config{MaxSessions: 65535})
+	for id := l2tp.SessionID(1); id != RefusalSession; id++ {
+		s.tun.calls.add(&call{local: id, peer: id, state: CallEstablished})
+	}
+	s.say(0, l2tp.ICRQ{AssignedSession: 65535})
+	if cdn := s.sent[0].(l2tp.CDN); cdn.Result.Result != l2tp.CDNNoFacilitiesNow || cdn.AssignedSession != RefusalSession {
+		t.Errorf("%+v", cdn)
+	}
+	if s.tun.Sessions() != DefaultMaxSessions {
+		t.Errorf("%d calls", s.tun.Sessions())
+	}
+}
+
 func TestLimitsOfCalls(t *testing.T) {
 	s := tunnelIn(t, StateEstablished, Config{MaxSessions: 1})
 	s.say(0, l2tp.ICRQ{AssignedSession: 3})
-	s.do(func(now time.Time, out *Out) { s.err = s.tun.AcceptCall(0, 3, now, out) })
-	if s.err != ErrSessionID {
-		t.Error(s.err)
+	for _, id := range []l2tp.SessionID{0, RefusalSession} {
+		s.do(func(now time.Time, out *Out) { s.err = s.tun.AcceptCall(id, 3, now, out) })
+		if s.err != ErrSessionID {
+			t.Error(id, s.err)
+		}
 	}
 	s.do(func(now time.Time, out *Out) { s.err = s.tun.AcceptCall(1, 4, now, out) })
 	if s.err != ErrUnknownSession {
@@ -256,7 +273,7 @@ func TestLimitsOfCalls(t *testing.T) {
 	for _, c := range []struct {
 		id   l2tp.SessionID
 		want error
-	}{{0, ErrSessionID}, {1, nil}, {1, ErrSessionID}, {2, nil}, {3, ErrTooManySessions}} {
+	}{{0, ErrSessionID}, {RefusalSession, ErrSessionID}, {1, nil}, {1, ErrSessionID}, {2, nil}, {3, ErrTooManySessions}} {
 		s.do(func(now time.Time, out *Out) { s.err = s.tun.PlaceCall(c.id, l2tp.ICRQ{}, l2tp.ICCN{}, now, out) })
 		if s.err != c.want {
 			t.Errorf("call %d: %v", c.id, s.err)

@@ -13,7 +13,7 @@ func (t *Tunnel) PlaceCall(local l2tp.SessionID, c l2tp.ICRQ, iccn l2tp.ICCN, no
 	switch {
 	case t.state == StateClosing || t.state == StateFinished:
 		return ErrClosing
-	case local == 0 || t.calls.byLocal[local] != nil:
+	case !t.calls.free(local):
 		return ErrSessionID
 	case t.calls.count >= t.cfg.MaxSessions:
 		return ErrTooManySessions
@@ -45,7 +45,7 @@ func (t *Tunnel) AcceptCall(local, peer l2tp.SessionID, now time.Time, out *Out)
 	if c == nil || c.state != CallOffered {
 		return ErrUnknownSession
 	}
-	if local == 0 || t.calls.byLocal[local] != nil {
+	if !t.calls.free(local) {
 		return ErrSessionID
 	}
 	t.calls.name(c, local, peer)
@@ -62,7 +62,7 @@ func (t *Tunnel) RefuseCall(peer l2tp.SessionID, r l2tp.ResultCode, now time.Tim
 		return
 	}
 	t.calls.remove(c)
-	t.disconnect(0, peer, r, now, out)
+	t.disconnect(peer, r, now, out)
 	t.settle(now, out)
 }
 
@@ -93,15 +93,24 @@ func (t *Tunnel) idFor(c *call) l2tp.SessionID {
 	if c.local != 0 {
 		return c.local
 	}
-	return t.calls.unused()
+	return RefusalSession
 }
 
-// disconnect refuses a call that we have not taken on. The CDN must name an id of ours, so it gets one that is free.
-func (t *Tunnel) disconnect(local, peer l2tp.SessionID, r l2tp.ResultCode, now time.Time, out *Out) {
-	if local == 0 {
-		local = t.calls.unused()
+// mostEarly is how many messages may wait before a refusal of a call is no longer sent, as long as the tunnel is not
+// established: the peer has not proved yet that it is there, and must not make us queue without end.
+const mostEarly = 4
+
+// disconnect refuses a call that we have not taken on. The peer may name it by an id that a call of ours already has: it
+// will end that one when it reads the CDN, so we do too.
+func (t *Tunnel) disconnect(peer l2tp.SessionID, r l2tp.ResultCode, now time.Time, out *Out) {
+	if c := t.calls.byPeer[peer]; c != nil {
+		t.hangUp(c, r, nil, now, out)
+		return
 	}
-	t.say(peer, l2tp.CDN{AssignedSession: local, Result: r}, now, out)
+	if t.state != StateEstablished && t.channel.Waiting() >= mostEarly {
+		return
+	}
+	t.say(peer, l2tp.CDN{AssignedSession: RefusalSession, Result: r}, now, out)
 }
 
 // giveUp ends a call that was not established in time.
@@ -168,11 +177,11 @@ func (t *Tunnel) find(h l2tp.Header, m l2tp.Message) *call {
 func (t *Tunnel) offer(m l2tp.ICRQ, now time.Time, out *Out) error {
 	switch {
 	case t.cfg.Role == LAC:
-		t.disconnect(0, m.AssignedSession, l2tp.ResultCode{Result: l2tp.CDNNoFacilities,
+		t.disconnect(m.AssignedSession, l2tp.ResultCode{Result: l2tp.CDNNoFacilities,
 			Message: "this end is a LAC and takes no incoming calls"}, now, out)
 		return nil
 	case t.calls.count >= t.cfg.MaxSessions:
-		t.disconnect(0, m.AssignedSession, l2tp.ResultCode{Result: l2tp.CDNNoFacilitiesNow,
+		t.disconnect(m.AssignedSession, l2tp.ResultCode{Result: l2tp.CDNNoFacilitiesNow,
 			Message: "this tunnel already has " + strconv.Itoa(t.calls.count) + " calls, the most it may have"}, now, out)
 		return nil
 	}
@@ -229,21 +238,18 @@ func (t *Tunnel) improperCall(c *call, m l2tp.Message, now time.Time, out *Out) 
 func (t *Tunnel) strangeCall(m l2tp.Message, now time.Time, out *Out) error {
 	switch m := m.(type) {
 	case l2tp.OCRQ:
-		t.disconnect(0, m.AssignedSession, l2tp.ResultCode{Result: l2tp.CDNNoFacilities,
+		t.disconnect(m.AssignedSession, l2tp.ResultCode{Result: l2tp.CDNNoFacilities,
 			Message: "outgoing calls are not supported here"}, now, out)
 		return nil
 	case l2tp.OCRP:
-		t.disconnect(0, m.AssignedSession, invalidSession("no such call"), now, out)
+		t.disconnect(m.AssignedSession, invalidSession("no such call"), now, out)
 	case l2tp.ICRP:
 		if t.cfg.Role == LNS {
-			t.disconnect(0, m.AssignedSession, invalidSession("no such call"), now, out)
+			t.disconnect(m.AssignedSession, invalidSession("no such call"), now, out)
 		}
 	}
 	return ErrUnknownSession
 }
-
-// mostEarly is how many answers to calls that come too early may wait: the peer has not proved yet that it is there.
-const mostEarly = 4
 
 // callTooEarly: a message of a call before the tunnel is established.
 func (t *Tunnel) callTooEarly(m l2tp.Message, now time.Time, out *Out) error {
@@ -251,16 +257,13 @@ func (t *Tunnel) callTooEarly(m l2tp.Message, now time.Time, out *Out) error {
 		t.finish(out)
 		return ErrUnexpected
 	}
-	if t.channel.Waiting() >= mostEarly {
-		return ErrQueueFull
-	}
 	early := l2tp.ResultCode{Result: l2tp.CDNError, Error: l2tp.ErrNoControlConnection,
 		Message: "the tunnel is not established yet"}
 	switch m := m.(type) {
 	case l2tp.ICRQ:
-		t.disconnect(0, m.AssignedSession, early, now, out)
+		t.disconnect(m.AssignedSession, early, now, out)
 	case l2tp.OCRQ:
-		t.disconnect(0, m.AssignedSession, early, now, out)
+		t.disconnect(m.AssignedSession, early, now, out)
 	}
 	return ErrUnexpected
 }
@@ -279,7 +282,7 @@ func (t *Tunnel) faultOfCall(h l2tp.Header, e *l2tp.MessageError, now time.Time,
 		return
 	}
 	if (e.Type == l2tp.TypeICRQ || e.Type == l2tp.TypeOCRQ) && e.PeerSession != 0 {
-		t.disconnect(0, e.PeerSession, e.Result, now, out)
+		t.disconnect(e.PeerSession, e.Result, now, out)
 	}
 }
 

@@ -1,9 +1,9 @@
 package control
 
 import (
+	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"lnsgate/lns/l2tp"
 )
@@ -80,28 +80,43 @@ func TestSaid(t *testing.T) {
 	}
 }
 
-func TestProbe(t *testing.T) {
-	s := tunnelIn(t, StateEstablished, Config{})
-	probe := func() { s.do(func(now time.Time, out *Out) { s.tun.Probe(now, out) }) }
-	probe()
-	probe()
-	s.want("HELLO", "", StateEstablished)
-	s = tunnelIn(t, StateWaitCtlConn, Config{})
-	probe()
-	s.want("", "", StateWaitCtlConn)
+// A peer that has not proved to be there cannot make us queue answers without end, whether it offers calls that can be
+// read or broken ones.
+func TestEarlyCallsAreBounded(t *testing.T) {
+	for name, body := range map[string]func(l2tp.SessionID) []byte{
+		"ICRQ": func(id l2tp.SessionID) []byte {
+			return l2tp.Append(nil, l2tp.ICRQ{AssignedSession: id}, l2tp.AppendOptions{})
+		},
+		"OCRQ": func(id l2tp.SessionID) []byte {
+			return l2tp.Append(nil, l2tp.OCRQ{AssignedSession: id}, l2tp.AppendOptions{})
+		},
+		"broken ICRQ": func(id l2tp.SessionID) []byte { return with(l2tp.ICRQ{AssignedSession: id}) },
+		"broken OCRQ": func(id l2tp.SessionID) []byte { return with(l2tp.OCRQ{AssignedSession: id}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, Config{})
+			s.say(0, goodSCCRQ)
+			for i := range l2tp.SessionID(50) {
+				s.nr = 0 // nothing is ever acknowledged
+				s.raw(0, body(i+1))
+			}
+			if n := s.tun.channel.Waiting(); n != mostEarly {
+				t.Errorf("%d messages wait, want %d", n, mostEarly)
+			}
+		})
+	}
 }
 
-// A peer that has not proved to be there cannot make us queue answers without end.
-func TestEarlyCallsAreBounded(t *testing.T) {
-	s := newScript(t, Config{})
-	s.say(0, goodSCCRQ)
-	s.nr = 0 // nothing is ever acknowledged
-	for i := range l2tp.SessionID(50) {
-		s.say(0, l2tp.ICRQ{AssignedSession: i + 1})
-		s.nr = 0
-	}
-	if n := s.tun.channel.Waiting(); n > mostEarly {
-		t.Errorf("%d messages wait", n)
+// A dump of a tunnel or of its configuration shows no secret.
+func TestDumpShowsNoTunnelSecret(t *testing.T) {
+	cfg := Config{HostName: "us", LocalTunnel: 22, Secret: []byte("hunter2")}
+	for _, verb := range []string{"%v", "%+v", "%#v"} {
+		for _, v := range []any{cfg, &cfg, New(cfg), *New(cfg)} {
+			text := fmt.Sprintf(verb, v)
+			if strings.Contains(text, "hunter2") || strings.Contains(text, "104 117 110") || strings.Contains(text, "0x68, 0x75") {
+				t.Errorf("%s of %T shows it: %s", verb, v, text)
+			}
+		}
 	}
 }
 

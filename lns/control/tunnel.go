@@ -23,7 +23,7 @@ var (
 
 // Faults of the calls that the owner asks for.
 var (
-	ErrSessionID       = errors.New("control: session id is 0 or in use")
+	ErrSessionID       = errors.New("control: session id is 0, 65535 or in use")
 	ErrTooManySessions = errors.New("control: the tunnel has as many calls as it may have")
 )
 
@@ -32,7 +32,7 @@ const ackDelay = 20 * time.Millisecond
 
 // Tunnel is one control connection and its calls. One goroutine owns it.
 type Tunnel struct {
-	cfg       Config
+	cfg       *Config // a pointer, so that no dump of a tunnel prints the secret
 	state     State
 	peer      PeerInfo
 	channel   Channel
@@ -49,7 +49,7 @@ type Tunnel struct {
 // New makes a tunnel in state idle. Dial or the first Receive sets it going.
 func New(cfg Config) *Tunnel {
 	cfg = cfg.withDefaults()
-	return &Tunnel{cfg: cfg, channel: NewChannel(ChannelConfig{
+	return &Tunnel{cfg: &cfg, channel: NewChannel(ChannelConfig{
 		ReceiveWindow:    cfg.ReceiveWindow,
 		RetransmitFirst:  cfg.RetransmitFirst,
 		RetransmitCap:    cfg.RetransmitCap,
@@ -187,14 +187,6 @@ func (t *Tunnel) helloAt() time.Time {
 		return time.Time{}
 	}
 	return t.heard.Add(t.cfg.HelloInterval)
-}
-
-// Probe asks the peer for a sign of life now, with a HELLO, unless something unacknowledged asks already. A caller does
-// so before it believes that the peer has moved to another address.
-func (t *Tunnel) Probe(now time.Time, out *Out) {
-	if t.state == StateEstablished && t.channel.Idle() {
-		t.say(0, l2tp.Hello{}, now, out)
-	}
 }
 
 // expire: set-up took too long, or the linger is over.

@@ -78,13 +78,6 @@ func (l *LCP) Open(now time.Time, out *Out) { l.m.command(l, EventOpen, now, out
 // confirmed or has stayed silent.
 func (l *LCP) Close(now time.Time, out *Out) { l.m.command(l, EventClose, now, out) }
 
-// CloseWith is Close with a word to the peer, the data of the
-// Terminate-Request.
-func (l *LCP) CloseWith(text string, now time.Time, out *Out) {
-	l.m.text = text[:min(len(text), maxText)]
-	l.Close(now, out)
-}
-
 // Receive takes an LCP packet of the peer. What breaks the RFC is dropped.
 func (l *LCP) Receive(packet []byte, now time.Time, out *Out) {
 	l.Alive(now)
@@ -154,15 +147,4 @@ func (l *LCP) RejectProtocol(p ppp.Protocol, packet []byte, _ time.Time, out *Ou
 	packet = packet[:min(len(packet), l.limit()-ppp.HeaderSize-2)]
 	data := append([]byte{byte(p >> 8), byte(p)}, packet...)
 	l.m.send(l, ppp.Packet{Code: ppp.ProtocolReject, Identifier: l.m.nextID(), Data: data}, out)
-}
-
-// Identify sends an Identification (RFC 1570 section 2.1), text cut to what the
-// peer can receive. It asks for no answer.
-func (l *LCP) Identify(text string, out *Out) {
-	if l.m.state == Initial || l.m.state == Starting {
-		return
-	}
-	text = text[:min(len(text), l.limit()-ppp.HeaderSize-magicSize)]
-	data := append(l.magicField(), text...)
-	l.m.send(l, ppp.Packet{Code: ppp.Identification, Identifier: l.m.nextID(), Data: data}, out)
 }

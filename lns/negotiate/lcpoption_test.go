@@ -127,6 +127,27 @@ func TestRFC1661Section6_1_MRUs(t *testing.T) {
 	}
 }
 
+// A Nak may lower our MRU, but never lift it above the setting.
+func TestRFC1661Section6_1_NakOfOurMRU(t *testing.T) {
+	for _, c := range []struct{ ours, proposed, want uint16 }{
+		{1460, 1400, 1400},
+		{1460, 128, 128},
+		{1460, 127, 1460},
+		{1460, 1461, 1460},
+		{1460, 1500, 1460},
+		{1460, 0xffff, 1460},
+		{1500, 1400, 1500}, // 1500 is the default and is not in our request
+	} {
+		l := NewLCP(LCPConfig{MRU: c.ours, Magic: 1})
+		request := opening(t, l)
+		var out Out
+		l.Receive(packet(ppp.ConfigureNak, request.Identifier, ppp.AppendMRU(nil, c.proposed)...), start, &out)
+		if got := l.Result().LocalMRU; got != c.want {
+			t.Errorf("ours %d, proposed %d: %d, want %d", c.ours, c.proposed, got, c.want)
+		}
+	}
+}
+
 // authOption is the Authentication-Protocol option of a.
 func authOption(a AuthProtocol) []byte { return a.appendOption(nil) }
 

@@ -66,13 +66,14 @@ func (l *LCP) appendRequest(b []byte) []byte {
 }
 
 // naked changes our request as the peer proposes. What it proposes beyond our
-// request is not taken up.
+// request is not taken up, nor an MRU above our setting: larger packets would
+// come in fragments.
 func (l *LCP) naked(list ppp.Options, now time.Time) (Reason, bool) {
 	looped, refusedAuth := false, false
 	for o := range list.All() {
 		switch o.Type {
 		case ppp.LCPMRU:
-			if mru, ok := o.MRU(); ok && l.ours.mru != 0 && mru >= ppp.MinimumMRU && mru <= ppp.DefaultMRU {
+			if mru, ok := o.MRU(); ok && l.ours.mru != 0 && mru >= ppp.MinimumMRU && mru <= l.cfg.MRU {
 				l.ours.mru = mru
 			}
 		case ppp.LCPAuthentication:

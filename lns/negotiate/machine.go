@@ -14,7 +14,6 @@ type machine struct {
 	ackedAt  time.Time // when the peer's request was acknowledged first
 	ackedSum uint64    // what it was, see repeated
 	peerText string    // data of the peer's Terminate-Request
-	text     string    // data of ours
 
 	state     State
 	reason    Reason
@@ -91,7 +90,7 @@ func (m *machine) perform(p policy, do action, s stimulus, now time.Time, out *O
 		m.sendRequest(p, now, out)
 	}
 	if do&str != 0 {
-		m.send(p, ppp.Packet{Code: ppp.TerminateRequest, Identifier: m.requestID, Data: []byte(m.text)}, out)
+		m.send(p, ppp.Packet{Code: ppp.TerminateRequest, Identifier: m.requestID}, out)
 		m.arm(p, now)
 	}
 	m.respond(p, do, s, now, out)

@@ -143,20 +143,6 @@ func TestQ28_Identification(t *testing.T) {
 	}
 }
 
-func TestRFC1570Section2_1_IdentificationSent(t *testing.T) {
-	l := serverLCP()
-	openedLCP(t, l, 1, 4, 0, 128)
-	var out Out
-	l.Identify("lnsgate", &out)
-	if got := last(t, &out); got.Code != ppp.Identification || string(got.Data[4:]) != "lnsgate" || got.Data[0] != 0x11 {
-		t.Errorf("%v % x", got.Code, got.Data)
-	}
-	l.Identify(string(make([]byte, 1000)), &out)
-	if n := len(out.Frames[1].Packet); n != 128 {
-		t.Errorf("%d octets", n)
-	}
-}
-
 // TestQ29_OneCounterForAllProtocols: the peer's identifiers jump and repeat.
 func TestQ29_OneCounterForAllProtocols(t *testing.T) {
 	l, i := serverLCP(), serverIPCP()

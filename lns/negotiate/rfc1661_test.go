@@ -96,12 +96,12 @@ func TestRFC1661Section4_6_MaxTerminate(t *testing.T) {
 	l := serverLCP()
 	openedLCP(t, l)
 	var out Out
-	l.CloseWith("good night", start, &out)
+	l.Close(start, &out)
 	if l.State() != Closing || l.Reason() != ClosedByUs || !slices.Equal(out.Changes, []Change{LayerDown}) {
 		t.Fatalf("%v %v %v", l.State(), l.Reason(), out.Changes)
 	}
 	first := last(t, &out)
-	if first.Code != ppp.TerminateRequest || string(first.Data) != "good night" {
+	if first.Code != ppp.TerminateRequest || len(first.Data) != 0 {
 		t.Errorf("sent %v %q", first.Code, first.Data)
 	}
 	tick(t, l, &out)

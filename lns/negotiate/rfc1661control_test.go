@@ -210,7 +210,6 @@ func TestPacketsOutsideTheirTime(t *testing.T) {
 		for code := ppp.Code(0); code < 20; code++ {
 			l.Receive(packet(code, 1, 5, 6, 1, 2, 3, 4), start, &out)
 		}
-		l.Identify("x", &out)
 		l.RejectProtocol(ppp.CCP, nil, start, &out)
 		l.Nudge(start, &out)
 		l.Advance(start.AddDate(1, 0, 0), &out)

@@ -38,7 +38,7 @@ const (
 type Credential struct {
 	kind  kind
 	held  *material // nil for the dummy
-	fault error     // why the clear password cannot be used
+	fault error     // why the password cannot be used
 }
 
 // material is what must never be printed.
@@ -46,6 +46,9 @@ type material struct {
 	clear aaa.Secret
 	hash  [16]byte // the NT hash: MD4 over the password in UTF-16, little endian
 }
+
+// emptyHash is the NT hash of the empty password: 31d6cfe0d16ae931b73c59d7e0c089c0.
+var emptyHash = ntHash("")
 
 // nothing is what the dummy is checked against.
 var nothing material
@@ -69,7 +72,12 @@ func Clear(password aaa.Secret) Credential {
 
 // NTHash is a credential that holds only the NT hash. It checks PAP and MS-CHAPv2; CHAP needs the clear password. The
 // hash is as good as the password for MS-CHAPv2: guard it the same.
+//
+// The hash of the empty password never matches, as the empty password itself (see Validate).
 func NTHash(hash [16]byte) Credential {
+	if hash == emptyHash {
+		return Credential{fault: ErrEmpty}
+	}
 	return Credential{kind: kindNTHash, held: &material{hash: hash}}
 }
 

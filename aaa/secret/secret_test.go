@@ -68,6 +68,22 @@ func TestCheckForEveryStoredFormAndMethod(t *testing.T) {
 	}
 }
 
+// The hash of the empty password must not bring in what an empty password does not.
+func TestTheHashOfTheEmptyPasswordMatchesNothing(t *testing.T) {
+	c := NTHash([16]byte{0x31, 0xd6, 0xcf, 0xe0, 0xd1, 0x6a, 0xe9, 0x31, 0xb7, 0x3c, 0x59, 0xd7, 0xe0, 0xc0, 0x89, 0xc0})
+	if !errors.Is(c.Validate(), ErrEmpty) || !c.IsZero() {
+		t.Errorf("Validate %v, IsZero %v", c.Validate(), c.IsZero())
+	}
+	if _, err := c.Check("u", prove(aaa.PAP, "u", "")); causeOf(err) != aaa.WrongPassword {
+		t.Errorf("PAP: %v", err)
+	}
+	p := aaa.Proof{Method: aaa.MSCHAPv2, Challenge: bytes.Repeat([]byte{3}, 16), Response: make([]byte, responseLength)}
+	copy(p.Response[ntResponseOffset:], ntResponse("u", p.Challenge, p.Response[:challengeLength], ntHash("")))
+	if _, err := c.Check("u", p); causeOf(err) != aaa.WrongPassword {
+		t.Errorf("MS-CHAPv2: %v", err)
+	}
+}
+
 // The dummy has no password and an all-zero hash. Neither may ever match.
 func TestTheDummyMatchesNothing(t *testing.T) {
 	var dummy Credential
@@ -203,12 +219,12 @@ func TestAnswererCannotAnswerWithoutAUsablePasswordOrChallenge(t *testing.T) {
 	}
 }
 
-func TestRFC2759Section5_PeerVerifiesTheWholeAuthenticatorResponse(t *testing.T) {
+func TestRFC2759Section5_PeerVerifiesTheAuthenticatorResponse(t *testing.T) {
 	a := NewAnswerer("User", aaa.NewSecret("clientPass"), [16]byte(examplePeerChallenge))
 	a.MSCHAPv2(exampleChallenge)
 	for message, accepted := range map[string]bool{
 		exampleReply: true, exampleReply + " M=hello": true, exampleReply + " ": true,
-		exampleReply + "0": false, exampleReply[:41]: false, "": false, "M=hello": false,
+		exampleReply + "M=no space": true, exampleReply + "\x00": true, exampleReply[:41]: false, exampleReply[:41] + " M=hello": false, "": false, "M=hello": false,
 		strings.ToLower(exampleReply): false, "S=" + strings.Repeat("0", 40): false, " " + exampleReply: false,
 	} {
 		if a.VerifyMSCHAPv2(message) != accepted {

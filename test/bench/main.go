@@ -26,6 +26,12 @@ func main() {
 	}
 }
 
+// legend says how to read the table.
+const legend = `
+Each run has a fresh server. A ratio is the median of the ratios run by run, because what disturbs a run disturbs its
+reference too. 1 KB is 1024 octets.
+`
+
 // size is how much is measured in one run.
 type size struct {
 	logins    int           // set-ups as fast as they go
@@ -94,7 +100,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			}
 		}
 	}
-	_, err = io.WriteString(stdout, table(b.figures.all()))
+	_, err = io.WriteString(stdout, table(b.figures.all())+legend)
 	return err
 }
 

@@ -31,7 +31,8 @@ func TestEveryMeasurementFillsItsLines(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			rows := strings.Split(out.String(), "\n| ")[2:] // behind the machine and the head
+			printed, _, _ := strings.Cut(out.String(), legend)
+			rows := strings.Split(printed, "\n| ")[2:] // behind the machine and the head
 			if len(rows) != lines {
 				t.Fatalf("%d lines, want %d:\n%s", len(rows), lines, &out)
 			}

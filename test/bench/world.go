@@ -33,6 +33,7 @@ type world struct {
 	client, lns, hq *netns.Namespace
 	processes       []*process
 	started         int
+	admin           *admin.Client // of the server; nil before serve
 }
 
 func newWorld(parent, program string) (w *world, err error) {
@@ -65,6 +66,9 @@ func newWorld(parent, program string) (w *world, err error) {
 
 // close ends whatever still runs and removes the namespaces.
 func (w *world) close() error {
+	if w.admin != nil {
+		w.admin.Close()
+	}
 	for _, p := range w.processes {
 		p.kill()
 	}
@@ -94,7 +98,8 @@ func (w *world) serve(ctx context.Context, accounts int) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{process: p, admin: admin.NewClient(socket)}
+	w.admin = admin.NewClient(socket)
+	s := &server{process: p, admin: w.admin}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return s, until(ctx, "the server answers", func() (bool, error) {

@@ -107,8 +107,8 @@ func (a *Authenticator) usable() bool {
 type Collected struct {
 	Name       string
 	Identifier uint8
-	Challenge  []byte // empty for PAP
-	Response   []byte // the password for PAP
+	Challenge  []byte     // empty for PAP
+	Response   ppp.Secret // the password for PAP
 }
 
 // Adopt takes a collected answer in place of Start: the Ask follows at once and the peer is asked nothing. It reports

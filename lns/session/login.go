@@ -8,6 +8,7 @@ import (
 	"lnsgate/lns/authenticate"
 	"lnsgate/lns/l2tp"
 	"lnsgate/lns/negotiate"
+	"lnsgate/lns/ppp"
 	"lnsgate/lns/trace"
 )
 
@@ -46,7 +47,7 @@ func (s *Session) authenticateByProxy(p l2tp.ProxyAuth, now time.Time, out *Out)
 	s.method = method
 	auth := authenticate.NewAuthenticator(s.authConfig())
 	var o authenticate.Out
-	if !auth.Adopt(authenticate.Collected{Name: p.Name, Identifier: p.ID, Challenge: p.Challenge, Response: p.Response}, now, &o) {
+	if !auth.Adopt(authenticate.Collected{Name: p.Name, Identifier: p.ID, Challenge: p.Challenge, Response: ppp.Secret(p.Response)}, now, &o) {
 		return false
 	}
 	s.phase, s.auth = Authentication, auth

@@ -175,3 +175,18 @@ func TestRFC2661Section7_4_2_LNSIncomingCallEveryStateAndEvent(t *testing.T) {
 			{"ZLB", "", 0}, {"ZLB", "", 1}, {"CDN", "CallDown", 0}, {"CDN", "CallDown", 0}}},
 	})
 }
+
+// One id of ours is kept for refusals: a full tunnel still has one that is neither 0 nor that of a call.
+func TestAFullTunnelRefusesUnderAnIDOfItsOwn(t *testing.T) {
+	s := tunnelIn(t, StateEstablished, Config{MaxSessions: 65535})
+	for id := l2tp.SessionID(1); id != RefusalSession; id++ {
+		s.tun.calls.add(&call{local: id, peer: id, state: CallEstablished})
+	}
+	s.say(0, l2tp.ICRQ{AssignedSession: 65535})
+	if cdn := s.sent[0].(l2tp.CDN); cdn.Result.Result != l2tp.CDNNoFacilitiesNow || cdn.AssignedSession != RefusalSession {
+		t.Errorf("%+v", cdn)
+	}
+	if s.tun.Sessions() != DefaultMaxSessions {
+		t.Errorf("%d calls", s.tun.Sessions())
+	}
+}

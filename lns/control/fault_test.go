@@ -231,21 +231,6 @@ func TestRFC2661Section7_5_OutgoingCallsAreRefused(t *testing.T) {
 	}
 }
 
-// One id of ours is kept for refusals: a full tunnel still has one that is neither 0 nor that of a call.
-func TestAFullTunnelRefusesUnderAnIDOfItsOwn(t *testing.T) {
-	s := tunnelIn(t, StateEstablished, Config{MaxSessions: 65535})
-	for id := l2tp.SessionID(1); id != RefusalSession; id++ {
-		s.tun.calls.add(&call{local: id, peer: id, state: CallEstablished})
-	}
-	s.say(0, l2tp.ICRQ{AssignedSession: 65535})
-	if cdn := s.sent[0].(l2tp.CDN); cdn.Result.Result != l2tp.CDNNoFacilitiesNow || cdn.AssignedSession != RefusalSession {
-		t.Errorf("%+v", cdn)
-	}
-	if s.tun.Sessions() != DefaultMaxSessions {
-		t.Errorf("%d calls", s.tun.Sessions())
-	}
-}
-
 func TestLimitsOfCalls(t *testing.T) {
 	s := tunnelIn(t, StateEstablished, Config{MaxSessions: 1})
 	s.say(0, l2tp.ICRQ{AssignedSession: 3})

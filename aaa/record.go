@@ -50,11 +50,12 @@ const (
 
 // Record is one accounting record of an open session. It is complete by itself: a Stop tells all that the Start told.
 type Record struct {
-	Kind    RecordKind
-	Session string    // unique over all nodes and restarts
-	Node    string    // the node that serves it
-	At      time.Time // when this was so
-	Started time.Time // when user traffic could first flow
+	Kind     RecordKind
+	Session  string    // unique over all nodes and restarts
+	Node     string    // the node that serves it
+	At       time.Time // when this was so
+	Sequence uint32    // of the records of this session, rising from 1: a late or repeated one changes nothing
+	Started  time.Time // when user traffic could first flow
 
 	Name            string // as typed
 	Account, Domain string

@@ -86,7 +86,7 @@ func (c *call) opened(now time.Time) {
 		}
 		c.account(aaa.RecordStop, trace.Because(trace.PeerTerminated, "the peer logged in again as %s", who.account), now)
 		c.before = datapath.Counters{}
-		c.logins++
+		c.logins, c.records = c.logins+1, 0
 	}
 	c.who, c.openSince = who, now
 	s.counters.add(sessionsOpened)
@@ -112,9 +112,10 @@ func (c *call) account(kind aaa.RecordKind, v trace.Verdict, now time.Time) {
 	if s.deps.Accounter == nil {
 		return
 	}
+	c.records++
 	n := c.counters()
 	r := aaa.Record{
-		Kind: kind, Session: c.recordName(), Node: s.deps.Node, At: now, Started: c.openSince,
+		Kind: kind, Sequence: c.records, Session: c.recordName(), Node: s.deps.Node, At: now, Started: c.openSince,
 		Name: c.who.name, Account: c.who.account, Domain: c.who.domain, Method: c.who.method, Backend: c.who.backend,
 		Address: c.who.address, Pool: c.who.pool, VirtualTemplate: c.template,
 		Peer: t.path.Remote, Local: t.path.Local, TunnelName: t.core.Peer().HostName,

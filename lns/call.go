@@ -28,6 +28,7 @@ type call struct {
 	template string
 	who      subscriber        // since it opened
 	logins   int               // how often it has opened for another account than before
+	records  uint32            // accounting records so far
 	carrier  datapath.Session  // nil while user traffic does not flow
 	before   datapath.Counters // of earlier stays in the data path
 

@@ -100,6 +100,9 @@ func TestRecordsOfASession(t *testing.T) {
 			t.Fatalf("records: %s", got)
 		}
 		first, last := l.records[0], l.records[3]
+		if first.Sequence != 1 || last.Sequence != 4 {
+			t.Errorf("sequence %d to %d", first.Sequence, last.Sequence)
+		}
 		if first.Session != last.Session || !strings.HasPrefix(first.Session, "node1-") || first.Address != last.Address || !last.Address.IsValid() {
 			t.Errorf("start %+v\nstop %+v", first, last)
 		}

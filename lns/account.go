@@ -40,7 +40,7 @@ func (c *call) finish(v trace.Verdict, now time.Time) {
 	}
 	s.counters.add(sessionsClosed)
 	n := c.counters()
-	c.log().Info("session closed", "cause", v.String(), "duration", now.Sub(c.openSince).Round(time.Second),
+	c.log().Info("session closed", "cause", v.String(), "duration", now.Sub(c.openSince).Round(time.Second).String(),
 		"rx_octets", n.RxOctets, "tx_octets", n.TxOctets)
 	c.account(aaa.RecordStop, v, now)
 }

@@ -43,7 +43,7 @@ func (c *call) open(o session.Opened, now time.Time) bool {
 	d, lease := c.core.Decision(), c.core.Lease()
 	c.opened(now)
 	c.log().Info("session open", "domain", d.Domain, "address", o.Address, "pool", lease.Pool, "address_because", lease.Why,
-		"template", c.template, "method", c.core.Method().String(), "peer_mru", o.PeerMRU, "setup", now.Sub(c.since).Round(time.Millisecond))
+		"template", c.template, "method", c.core.Method().String(), "peer_mru", o.PeerMRU, "setup", now.Sub(c.since).Round(time.Millisecond).String())
 	return true
 }
 

@@ -14,7 +14,8 @@ func newRootCommand() *cobra.Command {
 		Short: "L2TP network server (LNS) with an AAA gateway",
 		Long: `lnsgate lets people and branch offices dial into the headquarters network over L2TP (RFC 2661, UDP port 1701).
 It checks who they are, gives each an address from their department's pool and carries their traffic.`,
-		Example: `  lnsgate check -c /etc/lnsgate/lnsgate.yaml                             is the configuration right?
+		Example: `  lnsgate demo                                                           see a whole VPN work on this machine (root)
+  lnsgate check -c /etc/lnsgate/lnsgate.yaml                             is the configuration right?
   lnsgate serve -c /etc/lnsgate/lnsgate.yaml                             run the server
   lnsgate show sessions                                                  who is connected?
   lnsgate kick l2tpuser                                                  end all sessions of a user

@@ -26,7 +26,7 @@ type slowPools struct {
 func (s slowPools) Allocate(ctx context.Context, r pool.Request) (pool.Lease, error) {
 	l, err := s.Allocator.Allocate(ctx, r)
 	if err == nil {
-		time.Sleep(s.delay)
+		<-time.After(s.delay)
 	}
 	return l, err
 }
@@ -59,7 +59,7 @@ type heldGateway struct {
 
 func (g heldGateway) Authenticate(ctx context.Context, r *aaa.Request) (aaa.Decision, error) {
 	d, err := g.swapGateway.Authenticate(ctx, r)
-	time.Sleep(g.delay)
+	<-time.After(g.delay)
 	return d, err
 }
 
@@ -110,7 +110,7 @@ type stuckHost struct{ stuck atomic.Bool }
 
 func (h *stuckHost) Attach(string, netip.Addr) error {
 	if h.stuck.Swap(false) {
-		time.Sleep(8 * time.Second)
+		<-time.After(8 * time.Second)
 	}
 	return nil
 }

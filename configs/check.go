@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"unicode"
 )
 
 // backends are the names that an authentication chain may hold.
@@ -102,10 +101,10 @@ func (c *checker) names(list string, names []string, key func(string) string) {
 		switch before, seen := first[key(name)]; {
 		case name == "":
 			c.say(path, "there is no name; every item of %s needs one", list)
-		case strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }):
+		case strings.ContainsFunc(name, isBlank):
 			c.say(path, "the name %q holds white space or control characters", name)
-		case len(name) > 253:
-			c.say(path, "the name is longer than 253 octets")
+		case len(name) > longestName:
+			c.say(path, "the name is longer than %d octets", longestName)
 		case seen:
 			c.say(path, "the name %q is taken by %s[%d]", name, list, before)
 		default:
@@ -147,13 +146,30 @@ func (c *checker) servers(path string, servers []netip.Addr) {
 	}
 }
 
+// notOfHosts are the networks whose addresses no host can have: this network, loopback, multicast and reserved.
+var notOfHosts = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("224.0.0.0/3"),
+}
+
 // host checks that an address can be that of an IPv4 host.
 func (c *checker) host(path string, a netip.Addr) {
-	switch {
-	case !a.Is4():
+	c.hosts(path, Range{First: a, Last: a})
+}
+
+// hosts checks that all addresses of a range can be those of IPv4 hosts.
+func (c *checker) hosts(path string, r Range) {
+	if !r.First.Is4() {
 		c.say(path, "an IPv4 address is expected; IPv6 for subscribers is not served yet")
-	case a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		c.say(path, "%v cannot be the address of a host", a)
+		return
+	}
+	for _, network := range notOfHosts {
+		switch {
+		case !rangeOf(network).Overlaps(r):
+		case r.First == r.Last:
+			c.say(path, "%v cannot be the address of a host", r)
+		default:
+			c.say(path, "%v holds addresses of %v, which no host can have", r, network)
+		}
 	}
 }
 
@@ -166,8 +182,11 @@ func (c *checker) mtu(path string, value int) {
 
 // interfaceName checks what Linux demands of the name of a network interface.
 func (c *checker) interfaceName(path, name string) {
-	if len(name) > 15 || name == "." || name == ".." || strings.ContainsAny(name, "/: \t\n") {
-		c.say(path, "%q cannot be the name of a Linux interface: at most 15 octets, no space, slash or colon", name)
+	switch {
+	case slices.Contains([]string{".", "..", "lo", "all", "default"}, name):
+		c.say(path, "%q cannot be the name of a Linux interface here: it means something else", name)
+	case len(name) > 15 || strings.ContainsAny(name, "/:%") || strings.ContainsFunc(name, isBlank):
+		c.say(path, "%q cannot be the name of a Linux interface: at most 15 octets, no space, slash, colon or percent sign", name)
 	}
 }
 
@@ -192,4 +211,15 @@ func (c *checker) poolNames() []string {
 
 func (c *checker) domainNames() []string {
 	return namesOf(c.cfg.Domains, func(d Domain) string { return strings.ToLower(d.Name) })
+}
+
+// domain checks a reference to a domain, by its name or an alias, in small or capital letters alike.
+func (c *checker) domain(path, name string) {
+	existing := c.domainNames()
+	for _, d := range c.cfg.Domains {
+		for _, alias := range d.Aliases {
+			existing = append(existing, strings.ToLower(alias))
+		}
+	}
+	c.known(path, "domain", strings.ToLower(name), existing)
 }

@@ -14,7 +14,7 @@ func (c *checker) checkDomains() {
 	if len(c.cfg.Domains) == 0 {
 		c.say("domains", "there is no domain; nobody could be checked")
 	} else {
-		c.known("default_domain", "domain", strings.ToLower(c.cfg.DefaultDomain), c.domainNames())
+		c.domain("default_domain", c.cfg.DefaultDomain)
 	}
 	taken := make(map[string]string)
 	for i, d := range c.cfg.Domains {
@@ -22,15 +22,15 @@ func (c *checker) checkDomains() {
 	}
 	for i, d := range c.cfg.Domains {
 		path := fmt.Sprintf("domains[%d]", i)
-		if strings.Contains(d.Name, "@") {
-			c.say(path+".name", "%q: a domain is written without the @", d.Name)
+		if fault := faultInDomainName(d.Name); fault != "" {
+			c.say(path+".name", "%s", fault)
 		}
 		for j, alias := range d.Aliases {
 			at := fmt.Sprintf("%s.aliases[%d]", path, j)
 			if before, found := taken[strings.ToLower(alias)]; found {
 				c.say(at, "the name %q is taken by %s", alias, before)
-			} else if alias == "" || strings.Contains(alias, "@") {
-				c.say(at, "%q is not the name of a domain", alias)
+			} else if fault := faultInDomainName(alias); fault != "" {
+				c.say(at, "%s", fault)
 			}
 			taken[strings.ToLower(alias)] = path
 		}
@@ -71,7 +71,7 @@ func (c *checker) checkPools() {
 		for j, r := range p.Ranges {
 			at := fmt.Sprintf("%s[%d]", path, j)
 			if r.First.IsValid() {
-				c.host(at, r.First)
+				c.hosts(at, r)
 			}
 			for _, span := range subtract(r, p.Exclude) {
 				if k := slices.IndexFunc(parts, func(o part) bool { return o.span.Overlaps(span) }); k >= 0 {
@@ -96,6 +96,9 @@ func (c *checker) checkUsers() {
 	poolNames := c.poolNames()
 	for i, u := range c.cfg.Users {
 		path := fmt.Sprintf("users[%d]", i)
+		if _, fault := splitName(u.Name); fault != "" {
+			c.say(path+".name", "%s", fault)
+		}
 		c.checkCredential(path, u)
 		if u.Address.IsValid() {
 			c.host(path+".address", u.Address)
@@ -122,7 +125,15 @@ func (c *checker) checkCredential(path string, u User) {
 	case hasPassword && hasHash:
 		c.say(path+".nt_hash", "the password is given twice; keep nt_hash or the password")
 	}
+	if fault := faultInPassword(u.Password.Reveal()); fault != "" && u.PasswordFile == "" {
+		c.say(path+".password", "%s", fault)
+	} else if fault != "" {
+		c.say(path+".password_file", "%s", fault)
+	}
 	if b, err := hex.DecodeString(u.NTHash.Reveal()); hasHash && (err != nil || len(b) != 16) {
 		c.say(path+".nt_hash", "an NT hash has 32 hexadecimal digits")
+	}
+	if strings.EqualFold(u.NTHash.Reveal(), emptyNTHash) {
+		c.say(path+".nt_hash", "this is the NT hash of the empty password: everybody could log in")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+	"unicode"
 )
 
 func (c *checker) checkGroups() {
@@ -26,8 +27,13 @@ func (c *checker) checkGroup(path string, g L2TPGroup) {
 	} else {
 		c.known(path+".virtual_template", "virtual template", g.VirtualTemplate, c.templateNames())
 	}
-	if g.TunnelName == "" {
+	switch {
+	case g.TunnelName == "":
 		c.say(path+".tunnel_name", "the host name that peers see must not be empty")
+	case len(g.TunnelName) > longestName:
+		c.say(path+".tunnel_name", "the host name that peers see is longer than %d octets", longestName)
+	case strings.ContainsFunc(g.TunnelName, unicode.IsControl):
+		c.say(path+".tunnel_name", "the host name %q holds control characters", g.TunnelName)
 	}
 	if g.TunnelSecret.IsZero() && g.TunnelSecretFile == "" {
 		for _, need := range []struct {
@@ -41,7 +47,7 @@ func (c *checker) checkGroup(path string, g L2TPGroup) {
 	}
 	for _, domain := range []struct{ key, name string }{{"domain", g.Domain}, {"default_domain", g.DefaultDomain}} {
 		if domain.name != "" {
-			c.known(path+"."+domain.key, "domain", strings.ToLower(domain.name), c.domainNames())
+			c.domain(path+"."+domain.key, domain.name)
 		}
 	}
 	for i, name := range g.TunnelNames {

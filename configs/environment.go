@@ -2,7 +2,9 @@ package configs
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,14 +18,29 @@ type override struct {
 	value any
 }
 
-// readEnvironment looks for every single value that is not inside a list. There, an index would say nothing stable.
-func readEnvironment(lookup func(string) (string, bool)) (found []override, faults []Fault) {
+// forTests begin the names that are meant for the tests of lnsgate and set nothing here.
+var forTests = []string{"LNSGATE_TEST_", "LNSGATE_FUZZ"}
+
+// readEnvironment looks for every single value that is not inside a list. There, an index would say nothing stable. A
+// variable of ours that sets nothing is a fault: its author believes that it does. The environment is written NAME=value.
+func readEnvironment(environment []string) (found []override, faults []Fault) {
+	ours := make(map[string]string)
+	for _, entry := range environment {
+		name, text, _ := strings.Cut(entry, "=")
+		isForTests := slices.ContainsFunc(forTests, func(p string) bool { return strings.HasPrefix(name, p) })
+		if strings.HasPrefix(name, prefix) && !isForTests {
+			ours[name] = text
+		}
+	}
+	var known []string
 	visitScalars(reflect.TypeFor[Config](), nil, func(path []string, t reflect.Type) {
 		name := prefix + strings.ToUpper(strings.Join(path, "__"))
-		text, set := lookup(name)
+		known = append(known, name)
+		text, set := ours[name]
 		if !set {
 			return
 		}
+		delete(ours, name)
 		value, err := readText(text, t)
 		if err != nil {
 			faults = append(faults, Fault{Path: strings.Join(path, "."), Message: fmt.Sprintf("%s: %v", name, err)})
@@ -31,7 +48,22 @@ func readEnvironment(lookup func(string) (string, bool)) (found []override, faul
 		}
 		found = append(found, override{key: strings.Join(path, delimiter), value: value})
 	})
+	for _, name := range slices.Sorted(maps.Keys(ours)) {
+		faults = append(faults, Fault{Path: name, Message: unknownVariable(name, known)})
+	}
 	return found, faults
+}
+
+// unknownVariable says so and offers the name that was probably meant.
+func unknownVariable(name string, known []string) string {
+	key := strings.ToLower(strings.TrimPrefix(name, prefix))
+	if t, found := fieldOf(reflect.TypeFor[Config](), key); found && t.Kind() == reflect.Slice {
+		return fmt.Sprintf("the environment cannot set a list; write %s into the file", key)
+	}
+	if best := nearest(name, len(key)/2, known); best != "" {
+		return fmt.Sprintf("no setting has this name; did you mean %s?", best)
+	}
+	return "no setting has this name; log.level is set by LNSGATE_LOG__LEVEL, with two underscores, and so are the others"
 }
 
 func visitScalars(t reflect.Type, path []string, visit func([]string, reflect.Type)) {

@@ -15,6 +15,9 @@ type Fault struct {
 // String prints place and message in one line.
 func (f Fault) String() string { return place(f.Path, f.Line) + f.Message }
 
+// Error is the same as String, so that who looks further into a configuration can join faults as errors.
+func (f Fault) Error() string { return f.String() }
+
 // Warning is one thing that is allowed and probably unwise.
 type Warning struct {
 	Path    string

@@ -151,6 +151,13 @@ func TestFaults(t *testing.T) {
 			`line 9: pools[0].ranges[2]: "abc" is not an IP address`,
 			`line 9: pools[0].ranges[3]: "10.0.0.1-::1" mixes IPv4 and IPv6`,
 			"line 9: pools[0].ranges[4]: an IPv4 address is expected"}},
+		{"ranges that no host can have", inPool, "ranges: [126.255.255.250-127.0.0.5, 10.10.1.10-224.0.0.5, 1.0.0.0-200.0.0.0, 0.0.0.1-0.0.0.9, 240.0.0.0/8, 127.0.0.9]", []string{
+			"line 9: pools[0].ranges[0]: 126.255.255.250-127.0.0.5 holds addresses of 127.0.0.0/8, which no host can have",
+			"line 9: pools[0].ranges[1]: 10.10.1.10-224.0.0.5 holds addresses of 127.0.0.0/8",
+			"line 9: pools[0].ranges[2]: 1.0.0.0-200.0.0.0 holds addresses of 127.0.0.0/8",
+			"line 9: pools[0].ranges[3]: 0.0.0.1-0.0.0.9 holds addresses of 0.0.0.0/8",
+			"line 9: pools[0].ranges[4]: 240.0.0.1-240.255.255.254 holds addresses of 224.0.0.0/3",
+			"line 9: pools[0].ranges[5]: 127.0.0.9 cannot be the address of a host"}},
 		{"overlap", inPool + "}\n", inPool + "}\n  - {name: pool2, ranges: [10.10.1.250-10.10.2.10]}\n",
 			[]string{"line 10: pools[1].ranges[0]: 10.10.1.250-10.10.2.10 overlaps pools[0].ranges[0], which has 10.10.1.10-10.10.1.250"}},
 		{"nothing left", inPool, inPool + ", exclude: [10.10.0.0/16]",
@@ -161,12 +168,40 @@ func TestFaults(t *testing.T) {
 			"line 11: users[0].nt_hash: the password is given twice"}},
 		{"wrong hash", inUser, `name: x, nt_hash: "8846F7EAEE8FB117AD06BDD830B7586"`, []string{
 			"line 11: users[0].nt_hash: an NT hash has 32 hexadecimal digits"}},
+		{"hash of the empty password", inUser, `name: x, nt_hash: "31D6cfe0d16ae931b73c59d7e0c089c0"`, []string{
+			"line 11: users[0].nt_hash: this is the NT hash of the empty password"}},
+		{"password that MS-CHAPv2 cannot hash", inUser, "name: x, password: " + strings.Repeat("é", 257), []string{
+			"line 11: users[0].password: the password is longer than 256 UTF-16 units"}},
+		{"names that nobody can log in by", inUser + "}\n", "name: a..b, password: x}\n  - {name: bob@, password: x}\n  - {name: '\\bob', password: x}\n" +
+			"  - {name: '@default', password: x}\n  - {name: bob@.default, password: x}\n", []string{
+			`line 11: users[0].name: the name "a..b" has two dots in a row`,
+			`line 12: users[1].name: the domain in "bob@" is empty`,
+			`line 13: users[2].name: the domain in "\\bob" is empty`,
+			`line 14: users[3].name: the name "@default" has no user before the domain`,
+			`line 15: users[4].name: the domain in "bob@.default" is empty, or starts or ends with a dot`}},
+		{"domains that nobody can type", inDomain + "}\n", inDomain + "}\n  - {name: .x}\n  - {name: 'a\\b'}\n  - {name: c, aliases: [a@b, d., e..f, \"\", a b]}\n", []string{
+			`line 8: domains[1].name: ".x": a domain does not start or end with a dot`,
+			`line 9: domains[2].name: "a\\b": a domain is written without the @ or \`,
+			`line 10: domains[3].aliases[0]: "a@b": a domain is written without the @`,
+			`line 10: domains[3].aliases[1]: "d.": a domain does not start or end with a dot`,
+			`line 10: domains[3].aliases[2]: the name "e..f" has two dots in a row`,
+			"line 10: domains[3].aliases[3]: the name is empty",
+			`line 10: domains[3].aliases[4]: the name "a b" holds white space`}},
+		{"long host name", inGroup, inGroup + ", tunnel_name: " + strings.Repeat("x", 254), []string{
+			"line 5: l2tp_groups[0].tunnel_name: the host name that peers see is longer than 253 octets"}},
+		{"host name of two lines", inGroup, inGroup + `, tunnel_name: "a\nb"`, []string{
+			`line 5: l2tp_groups[0].tunnel_name: the host name "a\nb" holds control characters`}},
 		{"users", inUser + "}\n", inUser + ", address: 10.10.0.1}\n  - {name: l2tpuser, password: x, address: 10.10.9.9}\n  - {name: \"a b\", password: x, address: 10.10.9.9, pools: [p]}\n", []string{
 			"line 11: users[0].address: 10.10.0.1 is the address of virtual_templates[0]",
 			`line 12: users[1].name: the name "l2tpuser" is taken by users[0]`,
 			"line 13: users[2].address: 10.10.9.9 is the address of users[1]",
 			`line 13: users[2].name: the name "a b" holds white space`,
 			`line 13: users[2].pools[0]: there is no pool named "p"; there are pool1`}},
+		{"interface names that Linux would take for something else", "", "headquarters:\n  - {name: a, network: 10.0.0.0/8, interface: lo}\n" +
+			"  - {name: b, network: 10.0.0.0/8, interface: all}\n  - {name: c, network: 10.0.0.0/8, interface: \"vt%d\"}\n", []string{
+			`line 13: headquarters[0].interface: "lo" cannot be the name of a Linux interface here`,
+			`line 14: headquarters[1].interface: "all" cannot be the name of a Linux interface here`,
+			`line 15: headquarters[2].interface: "vt%d" cannot be the name of a Linux interface: at most 15 octets, no space, slash, colon or percent sign`}},
 		{"two documents", "", "---\nforwarding: false\n", []string{"the file holds more than one YAML document"}},
 	} {
 		t.Run(c.name, func(t *testing.T) { expectFaults(t, with(t, c.old, c.replacement), c.want) })
@@ -208,6 +243,19 @@ func expectFaults(t *testing.T, text string, want []string) {
 	}
 	if lines := strings.Split(err.Error(), "\n"); len(lines) != len(want) || !strings.HasPrefix(lines[0], "test.yaml: ") {
 		t.Errorf("the error prints %q", err)
+	}
+}
+
+// Whoever looks further into a configuration finds places, and leaves the lines and the order to the file.
+func TestPlaceFindsTheLines(t *testing.T) {
+	path := write(t, "x.yaml", base, 0o600)
+	faults := Place(path, []Fault{{Path: "users[0].address", Message: "b"}, {Path: "pools[0]", Message: "a"}, {Message: "whole"}})
+	want := path + ": whole\n" + path + ": line 9: pools[0]: a\n" + path + ": line 11: users[0].address: b"
+	if faults.Error() != want {
+		t.Errorf("got\n%s\nwant\n%s", faults, want)
+	}
+	if err := Place("/nowhere", []Fault{{Path: "pools[0]", Message: "a"}}); err.Error() != "/nowhere: pools[0]: a" {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -28,7 +28,7 @@ func Load(path string) (*Config, []Warning, error) {
 	if err != nil {
 		return nil, nil, &Faults{Name: path, List: []Fault{{Message: "the file cannot be read: " + reason(err)}}}
 	}
-	overrides, faults := readEnvironment(os.LookupEnv)
+	overrides, faults := readEnvironment(os.Environ())
 	return load(data, path, overrides, faults, true)
 }
 
@@ -67,6 +67,16 @@ func load(data []byte, name string, overrides []override, faults []Fault, isFile
 		c.warnOfReadableFile(name)
 	}
 	return cfg, c.sortedWarnings(), nil
+}
+
+// Place returns faults that others have found in the file of this name as its error: in the order of the file, with the
+// lines of their paths.
+func Place(name string, faults []Fault) *Faults {
+	c := &checker{faults: slices.Clone(faults)}
+	if data, err := os.ReadFile(name); err == nil {
+		c.lines = readShape(data).lines
+	}
+	return &Faults{Name: name, List: c.sorted()}
 }
 
 // reason is an error of the file system without the path, which is known.

@@ -102,24 +102,33 @@ func TestEnvironmentOverridesSingleValues(t *testing.T) {
 	t.Setenv("LNSGATE_LIMITS__TUNNELS", "7")
 	t.Setenv("LNSGATE_FORWARDING", "false")
 	t.Setenv("LNSGATE_UDP__SEND_BUFFER", "1MiB")
-	t.Setenv("LNSGATE_LIMITS__SETUP_TIMEOUT", "5s")
+	t.Setenv("LNSGATE_LIMITS__SETUP_TIMEOUT", "45s")
+	t.Setenv("LNSGATE_UDP__RECEIVE_BUFFER", "8388608")
+	t.Setenv("LNSGATE_TEST_ALL", "1")
+	t.Setenv("LNSGATE_FUZZ", "1m")
 	t.Setenv("LNSGATE_STATE_DIR", "/007")
 	cfg, warnings, err := Load(path)
 	if err != nil || len(warnings) > 0 {
 		t.Fatal(warnings, err)
 	}
-	got := fmt.Sprintln(cfg.Log, cfg.Limits.Tunnels, cfg.Forwarding, cfg.UDP.SendBuffer, cfg.Limits.SetupTimeout, cfg.StateDir)
-	if want := "{debug json} 7 false 1MiB 5s /007\n"; got != want {
+	got := fmt.Sprintln(cfg.Log, cfg.Limits.Tunnels, cfg.Forwarding, cfg.UDP.SendBuffer, cfg.UDP.ReceiveBuffer, cfg.Limits.SetupTimeout, cfg.StateDir)
+	if want := "{debug json} 7 false 1MiB 8MiB 45s /007\n"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	t.Setenv("LNSGATE_LIMITS__TUNNELS", "many")
 	t.Setenv("LNSGATE_FORWARDING", "yes")
 	t.Setenv("LNSGATE_LOG__LEVEL", "loud")
+	t.Setenv("LNSGATE_LOG_LEVEL", "debugg")
+	t.Setenv("LNSGATE_LISTEN", "nonsense")
+	t.Setenv("LNSGATE_XYZZY", "")
 	_, _, err = Load(path)
 	for _, want := range []string{
 		`limits.tunnels: LNSGATE_LIMITS__TUNNELS: a number is expected, not "many"`,
 		`forwarding: LNSGATE_FORWARDING: write true or false, not "yes"`,
 		`log.level: "loud" is not one of`,
+		"LNSGATE_LOG_LEVEL: no setting has this name; did you mean LNSGATE_LOG__LEVEL?",
+		"LNSGATE_LISTEN: the environment cannot set a list; write listen into the file",
+		"LNSGATE_XYZZY: no setting has this name; log.level is set by LNSGATE_LOG__LEVEL, with two underscores",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q in it", err, want)
@@ -234,6 +243,22 @@ func TestDecoderIsStrict(t *testing.T) {
 		if len(faults) != 1 || faults[0].Path != path {
 			t.Errorf("%s: faults are %v, want one at %s", text, faults, path)
 		}
+	}
+}
+
+func TestAliasesNameTheirDomain(t *testing.T) {
+	text := strings.Replace(base, inGroup, inGroup+", domain: corp, default_domain: Corp", 1) + "default_domain: CORP\n"
+	text = strings.Replace(text, inDomain, inDomain+", aliases: [cOrp]", 1)
+	if _, warnings, err := Parse([]byte(text), "x.yaml"); err != nil || len(warnings) > 0 {
+		t.Error(warnings, err)
+	}
+}
+
+// The last addresses before and behind what no host can have.
+func TestRangesMayTouchWhatNoHostCanHave(t *testing.T) {
+	text := with(t, inPool, "ranges: [1.0.0.0-1.0.0.9, 126.255.255.250-126.255.255.255, 128.0.0.0, 223.255.255.0-223.255.255.255]")
+	if _, _, err := Parse([]byte(text), "x.yaml"); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -190,19 +190,26 @@ func fieldOf(t reflect.Type, key string) (reflect.Type, bool) {
 
 // unknownKey says so and offers the key that was probably meant.
 func unknownKey(key string, known []string) string {
-	best, distance := "", len(key)/2+1
+	folded := strings.ToLower(key)
+	switch best := nearest(folded, len(key)/2, known); best {
+	case "":
+		return "unknown key; known here are " + strings.Join(known, ", ")
+	case folded:
+		return fmt.Sprintf("unknown key; keys are written in small letters: %s", best)
+	default:
+		return fmt.Sprintf("unknown key; did you mean %s?", best)
+	}
+}
+
+// nearest returns the known name that is the fewest edits away from name, or nothing when all are further than most.
+func nearest(name string, most int, known []string) string {
+	best, distance := "", most+1
 	for _, k := range known {
-		if d := edits(strings.ToLower(key), k); d < distance {
+		if d := edits(name, k); d < distance {
 			best, distance = k, d
 		}
 	}
-	switch {
-	case best == "":
-		return "unknown key; known here are " + strings.Join(known, ", ")
-	case distance == 0:
-		return fmt.Sprintf("unknown key; keys are written in small letters: %s", best)
-	}
-	return fmt.Sprintf("unknown key; did you mean %s?", best)
+	return best
 }
 
 // edits counts the octets to insert, remove or change to make b out of a.

@@ -53,9 +53,13 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // Size is a number of octets. A file says 4096, 512KiB, 4MiB or 1GiB.
 type Size int64
 
-// UnmarshalText reads a size with a unit.
+// UnmarshalText reads a number of octets, or a size with a unit.
 func (s *Size) UnmarshalText(b []byte) error {
 	text := string(b)
+	if n, err := strconv.ParseUint(text, 10, 32); err == nil {
+		*s = Size(n)
+		return nil
+	}
 	for _, unit := range sizeUnits {
 		digits, found := strings.CutSuffix(text, unit.name)
 		if !found {

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -13,10 +14,23 @@ const largestWhole = 1462
 
 // warn reports everything that is allowed and probably unwise. It looks only at a configuration without faults.
 func (c *checker) warn() {
+	c.warnOfServer()
 	c.warnOfOverlaps()
 	c.warnOfSizes()
 	c.warnOfUnused()
+	c.warnOfMethods()
 	c.warnOfUsers()
+}
+
+func (c *checker) warnOfServer() {
+	for i, a := range c.cfg.Listen {
+		if a.Port() == 0 {
+			c.advise(fmt.Sprintf("listen[%d]", i), "with port 0 every start listens on another port; peers call 1701")
+		}
+	}
+	if setup, check := c.cfg.Limits.SetupTimeout, c.cfg.Limits.AuthenticationTimeout; setup < check {
+		c.advise("limits.setup_timeout", "%v is shorter than authentication_timeout, %v: a call ends before a slow check of its login does", setup, check)
+	}
 }
 
 func (c *checker) warnOfOverlaps() {
@@ -111,14 +125,42 @@ func (c *checker) warnOfUnused() {
 	}
 }
 
-func (c *checker) warnOfUsers() {
-	domainOf := make(map[string]*Domain)
+// domainsByName finds every domain by its name and its aliases, in small letters.
+func (c *checker) domainsByName() map[string]*Domain {
+	byName := make(map[string]*Domain)
 	for i := range c.cfg.Domains {
 		d := &c.cfg.Domains[i]
 		for _, name := range append([]string{d.Name}, d.Aliases...) {
-			domainOf[strings.ToLower(name)] = d
+			byName[strings.ToLower(name)] = d
 		}
 	}
+	return byName
+}
+
+// warnOfMethods reports domains that accept nothing of what their people are offered. The offer is made before the name is
+// known, so it is that of the l2tp group's virtual template, whatever the domain says.
+func (c *checker) warnOfMethods() {
+	domainOf, templates := c.domainsByName(), make(map[string]VirtualTemplate)
+	for _, t := range c.cfg.VirtualTemplates {
+		templates[t.Name] = t
+	}
+	for i := range c.cfg.Domains {
+		d := &c.cfg.Domains[i]
+		offered := slices.ContainsFunc(c.cfg.L2TPGroups, func(g L2TPGroup) bool {
+			leadsHere := g.Domain == "" || domainOf[strings.ToLower(g.Domain)] == d
+			return leadsHere && slices.ContainsFunc(templates[g.VirtualTemplate].PPPAuthentication, func(m Method) bool {
+				return slices.Contains(d.Methods, m)
+			})
+		})
+		if len(d.Methods) > 0 && !offered {
+			c.advise(fmt.Sprintf("domains[%d].methods", i),
+				"no l2tp group offers any of these to people of %s (ppp_authentication of its virtual template): nobody can log in", d.Name)
+		}
+	}
+}
+
+func (c *checker) warnOfUsers() {
+	domainOf := c.domainsByName()
 	offersCHAP := slices.ContainsFunc(c.cfg.VirtualTemplates, func(t VirtualTemplate) bool {
 		return slices.Contains(t.PPPAuthentication, CHAP)
 	})
@@ -127,10 +169,8 @@ func (c *checker) warnOfUsers() {
 	}
 	for i, u := range c.cfg.Users {
 		path := fmt.Sprintf("users[%d]", i)
-		name := c.cfg.DefaultDomain
-		if at := strings.LastIndexByte(u.Name, '@'); at >= 0 {
-			name = u.Name[at+1:]
-		}
+		typed, _ := splitName(u.Name)
+		name := cmp.Or(typed, c.cfg.DefaultDomain)
 		switch d := domainOf[strings.ToLower(name)]; {
 		case d == nil:
 			c.advise(path+".name", "there is no domain named %q, so nobody can log in by this name", name)

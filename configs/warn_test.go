@@ -8,6 +8,12 @@ import (
 )
 
 func TestWarnings(t *testing.T) {
+	const (
+		toGroup              = "l2tp_groups:\n  - {name: default, " + inGroup
+		toDomain             = toGroup + "}\ndomains:\n  - {" + inDomain
+		fromTemplateToDomain = inTemplate + "}\n" + toDomain
+		another              = "  - {name: vt2, address: 10.10.0.2/32, ppp_authentication: [pap]}\n"
+	)
 	office := "headquarters: [{name: office, network: 10.10.0.0/16}]\n"
 	for _, c := range []struct {
 		name, old, replacement string
@@ -43,6 +49,26 @@ func TestWarnings(t *testing.T) {
 		{"domain by an alias", inUser, `name: bob@DEFAULT, password: x`, nil},
 		{"chap with a hash", inUser, `name: x, nt_hash: "8846F7EAEE8FB117AD06BDD830B7586C"`, []string{
 			"line 11: users[0].nt_hash: chap is offered and cannot be checked with an NT hash"}},
+		{"domain before the user", inUser, `name: 'SALES\bob', password: x`, []string{
+			`line 11: users[0].name: there is no domain named "sales", so nobody can log in by this name`}},
+		{"domain before the user, by an alias", inDomain + "}\n", inDomain + ", aliases: [sales]}\n", nil},
+		{"methods that are not offered", inDomain, inDomain + ", methods: [pap]", []string{
+			"line 7: domains[0].methods: no l2tp group offers any of these to people of default"}},
+		{"methods that are offered", inDomain, inDomain + ", methods: [pap, chap]", nil},
+		{"methods that only the template of the domain offers", fromTemplateToDomain,
+			inTemplate + "}\n" + another + toDomain + ", methods: [pap], virtual_template: vt2",
+			[]string{"line 8: domains[0].methods: no l2tp group offers"}},
+		{"methods that a group of the domain offers", fromTemplateToDomain,
+			inTemplate + "}\n" + another + toGroup + "}\n  - {name: b, virtual_template: vt2, tunnel_names: [x], domain: DEFAULT}\ndomains:\n  - {" + inDomain + ", methods: [pap]", nil},
+		{"methods that only a group of another domain offers", fromTemplateToDomain,
+			inTemplate + "}\n" + another + toGroup + "}\n  - {name: b, virtual_template: vt2, tunnel_names: [x], domain: other}\ndomains:\n  - {name: other}\n  - {" + inDomain + ", methods: [pap]",
+			[]string{"line 10: domains[1].methods: no l2tp group offers any of these to people of default"}},
+		{"setup shorter than the check", "", "limits: {setup_timeout: 20s}\n", []string{
+			"line 12: limits.setup_timeout: 20s is shorter than authentication_timeout, 30s"}},
+		{"check longer than setup", "", "limits: {authentication_timeout: 2m}\n", []string{
+			"line 12: limits.setup_timeout: 1m0s is shorter than authentication_timeout, 2m0s"}},
+		{"port 0", "", "listen: [127.0.0.1:1701, 127.0.0.1:0]\n", []string{
+			"line 12: listen[1]: with port 0 every start listens on another port"}},
 		{"no users", "users:\n  - {" + inUser + "}\n", "", []string{"users: there is no user; nobody can log in"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package datapath
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // Path says how datagrams travel between us and one peer. It is comparable: two datagrams with equal paths came the
@@ -27,13 +28,45 @@ func (p Path) String() string {
 }
 
 // Sender sends datagrams to peers. It may be used by many goroutines at once and keeps nothing of the datagrams after
-// it returns. An error means that the datagrams, or the last ones of a batch, were not sent; L2TP repeats what it must.
+// it returns. It never waits for a congested peer: what finds no room is lost, and an error says so. L2TP and TCP repeat
+// what they must.
 type Sender interface {
-	// Send sends one datagram along the path.
+	// Send sends one datagram along the path. An error means that it was not sent.
 	Send(p Path, datagram []byte) error
 	// SendBatch sends the datagrams along the path in order, in as few system calls as possible: runs of equal length,
-	// the last one shorter, are the cheapest.
+	// the last one shorter, are the cheapest. A *BatchError tells which were not sent; with any other error none were.
 	SendBatch(p Path, datagrams [][]byte) error
+}
+
+// BatchError says which datagrams of a batch were not sent.
+type BatchError struct {
+	// Skipped are the numbers of single datagrams that were not sent, ascending.
+	Skipped []int
+	// From is the number of the first one of those at the end that were not sent; the batch's length if there are none.
+	From int
+	// Err is why the first of them was not sent.
+	Err error
+}
+
+// Error tells how it began.
+func (e *BatchError) Error() string {
+	first := e.From
+	if len(e.Skipped) > 0 {
+		first = e.Skipped[0]
+	}
+	return fmt.Sprintf("datagram %d of the batch: %v", first, e.Err)
+}
+
+// Unwrap gives the first error.
+func (e *BatchError) Unwrap() error { return e.Err }
+
+// Lost says whether the i-th datagram was not sent.
+func (e *BatchError) Lost(i int) bool {
+	if i >= e.From {
+		return true
+	}
+	_, skipped := slices.BinarySearch(e.Skipped, i)
+	return skipped
 }
 
 // Ingress takes the datagrams of one reader. Each reader has an Ingress of its own; one Ingress is not safe for

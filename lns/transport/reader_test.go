@@ -137,7 +137,7 @@ func TestEveryReasonHasAName(t *testing.T) {
 	var counts errorCounts
 	for _, errno := range []unix.Errno{unix.ENETUNREACH, unix.ECONNREFUSED, unix.ENOBUFS, unix.EMSGSIZE, unix.EPERM,
 		unix.EINVAL, unix.EBADF} {
-		counts.add(errno)
+		counts.add(errno, 1)
 	}
 	all := map[string]uint64{}
 	counts.appendTo(all, "tx_")

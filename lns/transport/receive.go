@@ -75,7 +75,7 @@ func (r *reader) run(ctx context.Context, receiver Receiver) error {
 			if fatal(r.errno) {
 				return fmt.Errorf("recvmmsg: %w", r.errno)
 			}
-			r.socket.counters.receiveErrors.add(r.errno)
+			r.socket.counters.receiveErrors.add(r.errno, 1)
 		default:
 			r.deliver()
 		}

@@ -2,10 +2,12 @@ package transport
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
@@ -130,18 +132,43 @@ func TestRefusedRunsGoOneByOne(t *testing.T) {
 	}
 }
 
-func TestBatchStopsAtAnErrorThatIsNotTheRuns(t *testing.T) {
+// A datagram that the kernel refuses for its own sake does not take the rest of the batch with it.
+func TestADatagramThatFailsIsSkipped(t *testing.T) {
+	server := newTransport(t, Config{Listen: []netip.AddrPort{loopback4}, SocketsPerAddress: 1})
+	all := running(t, server)
 	client := newTransport(t, Config{Listen: []netip.AddrPort{loopback4}, SocketsPerAddress: 1})
-	p := datapath.Path{Remote: client.Addrs()[0]}
-	err := client.SendBatch(p, sized(100, 100, maxRunOctets+1, 100))
-	if err != unix.EMSGSIZE {
-		t.Errorf("got %v, want EMSGSIZE", err)
+	p := datapath.Path{Remote: server.Addrs()[0]}
+	batch := sized(100, 100, maxRunOctets+1, 90, maxRunOctets+1, 80)
+	err := client.SendBatch(p, batch)
+	lost, ok := errors.AsType[*datapath.BatchError](err)
+	if !ok || lost.Err != unix.EMSGSIZE {
+		t.Fatalf("got %v, want EMSGSIZE of a datagram", err)
 	}
-	if stats := client.Stats().Sockets[0]; stats.TxDatagrams != 2 || stats.Drops["tx_too_long"] != 1 || stats.GSORefused != 0 {
+	for i, want := range batch {
+		if long := len(want) > maxRunOctets; lost.Lost(i) != long {
+			t.Errorf("datagram %d: lost is %v", i, lost.Lost(i))
+		} else if !long && next(t, all).text != string(want) {
+			t.Errorf("datagram %d did not arrive", i)
+		}
+	}
+	if stats := client.Stats().Sockets[0]; stats.TxDatagrams != 4 || stats.Drops["tx_too_long"] != 2 || stats.GSORefused != 0 {
 		t.Errorf("stats: %+v", stats)
 	}
 	if err := client.SendBatch(p, nil); err != nil {
 		t.Errorf("an empty batch: %v", err)
+	}
+}
+
+// What concerns the peer and not a datagram ends the batch: trying every datagram would only cost system calls.
+func TestABatchStopsAtAPeerThatCannotBeReached(t *testing.T) {
+	inNamespace(t, 1500) // which has no route to anywhere
+	client := newTransport(t, Config{Listen: []netip.AddrPort{any4}, SocketsPerAddress: 1})
+	err := client.SendBatch(datapath.Path{Remote: netip.MustParseAddrPort("192.0.2.1:1701")}, sized(100, 90, 80))
+	if err != unix.ENETUNREACH {
+		t.Errorf("got %v", err)
+	}
+	if stats := client.Stats().Sockets[0]; stats.Drops["tx_unreachable"] != 3 || stats.TxCalls != 1 {
+		t.Errorf("stats: %+v", stats)
 	}
 }
 
@@ -196,8 +223,7 @@ func TestRunsAreWhatTheKernelTakes(t *testing.T) {
 }
 
 func TestRefusalsAreRememberedForThePeer(t *testing.T) {
-	var g segmenting
-	g.seed = newTransport(t, Config{Listen: []netip.AddrPort{loopback4}}).sockets[0].segmenting.seed
+	g := newSegmenting()
 	narrow, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
 	if g.limit(narrow) != 0 {
 		t.Error("it is off, but has a limit")
@@ -213,8 +239,43 @@ func TestRefusalsAreRememberedForThePeer(t *testing.T) {
 	}
 	for range refusalsUntilOff - 1 {
 		g.worked()
-		if g.refused(narrow, 1400, unix.EINVAL) {
+		if g.refused(narrow, 1000, unix.EINVAL) {
 			t.Error("switched off although runs work in between")
 		}
+	}
+}
+
+// A small path MTU is the peer's own affair, and anybody can forge the ICMPv6 message that says so.
+func TestSmallPathsDoNotSwitchTheSocketOff(t *testing.T) {
+	g := newSegmenting()
+	g.on.Store(true)
+	for i := range 100 {
+		peer := netip.AddrFrom16([16]byte{0x20, 0x01, 15: byte(i)})
+		if g.refused(peer, 1300, unix.EMSGSIZE) || g.refused(peer, smallestMTU+1, unix.EINVAL) {
+			t.Fatalf("switched off after %d peers", i+1)
+		}
+	}
+}
+
+func TestSegmentingIsTriedAgainAfterAnHour(t *testing.T) {
+	g := newSegmenting()
+	g.on.Store(true)
+	peer := netip.MustParseAddr("192.0.2.1")
+	for range refusalsUntilOff {
+		g.refused(peer, 1000, unix.EINVAL)
+	}
+	off := time.Since(g.started)
+	if g.limit(peer) != 0 || g.retry(off+offFor-time.Minute) {
+		t.Error("it is on before the hour is over")
+	}
+	if !g.retry(off+offFor) || g.limit(peer) != noLimit {
+		t.Error("it is off after the hour")
+	}
+	if g.retry(off + 3*offFor) {
+		t.Error("tried again, although it is on")
+	}
+	fresh := newSegmenting()
+	if fresh.retry(2 * offFor) {
+		t.Error("switched on although the kernel or the configuration forbids it")
 	}
 }

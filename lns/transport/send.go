@@ -20,20 +20,25 @@ const (
 	maxVectors   = 256   // datagrams in one system call, at most
 )
 
-// Send sends one datagram along the path, in one system call. When the socket's send buffer is full it waits. The
-// error is ErrPath, one that wraps net.ErrClosed, or the kernel's (a syscall.Errno), which is also counted.
+// Send sends one datagram along the path, in one system call. It never waits: with a full send buffer the datagram is
+// lost, counted as "tx_buffer_full", and the error is EAGAIN. The error is ErrPath, one that wraps net.ErrClosed, or the
+// kernel's (a syscall.Errno), which is also counted.
 func (t *Transport) Send(p datapath.Path, datagram []byte) error {
 	o := t.outgoing.Get().(*outgoing)
 	o.single[0] = datagram
 	err := t.sendAll(o, p, o.single[:])
 	o.release()
 	t.outgoing.Put(o)
+	if lost, ok := errors.AsType[*datapath.BatchError](err); ok {
+		return lost.Err
+	}
 	return err
 }
 
 // SendBatch sends the datagrams along the path in order: each run of equal size in one piece if the kernel does that,
-// and all in as few system calls as they fit in. The errors are those of Send; what came before the datagram that
-// failed was sent, the rest was not.
+// and all in as few system calls as they fit in. It never waits either. The errors are those of Send in a
+// *datapath.BatchError, except ErrPath, with which nothing is sent. A datagram that the kernel refuses for its own sake,
+// because of its length for example, does not keep the others from being sent.
 func (t *Transport) SendBatch(p datapath.Path, datagrams [][]byte) error {
 	o := t.outgoing.Get().(*outgoing)
 	err := t.sendAll(o, p, datagrams)
@@ -52,26 +57,61 @@ func (t *Transport) sendAll(o *outgoing, p datapath.Path, datagrams [][]byte) er
 		limit = o.socket.segmenting.limit(p.Remote.Addr())
 	}
 	refused := refusal{}
-	for len(datagrams) > 0 {
-		o.load(datagrams, limit)
+	var lost *datapath.BatchError // of the datagrams that the kernel does not take
+	for done := 0; done < len(datagrams); {
+		o.load(datagrams[done:], limit)
 		sent, errno, err := o.transmit()
-		if err != nil {
-			return err
-		}
-		datagrams = datagrams[sent:]
+		done += sent
 		switch {
+		case err != nil:
+			return lostFrom(lost, done, err)
 		case errno == 0:
 		case o.failedRun() > 1 && refusesRuns(errno):
-			refused, limit = refusal{errno, len(datagrams[0])}, 0
+			refused, limit = refusal{errno, len(datagrams[done])}, 0
+		case o.failedRun() == 1 && concernsDatagram(errno):
+			o.socket.counters.sendErrors.add(errno, 1)
+			lost = lostAt(lost, len(datagrams), done, errno)
+			done++
 		default:
-			o.socket.counters.sendErrors.add(errno)
-			return errno
+			o.socket.counters.sendErrors.add(errno, len(datagrams)-done)
+			return lostFrom(lost, done, errno)
 		}
 	}
 	if refused.errno != 0 {
 		o.socket.runRefused(p.Remote.Addr(), refused)
 	}
+	if lost != nil { // not as an error that is no nil
+		return lost
+	}
 	return nil
+}
+
+// concernsDatagram says that an error is about one datagram, and the next one may do better: it is too long, or a filter
+// of this host drops it.
+func concernsDatagram(errno unix.Errno) bool {
+	return errno == unix.EMSGSIZE || errno == unix.EPERM || errno == unix.EINVAL
+}
+
+// lostAt notes that one datagram of so many was not sent; the first error is the one told.
+func lostAt(lost *datapath.BatchError, all, i int, err error) *datapath.BatchError {
+	if lost == nil {
+		lost = &datapath.BatchError{From: all, Err: err}
+	}
+	lost.Skipped = append(lost.Skipped, i)
+	return lost
+}
+
+// lostFrom notes that this datagram and all behind it were not sent. When that is all of them the error is enough, and
+// costs no allocation.
+func lostFrom(lost *datapath.BatchError, i int, err error) error {
+	if lost == nil && i == 0 {
+		return err
+	}
+	if lost == nil {
+		lost = &datapath.BatchError{Err: err}
+	}
+	lost.From = i
+	return lost
 }
 
 // refusal is a run that the kernel did not take in one piece.
@@ -96,7 +136,7 @@ func (s *socket) runRefused(peer netip.Addr, r refusal) {
 	off := s.segmenting.refused(peer, r.size, r.errno)
 	switch {
 	case off:
-		s.log.Warn("the kernel refuses UDP GSO again and again; it is off for this socket until the next start, "+
+		s.log.Warn("the kernel refuses UDP GSO again and again; it is off for this socket for an hour, "+
 			"sending costs more processor time", "peer", peer, "octets", r.size, "error", r.errno)
 	case first:
 		s.log.Info("the kernel refuses UDP GSO for a peer; its datagrams go one by one (a small MTU or an IPsec policy "+
@@ -141,14 +181,12 @@ type outgoing struct {
 	done       int // messages the kernel has taken
 	errno      unix.Errno
 
-	send         func(fd uintptr) // the system call, bound once: closures for each call would be allocations
-	sendWhenFree func(fd uintptr) bool
+	send func(fd uintptr) // the system call, bound once: a closure for each call would be an allocation
 }
 
 func newOutgoing() *outgoing {
 	o := &outgoing{}
 	o.send = func(fd uintptr) { o.call(fd) }
-	o.sendWhenFree = func(fd uintptr) bool { o.call(fd); return o.errno != unix.EAGAIN }
 	return o
 }
 
@@ -238,7 +276,8 @@ func (o *outgoing) transmit() (sent int, errno unix.Errno, err error) {
 	return sent, o.errno, err
 }
 
-// push makes system calls until everything is sent or something fails.
+// push makes system calls until everything is sent or something fails. It never waits for room in the send buffer: all
+// peers share it, and one whose way is congested would hold up everybody.
 func (o *outgoing) push() error {
 	raw := o.socket.raw
 	stale := false
@@ -246,12 +285,6 @@ func (o *outgoing) push() error {
 		// Control does not take the lock that Write holds, so that senders do not queue up behind each other.
 		if err := raw.Control(o.send); err != nil {
 			return err
-		}
-		if o.errno == unix.EAGAIN {
-			o.socket.counters.sendWaits.Add(1)
-			if err := raw.Write(o.sendWhenFree); err != nil {
-				return err
-			}
 		}
 		switch {
 		case o.errno == 0 && o.done == o.loaded:
@@ -261,7 +294,7 @@ func (o *outgoing) push() error {
 		case o.errno == unix.ECONNREFUSED && !stale:
 			// That is the answer to something sent before; the kernel tells it once and sends nothing.
 			stale = true
-			o.socket.counters.sendErrors.add(o.errno)
+			o.socket.counters.sendErrors.add(o.errno, 1)
 		default:
 			return nil
 		}

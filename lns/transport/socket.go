@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,7 +40,7 @@ func newSocket(conn *net.UDPConn, log *slog.Logger) (*socket, error) {
 		log:        log.With("listen", address.String()),
 		v6:         address.Addr().Is6(),
 		anyAddress: address.Addr().IsUnspecified(),
-		segmenting: segmenting{seed: maphash.MakeSeed()},
+		segmenting: newSegmenting(),
 	}, nil
 }
 
@@ -47,8 +49,8 @@ func (s *socket) fits(remote netip.Addr) bool { return remote.IsValid() && remot
 
 // tune sets all options that do not decide whether the bind succeeds.
 func (s *socket) tune(cfg Config) error {
-	s.growBuffer("receive", unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, cfg.ReceiveBuffer)
-	s.growBuffer("send", unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, cfg.SendBuffer)
+	s.growBuffer("receive", unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, cmp.Or(cfg.ReceiveBuffer, DefaultReceiveBuffer))
+	s.growBuffer("send", unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, cmp.Or(cfg.SendBuffer, DefaultSendBuffer))
 	if err := s.askForLocalAddress(); err != nil {
 		return fmt.Errorf("UDP %s: the kernel does not tell which address a peer speaks to: %w", s.address, err)
 	}
@@ -97,9 +99,6 @@ func (s *socket) enableGSO(position Switch) error {
 
 // growBuffer asks for a kernel buffer: past the system's limit if we may (CAP_NET_ADMIN), else up to it.
 func (s *socket) growBuffer(which string, force, plain, size int) {
-	if size == 0 {
-		size = DefaultBuffer
-	}
 	if s.setOption(unix.SOL_SOCKET, force, size) == nil {
 		return
 	}
@@ -131,14 +130,17 @@ func (s *socket) option(level, name int) (value int, err error) {
 
 // segmenting says to which peers runs of datagrams go out in one piece (UDP_SEGMENT).
 //
-// The kernel refuses a run for reasons that concern one peer: its segments would need fragmenting (EINVAL, EMSGSIZE),
-// or an IPsec policy covers it (EIO). Others concern the device or the kernel (EIO, EINVAL; 6.6.44 refuses all). They
-// cannot be told apart by the error, so a refusal is first remembered for the peer, and refusals in a row without a
-// success between them switch the socket.
+// The kernel refuses a run for reasons that concern one peer: its segments would need fragmenting (EMSGSIZE, EINVAL from
+// older kernels), or an IPsec policy covers it (EIO). Others concern the device or the kernel (EIO, EINVAL; 6.6.44
+// refuses all). So a refusal is first remembered for the peer. Refusals in a row that a peer's path MTU cannot explain,
+// without a success between them, switch the socket for an hour: a path MTU can be forged by whoever can send ICMPv6.
 type segmenting struct {
 	on       atomic.Bool
 	refusals atomic.Uint32 // in a row
-	seed     maphash.Seed
+	// again is when it is to be tried again, in nanoseconds since started; it counts only while refusals hold it off.
+	again   atomic.Int64
+	started time.Time
+	seed    maphash.Seed
 	// peers remembers refusals, one peer in a slot: the upper 48 bits of the hash of its address, and the size from
 	// which on segments are refused. Forgetting one costs a refused system call.
 	peers [256]atomic.Uint64
@@ -146,12 +148,18 @@ type segmenting struct {
 
 const (
 	refusalsUntilOff = 8
+	offFor           = time.Hour
 	noLimit          = 1 << 16
+	// smallestMTU is a segment size that every path takes: IPv6 paths have an MTU of 1280 octets at least (RFC 8200
+	// section 5), less the headers of IPv6 and UDP, and some room.
+	smallestMTU = 1200
 )
+
+func newSegmenting() segmenting { return segmenting{seed: maphash.MakeSeed(), started: time.Now()} }
 
 // limit is the segment size from which on datagrams to the peer go one by one; zero for all of them.
 func (g *segmenting) limit(peer netip.Addr) int {
-	if !g.on.Load() {
+	if !g.on.Load() && !g.retry(time.Since(g.started)) {
 		return 0
 	}
 	h := maphash.Comparable(g.seed, peer)
@@ -161,15 +169,37 @@ func (g *segmenting) limit(peer netip.Addr) int {
 	return noLimit
 }
 
+// retry switches the socket on again when it has been off for long enough. What was learnt about peers is forgotten.
+func (g *segmenting) retry(now time.Duration) bool {
+	again := g.again.Load()
+	if again == 0 || int64(now) < again || !g.again.CompareAndSwap(again, 0) {
+		return false
+	}
+	for i := range g.peers {
+		g.peers[i].Store(0)
+	}
+	g.refusals.Store(0)
+	g.on.Store(true)
+	return true
+}
+
 // refused remembers that segments of this size did not go to the peer in one piece, although they went one by one. It
 // says true when that was the last straw.
 func (g *segmenting) refused(peer netip.Addr, size int, why unix.Errno) (off bool) {
+	limit := size
 	if why == unix.EIO {
-		size = 0
+		limit = 0
 	}
 	h := maphash.Comparable(g.seed, peer)
-	g.peers[h%uint64(len(g.peers))].Store(h&^0xffff | uint64(size)&0xffff)
-	return g.refusals.Add(1) >= refusalsUntilOff && g.on.CompareAndSwap(true, false)
+	g.peers[h%uint64(len(g.peers))].Store(h&^0xffff | uint64(limit)&0xffff)
+	if why == unix.EMSGSIZE || why == unix.EINVAL && size > smallestMTU {
+		return false
+	}
+	if g.refusals.Add(1) < refusalsUntilOff || !g.on.CompareAndSwap(true, false) {
+		return false
+	}
+	g.again.Store(int64(time.Since(g.started) + offFor))
+	return true
 }
 
 func (g *segmenting) worked() {

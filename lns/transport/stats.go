@@ -13,6 +13,7 @@ type reason uint8
 const (
 	reasonUnreachable reason = iota
 	reasonRefused
+	reasonBufferFull
 	reasonNoBuffers
 	reasonTooLong
 	reasonNotPermitted
@@ -28,6 +29,8 @@ func (r reason) String() string {
 		return "unreachable"
 	case reasonRefused:
 		return "port_unreachable"
+	case reasonBufferFull:
+		return "buffer_full"
 	case reasonNoBuffers:
 		return "no_buffers"
 	case reasonTooLong:
@@ -47,6 +50,8 @@ func reasonOf(errno unix.Errno) reason {
 		return reasonUnreachable
 	case unix.ECONNREFUSED:
 		return reasonRefused
+	case unix.EAGAIN:
+		return reasonBufferFull
 	case unix.ENOBUFS, unix.ENOMEM:
 		return reasonNoBuffers
 	case unix.EMSGSIZE:
@@ -62,7 +67,7 @@ func reasonOf(errno unix.Errno) reason {
 
 type errorCounts [reasons]atomic.Uint64
 
-func (c *errorCounts) add(errno unix.Errno) { c[reasonOf(errno)].Add(1) }
+func (c *errorCounts) add(errno unix.Errno, n int) { c[reasonOf(errno)].Add(uint64(n)) }
 
 func (c *errorCounts) appendTo(all map[string]uint64, prefix string) {
 	for r := range reasons {
@@ -79,7 +84,7 @@ type counters struct {
 	receiveErrors                                                      errorCounts
 	_                                                                  [64]byte // senders write another cache line
 	sentDatagrams, sentOctets, sendCalls, sentSegmented                atomic.Uint64
-	sendWaits, segmentsRefused                                         atomic.Uint64
+	segmentsRefused                                                    atomic.Uint64
 	sendErrors                                                         errorCounts
 }
 
@@ -102,13 +107,11 @@ type SocketStats struct {
 	TxDatagrams, TxOctets uint64
 	// TxCalls counts system calls; TxSegmented counts runs that went out in one piece.
 	TxCalls, TxSegmented uint64
-	// TxWaits counts sends that had to wait for room in the send buffer.
-	TxWaits uint64
 	// GSORefused counts runs that the kernel refused to take in one piece, and that went one by one.
 	GSORefused uint64
 	// Drops counts datagrams lost here, by reason: "rx_buffer_full" (the kernel's, before we could read them),
-	// "rx_truncated", "rx_port_zero"; and errors of system calls: "rx_..." and "tx_...". Reasons that have not happened are
-	// left out.
+	// "rx_truncated", "rx_port_zero"; and by error of the system call: "rx_..." and "tx_...", of which "tx_buffer_full" is
+	// congestion on the way to some peer. Reasons that have not happened are left out.
 	Drops map[string]uint64
 }
 
@@ -135,7 +138,6 @@ func (s *socket) stats() SocketStats {
 		TxOctets:    c.sentOctets.Load(),
 		TxCalls:     c.sendCalls.Load(),
 		TxSegmented: c.sentSegmented.Load(),
-		TxWaits:     c.sendWaits.Load(),
 		GSORefused:  c.segmentsRefused.Load(),
 		Drops:       s.drops(),
 	}

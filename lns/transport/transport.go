@@ -46,8 +46,14 @@ func (s Switch) String() string {
 const (
 	// MaxSockets is how many sockets a Transport can have: datapath.Path counts them in one octet.
 	MaxSockets = 256
-	// DefaultBuffer is the size of a socket's kernel buffers, in octets: at 1 Gbit/s it rides out about 30 ms.
-	DefaultBuffer     = 4 << 20
+	// DefaultReceiveBuffer is the size of a socket's receive buffer, in octets: at 1 Gbit/s it rides out about 30 ms.
+	DefaultReceiveBuffer = 4 << 20
+	// DefaultSendBuffer is the size of a socket's send buffer, in octets. What waits in the queue of a link counts against
+	// it, and all peers of the socket share it: so it is as large as the queue that Linux gives a link (fq_codel, 32 MB).
+	// Then a congested link drops its own packets before the socket has to drop other peers'. It is a bound, and takes no
+	// memory while links are free.
+	DefaultSendBuffer = 32 << 20
+
 	maxDefaultSockets = 8
 )
 
@@ -62,7 +68,7 @@ type Config struct {
 	GSO Switch
 	// GRO receives such runs in one piece (UDP_GRO).
 	GRO Switch
-	// ReceiveBuffer and SendBuffer are the kernel's buffers for each socket, in octets. Zero means DefaultBuffer.
+	// ReceiveBuffer and SendBuffer are the kernel's buffers for each socket, in octets. Zero means the default.
 	ReceiveBuffer, SendBuffer int
 	// Admission is the budget for strangers.
 	Admission AdmissionConfig

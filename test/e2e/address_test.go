@@ -59,7 +59,7 @@ func TestLargePackets(t *testing.T) {
 	w.ping(w.client, hqAddress, "-s", "4000")
 	w.ping(w.hq, address, "-s", "4000")
 	w.ping(w.hq, address, "-s", "1432", "-M", "do") // with the headers 1460, the MRU
-	_, received, output := w.tryPing(w.hq, address, "-s", "1433", "-M", "do")
+	_, received, output := w.tryPing(w.hq, address, "-s", "1433", "-M", "do", "-W", "1")
 	if received != 0 || !strings.Contains(output, "mtu") || !strings.Contains(output, "1460") {
 		t.Errorf("a packet of 1461 octets that must not be fragmented:\n%s", output)
 	}

@@ -83,31 +83,41 @@ func (w *world) in(n *netns.Namespace, name string, args ...string) string {
 	return string(output)
 }
 
-// ping sends five packets and wants every answer.
+// ping sends five packets and wants an answer to each of them. On a busy machine an answer may take its time.
 func (w *world) ping(from *netns.Namespace, to string, options ...string) {
 	w.t.Helper()
-	sent, received, output := w.tryPing(from, to, options...)
-	if sent == 0 || sent != received {
-		w.t.Fatalf("ping %s: %d of %d answered:\n%s", to, received, sent, output)
+	_, _, output := w.tryPing(from, to, append(options, "-w", "10")...)
+	wantAnswers(w.t, 5, output)
+}
+
+// wantAnswers looks for the answers to so many packets in what ping has printed.
+func wantAnswers(t *testing.T, count int, output string) {
+	t.Helper()
+	for n := 1; n <= count; n++ {
+		if !strings.Contains(output, fmt.Sprintf("icmp_seq=%d ttl", n)) {
+			t.Fatalf("ping number %d is not answered:\n%s", n, output)
+		}
 	}
 }
 
 // noPing sends five packets and wants no answer.
 func (w *world) noPing(from *netns.Namespace, to string, options ...string) {
 	w.t.Helper()
-	if sent, received, output := w.tryPing(from, to, options...); sent == 0 || received != 0 {
+	if sent, received, output := w.tryPing(from, to, append(options, "-W", "1")...); sent == 0 || received != 0 {
 		w.t.Fatalf("ping %s: %d of %d answered, but none should be:\n%s", to, received, sent, output)
 	}
 }
 
-var pingSummary = regexp.MustCompile(`(\d+) packets transmitted, (\d+) received`)
-
+// tryPing sends five packets. Option -w S goes on until five answers are there or the time is over; with -W S ping waits
+// that long if there is no answer at all, and else for two round trips.
 func (w *world) tryPing(from *netns.Namespace, to string, options ...string) (sent, received int, output string) {
 	w.t.Helper()
-	args := append([]string{"-n", "-c", "5", "-i", "0.05", "-W", "1"}, options...)
+	args := append([]string{"-n", "-c", "5", "-i", "0.05"}, options...)
 	printed, err := from.Run("ping", append(args, to)...)
 	return readPing(string(printed) + fmt.Sprint(err))
 }
+
+var pingSummary = regexp.MustCompile(`(\d+) packets transmitted, (\d+) received`)
 
 func readPing(output string) (sent, received int, all string) {
 	found := pingSummary.FindStringSubmatch(output)

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"lnsgate/test/netns"
 )
 
 // A PC that lost power comes back while its old session still stands. Its own address is not kept from it.
@@ -148,6 +150,8 @@ func TestOwnAddressInsideTheSegmentIsAnsweredFor(t *testing.T) {
 // The server needs one privilege and is no root: this is what the example unit of systemd gives it.
 func TestServesWithOnePrivilege(t *testing.T) {
 	t.Parallel()
+	netns.RequireCommand(t, "unshare")
+	netns.RequireCommand(t, "setpriv")
 	w := newWorld(t)
 	clean := w.snapshot()
 	nobody := []string{"--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs",

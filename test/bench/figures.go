@@ -40,6 +40,20 @@ func (s sample) over(reference sample) sample {
 	return ratios
 }
 
+// around takes the reference before and after a measurement and returns the mean of the two, so that a machine that gets
+// busier or quieter meanwhile favours neither.
+func around(reference func() (float64, error), measure func() error) (float64, error) {
+	before, err := reference()
+	if err != nil {
+		return 0, err
+	}
+	if err := measure(); err != nil {
+		return 0, err
+	}
+	after, err := reference()
+	return (before + after) / 2, err
+}
+
 // figure writes a number with three digits that count, and commas between thousands.
 func figure(x float64) string {
 	switch {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -40,6 +41,26 @@ func TestRatiosAreTakenRunByRun(t *testing.T) {
 	got := sample{10, 40, 5}.over(sample{20, 40}) // the third run has no reference yet
 	if len(got) != 2 || got[0] != 0.5 || got[1] != 1 {
 		t.Errorf("got %v", got)
+	}
+}
+
+func TestAroundTakesTheReferenceBeforeAndAfter(t *testing.T) {
+	var order []string
+	references := []float64{10, 30}
+	reference := func() (float64, error) {
+		order = append(order, "reference")
+		r := references[0]
+		references = references[1:]
+		return r, nil
+	}
+	got, err := around(reference, func() error { order = append(order, "measure"); return nil })
+	if err != nil || got != 20 || strings.Join(order, " ") != "reference measure reference" {
+		t.Errorf("%v, %v, %v", got, err, order)
+	}
+	failure := errors.New("mine")
+	references = []float64{1, 2}
+	if _, err := around(reference, func() error { return failure }); !errors.Is(err, failure) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -53,7 +53,7 @@ func addressIn(text []byte) netip.Addr {
 	return found
 }
 
-// measureThroughput sends one TCP stream each way, through the tunnel and, right before, by plain forwarding.
+// measureThroughput sends one TCP stream each way, through the tunnel and, right before and after, by plain forwarding.
 func measureThroughput(ctx context.Context, b *bench, w *world) error {
 	s, _, err := w.online(ctx)
 	if err != nil {
@@ -66,23 +66,25 @@ func measureThroughput(ctx context.Context, b *bench, w *world) error {
 		name    string
 		options []string
 	}{{"up", nil}, {"down", []string{"-R"}}} {
-		plain, err := w.stream(ctx, forwarded, b.size.transfer, d.options...)
-		if err != nil {
-			return err
-		}
 		var inside float64
-		spent, err := busy(s.process, func() error {
-			return b.profiled(ctx, w, s, "throughput-"+d.name, func() (err error) {
-				inside, err = w.stream(ctx, tunnelled, b.size.transfer, d.options...)
-				return err
+		var spent time.Duration
+		plain, err := around(func() (float64, error) {
+			return w.stream(ctx, forwarded, b.size.transfer/2, d.options...)
+		}, func() (err error) {
+			spent, err = busy(s.process, func() error {
+				return b.profiled(ctx, w, s, "throughput-"+d.name, func() (err error) {
+					inside, err = w.stream(ctx, tunnelled, b.size.transfer, d.options...)
+					return err
+				})
 			})
+			return err
 		})
 		if err != nil {
 			return err
 		}
 		c := &b.figures
 		c.add("TCP, one stream through one session, "+d.name, "Mbit/s", inside, "plain forwarding, 64 KB at a time", plain)
-		gigabits := inside / 1000 * b.size.transfer.Seconds()
+		gigabits := inside / 1000 * float64(wholeSeconds(b.size.transfer))
 		c.add("processor time of the server per gigabit, "+d.name, "ms", spent.Seconds()*1000/gigabits, "")
 	}
 	return nil
@@ -92,7 +94,7 @@ func measureThroughput(ctx context.Context, b *bench, w *world) error {
 func (w *world) stream(ctx context.Context, address string, d time.Duration, options ...string) (float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, d+patience)
 	defer cancel()
-	args := append([]string{"-c", address, "-t", strconv.Itoa(max(1, int(d.Seconds()))), "-J"}, options...)
+	args := append([]string{"-c", address, "-t", strconv.Itoa(wholeSeconds(d)), "-J"}, options...)
 	var speed float64
 	err := until(ctx, "iperf3 has run", func() (bool, error) { // its server may not listen yet
 		p, err := w.start(w.client, "iperf3", "iperf3", args...)
@@ -111,6 +113,9 @@ func (w *world) stream(ctx context.Context, address string, d time.Duration, opt
 	})
 	return speed, err
 }
+
+// wholeSeconds is what iperf3 can be told.
+func wholeSeconds(d time.Duration) int { return max(1, int(d.Seconds())) }
 
 // parseStream reads what iperf3 -J prints.
 func parseStream(text []byte) (megabits float64, err error) {

@@ -101,7 +101,8 @@ func (c *Client) Kick(ctx context.Context, req KickRequest) (KickResult, error) 
 	return result, err
 }
 
-// Reload makes the server read its configuration again. It returns when the new one is in force, or why it is refused.
+// Reload makes the server read its configuration again. It returns when the new one is in force, or an *[Error]: with status
+// 409 nothing was changed, with 500 the new one is in force and something did not follow it.
 func (c *Client) Reload(ctx context.Context) error {
 	return c.do(ctx, http.MethodPost, "reload", nil, nil, &struct{}{})
 }

@@ -104,7 +104,7 @@ func domainsFrom(domains []aaa.Domain, fallback string, open map[string]int) []D
 		d := &domains[i]
 		views = append(views, Domain{
 			Name:            d.Name,
-			Default:         d.Name == fallback,
+			Default:         answersTo(d, fallback),
 			Aliases:         d.Aliases,
 			Authentication:  nonNil(d.Chain),
 			Methods:         methodNames(d.Methods),
@@ -119,6 +119,13 @@ func domainsFrom(domains []aaa.Domain, fallback string, open map[string]int) []D
 		})
 	}
 	return views
+}
+
+// answersTo says whether a domain has this name or alias.
+func answersTo(d *aaa.Domain, name string) bool {
+	return slices.ContainsFunc(append([]string{d.Name}, d.Aliases...), func(own string) bool {
+		return aaa.FoldDomain(own) == aaa.FoldDomain(name)
+	})
 }
 
 func methodNames(methods []aaa.Method) []string {

@@ -22,6 +22,18 @@ func (e *Error) Error() string {
 	return e.Message + "\n  " + e.Hint
 }
 
+// InForceError is what Config.Reload returns when the new configuration is in force and something did not follow it, such as
+// a route or a session that could not be checked. Any other error means that nothing was changed.
+type InForceError struct {
+	Err error
+}
+
+// Error is what did not follow.
+func (e *InForceError) Error() string { return e.Err.Error() }
+
+// Unwrap is what did not follow.
+func (e *InForceError) Unwrap() error { return e.Err }
+
 // NotRunningError says that nobody answers on the socket.
 type NotRunningError struct {
 	Socket string

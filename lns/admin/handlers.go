@@ -172,7 +172,12 @@ func (s *Server) reload(r *http.Request) (any, error) {
 	if s.cfg.Reload == nil {
 		return nil, &Error{http.StatusNotImplemented, "this server cannot reload its configuration", "restart it"}
 	}
-	if err := s.cfg.Reload(r.Context()); err != nil {
+	var inForce *InForceError
+	switch err := s.cfg.Reload(r.Context()); {
+	case errors.As(err, &inForce):
+		return nil, &Error{http.StatusInternalServerError, err.Error(),
+			"the new configuration is in force, but not everything follows it; mend that and reload again"}
+	case err != nil:
 		return nil, &Error{http.StatusConflict, err.Error(), "nothing was changed: the old configuration stays in force"}
 	}
 	return struct{}{}, nil

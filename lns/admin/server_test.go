@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
 
+	"lnsgate/aaa"
 	"lnsgate/pool"
 
 	"github.com/google/go-cmp/cmp"
@@ -137,6 +139,19 @@ func TestDomains(t *testing.T) {
 	}
 }
 
+// The default is found as the gateway finds it: by an alias as well, in small and capital letters alike.
+func TestDefaultDomainByAnotherName(t *testing.T) {
+	for _, fallback := range []string{"Default", "vertrieb", "VERTRIEB", "nobody", ""} {
+		domains, _ := twoDomains()
+		client := start(t, Config{Engine: twoTunnels(), Domains: func() ([]aaa.Domain, string) { return domains, fallback }})
+		got, err := client.Domains(t.Context())
+		sales, other := strings.EqualFold(fallback, "vertrieb"), fallback == "Default"
+		if err != nil || got[0].Default != sales || got[1].Default != other {
+			t.Errorf("%q: %+v, %v", fallback, got, err)
+		}
+	}
+}
+
 // A script must be able to loop over a list that is empty.
 func TestEmptyListsAreLists(t *testing.T) {
 	client := start(t, Config{Engine: &fakeEngine{}})
@@ -215,6 +230,12 @@ func TestReload(t *testing.T) {
 	var failure *Error
 	if err := client.Reload(t.Context()); !errors.As(err, &failure) || failure.Status != http.StatusConflict ||
 		!strings.Contains(err.Error(), "users[3].password: missing") || !strings.Contains(err.Error(), "old configuration stays") {
+		t.Errorf("got %v", err)
+	}
+	answer = fmt.Errorf("after all: %w", &InForceError{Err: errors.New("2 sessions could not be checked")})
+	if err := client.Reload(t.Context()); !errors.As(err, &failure) || failure.Status != http.StatusInternalServerError ||
+		!strings.Contains(err.Error(), "2 sessions could not be checked") || !strings.Contains(err.Error(), "new configuration is in force") ||
+		strings.Contains(err.Error(), "old configuration") {
 		t.Errorf("got %v", err)
 	}
 	without := start(t, Config{Engine: twoTunnels()})

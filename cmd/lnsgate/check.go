@@ -37,14 +37,11 @@ func check(w io.Writer, file string) error {
 	if file == "" {
 		return errors.New("name the configuration file: lnsgate check -c FILE")
 	}
-	config, warnings, err := configs.Load(file)
-	if err == nil {
-		err = tryRooms(config)
-	}
+	config, warnings, err := loadConfig(file)
 	return writeFindings(w, file, config, warnings, err)
 }
 
-// writeFindings takes what configs.Load returned.
+// writeFindings takes what loadConfig returned.
 func writeFindings(w io.Writer, file string, config *configs.Config, warnings []configs.Warning, err error) error {
 	var faults *configs.Faults
 	if err != nil && !errors.As(err, &faults) {

@@ -4,9 +4,15 @@ import (
 	"errors"
 	"io/fs"
 	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
+	"lnsgate/aaa"
+	"lnsgate/aaa/aaatest"
+	"lnsgate/aaa/secret"
 	"lnsgate/configs"
 
 	"github.com/google/go-cmp/cmp"
@@ -50,6 +56,49 @@ func TestFindings(t *testing.T) {
 				t.Errorf("error %v, want %q", err, test.fails)
 			}
 		})
+	}
+}
+
+// What only the rooms find has the place that everything else has.
+func TestCheckPlacesTheFaultsOfTheRooms(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x.yaml")
+	text := strings.Replace(departments, "pools: [sales]", "pools: [pool1]", 1)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	err := check(&out, file)
+	if err == nil || err.Error() != file+" cannot be used: 1 fault" ||
+		!strings.HasPrefix(out.String(), file+": fault: line 11: pools[0]: pool pool1 is used on the virtual templates [vt1 vt2]") ||
+		!strings.Contains(out.String(), file+": warning: line 12: pools[1]: ") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
+// The loader repeats the rules of the login, so that it can say the line. Here they meet.
+func TestNamesAndPasswordsAreJudgedAlike(t *testing.T) {
+	quoted := func(name string) string { return strconv.QuoteToASCII(name) }
+	for _, name := range []string{
+		"bobby", "bob@sales", "bob@", "@sales", "@", `SALES\bob`, `\bob`, `SALES\`, `A\B\bob`, `A\bob@sales`, "a..b", "a.b.", "bob@.x", "bob@x.",
+		".bob", "b ob", "b\u00a0ob", "b\u0085ob", "grüße@größe", strings.Repeat("x", 253), strings.Repeat("x", 254), "a@b@c",
+	} {
+		_, want := aaa.ParseIdentity(name)
+		text := strings.Replace(departments, "name: l2tpuser", "name: "+quoted(name), 1)
+		if _, _, err := configs.Parse([]byte(text), "x"); (err == nil) != (want == nil) {
+			t.Errorf("user %q: the file says %v, the login %v", name, err, want)
+		}
+		_, want = aaa.NewGateway(aaa.Config{Domains: []aaa.Domain{{Name: name, Chain: []string{"f"}}}, Backends: []aaa.Backend{aaatest.NewFake("f")}})
+		text = strings.Replace(departments, "aliases: [sell.example]", "aliases: [sell.example, "+quoted(name)+"]", 1)
+		if _, _, err := configs.Parse([]byte(text), "x"); (err == nil) != (want == nil) {
+			t.Errorf("domain %q: the file says %v, the gateway %v", name, err, want)
+		}
+	}
+	for _, password := range []string{"x", strings.Repeat("é", 256), strings.Repeat("é", 257), strings.Repeat("😀", 128), strings.Repeat("😀", 129)} {
+		want := secret.Clear(aaa.NewSecret(password)).Validate()
+		text := strings.Replace(departments, `"Admin@123"`, quoted(password), 1)
+		if _, _, err := configs.Parse([]byte(text), "x"); (err == nil) != (want == nil) {
+			t.Errorf("a password of %d octets: the file says %v, the login %v", len(password), err, want)
+		}
 	}
 }
 

@@ -18,12 +18,49 @@ import (
 
 // The functions below map the configuration file, field by field, to what each room wants to know.
 
+// loadConfig reads a file and asks every room about it. When only a room finds a fault, the configuration and its warnings
+// stand beside the error, which is a *configs.Faults either way.
+func loadConfig(file string) (*configs.Config, []configs.Warning, error) {
+	c, warnings, err := configs.Load(file)
+	if err == nil {
+		err = inspect(c, file)
+	}
+	return c, warnings, err
+}
+
+// inspect says what the rooms find wrong with a configuration, with the lines of the file that it was read from.
+func inspect(c *configs.Config, file string) error {
+	if faults := tryRooms(c); len(faults) > 0 {
+		return configs.Place(file, faults)
+	}
+	return nil
+}
+
 // tryRooms says what the rooms find wrong with a file that is right by itself. Nothing is started.
-func tryRooms(c *configs.Config) error {
+func tryRooms(c *configs.Config) []configs.Fault {
 	_, gateway := newGateway(c)
 	_, pools := memory.New(poolConfig(c))
 	_, reachable := routes(c)
-	return errors.Join(engineConfig(c).Validate(), gateway, pools, reachable)
+	return faultsIn(errors.Join(engineConfig(c).Validate(), gateway, pools, reachable))
+}
+
+// faultsIn takes joined errors apart. Those that name a place keep it.
+func faultsIn(err error) []configs.Fault {
+	switch e := err.(type) {
+	case nil:
+		return nil
+	case interface{ Unwrap() []error }:
+		var faults []configs.Fault
+		for _, one := range e.Unwrap() {
+			faults = append(faults, faultsIn(one)...)
+		}
+		return faults
+	case configs.Fault:
+		return []configs.Fault{e}
+	case *aaa.Fault:
+		return []configs.Fault{{Path: e.Path, Message: e.Problem}}
+	}
+	return []configs.Fault{{Message: err.Error()}}
 }
 
 func engineConfig(c *configs.Config) *lns.Config {

@@ -27,8 +27,8 @@ func TestTheFilesOfThisRepositoryFitEveryRoom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := tryRooms(c); err != nil {
-			t.Errorf("%s: %v", name, err)
+		if faults := tryRooms(c); len(faults) > 0 {
+			t.Errorf("%s: %v", name, faults)
 		}
 	}
 }
@@ -87,15 +87,21 @@ func TestMSSIsMapped(t *testing.T) {
 func TestReloadKeepsWhatIsDecidedAtTheStart(t *testing.T) {
 	var log bytes.Buffer
 	n := &node{config: parse(t, departments), log: slog.New(slog.NewTextHandler(&log, nil))}
-	next := parse(t, strings.Replace(departments, "name: l2tpuser", "name: another", 1)+"listen: [127.0.0.1:1702]\n")
+	next := parse(t, strings.Replace(departments, "name: l2tpuser", "name: another", 1)+"listen: [127.0.0.1:1702]\n"+
+		"limits: {pending_authentications: 7, new_tunnels_per_second_per_source: 8, sessions: 9}\n")
 	n.keepFixed(next)
+	if l := next.Limits; l.PendingAuthentications != 256 || l.NewTunnelsPerSecondPerSource != 50 || l.Sessions != 9 {
+		t.Errorf("limits %+v", l)
+	}
 	if got := next.Listen; len(got) != 2 || got[0].Port() != 1701 {
 		t.Errorf("listens on %v", got)
 	}
 	if next.Users[0].Name != "another" {
 		t.Error("the users were not taken over")
 	}
-	if text := log.String(); !strings.Contains(text, "key=listen") || strings.Count(text, "next start") != 1 {
-		t.Errorf("the log says %q", text)
+	for _, key := range []string{"key=listen", "key=limits.pending_authentications", "key=limits.new_tunnels_per_second_per_source"} {
+		if text := log.String(); !strings.Contains(text, key) || strings.Count(text, "next start") != 3 {
+			t.Errorf("the log says %q", text)
+		}
 	}
 }

@@ -2,14 +2,12 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"net/netip"
 	"slices"
 	"sync"
 
-	"lnsgate/aaa"
 	"lnsgate/configs"
 	"lnsgate/lns/host"
 )
@@ -40,12 +38,6 @@ type proxyNetwork struct {
 func newReach(h *host.Host, c *configs.Config, log *slog.Logger) (*reach, error) {
 	r := &reach{host: h, log: log, peers: make(map[netip.Addr]string)}
 	return r, r.configure(c)
-}
-
-// check says whether every pool can be routed.
-func (r *reach) check(c *configs.Config) error {
-	_, err := routes(c)
-	return err
 }
 
 // configure routes every pool, and every account's own address, into its virtual template, and answers ARP for peers with
@@ -143,8 +135,8 @@ func (r *reach) openProxies(c *configs.Config) error {
 	return nil
 }
 
-// segments lists the networks that need proxy ARP: those that hold a pool or an account's own address, unless the file says off, and those for which it
-// says on.
+// segments lists the networks that need proxy ARP: those that hold a pool or an account's own address, unless the file says
+// off, and those for which it says on.
 func (r *reach) segments(c *configs.Config) ([]host.Segment, error) {
 	wanted := []netip.Prefix{}
 	for _, p := range c.Pools {
@@ -236,92 +228,4 @@ func (r *reach) reroute(template string) error {
 		}
 	}
 	return nil
-}
-
-// routes says which networks lead into which virtual template. A pool leads into the template of the domains that use it;
-// two different ones cannot both have it, because a route leads to one interface.
-func routes(c *configs.Config) (map[string][]netip.Prefix, error) {
-	byTemplate := make(map[string][]netip.Prefix)
-	var faults []error
-	for _, p := range c.Pools {
-		templates := poolTemplates(c, p.Name)
-		if len(templates) > 1 {
-			faults = append(faults, fmt.Errorf("pool %s is used on the virtual templates %v: a route leads to one interface only, "+
-				"so give each its own pool (domains[].virtual_template, domains[].pools)", p.Name, templates))
-			continue
-		}
-		if len(templates) == 1 && !slices.Contains(templateNames(c), templates[0]) {
-			faults = append(faults, fmt.Errorf("pool %s is used on the virtual template %s, which does not exist: a new one is made "+
-				"at the next start", p.Name, templates[0]))
-			continue
-		}
-		for _, run := range p.Ranges {
-			for _, t := range templates {
-				byTemplate[t] = append(byTemplate[t], host.Aggregate(run.First, run.Last)...)
-			}
-		}
-	}
-	for _, u := range c.Users {
-		if !u.Address.IsValid() {
-			continue
-		}
-		templates := domainTemplates(c, domainOf(c, u.Name))
-		if len(templates) > 0 && !covered(byTemplate[templates[0]], u.Address) {
-			t := templates[0]
-			byTemplate[t] = append(byTemplate[t], netip.PrefixFrom(u.Address, u.Address.BitLen()))
-		}
-	}
-	return byTemplate, errors.Join(faults...)
-}
-
-func covered(prefixes []netip.Prefix, a netip.Addr) bool {
-	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
-}
-
-// poolTemplates lists the virtual templates on which sessions with an address of the pool may be.
-func poolTemplates(c *configs.Config, pool string) []string {
-	var templates []string
-	add := func(domain string) {
-		for _, t := range domainTemplates(c, domain) {
-			if !slices.Contains(templates, t) {
-				templates = append(templates, t)
-			}
-		}
-	}
-	for _, d := range c.Domains {
-		if slices.Contains(d.Pools, pool) {
-			add(d.Name)
-		}
-	}
-	for _, u := range c.Users {
-		if slices.Contains(u.Pools, pool) {
-			add(domainOf(c, u.Name))
-		}
-	}
-	return templates
-}
-
-// domainTemplates lists the virtual templates on which sessions of a domain may be: its own, or those of the l2tp groups.
-func domainTemplates(c *configs.Config, domain string) []string {
-	for _, d := range c.Domains {
-		if (d.Name == domain || slices.Contains(d.Aliases, domain)) && d.VirtualTemplate != "" {
-			return []string{d.VirtualTemplate}
-		}
-	}
-	var templates []string
-	for _, g := range c.L2TPGroups {
-		if !slices.Contains(templates, g.VirtualTemplate) {
-			templates = append(templates, g.VirtualTemplate)
-		}
-	}
-	return templates
-}
-
-// domainOf is the domain of an account by its name.
-func domainOf(c *configs.Config, name string) string {
-	id, err := aaa.ParseIdentity(name)
-	if err != nil || id.Domain == "" {
-		return c.DefaultDomain
-	}
-	return id.Domain
 }

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"sync/atomic"
 
 	"lnsgate/aaa"
 	"lnsgate/configs"
+	"lnsgate/lns/admin"
 )
 
 // liveGateway is the gateway now in force. It is safe for concurrent use.
@@ -45,7 +47,8 @@ func (l *liveGateway) domains() ([]aaa.Domain, string) {
 }
 
 // reload reads the file again and puts users, domains, pools, groups and limits in force. What it cannot change while
-// running keeps its old value, with a warning. A fault anywhere changes nothing.
+// running keeps its old value, with a warning. A fault anywhere changes nothing; only an *admin.InForceError says that the
+// file is in force and something did not follow.
 func (n *node) reload(ctx context.Context) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -57,15 +60,11 @@ func (n *node) reload(ctx context.Context) error {
 		n.log.Warn("configuration", "file", n.file, "warning", w.String())
 	}
 	n.keepFixed(next)
-	engine := engineConfig(next)
-	if err := engine.Validate(); err != nil {
-		return err
+	if err := inspect(next, n.file); err != nil {
+		return fmt.Errorf("%s cannot be used:\n%w", n.file, err)
 	}
 	gateway, err := newGateway(next)
 	if err != nil {
-		return err
-	}
-	if err := n.reach.check(next); err != nil {
 		return err
 	}
 	if err := n.pools.Reconfigure(poolConfig(next)); err != nil {
@@ -73,17 +72,25 @@ func (n *node) reload(ctx context.Context) error {
 	}
 	n.gateway.replace(gateway, next)
 	n.config = next
-	if err := n.reach.configure(next); err != nil {
-		n.log.Error("routes of the new pools", "cause", err)
-	}
-	if err := n.engine.Reload(ctx, engine); err != nil {
-		return err
-	}
 	n.log.Info("configuration reloaded", "file", n.file, "users", len(next.Users), "domains", len(next.Domains), "pools", len(next.Pools))
+	if err := n.follow(ctx, next); err != nil {
+		n.log.Error("the new configuration is in force, but not everything follows it", "file", n.file, "cause", err)
+		return &admin.InForceError{Err: err}
+	}
 	return nil
 }
 
-// keepFixed puts back what is decided once at the start: sockets, interfaces and the socket of the operator.
+// follow brings the host and the open sessions to the configuration in force.
+func (n *node) follow(ctx context.Context, c *configs.Config) error {
+	var faults []error
+	if err := n.reach.configure(c); err != nil {
+		faults = append(faults, fmt.Errorf("routes of the new pools: %w", err))
+	}
+	return errors.Join(append(faults, n.engine.Reload(ctx, engineConfig(c)))...)
+}
+
+// keepFixed puts back what is decided once at the start: sockets and their admission, interfaces, the number of checks at
+// once, and the socket of the operator.
 func (n *node) keepFixed(next *configs.Config) {
 	for _, f := range []struct {
 		key       string
@@ -95,6 +102,9 @@ func (n *node) keepFixed(next *configs.Config) {
 		{"state_dir", &n.config.StateDir, &next.StateDir},
 		{"log", &n.config.Log, &next.Log},
 		{"forwarding", &n.config.Forwarding, &next.Forwarding},
+		{"limits.pending_authentications", &n.config.Limits.PendingAuthentications, &next.Limits.PendingAuthentications},
+		{"limits.new_tunnels_per_second_per_source",
+			&n.config.Limits.NewTunnelsPerSecondPerSource, &next.Limits.NewTunnelsPerSecondPerSource},
 		{"headquarters", &n.config.Headquarters, &next.Headquarters},
 		{"virtual_templates", &n.config.VirtualTemplates, &next.VirtualTemplates},
 	} {

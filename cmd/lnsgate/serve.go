@@ -40,7 +40,10 @@ func serve(ctx context.Context, file string) error {
 	if file == "" {
 		return errors.New("name the configuration file: lnsgate serve -c FILE (to try without one: lnsgate demo)")
 	}
-	config, warnings, err := configs.Load(file)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // first, or one that comes during the start kills us
+	defer signal.Stop(hangups)
+	config, warnings, err := loadConfig(file)
 	if err != nil {
 		return fmt.Errorf("%s cannot be used:\n%w", file, err)
 	}
@@ -53,9 +56,6 @@ func serve(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
 	return n.run(ctx, hangups)
 }
 

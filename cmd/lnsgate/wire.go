@@ -226,7 +226,8 @@ func (n *node) watch(ctx context.Context, hangups <-chan os.Signal) error {
 			return nil
 		case <-hangups:
 			n.tell(notifyReloading)
-			if err := n.reload(ctx); err != nil {
+			var inForce *admin.InForceError // reload has logged it
+			if err := n.reload(ctx); err != nil && !errors.As(err, &inForce) {
 				n.log.Error("the configuration is not changed", "file", n.file, "cause", err)
 			}
 			n.tell(notifyReady)

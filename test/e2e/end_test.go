@@ -24,7 +24,8 @@ func TestIdleTimeoutEndsASilentSession(t *testing.T) {
 	silent := time.Now()
 	end, code := c.gone() // keep-alive of the link is no traffic
 	took := time.Since(silent)
-	if code == 0 || !end.ByServer || took < time.Second || took > 6*time.Second {
+	// The time of the last packet is known to the second, and ping may be told late that it is done.
+	if code == 0 || !end.ByServer || took < time.Second/2 || took > 6*time.Second {
 		t.Errorf("after %s of silence dial ends with code %d, %+v", took, code, end)
 	}
 	s.says("session closed", "user", "l2tpuser", "cause", "idle timeout")

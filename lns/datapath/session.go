@@ -42,8 +42,6 @@ type Spec struct {
 	FirstNs uint16
 	// RateUp and RateDown bound what is carried from and to the peer, in bits per second of IP packets. Zero is no bound.
 	RateUp, RateDown uint64
-	// OmitLength leaves the Length field out of outgoing data headers (RFC 2661 section 3.1).
-	OmitLength bool
 }
 
 // Counters are a session's figures since it was added. Rx is from the peer, Tx is to the peer. Octets are those of the
@@ -54,7 +52,8 @@ type Counters struct {
 	// Drops counts packets of this session that were not carried, in both directions, for any reason.
 	Drops uint64
 	// LastRx and LastTx are the times of the last packet carried each way; zero means none yet.
-	// A data path may round them, to a second at most.
+	// A data path may round them down, by a second at most. They keep the monotonic clock reading, so that setting the
+	// clock of the host neither ages nor renews a session.
 	LastRx, LastTx time.Time
 }
 
@@ -65,12 +64,13 @@ type Session interface {
 	// NextNs takes the next number of the session's data sequence. PPP control frames are data messages too, so with
 	// Sequencing the engine numbers those it sends from here (RFC 2661 section 5.4).
 	NextNs() uint16
-	// SetPath redirects the session after its peer has moved, to another port of its NAT for example.
+	// SetPath makes the session send to and hear from another address and port. It does not ask whether its peer is there:
+	// that is the caller's to find out.
 	SetPath(Path)
 	// SetRates changes the bounds of the spec from now on.
 	SetRates(up, down uint64)
 	// Close takes the entry out and tells the last figures. Nothing that arrives after it returns is carried; what a
-	// reader has already received may still be written by its next Flush. Closing again does nothing and tells the same
+	// reader has already received may still be written by its next Flush, and is not in the figures. Closing again does nothing and tells the same
 	// figures.
 	Close() Counters
 }

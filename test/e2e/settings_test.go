@@ -34,7 +34,7 @@ func TestTransferUnderEverySetting(t *testing.T) {
 			transfer(t, w.client, w.hq, hqAddress, 32<<20)
 			transfer(t, w.hq, w.client, up.Address.String(), 32<<20)
 			for _, name := range []string{"old or repeated sequence number", "l2tp header malformed", "ppp header malformed",
-				"ip header malformed", "too big for the peer", "interface refused the packet"} {
+				"ip_header_malformed", "too_big", "interface_write"} {
 				if n := s.counter("data_" + name); n > 0 {
 					t.Errorf("%d packets dropped: %s", n, name)
 				}

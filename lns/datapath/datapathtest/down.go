@@ -15,10 +15,9 @@ func downForms(t *testing.T, b *bench) {
 		header []byte
 	}{
 		{nil, []byte{0x40, 2, 0, 140, 0, 5, 0, 6, 0xFF, 3, 0, 0x21}},
-		{func(s *datapath.Spec) { s.OmitLength = true }, []byte{0, 2, 0, 5, 0, 6, 0xFF, 3, 0, 0x21}},
 		{func(s *datapath.Spec) { s.PFC = true }, []byte{0x40, 2, 0, 139, 0, 5, 0, 6, 0xFF, 3, 0x21}},
 		{func(s *datapath.Spec) { s.ACFC = true }, []byte{0x40, 2, 0, 138, 0, 5, 0, 6, 0, 0x21}},
-		{func(s *datapath.Spec) { s.PFC, s.ACFC, s.OmitLength = true, true, true }, []byte{0, 2, 0, 5, 0, 6, 0x21}},
+		{func(s *datapath.Spec) { s.PFC, s.ACFC = true, true }, []byte{0x40, 2, 0, 137, 0, 5, 0, 6, 0x21}},
 	} {
 		s := b.add(c.change)
 		packet := b.packet(server, client)

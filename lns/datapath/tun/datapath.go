@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"lnsgate/lns/datapath"
 )
@@ -33,6 +34,9 @@ type Config struct {
 // datapath.DataPath.
 type DataPath struct {
 	drops drops
+	// epoch is what times are counted from: they do not jump when the clock of the host is set.
+	epoch  time.Time
+	failed chan error
 	// sequenced is held while numbered packets are numbered and sent, so that two queues cannot overtake each other.
 	sequenced sync.Mutex
 
@@ -52,21 +56,18 @@ type port struct {
 	log       *slog.Logger
 	addresses table
 	routes    routeTable
-	sessions  int
 	queues    sync.WaitGroup
 	closing   atomic.Bool
+	ended     sync.Once // tells that the device has ended by itself
 }
 
 // ErrUnknownInterface says that a spec names a virtual template that has not been opened.
 var ErrUnknownInterface = errors.New("no such virtual template")
 
-// ErrInUse says that a virtual template still has sessions, or that its name is taken.
-var ErrInUse = errors.New("virtual template in use")
-
 // New makes the devices of all virtual templates in the network namespace of the calling thread, or none of them. They
 // are down and have no address until lns/host sets them up. An *OpenError says what the host lacks.
 func New(configs ...Config) (*DataPath, error) {
-	d := &DataPath{ports: make(map[string]*port)}
+	d := &DataPath{epoch: time.Now(), failed: make(chan error, 1), ports: make(map[string]*port)}
 	for _, c := range configs {
 		if err := d.Open(c); err != nil {
 			return nil, errors.Join(err, d.Close())
@@ -75,7 +76,10 @@ func New(configs ...Config) (*DataPath, error) {
 	return d, nil
 }
 
-// Open adds a virtual template. Errors: *OpenError, ErrInUse.
+// now is the time since the epoch in nanoseconds.
+func (d *DataPath) now() int64 { return int64(time.Since(d.epoch)) }
+
+// Open adds a virtual template. Errors: *OpenError, and one that says that it is open already.
 func (d *DataPath) Open(c Config) error {
 	if c.Sender == nil {
 		return fmt.Errorf("virtual template %s: no sender", c.Interface)
@@ -93,7 +97,7 @@ func (d *DataPath) Open(c Config) error {
 		return os.ErrClosed
 	}
 	if d.ports[c.Interface] != nil {
-		return fmt.Errorf("%w: %s is open already", ErrInUse, c.Interface)
+		return fmt.Errorf("virtual template %s is open already", c.Interface)
 	}
 	dev, err := openNative(c)
 	if err != nil {
@@ -112,23 +116,6 @@ func (d *DataPath) attach(c Config, dev device) *port {
 		p.queues.Go(e.run)
 	}
 	return p
-}
-
-// Remove closes a virtual template and removes its device. It refuses with ErrInUse while sessions are left on it; one
-// that does not exist is no error.
-func (d *DataPath) Remove(name string) error {
-	d.mu.Lock()
-	p := d.ports[name]
-	if p != nil && p.sessions > 0 {
-		defer d.mu.Unlock()
-		return fmt.Errorf("%w: %s has %d sessions", ErrInUse, name, p.sessions)
-	}
-	delete(d.ports, name)
-	d.mu.Unlock()
-	if p == nil {
-		return nil
-	}
-	return p.close()
 }
 
 // Close implements datapath.DataPath: all devices are gone when it returns, and nothing reads them any more.
@@ -181,7 +168,6 @@ func (d *DataPath) Add(spec datapath.Spec) (datapath.Session, error) {
 	p.addresses.insert(s.source, s)
 	p.routes.insert(s)
 	d.sessions.insert(id(s.key.Tunnel, s.key.Session), s)
-	p.sessions++
 	return s, nil
 }
 
@@ -192,7 +178,6 @@ func (d *DataPath) forget(s *session) {
 	d.sessions.remove(id(s.key.Tunnel, s.key.Session))
 	s.port.addresses.remove(s.source)
 	s.port.routes.remove(s)
-	s.port.sessions--
 }
 
 func checkFamily(spec datapath.Spec) error {
@@ -257,6 +242,10 @@ func (d *DataPath) Capabilities() datapath.Capabilities {
 	}
 	return datapath.Capabilities{Name: "tun", Routes: true, Sequencing: true, ClampMSS: true, Offload: offload}
 }
+
+// Failed delivers an error when a device has ended without having been closed; only the first one is kept. The sessions
+// on it receive nothing any more, so a server should end, and be started again.
+func (d *DataPath) Failed() <-chan error { return d.failed }
 
 // Drops implements datapath.DataPath. The words are those of datapath.Reason.
 func (d *DataPath) Drops() map[string]uint64 { return d.drops.byReason() }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -42,8 +43,8 @@ func up(n int, payload int, short bool) []byte {
 // idle is a device that swallows what is written.
 type idle struct{ memory }
 
-func (*idle) Write(int, [][]byte) (int, error) { return 0, nil }
-func (*idle) BatchSize() int                   { return 128 }
+func (*idle) Write(int, [][]byte) error { return nil }
+func (*idle) BatchSize() int            { return largestBatch }
 
 // deaf is a Sender that swallows everything.
 type deaf struct{ err error }
@@ -211,6 +212,131 @@ func TestARefusingDeviceIsCountedAndSaid(t *testing.T) {
 	}
 }
 
+// What was not carried is not in the octets of accounting, and what was carried is, whoever else was in the batch.
+func TestOnlyWhatTheDeviceTakesIsCounted(t *testing.T) {
+	r := newMemoryRig(t)
+	r.device.refuse = unix.EIO
+	var sessions []datapath.Session
+	in := r.path.Ingress()
+	for n := range 2 {
+		s, err := r.path.Add(specOf(n))
+		must(t, err)
+		sessions = append(sessions, s)
+		in.Receive(specOf(n).Path, up(n, 10, false))
+	}
+	in.Flush()
+	if c := sessions[0].Counters(); c.RxPackets != 0 || c.RxOctets != 0 || c.Drops != 1 || !c.LastRx.IsZero() {
+		t.Errorf("its packet was refused: %+v", c)
+	}
+	if c := sessions[1].Counters(); c.RxPackets != 1 || c.RxOctets != 38 || c.Drops != 0 {
+		t.Errorf("its packet was carried: %+v", c)
+	}
+}
+
+func TestOnlyWhatTheSocketTakesIsCounted(t *testing.T) {
+	for name, c := range map[string]struct {
+		err     error
+		carried []uint64 // of the packets of sessions 0 to 3
+	}{
+		"all":     {nil, []uint64{1, 1, 1, 1}},
+		"none":    {unix.EAGAIN, []uint64{0, 0, 0, 0}},
+		"a start": {&datapath.BatchError{From: 2, Err: unix.EAGAIN}, []uint64{1, 1, 0, 0}},
+		"holes":   {&datapath.BatchError{Skipped: []int{0, 2}, From: 4, Err: unix.EMSGSIZE}, []uint64{0, 1, 0, 1}},
+	} {
+		d, p := newIdle(t, deaf{c.err})
+		e := newEgress(d, p, 0)
+		var sessions []datapath.Session
+		for n := range c.carried {
+			s, err := d.Add(specOf(n))
+			must(t, err)
+			sessions = append(sessions, s)
+			packet := datapathtest.Packet{Source: "192.0.2.80", Destination: specOf(n).Address.String(), Payload: 10}.Bytes()
+			at := headroom + n*(headroom+len(packet))
+			e.packets[n] = extent{Offset: at, Size: copy(e.slab[at:], packet)}
+		}
+		e.batch(len(c.carried))
+		for n, want := range c.carried {
+			if got := sessions[n].Counters(); got.TxPackets != want || got.TxOctets != 38*want || got.Drops != 1-want {
+				t.Errorf("%s: session %d counts %+v", name, n, got)
+			}
+		}
+	}
+}
+
+// The clock of a host can be set: by NTP after a start, by hand, after a virtual machine was paused. A rate must not stop
+// a session until the old time comes again, and idle times must not jump.
+func TestTimesDoNotDependOnTheClockOfTheHost(t *testing.T) {
+	r := newMemoryRig(t)
+	spec := specOf(1)
+	spec.RateUp, spec.RateDown = 8_000_000, 8_000_000
+	s, err := r.path.Add(spec)
+	must(t, err)
+	in := r.path.Ingress()
+	in.Receive(spec.Path, up(1, 10, false))
+	in.Flush()
+	r.ToPeers(datapathtest.Packet{Source: "192.0.2.80", Destination: spec.Address.String(), Payload: 10}.Bytes())
+	r.Sent()
+	must(t, r.path.Close()) // waits for the queue to have counted
+	c := s.Counters()
+	for name, at := range map[string]time.Time{"LastRx": c.LastRx, "LastTx": c.LastTx} {
+		if !strings.Contains(at.String(), " m=") || time.Since(at) > time.Minute {
+			t.Errorf("%s is %v, without a reading of the monotonic clock", name, at)
+		}
+	}
+	own := s.(*session)
+	for name, tat := range map[string]int64{"up": own.up.tat.Load(), "down": own.down.tat.Load()} {
+		if tat == 0 || time.Duration(tat) > time.Minute {
+			t.Errorf("the rate %s counts from %v, not from the start of the data path", name, time.Duration(-tat))
+		}
+	}
+}
+
+// A peer with a wide route must not speak in the name of another session whose address or longer route lies inside it:
+// what is answered goes to that other session.
+func TestARouteDoesNotCoverOtherSessions(t *testing.T) {
+	r := newMemoryRig(t)
+	wide, host, narrow := specOf(1), specOf(2), specOf(3)
+	wide.Routes = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	narrow.Routes = []netip.Prefix{netip.MustParsePrefix("10.20.5.0/24")}
+	for _, spec := range []datapath.Spec{wide, host, narrow} {
+		_, err := r.path.Add(spec)
+		must(t, err)
+	}
+	in := r.path.Ingress()
+	for from, carried := range map[string]bool{
+		wide.Address.String(): true, "10.99.0.1": true, host.Address.String(): false, narrow.Address.String(): false, "10.20.5.1": false,
+	} {
+		before := r.path.Drops()[datapath.SourceNotLeased.String()]
+		packet := datapathtest.Packet{Source: from, Destination: "192.0.2.80", Payload: 10}.Bytes()
+		in.Receive(wide.Path, append(up(1, 10, false)[:10:10], packet...))
+		in.Flush()
+		if dropped := r.path.Drops()[datapath.SourceNotLeased.String()] - before; (dropped == 0) != carried {
+			t.Errorf("from %s: dropped %d times", from, dropped)
+		}
+	}
+}
+
+// The kernel sends them when one peer speaks to another, with the first peer's own address as the better gateway.
+func TestRedirectsAreNotSentToPeers(t *testing.T) {
+	d, p := newIdle(t, make(recorder, 8))
+	s, err := d.Add(specOf(1))
+	must(t, err)
+	e := newEgress(d, p, 0)
+	for kind, carried := range map[byte]uint64{icmpRedirect: 0, icmpUnreachable: 1, 0: 1} {
+		packet := datapathtest.Packet{Source: "192.0.2.80", Destination: specOf(1).Address.String(), Payload: 20}.Bytes()
+		packet[atProtocol], packet[minHeaderLen] = protocolICMP, kind
+		before := s.Counters()
+		e.packets[0] = extent{Offset: headroom, Size: copy(e.slab[headroom:], packet)}
+		e.batch(1)
+		if got := s.Counters().TxPackets - before.TxPackets; got != carried {
+			t.Errorf("ICMP type %d: sent %d times", kind, got)
+		}
+	}
+	if n := d.Drops()[datapath.Redirect.String()]; n != 1 {
+		t.Errorf("counted %d times", n)
+	}
+}
+
 // broken is a device whose reads fail.
 type broken struct {
 	memory
@@ -233,7 +359,25 @@ func TestADeviceThatFailsIsGivenUpAndSaid(t *testing.T) {
 		if n := d.Drops()[datapath.InterfaceRead.String()]; n != c.reads || !strings.Contains(log.String(), "cannot be read any more") {
 			t.Errorf("%s: %d reads counted, log %q", name, n, log.String())
 		}
+		select {
+		case err := <-d.Failed():
+			if !errors.Is(err, c.err) && !strings.Contains(err.Error(), "vt1") {
+				t.Errorf("%s: the owner is told %v", name, err)
+			}
+		default:
+			t.Errorf("%s: the owner is not told", name)
+		}
 		must(t, d.Close())
+	}
+}
+
+func TestAClosedDeviceHasNotFailed(t *testing.T) {
+	r := newMemoryRig(t)
+	must(t, r.path.Close())
+	select {
+	case err := <-r.path.Failed():
+		t.Errorf("told as %v", err)
+	default:
 	}
 }
 

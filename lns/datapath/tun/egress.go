@@ -2,9 +2,9 @@ package tun
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"syscall"
-	"time"
 
 	"lnsgate/lns/datapath"
 )
@@ -37,8 +37,8 @@ type egress struct {
 	owners    []*session
 	// numbered says that the lock for sequence numbers is held.
 	numbered bool
-	// second is the Unix time of this batch.
-	second int64
+	// now is the time of this batch, in nanoseconds since the data path's epoch.
+	now int64
 
 	errors  limiter
 	message []byte
@@ -77,13 +77,21 @@ func (e *egress) run() {
 	}
 }
 
-// ended tells the administrator when a device ends without having been closed.
+// ended tells the administrator and the owner of the data path when a device ends without having been closed.
 func (e *egress) ended(err error) {
-	if !e.port.closing.Load() {
+	if e.port.closing.Load() {
+		return
+	}
+	e.port.ended.Do(func() {
 		e.port.log.Error("virtual template cannot be read any more, perhaps because its device was removed; "+
 			"its sessions receive nothing until lnsgate is started again",
 			"interface", e.port.name, "queue", e.queue, "cause", err)
-	}
+		select {
+		case e.path.failed <- fmt.Errorf("virtual template %s cannot be read any more, perhaps because its device was removed: %w",
+			e.port.name, err):
+		default: // another one has failed before
+		}
+	})
 }
 
 // batch sends the first n packets in the slab to their peers.
@@ -91,17 +99,16 @@ func (e *egress) batch(n int) {
 	if n == 0 {
 		return
 	}
-	now := time.Now()
-	e.second = now.Unix()
+	e.now = e.path.now()
 	for _, at := range e.packets[:n] {
-		e.packet(at.Offset, at.Size, now)
+		e.packet(at.Offset, at.Size)
 	}
 	e.send()
 	e.fragments = e.fragments[:0]
 }
 
 // packet finds the session of a packet in the slab and puts it into a form the session's peer can receive.
-func (e *egress) packet(offset, size int, now time.Time) {
+func (e *egress) packet(offset, size int) {
 	packet, ok := cutIPv4(e.slab[offset : offset+size])
 	if !ok {
 		e.path.drops.add(datapath.NotIPv4, 1)
@@ -112,7 +119,11 @@ func (e *egress) packet(offset, size int, now time.Time) {
 		e.path.drops.add(datapath.DestinationUnknown, 1)
 		return
 	}
-	if !s.down.allow(len(packet), now.UnixNano()) {
+	if isRedirect(packet) {
+		e.path.drops.add(datapath.Redirect, 1)
+		return
+	}
+	if !s.down.allow(len(packet), e.now) {
 		s.dropTx(datapath.OverRateDown)
 		return
 	}
@@ -124,7 +135,7 @@ func (e *egress) packet(offset, size int, now time.Time) {
 		e.add(s, e.slab[offset-headroom:], len(packet))
 	case fragmentField(packet)&flagDontFragment != 0:
 		s.dropTx(datapath.TooBig)
-		e.refuse(s, packet, now)
+		e.refuse(s, packet)
 	default:
 		e.fragment(s, packet)
 	}
@@ -161,11 +172,12 @@ func (e *egress) send() {
 		e.path.sequenced.Unlock()
 		e.numbered = false
 	}
+	partly, _ := errors.AsType[*datapath.BatchError](err)
 	for i, s := range e.owners {
-		if err != nil {
-			s.dropTx(datapath.PeerSend)
+		if err == nil || partly != nil && !partly.Lost(i) {
+			s.tx.count(len(e.datagrams[i])-s.overhead, e.now)
 		} else {
-			s.tx.count(len(e.datagrams[i])-s.overhead, e.second)
+			s.dropTx(datapath.PeerSend)
 		}
 	}
 	clear(e.datagrams)
@@ -175,6 +187,10 @@ func (e *egress) send() {
 
 // fragment sends a packet that is longer than the peer receives in pieces.
 func (e *egress) fragment(s *session, packet []byte) {
+	if endsTooFar(packet) {
+		s.dropTx(datapath.PacketMalformed)
+		return
+	}
 	if e.fragments == nil {
 		e.fragments = make([]byte, 0, fragmentsSize)
 	}
@@ -190,15 +206,15 @@ func (e *egress) fragment(s *session, packet []byte) {
 }
 
 // refuse tells the sender of a packet that it is too long, unless it has been told often enough.
-func (e *egress) refuse(s *session, packet []byte, now time.Time) {
-	if !deservesError(packet) || !e.errors.allow(now.UnixNano()) {
+func (e *egress) refuse(s *session, packet []byte) {
+	if !deservesError(packet) || !e.errors.allow(e.now) {
 		return
 	}
 	if e.message == nil {
 		e.message = make([]byte, 0, writeOffset+minHeaderLen+icmpHeaderLen+icmpQuote)
 	}
 	e.message = appendTooBig(e.message[:writeOffset], packet, s.mru)
-	if failed, err := e.port.device.Write(e.queue, [][]byte{e.message}); err != nil {
-		e.path.drops.add(datapath.InterfaceWrite, failed)
+	if err := e.port.device.Write(e.queue, [][]byte{e.message}); err != nil {
+		e.path.drops.add(datapath.InterfaceWrite, 1)
 	}
 }

@@ -15,6 +15,13 @@ func newFragmenter(packet []byte, mru int) fragmenter {
 	return fragmenter{packet: packet, header: headerLen(packet), mru: mru}
 }
 
+// endsTooFar says that a packet is a fragment that reaches beyond the longest packet there can be. Its pieces would have
+// offsets that do not fit their field, and no host can put it together.
+func endsTooFar(packet []byte) bool {
+	octets := len(packet) - headerLen(packet)
+	return octets > 0 && int(fragmentField(packet)&fragmentOffset)+(octets-1)/8 > fragmentOffset
+}
+
 // done says that every octet of the packet is in a piece.
 func (f *fragmenter) done() bool { return f.header+f.next >= len(f.packet) }
 

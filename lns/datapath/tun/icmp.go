@@ -7,6 +7,7 @@ const (
 
 	icmpUnreachable         = 3
 	icmpFragmentationNeeded = 4
+	icmpRedirect            = 5
 
 	icmpTTL = 64
 	// icmpQuote is how much of the packet an error carries back: its header and 8 octets at least, as much as fits
@@ -38,6 +39,15 @@ func appendTooBig(b, packet []byte, mru int) []byte {
 	b = append(b, quote...)
 	binary.BigEndian.PutUint16(b[icmp+2:], ^sum(b[icmp:], 0))
 	return b
+}
+
+// isRedirect says whether a packet is an ICMP Redirect (RFC 792).
+func isRedirect(packet []byte) bool {
+	if packet[atProtocol] != protocolICMP || fragmentField(packet)&fragmentOffset != 0 {
+		return false
+	}
+	payload := packet[headerLen(packet):]
+	return len(payload) > 0 && payload[0] == icmpRedirect
 }
 
 // deservesError says whether a packet may be answered with an ICMP error at all (RFC 1122 section 3.2.2): not when it is

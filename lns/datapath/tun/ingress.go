@@ -2,7 +2,6 @@ package tun
 
 import (
 	"errors"
-	"time"
 
 	"lnsgate/lns/datapath"
 	"lnsgate/lns/l2tp"
@@ -18,7 +17,7 @@ type ingress struct {
 	outs []*outgoing
 	// scratch holds packets that came with too little in front of them to be written where they are.
 	scratch []byte
-	// now is the Unix time in nanoseconds, taken once per batch; 0 before the first packet of a batch.
+	// now is the time since the data path's epoch in nanoseconds, taken once per batch; 0 before its first packet.
 	now int64
 }
 
@@ -26,6 +25,13 @@ type ingress struct {
 type outgoing struct {
 	port    *port
 	packets [][]byte
+	owners  []owner // of the packets
+}
+
+// owner is whose a packet is, and how long: a device may change the packet.
+type owner struct {
+	session *session
+	octets  int
 }
 
 // Receive implements datapath.Ingress.
@@ -74,7 +80,7 @@ func (in *ingress) packet(s *session, datagram, packet []byte) {
 		return
 	}
 	if in.now == 0 {
-		in.now = time.Now().UnixNano()
+		in.now = in.path.now()
 	}
 	if !s.up.allow(len(packet), in.now) {
 		s.dropRx(datapath.OverRateUp)
@@ -83,13 +89,13 @@ func (in *ingress) packet(s *session, datagram, packet []byte) {
 	if s.mss != 0 {
 		clampMSS(packet, s.mss)
 	}
-	s.rx.count(len(packet), in.now/1e9)
 	spaced := in.spaced(datagram, packet)
 	out := in.out(s.port)
 	if len(out.packets) == cap(out.packets) {
 		in.write(out)
 	}
 	out.packets = append(out.packets, spaced)
+	out.owners = append(out.owners, owner{s, len(packet)})
 }
 
 // spaced gives the packet with writeOffset octets in front: those of the datagram's own headers if there are as many,
@@ -120,7 +126,8 @@ func (in *ingress) out(p *port) *outgoing {
 			return out
 		}
 	}
-	out := &outgoing{port: p, packets: make([][]byte, 0, p.device.BatchSize())}
+	n := p.device.BatchSize()
+	out := &outgoing{port: p, packets: make([][]byte, 0, n), owners: make([]owner, 0, n)}
 	in.outs = append(in.outs, out)
 	return out
 }
@@ -136,15 +143,20 @@ func (in *ingress) Flush() {
 	in.now = 0
 }
 
-// write hands the list to the device and empties it.
+// write hands the list to the device, counts what it has taken, and empties the list.
 func (in *ingress) write(out *outgoing) {
-	failed, err := out.port.device.Write(in.flow, out.packets)
-	if err != nil {
-		in.path.drops.add(datapath.InterfaceWrite, failed)
-		if errors.Is(err, errMergeRefused) {
-			out.port.log.Warn("virtual template: "+errMergeRefused.Error(), "interface", out.port.name, "cause", err)
+	err := out.port.device.Write(in.flow, out.packets)
+	if errors.Is(err, errMergeRefused) {
+		out.port.log.Warn("virtual template: "+errMergeRefused.Error(), "interface", out.port.name, "cause", err)
+	}
+	for i, o := range out.owners {
+		if out.packets[i] != nil {
+			o.session.rx.count(o.octets, in.now)
+		} else {
+			o.session.dropRx(datapath.InterfaceWrite)
 		}
 	}
 	clear(out.packets)
-	out.packets = out.packets[:0]
+	clear(out.owners)
+	out.packets, out.owners = out.packets[:0], out.owners[:0]
 }

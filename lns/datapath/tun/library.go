@@ -47,13 +47,15 @@ func (d *nativeDevice) Queues() int { return len(d.queues) }
 // BatchSize implements device. With offload the library has tables for so many packets and panics on more; without it
 // says 1, but takes any number.
 func (d *nativeDevice) BatchSize() int {
-	return min(max(d.device.BatchSize(), plainBatch), largestBatch)
+	if d.offload {
+		return min(d.device.BatchSize(), largestBatch)
+	}
+	return largestBatch
 }
 
-const (
-	plainBatch   = 64
-	largestBatch = 128
-)
+// largestBatch is how many packets are written at once, and so the most segments that are merged into one: kernels before
+// 6.9 answer EINVAL to more of them (UDP_MAX_SEGMENTS).
+const largestBatch = 64
 
 // Read implements device.
 func (d *nativeDevice) Read(queue int, slab []byte, packets []extent) (int, error) {
@@ -62,23 +64,22 @@ func (d *nativeDevice) Read(queue int, slab []byte, packets []extent) (int, erro
 
 // Write implements device. The library is asked only when some packets may be of one flow and can be merged: it allocates
 // for every system call, which plain writing does not.
-func (d *nativeDevice) Write(flow int, packets [][]byte) (failed int, err error) {
+func (d *nativeDevice) Write(flow int, packets [][]byte) (err error) {
 	if d.offload && d.refused.Load() == 0 && shareFlow(packets) {
 		return d.merge(flow, packets)
 	}
 	file := d.queues[flow%len(d.queues)].File()
-	for _, p := range packets {
+	for i, p := range packets {
 		if d.offload {
 			clear(p[:writeOffset]) // a virtio header that says nothing
 		} else {
 			p = p[writeOffset:]
 		}
 		if _, e := file.Write(p); e != nil {
-			failed++
-			err = e
+			packets[i], err = nil, e
 		}
 	}
-	return failed, err
+	return err
 }
 
 // shareFlow says whether two of the packets seem to belong to one TCP or UDP flow.
@@ -108,15 +109,16 @@ func shareFlow(packets [][]byte) bool {
 
 // merge lets the library write packets, those of one flow as one.
 //
-// Kernel 6.6.44 and its neighbours answer EINVAL to merged segments that are correct. Since every single packet written
-// here is a sound IPv4 packet, EINVAL can mean nothing else, and merging is given up for the life of the device. The
-// batch at hand is lost in part: the library has written the merged length into its packets.
-func (d *nativeDevice) merge(flow int, packets [][]byte) (failed int, err error) {
-	_, err = d.write(flow, packets, writeOffset)
+// Kernel 6.6.44 and its neighbours answer EINVAL to merged segments that are correct. No other reason for EINVAL is known
+// in what is written here, single packets that are sound and no more segments than any kernel takes; so merging is given
+// up for the life of the device. After any error the whole batch counts as refused: what the library has merged cannot be
+// told apart any more, and its packets bear the merged length.
+func (d *nativeDevice) merge(flow int, packets [][]byte) error {
+	_, err := d.write(flow, packets, writeOffset)
 	if err == nil {
-		return 0, nil
+		return nil
 	}
-	failed = min(countErrors(err), len(packets))
+	clear(packets)
 	if errors.Is(err, unix.EINVAL) {
 		d.refused.Add(1)
 		if gro, ok := d.device.(wg.GRODevice); ok { // for other readers that are about to write
@@ -125,7 +127,7 @@ func (d *nativeDevice) merge(flow int, packets [][]byte) (failed int, err error)
 		}
 		err = fmt.Errorf("%w: %w", errMergeRefused, err)
 	}
-	return failed, err
+	return err
 }
 
 // Refused implements device.
@@ -133,16 +135,3 @@ func (d *nativeDevice) Refused() uint64 { return d.refused.Load() }
 
 // Close implements device.
 func (d *nativeDevice) Close() error { return d.device.Close() }
-
-// countErrors tells how many system calls failed: the library joins their errors two by two.
-func countErrors(err error) int {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return 1
-	}
-	n := 0
-	for _, part := range joined.Unwrap() {
-		n += countErrors(part)
-	}
-	return n
-}

@@ -3,13 +3,12 @@ package tun
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"sync/atomic"
 	"testing"
-	"testing/iotest"
 
 	"pgregory.net/rapid"
 
+	"lnsgate/lns/datapath"
 	"lnsgate/lns/datapath/datapathtest"
 )
 
@@ -256,11 +255,25 @@ func TestAPeerThatCountsAnewIsHeardAgain(t *testing.T) {
 	}
 }
 
-func TestCountErrors(t *testing.T) {
-	e := iotest.ErrTimeout
-	for want, err := range map[int]error{1: e, 2: errors.Join(e, e), 3: errors.Join(errors.Join(e, e), e)} {
-		if got := countErrors(err); got != want {
-			t.Errorf("got %d, want %d", got, want)
+// The pieces of a fragment near the end of the longest packet would have offsets that run into the flags.
+func TestRFC791AFragmentBeyondTheLongestPacket(t *testing.T) {
+	p := datapathtest.Packet{Source: "192.0.2.80", Destination: "10.10.0.1", Payload: 1200}.Bytes()
+	for offset, tooFar := range map[uint16]bool{0: false, 8192 - 151: false, 8192 - 150: true, fragmentOffset: true} {
+		binary.BigEndian.PutUint16(p[atFragment:], offset)
+		if endsTooFar(p) != tooFar {
+			t.Errorf("1208 octets at offset %d: %v", offset, !tooFar)
 		}
+	}
+	d, port := newIdle(t, make(recorder, 8))
+	spec := specOf(1)
+	spec.PeerMRU = 600
+	s, err := d.Add(spec)
+	must(t, err)
+	binary.BigEndian.PutUint16(p[atFragment:], fragmentOffset)
+	e := newEgress(d, port, 0)
+	e.packets[0] = extent{Offset: headroom, Size: copy(e.slab[headroom:], p)}
+	e.batch(1)
+	if n := d.Drops()[datapath.PacketMalformed.String()]; n != 1 || s.Counters().TxPackets != 0 {
+		t.Errorf("counted %d times, %+v", n, s.Counters())
 	}
 }

@@ -7,7 +7,7 @@ import "sync/atomic"
 // concurrent use.
 type rate struct {
 	bits atomic.Uint64 // per second; 0: no bound
-	tat  atomic.Int64  // Unix nanoseconds
+	tat  atomic.Int64  // nanoseconds since the data path's epoch
 }
 
 const (
@@ -20,7 +20,7 @@ const (
 // set changes the bound.
 func (r *rate) set(bits uint64) { r.bits.Store(bits) }
 
-// allow says whether a packet may pass at the given time, in Unix nanoseconds.
+// allow says whether a packet may pass at the given time, in nanoseconds since the data path's epoch.
 func (r *rate) allow(octets int, now int64) bool {
 	bits := r.bits.Load()
 	if bits == 0 {

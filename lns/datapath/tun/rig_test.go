@@ -23,7 +23,7 @@ type memory struct {
 	out    chan []byte   // what came out of it
 	closed chan struct{}
 	once   sync.Once
-	refuse error // what Write answers
+	refuse error // what Write answers to the first packet of a batch
 }
 
 func newMemory(queues int) *memory {
@@ -49,17 +49,18 @@ func (m *memory) Read(queue int, slab []byte, packets []extent) (int, error) {
 	}
 }
 
-func (m *memory) Write(_ int, packets [][]byte) (int, error) {
-	if m.refuse != nil {
-		return len(packets), m.refuse
-	}
+func (m *memory) Write(_ int, packets [][]byte) error {
 	if len(packets) > m.BatchSize() {
 		panic("the library would panic here, too")
 	}
-	for _, p := range packets {
+	for i, p := range packets {
+		if m.refuse != nil && i == 0 {
+			packets[i] = nil
+			continue
+		}
 		m.out <- bytes.Clone(p[writeOffset:])
 	}
-	return 0, nil
+	return m.refuse
 }
 
 func (m *memory) Close() error {

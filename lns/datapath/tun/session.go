@@ -22,7 +22,6 @@ type session struct {
 	address netip.Addr
 	source  uint32 // address as a number
 	routes  []netip.Prefix
-	nets    []network // routes as numbers
 	mru     int
 	mss     uint16
 
@@ -50,27 +49,25 @@ type session struct {
 // figures counts one direction.
 type figures struct {
 	packets, octets, drops atomic.Uint64
-	// last is the Unix time of the last packet in seconds, 0 for none.
+	// last is when the last packet came: the second since the data path's epoch, the first one being 1; 0 for none.
 	last atomic.Int64
 }
 
-func (f *figures) count(octets int, second int64) {
+// count counts a packet at a time in nanoseconds since the epoch.
+func (f *figures) count(octets int, now int64) {
 	f.packets.Add(1)
 	f.octets.Add(uint64(octets))
-	if f.last.Load() != second {
+	if second := now/1e9 + 1; f.last.Load() != second {
 		f.last.Store(second)
 	}
 }
 
-func (f *figures) time() time.Time {
+func (f *figures) time(epoch time.Time) time.Time {
 	if second := f.last.Load(); second != 0 {
-		return time.Unix(second, 0)
+		return epoch.Add(time.Duration(second-1) * time.Second)
 	}
 	return time.Time{}
 }
-
-// network is an IPv4 prefix in a form that is compared in two instructions.
-type network struct{ address, mask uint32 }
 
 func newSession(d *DataPath, p *port, spec datapath.Spec) *session {
 	s := &session{
@@ -78,17 +75,13 @@ func newSession(d *DataPath, p *port, spec datapath.Spec) *session {
 		address: spec.Address, source: number(spec.Address), routes: spec.Routes,
 		mru: datapath.DefaultPeerMRU, mss: uint16(spec.MSS),
 		header: l2tp.Header{
-			Length: !spec.OmitLength, Sequence: spec.Sequencing,
+			Length: true, Sequence: spec.Sequencing,
 			Tunnel: l2tp.TunnelID(spec.PeerTunnel), Session: l2tp.SessionID(spec.PeerSession),
 		},
 		framing: ppp.Framing{PFC: spec.PFC, ACFC: spec.ACFC},
 	}
 	if spec.PeerMRU != 0 {
 		s.mru = min(spec.PeerMRU, largestMRU)
-	}
-	for _, route := range spec.Routes {
-		mask := uint32(uint64(0xFFFFFFFF) << (32 - route.Bits()))
-		s.nets = append(s.nets, network{number(route.Addr()), mask})
 	}
 	var scratch [headroom]byte
 	s.overhead = len(s.appendHeaders(scratch[:0], 0, 0))
@@ -125,17 +118,10 @@ func (s *session) appendHeaders(b []byte, packetLen int, ns uint16) []byte {
 	return ppp.AppendFrameHeader(b, ppp.IPv4, s.framing)
 }
 
-// owns says whether the peer may send from an address.
+// owns says whether the peer may send from an address: its own, or one that packets to it would be sent to as well. An
+// address inside its routes can belong to another session, whose address or longer route it is.
 func (s *session) owns(source uint32) bool {
-	if source == s.source {
-		return true
-	}
-	for _, n := range s.nets {
-		if source&n.mask == n.address {
-			return true
-		}
-	}
-	return false
+	return source == s.source || len(s.routes) > 0 && s.port.lookup(source) == s
 }
 
 // NextNs implements datapath.Session.
@@ -156,7 +142,7 @@ func (s *session) Counters() datapath.Counters {
 		RxPackets: s.rx.packets.Load(), RxOctets: s.rx.octets.Load(),
 		TxPackets: s.tx.packets.Load(), TxOctets: s.tx.octets.Load(),
 		Drops:  s.rx.drops.Load() + s.tx.drops.Load(),
-		LastRx: s.rx.time(), LastTx: s.tx.time(),
+		LastRx: s.rx.time(s.path.epoch), LastTx: s.tx.time(s.path.epoch),
 	}
 }
 

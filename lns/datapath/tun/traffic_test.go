@@ -271,7 +271,7 @@ func TestTCPBothWays(t *testing.T) {
 }
 
 func TestTCPWithSequenceNumbers(t *testing.T) {
-	change := func(s *datapath.Spec) { s.Sequencing, s.PFC, s.ACFC, s.OmitLength = true, true, true, true }
+	change := func(s *datapath.Spec) { s.Sequencing, s.PFC, s.ACFC = true, true, true }
 	eachConfig(t, change, func(t *testing.T, o *office) { transferBothWays(t, o, 2<<20) })
 }
 

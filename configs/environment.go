@@ -18,8 +18,9 @@ type override struct {
 	value any
 }
 
-// forTests begin the names that are meant for the tests of lnsgate and set nothing here.
-var forTests = []string{"LNSGATE_TEST_", "LNSGATE_FUZZ"}
+// foreign begin the names that are not meant for us: those of the tests of lnsgate, and those that Kubernetes sets in every pod
+// beside a service of our name.
+var foreign = []string{"LNSGATE_TEST_", "LNSGATE_FUZZ", "LNSGATE_SERVICE_", "LNSGATE_PORT"}
 
 // readEnvironment looks for every single value that is not inside a list. There, an index would say nothing stable. A
 // variable of ours that sets nothing is a fault: its author believes that it does. The environment is written NAME=value.
@@ -27,8 +28,8 @@ func readEnvironment(environment []string) (found []override, faults []Fault) {
 	ours := make(map[string]string)
 	for _, entry := range environment {
 		name, text, _ := strings.Cut(entry, "=")
-		isForTests := slices.ContainsFunc(forTests, func(p string) bool { return strings.HasPrefix(name, p) })
-		if strings.HasPrefix(name, prefix) && !isForTests {
+		isForeign := slices.ContainsFunc(foreign, func(p string) bool { return strings.HasPrefix(name, p) })
+		if strings.HasPrefix(name, prefix) && !isForeign {
 			ours[name] = text
 		}
 	}

@@ -229,8 +229,6 @@ func (c *call) reauthorize(d aaa.Decision, err error, now time.Time) {
 		c.close(trace.Because(trace.AccountChanged, "its address is now %s", d.Address), now)
 	case !d.Address.IsValid() && c.core.Decision().Address.IsValid():
 		c.close(trace.Because(trace.AccountChanged, "it has no address of its own any more"), now)
-	case cmp.Or(d.VirtualTemplate, c.tunnel.group.Template) != c.template && phase >= session.Address:
-		c.close(trace.Because(trace.AccountChanged, "its virtual template is now %s", d.VirtualTemplate), now)
 	case d.Domain != c.core.Decision().Domain:
 		c.close(trace.Because(trace.AccountChanged, "its domain is now %s", d.Domain), now)
 	case template != c.template:

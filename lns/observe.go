@@ -220,12 +220,16 @@ func (c *call) reauthorize(d aaa.Decision, err error, now time.Time) {
 		return
 	}
 	template := cmp.Or(d.VirtualTemplate, c.tunnel.group.Template)
+	address := c.core.Lease().Address
+	if !address.IsValid() { // the lease is still awaited
+		address = c.core.Decision().Address
+	}
 	switch {
 	case retryable(err):
 		c.log().Warn("account not checked after the reload, the session goes on", "cause", err)
 	case err != nil:
 		c.close(trace.Because(trace.AccountChanged, "%v", err), now)
-	case d.Address.IsValid() && d.Address != c.core.Lease().Address:
+	case d.Address.IsValid() && d.Address != address:
 		c.close(trace.Because(trace.AccountChanged, "its address is now %s", d.Address), now)
 	case !d.Address.IsValid() && c.core.Decision().Address.IsValid():
 		c.close(trace.Because(trace.AccountChanged, "it has no address of its own any more"), now)

@@ -38,6 +38,12 @@ CREATE EXTENSION IF NOT EXISTS pgcrypto WITH SCHEMA public;
 CREATE TYPE addr_range AS RANGE (subtype = inet);
 COMMENT ON TYPE addr_range IS 'A run of addresses, both ends included. Made for the constraints that refuse overlaps.';
 
+-- Spelled out beyond ASCII, because what [:space:] means there differs from one locale to the next.
+CREATE FUNCTION has_blank(words text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN words ~ '[[:space:][:cntrl:]\u0080-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]';
+COMMENT ON FUNCTION has_blank(text) IS 'True if there is white space or a control character in it.';
+
 CREATE FUNCTION is_host(address inet) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN masklen(address) = CASE family(address) WHEN 4 THEN 32 ELSE 128 END;
@@ -73,7 +79,7 @@ BEGIN
         RETURN addr_range(a, z, '[]');
     END IF;
     ends := string_to_array(range, '-');
-    IF cardinality(ends) > 2 THEN
+    IF cardinality(ends) NOT BETWEEN 1 AND 2 THEN
         RAISE EXCEPTION '%: a range is first-last, a network like 10.20.0.0/24, or one address', quote_literal(range)
             USING ERRCODE = 'invalid_text_representation';
     END IF;

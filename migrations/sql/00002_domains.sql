@@ -5,7 +5,7 @@ SET LOCAL search_path = public;
 CREATE FUNCTION is_domain_name(name text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN octet_length(name) BETWEEN 1 AND 253 AND name = lower(name)
-    AND name !~ '[[:space:][:cntrl:]@\\]' AND name !~ '(^\.|\.\.|\.$)';
+    AND NOT has_blank(name) AND name !~ '[@\\]' AND name !~ '(^\.|\.\.|\.$)';
 COMMENT ON FUNCTION is_domain_name(text) IS
 'True for a name that a peer could type behind the @: in lower case, no blanks or control characters, no @ and no \, no dot at the ends and no two dots in a row.';
 

@@ -16,7 +16,7 @@ CREATE TABLE profiles (
     rate_down       bigint,
     created_at      timestamptz NOT NULL DEFAULT now(),
     changed_at      timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT profiles_name CHECK (name <> '' AND name !~ '[[:space:][:cntrl:]]'),
+    CONSTRAINT profiles_name CHECK (name <> '' AND NOT has_blank(name)),
     CONSTRAINT profiles_sessions CHECK (max_sessions >= 0),
     CONSTRAINT profiles_servers CHECK (are_servers(dns) AND are_servers(nbns)),
     CONSTRAINT profiles_timeouts CHECK (session_timeout >= '0' AND idle_timeout >= '0'),
@@ -60,7 +60,7 @@ CREATE TABLE accounts (
     created_at      timestamptz NOT NULL DEFAULT now(),
     changed_at      timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT accounts_name_characters CHECK (octet_length(name) BETWEEN 1 AND 253
-        AND name !~ '[[:space:][:cntrl:]]' AND name !~ '\.\.' AND name !~ '^@[^@]*$' AND (name ~ '@' OR name !~ '\\$')),
+        AND NOT has_blank(name) AND name !~ '\.\.' AND name !~ '^@[^@]*$' AND (name ~ '@' OR name !~ '\\$')),
     CONSTRAINT accounts_password CHECK (password <> '' AND length(password) <= 256),
     CONSTRAINT accounts_validity CHECK (valid_from < valid_until),
     CONSTRAINT accounts_sessions CHECK (max_sessions >= 0),

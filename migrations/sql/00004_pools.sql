@@ -13,7 +13,7 @@ CREATE TABLE pools (
     created_at      timestamptz NOT NULL DEFAULT now(),
     changed_at      timestamptz NOT NULL DEFAULT now(),
     UNIQUE (name, routing_context, family),
-    CONSTRAINT pools_name CHECK (name <> '' AND name !~ '[[:space:][:cntrl:]]'),
+    CONSTRAINT pools_name CHECK (name <> '' AND NOT has_blank(name)),
     CONSTRAINT pools_routing_context CHECK (routing_context <> ''),
     CONSTRAINT pools_family CHECK (family IN (4, 6)),
     CONSTRAINT pools_quarantine CHECK (quarantine >= '0')

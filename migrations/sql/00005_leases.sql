@@ -9,7 +9,7 @@ CREATE TABLE nodes (
     version      text,
     started_at   timestamptz NOT NULL DEFAULT now(),
     heartbeat_at timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT nodes_name CHECK (name <> '' AND name !~ '[[:space:][:cntrl:]]')
+    CONSTRAINT nodes_name CHECK (name <> '' AND NOT has_blank(name))
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE nodes IS 'The lnsgate nodes that share this database. Written by the nodes.';
 COMMENT ON COLUMN nodes.name IS 'The name of the node, by its configuration.';

@@ -189,7 +189,7 @@ func (n *node) close() error {
 func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 	defer func() { err = errors.Join(err, n.close()) }()
 	operator := admin.New(admin.Config{
-		Engine: n.engine, Pools: n.pools, Domains: n.gateway.domains, Reload: n.reload, Version: buildVersion(), Log: n.log,
+		Engine: figures{n.engine, n.transport, n.path}, Pools: n.pools, Domains: n.gateway.domains, Reload: n.reload, Version: buildVersion(), Log: n.log,
 	})
 	reading, stopReading := context.WithCancel(context.Background())
 	defer stopReading()
@@ -199,6 +199,7 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 	})
 	group.Go(func() error { return operator.Serve(ctx, n.operator) })
 	group.Go(func() error { return n.watch(ctx, hangups) })
+	group.Go(func() error { return n.guard(ctx) })
 	group.Go(func() error {
 		<-ctx.Done()
 		n.tell(notifyStopping)
@@ -208,7 +209,19 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 	})
 	n.log.Info("serving", "listen", n.transport.Addrs(), "virtual_templates", templateNames(n.config), "admin_socket", n.config.AdminSocket)
 	n.tell(notifyReady)
-	return group.Wait()
+	// The sockets are closed first, so that nothing is on its way to a peer any more when the devices go.
+	return errors.Join(group.Wait(), n.transport.Close())
+}
+
+// guard ends the server when a virtual template's device is gone: the logins that it went on accepting would carry
+// nothing. Peers are told goodbye and dial again; the service manager starts a new server with new devices.
+func (n *node) guard(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-n.path.Failed():
+		return err
+	}
 }
 
 func (n *node) sayGoodbye() {

@@ -33,7 +33,7 @@ func TestTransferUnderEverySetting(t *testing.T) {
 			w.ping(w.hq, up.Address.String(), "-s", "1432", "-M", "do")
 			transfer(t, w.client, w.hq, hqAddress, 32<<20)
 			transfer(t, w.hq, w.client, up.Address.String(), 32<<20)
-			for _, name := range []string{"old or repeated sequence number", "l2tp header malformed", "ppp header malformed",
+			for _, name := range []string{"old_sequence_number", "l2tp_header_malformed", "ppp_header_malformed",
 				"ip_header_malformed", "too_big", "interface_write"} {
 				if n := s.counter("data_" + name); n > 0 {
 					t.Errorf("%d packets dropped: %s", n, name)

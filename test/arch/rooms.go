@@ -76,6 +76,7 @@ var libraries = []struct {
 	{"github.com/vishvananda/netlink", []string{"lns/host", "lns/host/netns", "lns/datapath/tun"}},
 	{"github.com/tailscale/wireguard-go", []string{"lns/datapath/tun"}},
 	{"github.com/jackc/pgx", []string{"aaa/postgres", "pool/postgres", "migrations", "test/pgtest"}},
+	{"github.com/pressly/goose", []string{"migrations"}},
 	{"layeh.com/radius", []string{"aaa/radius", "aaa/radiusserver", "aaa/secret"}},
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"crypto/subtle"
+	"fmt"
 
 	"lnsgate/aaa"
 )
@@ -57,14 +58,17 @@ func (c Credential) lack(m aaa.Method) string {
 	switch {
 	case m == aaa.CHAP && c.kind == kindNTHash:
 		return "CHAP needs the clear password, only the NT hash is stored; use mschapv2 or pap, or store the password"
+	case c.kind == kindHashed && (m == aaa.CHAP || m == aaa.MSCHAPv2):
+		return fmt.Sprintf("%s cannot be checked against the %s, which is one-way; use pap, "+
+			"or allow %s in the domain and set the password again", m, c, m)
 	case m == aaa.PAP && len(c.material().clear.Reveal()) > MaxPAPOctets:
 		return "the stored password is longer than the 255 octets PAP can carry"
 	}
 	return ""
 }
 
-// checkPAP compares digests, so that not even the length shows. Both stored forms are compared, so that both cost the
-// same.
+// checkPAP compares digests, so that not even the length shows. The clear password and the NT hash are both compared, so
+// that both cost the same. A slow hash costs what it costs; its decoy costs the same.
 func (c Credential) checkPAP(p aaa.Proof) bool {
 	shown := p.Password.Reveal()
 	isClear := subtle.ConstantTimeByteEq(uint8(c.kind), uint8(kindClear))
@@ -74,7 +78,11 @@ func (c Credential) checkPAP(p aaa.Proof) bool {
 	clearMatch := subtle.ConstantTimeCompare(want[:], got[:])
 	shownHash := ntHash(shown)
 	hashMatch := subtle.ConstantTimeCompare(c.material().hash[:], shownHash[:])
-	return isClear&clearMatch|isHash&hashMatch == 1
+	match := isClear&clearMatch | isHash&hashMatch
+	if slow := c.material().slow; slow != nil {
+		match |= subtle.ConstantTimeByteEq(uint8(c.kind), uint8(kindHashed)) & slow.matches(shown)
+	}
+	return match == 1
 }
 
 func (c Credential) checkCHAP(p aaa.Proof) bool {
@@ -99,6 +107,6 @@ func (c Credential) checkMSCHAPv2(name string, p aaa.Proof) (bool, string) {
 
 	want := ntResponse(name, p.Challenge, peerChallenge, c.material().hash)
 	reply := authenticatorResponse(name, p.Challenge, peerChallenge, shown, c.material().hash)
-	match := subtle.ConstantTimeCompare(want, shown) == 1 && c.kind != kindDummy
+	match := subtle.ConstantTimeCompare(want, shown) == 1 && (c.kind == kindClear || c.kind == kindNTHash)
 	return match, reply
 }

@@ -29,6 +29,7 @@ const (
 	kindDummy kind = iota
 	kindClear
 	kindNTHash
+	kindHashed
 )
 
 // Credential is what is stored to check an account's proofs. The zero value is the dummy: it never matches, and a check
@@ -45,6 +46,7 @@ type Credential struct {
 type material struct {
 	clear aaa.Secret
 	hash  [16]byte // the NT hash: MD4 over the password in UTF-16, little endian
+	slow  *slowHash
 }
 
 // emptyHash is the NT hash of the empty password: 31d6cfe0d16ae931b73c59d7e0c089c0.
@@ -81,8 +83,30 @@ func NTHash(hash [16]byte) Credential {
 	return Credential{kind: kindNTHash, held: &material{hash: hash}}
 }
 
-// Validate says why the credential can never match: ErrEmpty, ErrNotText or ErrTooLong; nil if it is fit for use. The
-// dummy is not at fault.
+// NTHashOf computes the NT hash of a password, to be stored. Errors: those of Validate.
+func NTHashOf(password aaa.Secret) ([16]byte, error) {
+	text := password.Reveal()
+	if err := validate(text); err != nil {
+		return [16]byte{}, err
+	}
+	return ntHash(text), nil
+}
+
+// Slow reports whether a PAP check takes milliseconds and megabytes by intent (see Hashed), so that the caller has to
+// bound how many run at once.
+func (c Credential) Slow() bool { return c.material().slow != nil }
+
+// Decoy is a credential that never matches, and whose check costs what a check of c costs: for names that do not exist
+// beside others that are stored as c is.
+func (c Credential) Decoy() Credential {
+	if !c.Slow() {
+		return Credential{}
+	}
+	return Credential{held: &material{slow: c.held.slow}}
+}
+
+// Validate says why the credential can never match: ErrEmpty, ErrNotText, ErrTooLong or ErrHash; nil if it is fit for
+// use. The dummy is not at fault.
 func (c Credential) Validate() error { return c.fault }
 
 // IsZero reports whether the credential can never match: the dummy, or a password that cannot be used.
@@ -90,6 +114,9 @@ func (c Credential) IsZero() bool { return c.kind == kindDummy }
 
 // String names what is held, never the secret.
 func (c Credential) String() string {
+	if c.kind == kindHashed {
+		return c.held.slow.algorithm + " hash"
+	}
 	return [...]string{kindDummy: "no credential", kindClear: "clear password", kindNTHash: "NT hash"}[c.kind]
 }
 

@@ -50,6 +50,8 @@ func (s *Session) take(f ppp.Frame, now time.Time, out *Out) bool {
 		return true
 	case f.Protocol == ppp.IPv4:
 		return false // user data outside the data path: the session is only just opening or closing
+	case !s.mayReject(f.Protocol, now):
+		return false
 	default:
 		s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.RejectProtocol(f.Protocol, f.Packet, now, o) })
 		return true

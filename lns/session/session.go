@@ -29,6 +29,7 @@ type Session struct {
 
 	early          []ppp.Frame // frames that came before their phase
 	identification []string    // what the peer said of itself
+	rejected       []rejected  // the budgets of Protocol-Rejects
 	challengeID    uint8       // of the last challenge
 
 	generation uint32 // of the answer that is awaited

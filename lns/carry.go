@@ -85,8 +85,8 @@ func (c *call) suspend() {
 	if c.carrier == nil {
 		return
 	}
-	c.nextNs = c.carrier.NextNs()
 	last := c.carrier.Close()
+	c.nextNs = c.carrier.NextNs() // not earlier: until Close user data is numbered too
 	c.carrier = nil
 	c.before = sum(c.before, last)
 	c.detach()

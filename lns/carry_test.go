@@ -1,46 +1,34 @@
-package lns_test
+package lns
 
 import (
 	"testing"
-	"time"
 
-	"lnsgate/lns"
 	"lnsgate/lns/datapath"
-	"lnsgate/lns/l2tp"
-	"lnsgate/lns/ppp"
-	"lnsgate/test/simnet"
+	"lnsgate/lns/datapath/datapathtest"
 )
 
-// watchedSender sends, and remembers how many sessions the data path had when an IPCP Configure-Ack went out.
-type watchedSender struct {
-	datapath.Sender
-	path datapathSpecs
-	open []int
+// busy is a data path that sends user data until the moment it is closed.
+type busy struct{ datapath.Session }
+
+func (b busy) Close() datapath.Counters {
+	for range 3 {
+		b.NextNs()
+	}
+	return b.Session.Close()
 }
 
-type datapathSpecs interface{ Specs() []datapath.Spec }
-
-func (s *watchedSender) Send(to datapath.Path, datagram []byte) error {
-	if _, payload, err := l2tp.ParseHeader(datagram); err == nil && !l2tp.IsControl(datagram) {
-		protocol, b, err := ppp.ParseFrame(payload)
-		if p, bad := ppp.ParsePacket(b); err == nil && bad == nil && protocol == ppp.IPCP && p.Code == ppp.ConfigureAck {
-			s.open = append(s.open, len(s.path.Specs()))
-		}
+// RFC 2661 section 5.4: control frames of PPP are numbered together with user data. One with a number that user data has
+// had meanwhile would be dropped by the peer.
+func TestRFC2661Section54ControlFramesGoOnWhereUserDataEnded(t *testing.T) {
+	spec := datapathtest.Spec("vt1")
+	spec.Sequencing, spec.FirstNs = true, 100
+	carrier, err := datapathtest.NewFake().Add(spec)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return s.Sender.Send(to, datagram)
-}
-
-// A fast client sends its first packet right behind our Configure-Ack: it was lost as long as the Ack went out first.
-func TestTheDataPathIsOpenBeforeThePeerMaySend(t *testing.T) {
-	var sent *watchedSender
-	watch := func(_ *lns.Config, d *lns.Deps) {
-		sent = &watchedSender{Sender: d.Sender, path: d.DataPath.(datapathSpecs)}
-		d.Sender = sent
+	c := &call{tunnel: &tunnel{server: &Server{}}, sequenced: true, carrier: busy{carrier}}
+	c.suspend()
+	if ns := c.takeNs(); ns != 103 {
+		t.Errorf("the next control frame has Ns %d, want 103", ns)
 	}
-	runWith(t, simnet.Config{Latency: 5 * time.Millisecond}, watch, func(r *rig) {
-		r.wantUp(r.dial(1, "l2tpuser", "Admin@123"), time.Second)
-		if n := len(sent.open); n == 0 || sent.open[n-1] != 1 {
-			t.Errorf("sessions in the data path at each Configure-Ack of ours: %v, want 1 at the last", sent.open)
-		}
-	})
 }

@@ -2,7 +2,6 @@ package datapath
 
 import (
 	"net/netip"
-	"strings"
 	"testing"
 )
 
@@ -32,14 +31,5 @@ func TestPathString(t *testing.T) {
 	p.Local = netip.MustParseAddr("192.0.2.1")
 	if got, want := p.String(), "198.51.100.7:1701 to 192.0.2.1"; got != want {
 		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-// The names become labels of metrics and words of scripts.
-func TestReasonsOfDropsAreSingleWords(t *testing.T) {
-	for r := range Reasons {
-		if strings.Trim(r.String(), "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
-			t.Errorf("%q is not in snake case", r)
-		}
 	}
 }

@@ -62,7 +62,7 @@ type Session interface {
 	// Counters tells the figures so far.
 	Counters() Counters
 	// NextNs takes the next number of the session's data sequence. PPP control frames are data messages too, so with
-	// Sequencing the engine numbers those it sends from here (RFC 2661 section 5.4).
+	// Sequencing the engine numbers those it sends from here (RFC 2661 section 5.4). After Close it tells where to go on.
 	NextNs() uint16
 	// SetPath makes the session send to and hear from another address and port. It does not ask whether its peer is there:
 	// that is the caller's to find out.

@@ -33,15 +33,16 @@ func TestValidateNamesEveryFault(t *testing.T) {
 	}
 }
 
-func TestReasonsAreDistinctWords(t *testing.T) {
-	seen := map[string]bool{"": true, "unknown reason": true}
+// They become labels of metrics and words of scripts.
+func TestReasonsAreDistinctWordsInSnakeCase(t *testing.T) {
+	seen := map[string]bool{"": true, "unknown_reason": true}
 	for r := range Reasons {
-		if seen[r.String()] {
+		if seen[r.String()] || strings.Trim(r.String(), "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
 			t.Errorf("%d is %q", r, r)
 		}
 		seen[r.String()] = true
 	}
-	if Reasons.String() != "unknown reason" {
+	if Reasons.String() != "unknown_reason" {
 		t.Error("there is a reason too many")
 	}
 }

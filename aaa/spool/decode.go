@@ -1,0 +1,109 @@
+package spool
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"time"
+
+	"lnsgate/aaa"
+)
+
+var errShort = errors.New("the record is cut off")
+
+// decodeRecord reads what appendRecord wrote. The result shares nothing with b.
+func decodeRecord(b []byte) (aaa.Record, error) {
+	if len(b) < 4 {
+		return aaa.Record{}, errShort
+	}
+	if b[0] != version {
+		return aaa.Record{}, fmt.Errorf("the record has form %d, this lnsgate knows form %d", b[0], version)
+	}
+	r := aaa.Record{Kind: aaa.RecordKind(b[1]), Method: aaa.Method(b[2]), Terminate: aaa.TerminateCause(b[3])}
+	rest := reader{left: b[4:]}
+	r.Sequence = uint32(rest.number(math.MaxUint32))
+	r.At, r.Started = rest.time(), rest.time()
+	for _, text := range texts(&r) {
+		*text = string(rest.octets())
+	}
+	r.Address, r.Local = rest.addr(), rest.addr()
+	r.Peer = netip.AddrPortFrom(rest.addr(), uint16(rest.number(math.MaxUint16)))
+	for _, id := range ids(&r) {
+		*id = uint16(rest.number(math.MaxUint16))
+	}
+	for _, n := range counters(&r) {
+		*n = rest.number(math.MaxUint64)
+	}
+	switch {
+	case rest.fault != nil:
+		return aaa.Record{}, rest.fault
+	case r.Kind < aaa.RecordStart || r.Kind > aaa.RecordStop:
+		return aaa.Record{}, fmt.Errorf("unknown %s", r.Kind)
+	}
+	return r, nil
+}
+
+// reader takes fields off the front. After the first fault it answers zeroes.
+type reader struct {
+	left  []byte
+	fault error
+}
+
+func (r *reader) fail(err error) {
+	if r.fault == nil {
+		r.left, r.fault = nil, err
+	}
+}
+
+// skip moves on by what a varint took: nothing when it was cut off, less when it was too long.
+func (r *reader) skip(n int) bool {
+	if n <= 0 {
+		r.fail(errShort)
+		return false
+	}
+	r.left = r.left[n:]
+	return true
+}
+
+func (r *reader) number(most uint64) uint64 {
+	v, n := binary.Uvarint(r.left)
+	if !r.skip(n) {
+		return 0
+	}
+	if v > most {
+		r.fail(fmt.Errorf("a number of the record is %d, at most %d is possible", v, most))
+		return 0
+	}
+	return v
+}
+
+func (r *reader) octets() []byte {
+	n := r.number(math.MaxUint64)
+	if n > uint64(len(r.left)) {
+		r.fail(errShort)
+		return nil
+	}
+	v := r.left[:n]
+	r.left = r.left[n:]
+	return v
+}
+
+func (r *reader) time() time.Time {
+	seconds, n := binary.Varint(r.left)
+	r.skip(n)
+	nanoseconds := r.number(999_999_999)
+	if r.fault != nil {
+		return time.Time{}
+	}
+	return time.Unix(seconds, int64(nanoseconds)).UTC()
+}
+
+func (r *reader) addr() netip.Addr {
+	var a netip.Addr
+	if err := a.UnmarshalBinary(r.octets()); err != nil {
+		r.fail(fmt.Errorf("an address of the record is unreadable: %w", err))
+	}
+	return a
+}

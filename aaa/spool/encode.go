@@ -1,0 +1,66 @@
+package spool
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"lnsgate/aaa"
+)
+
+// version is the first octet of an encoded record.
+//
+// The form is our own and binary: a quarter of the octets of JSON and a tenth of its time, and nobody reads the file with
+// an editor. Numbers are varints, texts and addresses have a length in front. New fields go to the end: an older lnsgate
+// leaves them unread, a newer one reads a missing field as zero. The version changes only if that is not enough.
+const version = 1
+
+// appendRecord appends the encoded record.
+func appendRecord(b []byte, r *aaa.Record) []byte {
+	b = append(b, version, byte(r.Kind), byte(r.Method), byte(r.Terminate))
+	b = binary.AppendUvarint(b, uint64(r.Sequence))
+	b = appendTime(b, r.At)
+	b = appendTime(b, r.Started)
+	for _, text := range texts(r) {
+		b = binary.AppendUvarint(b, uint64(len(*text)))
+		b = append(b, *text...)
+	}
+	b = appendAddr(b, r.Address)
+	b = appendAddr(b, r.Local)
+	b = appendAddr(b, r.Peer.Addr())
+	b = binary.AppendUvarint(b, uint64(r.Peer.Port()))
+	for _, id := range ids(r) {
+		b = binary.AppendUvarint(b, uint64(*id))
+	}
+	for _, n := range counters(r) {
+		b = binary.AppendUvarint(b, *n)
+	}
+	return b
+}
+
+// texts are the texts of a record in the order of the encoding.
+func texts(r *aaa.Record) [12]*string {
+	return [...]*string{
+		&r.Session, &r.Node, &r.Name, &r.Account, &r.Domain, &r.Backend, &r.Pool, &r.VirtualTemplate,
+		&r.TunnelName, &r.CallingNumber, &r.CalledNumber, &r.Reason,
+	}
+}
+
+func ids(r *aaa.Record) [4]*uint16 {
+	return [...]*uint16{&r.LocalTunnel, &r.RemoteTunnel, &r.LocalSession, &r.RemoteSession}
+}
+
+func counters(r *aaa.Record) [4]*uint64 {
+	return [...]*uint64{&r.RxPackets, &r.RxOctets, &r.TxPackets, &r.TxOctets}
+}
+
+func appendTime(b []byte, t time.Time) []byte {
+	b = binary.AppendVarint(b, t.Unix())
+	return binary.AppendUvarint(b, uint64(t.Nanosecond()))
+}
+
+// appendAddr appends the length and the octets of an address and its zone; the zero Addr has no octets.
+func appendAddr(b []byte, a netip.Addr) []byte {
+	octets, _ := a.MarshalBinary() // never fails
+	return append(binary.AppendUvarint(b, uint64(len(octets))), octets...)
+}

@@ -1,0 +1,118 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// ErrInUse is the answer of Open when another process has the file.
+var ErrInUse = errors.New("in use by another lnsgate: stop it, or give this one a state_dir of its own")
+
+const (
+	// patience is how long Open waits for a process that is just ending.
+	patience = time.Second
+	// mapped is how much of the file is mapped from the start: up to it, growing the file waits for no reader.
+	mapped = 64 << 20
+)
+
+// damage says that the file is not what we wrote.
+type damage struct{ err error }
+
+func (d *damage) Error() string { return "damaged: " + d.err.Error() }
+func (d *damage) Unwrap() error { return d.err }
+
+// openFile opens the file or makes it. It answers *damage when the file is unreadable, and ErrInUse.
+func openFile(path string, most int64) (*bolt.DB, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
+		if err := probe(path); err != nil {
+			return nil, err
+		}
+	}
+	return openBolt(path, &bolt.Options{
+		Timeout: patience, FreelistType: bolt.FreelistMapType, NoFreelistSync: true, InitialMmapSize: mapped, MaxSize: int(most),
+		NoStatistics: true,
+	})
+}
+
+// probe reads the whole file once without changing it. bbolt panics on a damaged page, in a goroutine of its own where
+// nobody can catch it, when it opens a file for writing.
+func probe(path string) (err error) {
+	db, err := openBolt(path, &bolt.Options{Timeout: patience, ReadOnly: true, NoStatistics: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	defer catch(&err)
+	return db.View(func(tx *bolt.Tx) error {
+		return tx.ForEach(func(name []byte, b *bolt.Bucket) error {
+			return b.ForEach(func(k, v []byte) error { touch(k, v); return nil })
+		})
+	})
+}
+
+// touched keeps the compiler from leaving the reading out.
+var touched byte
+
+func touch(slices ...[]byte) {
+	for _, s := range slices {
+		for at := 0; at < len(s); at += os.Getpagesize() {
+			touched ^= s[at]
+		}
+		if len(s) > 0 {
+			touched ^= s[len(s)-1]
+		}
+	}
+}
+
+// openBolt is bolt.Open without its panics, and with errors that an administrator understands.
+func openBolt(path string, options *bolt.Options) (db *bolt.DB, err error) {
+	var file *os.File
+	options.OpenFile = func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
+		file, err = os.OpenFile(name, flag, mode)
+		return file, err
+	}
+	defer func() {
+		if _, damaged := errors.AsType[*damage](err); damaged && file != nil {
+			_ = file.Close() // a panic left it open, and locked
+		}
+	}()
+	defer catch(&err)
+	db, err = bolt.Open(path, 0o600, options)
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return nil, ErrInUse
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch),
+		errors.Is(err, bolterrors.ErrInvalidMapping):
+		return nil, &damage{err}
+	}
+	return db, err
+}
+
+// catch turns a panic over a damaged page, and the fault of reading behind the end of a file, into *damage.
+func catch(err *error) {
+	if fault := recover(); fault != nil {
+		*err = &damage{fmt.Errorf("%v", fault)}
+	}
+}
+
+// tolerant makes reading behind the end of the file a panic of this goroutine, instead of the end of the process.
+func tolerant() func() {
+	before := debug.SetPanicOnFault(true)
+	return func() { debug.SetPanicOnFault(before) }
+}
+
+// setAside renames a damaged file and answers the new name.
+func setAside(path string, now time.Time) (string, error) {
+	aside := path + ".damaged-" + now.UTC().Format("20060102T150405")
+	return aside, os.Rename(path, aside)
+}

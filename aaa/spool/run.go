@@ -1,0 +1,229 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"lnsgate/aaa"
+)
+
+const (
+	// group is how many records one transaction takes at most.
+	group = 4096
+	// pulse is how often a process that has nothing to write notes that it is alive.
+	pulse = 10 * time.Second
+)
+
+// Run writes and delivers until the context ends. Before it returns it writes what is in memory. Call it once.
+func (s *Spool) Run(ctx context.Context) error {
+	var both sync.WaitGroup
+	both.Go(func() { s.write(ctx) })
+	both.Go(func() { s.deliver(ctx) })
+	both.Wait()
+	return nil
+}
+
+// write brings what is in memory to the disk: at once after a pause, else in groups.
+func (s *Spool) write(ctx context.Context) {
+	again := backoff{least: s.cfg.RetryMin, most: s.cfg.RetryMax}
+	alive := time.NewTicker(pulse)
+	defer alive.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			_ = s.flush() // what fails is told, and Close tries once more
+			return
+		case <-s.wake:
+		case <-alive.C:
+		}
+		if err := s.flush(); err != nil {
+			wait(ctx, again.next())
+			signal(s.wake)
+			continue
+		}
+		again.reset()
+		wait(ctx, s.cfg.Gather)
+	}
+}
+
+// flush writes all that is in memory. Without a record it only notes that the process lives.
+func (s *Spool) flush() error {
+	for {
+		s.mu.Lock()
+		records := s.pending.take()
+		s.taken = s.stats.Accepted
+		s.mu.Unlock()
+		rest, err := s.commit(records)
+		s.mu.Lock()
+		s.stats.Written += uint64(len(records) - len(rest))
+		s.disk(err)
+		if len(rest) > 0 {
+			s.pending.giveBack(rest)
+		} else {
+			s.safe = s.taken
+			s.step()
+		}
+		more := err == nil && s.pending.len() > 0 && len(records) > 0
+		s.mu.Unlock()
+		if !more {
+			return err
+		}
+	}
+}
+
+// commit writes records in transactions of a bounded size and answers what is left when one fails.
+func (s *Spool) commit(records []aaa.Record) ([]aaa.Record, error) {
+	for {
+		n := min(len(records), group)
+		if err := s.store.put(records[:n], time.Now()); err != nil {
+			return records, err
+		}
+		records = records[n:]
+		if n > 0 {
+			signal(s.ready)
+		}
+		if len(records) == 0 {
+			return nil, nil
+		}
+	}
+}
+
+// disk tells the log when writing begins to fail and when it works again. The lock is held.
+func (s *Spool) disk(err error) {
+	before := s.stats.DiskFault
+	s.stats.DiskFault = err
+	switch {
+	case err != nil && before == nil:
+		s.cfg.Log.Error("accounting records cannot be written to the disk: they wait in memory and are lost if lnsgate stops. Make room, or mend the disk",
+			"file", s.cfg.Path, "cause", err)
+	case err == nil && before != nil:
+		s.fullTold = false
+		s.cfg.Log.Info("accounting records are written to the disk again", "file", s.cfg.Path, "lost", s.stats.Lost)
+	}
+}
+
+// step wakes who waits for progress. The lock is held.
+func (s *Spool) step() {
+	close(s.progress)
+	s.progress = make(chan struct{})
+}
+
+// deliver brings what is in the file to the sink.
+func (s *Spool) deliver(ctx context.Context) {
+	again := backoff{least: s.cfg.RetryMin, most: s.cfg.RetryMax}
+	var since time.Time // when the sink began to fail
+	for ctx.Err() == nil {
+		items, err := s.store.head(s.cfg.Batch)
+		if err == nil && len(items) == 0 {
+			select {
+			case <-ctx.Done():
+			case <-s.ready:
+			}
+			continue
+		}
+		if err == nil {
+			err = s.hand(ctx, items)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		since = s.sink(err, since)
+		switch {
+		case err != nil:
+			wait(ctx, again.next())
+		case len(items) < s.cfg.Batch:
+			again.reset()
+			wait(ctx, s.cfg.Pace)
+		default:
+			again.reset()
+		}
+	}
+}
+
+// sink tells the log when delivering begins to fail and when it works again.
+func (s *Spool) sink(err error, since time.Time) time.Time {
+	waiting, _, _ := s.store.figures()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.SinkFault = err
+	switch {
+	case err != nil && since.IsZero():
+		s.cfg.Log.Warn("accounting records cannot be delivered: they wait in the file", "file", s.cfg.Path, "waiting", waiting, "cause", err)
+		return time.Now()
+	case err == nil && !since.IsZero():
+		s.cfg.Log.Info("accounting records are delivered again", "waiting", waiting, "after", time.Since(since).Round(time.Second).String())
+		return time.Time{}
+	}
+	return since
+}
+
+// hand gives items to the sink and takes them off the queue. When the sink says that it can never store them, it looks
+// for those which are to blame by halving.
+func (s *Spool) hand(ctx context.Context, items []item) error {
+	records := make([]aaa.Record, len(items))
+	for i := range items {
+		records[i] = items[i].record
+	}
+	limited, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	err := s.cfg.Sink.Write(limited, records)
+	cancel()
+	switch {
+	case err == nil:
+		if err := s.store.remove(items); err != nil {
+			return err
+		}
+		s.delivered(len(items))
+		return nil
+	case !hopeless(err):
+		return err
+	case len(items) == 1:
+		s.cfg.Log.Error("an accounting record cannot be stored and is set aside; the next start of lnsgate tries it again",
+			"file", s.cfg.Path, "session", records[0].Session, "record", records[0].Kind.String(), "cause", err)
+		err := s.store.refuse(items)
+		s.delivered(0)
+		return err
+	}
+	half := len(items) / 2
+	if err := s.hand(ctx, items[:half]); err != nil {
+		return err
+	}
+	return s.hand(ctx, items[half:])
+}
+
+func (s *Spool) delivered(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Delivered += uint64(n)
+	s.step()
+}
+
+// hopeless reports whether the sink said that trying again is of no use.
+func hopeless(err error) bool {
+	var r interface{ Retryable() bool }
+	return errors.As(err, &r) && !r.Retryable()
+}
+
+// wait waits, or until the context ends.
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// backoff is a waiting time that doubles, with a tenth of chance so that nodes do not come all at once.
+type backoff struct {
+	least, most, now time.Duration
+}
+
+func (b *backoff) next() time.Duration {
+	b.now = min(max(2*b.now, b.least), b.most)
+	return b.now + rand.N(b.now/10+1)
+}
+
+func (b *backoff) reset() { b.now = 0 }

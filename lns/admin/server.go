@@ -44,10 +44,14 @@ type Config struct {
 
 // Server answers the operator's requests. It holds no state of its own besides the time it was made.
 type Server struct {
-	cfg     Config
-	started time.Time
-	handler http.Handler
+	cfg      Config
+	started  time.Time
+	handler  http.Handler
+	patience patience
 }
+
+// patience is how long a client may take to send its request, and the server to answer it.
+type patience struct{ read, write time.Duration }
 
 // stopGrace is how long requests under way may take to finish once the server is told to stop.
 const stopGrace = 2 * time.Second
@@ -60,16 +64,19 @@ func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, started: cfg.Now()}
+	s := &Server{cfg: cfg, started: cfg.Now(), patience: patience{read: 10 * time.Second, write: time.Minute}}
 	s.handler = s.routes()
 	return s
 }
 
-// Serve answers requests on the listener until ctx ends, and closes the listener. The error is nil when ctx ended it.
+// Serve answers requests on the listener until ctx ends, and closes the listener. It has 64 connections open at most, and
+// closes those whose requests do not come within seconds. The error is nil when ctx ended it.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       s.patience.read,
+		WriteTimeout:      s.patience.write,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
@@ -83,7 +90,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 			server.Close()
 		}
 	})
-	err := server.Serve(listener)
+	err := server.Serve(limit(listener, maxConnections))
 	if !cancel() {
 		<-stopped
 	}

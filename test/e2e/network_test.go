@@ -14,7 +14,7 @@ func TestSpoofedSourceIsDroppedAndCounted(t *testing.T) {
 	s := w.serve(usual)
 	_, up := w.online("l2tpuser", "Admin@123")
 	wire := w.listen(w.hq, "eth0")
-	const counter = "data_source address not leased"
+	const counter = "data_source_not_leased"
 	before := s.counter(counter)
 	w.in(w.client, "ip", "address", "add", "10.10.1.99/32", "dev", "vpn0") // of the pool, but somebody else's
 	w.noPing(w.client, hqAddress, "-I", "10.10.1.99")

@@ -3,7 +3,6 @@ package host
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -29,17 +28,14 @@ func (l Leftovers) Any() bool {
 	return len(l.Proxies)+len(l.Routes)+len(l.Interfaces)+len(l.Sysctls) > 0
 }
 
-// ErrRunning says that another lnsgate serves in this network namespace, so that what looks left over is in use.
-var ErrRunning = errors.New("another lnsgate runs in this network namespace")
-
 // CleanUp removes what a predecessor left that was killed: everything that carries our mark, and what its journal names.
 // It is called once, before the virtual templates are made; interfaces are their names. From then until Close, CleanUp
-// by any other process in this network namespace fails with ErrRunning. A faulty or foreign item does not keep the others
+// by any other process with this state directory, or of this user in this network namespace, fails with ErrRunning. A faulty or foreign item does not keep the others
 // from being removed; the errors are joined. Telling the administrator is the caller's.
 func (h *Host) CleanUp(interfaces ...string) (Leftovers, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err := h.claimed.take(); err != nil {
+	if err := h.claimed.take(h.journal.directory, h.log); err != nil {
 		return Leftovers{}, failure("clean up after a predecessor", err)
 	}
 	var l Leftovers
@@ -146,29 +142,4 @@ func (h *Host) cleanSysctls(l *Leftovers) error {
 		return failure("empty the journal", err)
 	}
 	return nil
-}
-
-// claim is held by the one process that serves in a network namespace. It is a socket with an abstract name: such names
-// belong to the network namespace, and the kernel gives them back when the process ends, however it ends.
-type claim struct{ socket *net.UnixListener }
-
-const claimName = "@lnsgate-host"
-
-func (c *claim) take() error {
-	if c.socket != nil {
-		return nil
-	}
-	socket, err := net.ListenUnix("unix", &net.UnixAddr{Name: claimName, Net: "unix"})
-	if errors.Is(err, unix.EADDRINUSE) {
-		return ErrRunning
-	}
-	c.socket = socket
-	return err
-}
-
-func (c *claim) release() {
-	if c.socket != nil {
-		c.socket.Close()
-		c.socket = nil
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -18,10 +19,21 @@ import (
 // victimState makes this test binary the process that is going to be killed; its value is the state directory.
 const victimState = "LNSGATE_TEST_VICTIM"
 
+// squatter makes this test binary a process that takes the name of the claim.
+const squatter = "LNSGATE_TEST_SQUATTER"
+
 func TestMain(m *testing.M) {
 	if state := os.Getenv(victimState); state != "" {
 		err := victim(state)
 		fmt.Println("ready", err)
+		select {}
+	}
+	if os.Getenv(squatter) != "" {
+		if _, err := net.Listen("unix", claimName); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		fmt.Println("taken")
 		select {}
 	}
 	os.Exit(m.Run())

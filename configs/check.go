@@ -9,7 +9,7 @@ import (
 )
 
 // backends are the names that an authentication chain may hold.
-var backends = []string{"local"}
+var backends = []string{"local", "postgres"}
 
 // checker looks for what is wrong or unwise in a decoded configuration, across its parts. It reports everything it
 // finds.
@@ -23,7 +23,9 @@ type checker struct {
 
 // check reports everything that makes the configuration unusable.
 func (c *checker) check() {
+	c.checkNode()
 	c.checkServer()
+	c.checkDatabase()
 	c.checkLimits()
 	c.checkHeadquarters()
 	c.checkVirtualTemplates()
@@ -136,6 +138,15 @@ func (c *checker) knownAll(path, what string, names, existing []string) {
 	}
 }
 
+// pools checks references to pools. With a database they may be there, and only what is listed twice is at fault.
+func (c *checker) pools(path string, names []string) {
+	existing := c.poolNames()
+	if c.cfg.Database.Given() {
+		existing = names
+	}
+	c.knownAll(path, "pool", names, existing)
+}
+
 // servers checks addresses that are told to a subscriber, of which IPCP can carry two.
 func (c *checker) servers(path string, servers []netip.Addr) {
 	if len(servers) > 2 {
@@ -213,8 +224,12 @@ func (c *checker) domainNames() []string {
 	return namesOf(c.cfg.Domains, func(d Domain) string { return strings.ToLower(d.Name) })
 }
 
-// domain checks a reference to a domain, by its name or an alias, in small or capital letters alike.
+// domain checks a reference to a domain, by its name or an alias, in small or capital letters alike. With a database it
+// may be there.
 func (c *checker) domain(path, name string) {
+	if c.cfg.Database.Given() {
+		return
+	}
 	existing := c.domainNames()
 	for _, d := range c.cfg.Domains {
 		for _, alias := range d.Aliases {

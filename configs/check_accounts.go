@@ -11,7 +11,7 @@ import (
 
 func (c *checker) checkDomains() {
 	c.names("domains", c.domainNames(), strings.ToLower)
-	if len(c.cfg.Domains) == 0 {
+	if len(c.cfg.Domains) == 0 && !c.cfg.Database.Given() {
 		c.say("domains", "there is no domain; nobody could be checked")
 	} else {
 		c.domain("default_domain", c.cfg.DefaultDomain)
@@ -37,9 +37,9 @@ func (c *checker) checkDomains() {
 		if len(d.Authentication) == 0 {
 			c.say(path+".authentication", "nothing is listed that could check a user; write [local]")
 		}
-		c.knownAll(path+".authentication", "back end", d.Authentication, backends)
+		c.backends(path+".authentication", d.Authentication)
 		c.methods(path+".methods", d.Methods)
-		c.knownAll(path+".pools", "pool", d.Pools, c.poolNames())
+		c.pools(path+".pools", d.Pools)
 		if d.VirtualTemplate != "" {
 			c.known(path+".virtual_template", "virtual template", d.VirtualTemplate, c.templateNames())
 		}
@@ -48,6 +48,15 @@ func (c *checker) checkDomains() {
 		c.timeouts(path, d.SessionTimeout, d.IdleTimeout)
 		c.mtu(path+".mtu", d.MTU)
 	}
+}
+
+func (c *checker) backends(path string, chain []string) {
+	for i, name := range chain {
+		if name == "postgres" && !c.cfg.Database.Given() {
+			c.say(fmt.Sprintf("%s[%d]", path, i), "there is no database to ask; add database: {url_file: ...}")
+		}
+	}
+	c.knownAll(path, "back end", chain, backends)
 }
 
 func (c *checker) timeouts(path string, session, idle time.Duration) {
@@ -93,7 +102,6 @@ func (c *checker) checkUsers() {
 	for i, t := range c.cfg.VirtualTemplates {
 		owner[t.Address.Addr()] = fmt.Sprintf("virtual_templates[%d]", i)
 	}
-	poolNames := c.poolNames()
 	for i, u := range c.cfg.Users {
 		path := fmt.Sprintf("users[%d]", i)
 		if _, fault := splitName(u.Name); fault != "" {
@@ -107,7 +115,7 @@ func (c *checker) checkUsers() {
 			}
 			owner[u.Address] = path
 		}
-		c.knownAll(path+".pools", "pool", u.Pools, poolNames)
+		c.pools(path+".pools", u.Pools)
 		c.servers(path+".dns", u.DNS)
 		c.servers(path+".nbns", u.NBNS)
 		c.timeouts(path, u.SessionTimeout, u.IdleTimeout)

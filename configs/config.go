@@ -8,10 +8,12 @@ import (
 // Config is one whole configuration, with defaults filled in and secrets resolved. It is a value to read; nobody
 // changes it after it was loaded.
 type Config struct {
+	Node             string            `mapstructure:"node"` // empty in the file: made of the host name
 	Listen           []netip.AddrPort  `mapstructure:"listen"`
 	AdminSocket      string            `mapstructure:"admin_socket"`
 	StateDir         string            `mapstructure:"state_dir"`
 	Log              Log               `mapstructure:"log"`
+	Database         Database          `mapstructure:"database"`
 	DefaultDomain    string            `mapstructure:"default_domain"`
 	Forwarding       bool              `mapstructure:"forwarding"`
 	Headquarters     []Headquarters    `mapstructure:"headquarters"`
@@ -105,7 +107,7 @@ type L2TPGroup struct {
 type Domain struct {
 	Name            string        `mapstructure:"name"`
 	Aliases         []string      `mapstructure:"aliases"`
-	Authentication  []string      `mapstructure:"authentication"` // back ends in order
+	Authentication  []string      `mapstructure:"authentication"` // back ends in order: local, postgres
 	OnBackendError  OnError       `mapstructure:"on_backend_error"`
 	Methods         []Method      `mapstructure:"methods"` // empty: any
 	Pools           []string      `mapstructure:"pools"`

@@ -47,7 +47,7 @@ func TestFaults(t *testing.T) {
 		want                   []string
 	}{
 		{"unknown key", "", "limit: {}\n", []string{"line 12: limit: unknown key; did you mean limits?"}},
-		{"unknown key far from all", "", "xyzzyplugh: 1\n", []string{"line 12: xyzzyplugh: unknown key; known here are listen"}},
+		{"unknown key far from all", "", "xyzzyplugh: 1\n", []string{"line 12: xyzzyplugh: unknown key; known here are node, listen"}},
 		{"unknown key in a list", inUser, inUser + ", pasword: x",
 			[]string{"line 11: users[0].pasword: unknown key; did you mean password?"}},
 		{"capitals", "", "Forwarding: false\n", []string{"line 12: Forwarding: unknown key; keys are written in small letters: forwarding"}},
@@ -218,7 +218,7 @@ func TestFaultsOfWholeFiles(t *testing.T) {
 		{"null", "~\n", []string{"the file is empty"}},
 		{"not YAML", "listen: [\nusers: }\n", []string{"this is not YAML"}},
 		{"a tab", "log:\n\tlevel: info\n", []string{"line 2: this is not YAML: found character that cannot start any token"}},
-		{"text", "hello\n", []string{"line 1: keys are expected here: listen"}},
+		{"text", "hello\n", []string{"line 1: keys are expected here: node, listen"}},
 		{"nothing to dial into", "forwarding: true\n", []string{
 			"domains: there is no domain", "l2tp_groups: there is no l2tp group", "virtual_templates: there is no virtual template"}},
 	} {

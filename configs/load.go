@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	_ "embed" // the two files
 	"errors"
 	"os"
@@ -58,6 +59,7 @@ func load(data []byte, name string, overrides []override, faults []Fault, isFile
 	}
 	c := &checker{cfg: cfg, lines: s.lines, faults: faults}
 	c.resolveSecrets(filepath.Dir(name))
+	cfg.Node = cmp.Or(cfg.Node, hostNode())
 	c.check()
 	if len(c.faults) > 0 {
 		return nil, nil, &Faults{Name: name, List: c.sorted()}

@@ -17,6 +17,7 @@ var compareValues = cmp.Options{
 	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 	cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
 	cmp.Comparer(func(a, b Secret) bool { return a == b }),
+	cmp.Comparer(func(a, b URL) bool { return a == b }),
 	cmp.Transformer("empty", func(l []string) []string { return append([]string{}, l...) }),
 	cmp.Transformer("empty", func(l []netip.Addr) []netip.Addr { return append([]netip.Addr{}, l...) }),
 	cmp.Transformer("empty", func(l []netip.Prefix) []netip.Prefix { return append([]netip.Prefix{}, l...) }),
@@ -38,6 +39,7 @@ func parseGood(t *testing.T, text []byte, name string) *Config {
 
 func TestReferenceHoldsTheDefaults(t *testing.T) {
 	want := Default()
+	want.Node = hostNode()
 	want.Headquarters = []Headquarters{{Name: "office", Network: netip.MustParsePrefix("192.168.1.0/24")}}
 	template := defaultVirtualTemplate()
 	template.Name, template.Address = "vt1", netip.MustParsePrefix("10.10.0.1/32")
@@ -63,6 +65,7 @@ func TestDefaults(t *testing.T) {
 	for _, c := range []struct{ name, got, want any }{
 		{"listen", fmt.Sprint(d.Listen), "[0.0.0.0:1701 [::]:1701]"},
 		{"limits", d.Limits, Limits{65000, 60000, 65000, 4096, 256, 50, 256, 30 * time.Second, time.Minute}},
+		{"database", d.Database, Database{PoolConnections: 16, StatementTimeout: 5 * time.Second}},
 		{"udp", d.UDP, UDP{0, Auto, Auto, 4 << 20, 4 << 20}},
 		{"methods", fmt.Sprint(defaultVirtualTemplate().PPPAuthentication), "[chap mschapv2 pap]"},
 		{"quarantine", defaultPool().Quarantine, time.Minute},

@@ -17,6 +17,7 @@ const credential = "credential:"
 
 // resolveSecrets reads every secret file into the secret beside it.
 func (c *checker) resolveSecrets(directory string) {
+	c.resolveDatabase(directory)
 	for i := range c.cfg.L2TPGroups {
 		g := &c.cfg.L2TPGroups[i]
 		c.resolve(&g.TunnelSecret, g.TunnelSecretFile, fmt.Sprintf("l2tp_groups[%d].tunnel_secret", i), directory)
@@ -25,6 +26,19 @@ func (c *checker) resolveSecrets(directory string) {
 		u := &c.cfg.Users[i]
 		c.inlineSecrets = c.inlineSecrets || !u.Password.IsZero() || !u.NTHash.IsZero()
 		c.resolve(&u.Password, u.PasswordFile, fmt.Sprintf("users[%d].password", i), directory)
+	}
+}
+
+// resolveDatabase knows that the environment may have given either, and that an address need not hold a password.
+func (c *checker) resolveDatabase(directory string) {
+	d := &c.cfg.Database
+	if d.URLFile != "" {
+		c.resolve((*Secret)(&d.URL), d.URLFile, "database.url", directory)
+	} else if strings.Contains(d.URL.String(), stars) && c.lines["database.url"] > 0 {
+		c.inlineSecrets = true
+	}
+	if d.KeyFile != "" || c.lines["database.key"] > 0 {
+		c.resolve(&d.Key, d.KeyFile, "database.key", directory)
 	}
 }
 

@@ -147,7 +147,7 @@ func (s *shape) scalar(path string, n *yaml.Node, t reflect.Type) {
 
 // shown is the value as it may be shown to a person: the value of a secret is not.
 func shown(n *yaml.Node, t reflect.Type) string {
-	if t == reflect.TypeFor[Secret]() {
+	if t == reflect.TypeFor[Secret]() || t == reflect.TypeFor[URL]() {
 		return "the value"
 	}
 	return n.Value

@@ -15,6 +15,8 @@ const largestWhole = 1462
 // warn reports everything that is allowed and probably unwise. It looks only at a configuration without faults.
 func (c *checker) warn() {
 	c.warnOfServer()
+	c.warnOfDatabase()
+	c.warnOfReferences()
 	c.warnOfOverlaps()
 	c.warnOfSizes()
 	c.warnOfUnused()
@@ -30,6 +32,36 @@ func (c *checker) warnOfServer() {
 	}
 	if setup, check := c.cfg.Limits.SetupTimeout, c.cfg.Limits.AuthenticationTimeout; setup < check {
 		c.advise("limits.setup_timeout", "%v is shorter than authentication_timeout, %v: a call ends before a slow check of its login does", setup, check)
+	}
+}
+
+// warnOfReferences reports what must be in the database because it is not in the file. This program does not ask there.
+func (c *checker) warnOfReferences() {
+	if !c.cfg.Database.Given() {
+		return
+	}
+	byName, poolNames := c.domainsByName(), c.poolNames()
+	domain := func(path, name string) {
+		if name != "" && byName[strings.ToLower(name)] == nil {
+			c.advise(path, "the domain %s is not in this file, so it must be in the database; see lnsgate domain list", name)
+		}
+	}
+	pools := func(path string, names []string) {
+		for i, name := range names {
+			if !slices.Contains(poolNames, name) {
+				c.advise(fmt.Sprintf("%s[%d]", path, i), "the pool %s is not in this file, so it must be in the database; see lnsgate pool list", name)
+			}
+		}
+	}
+	for i, g := range c.cfg.L2TPGroups {
+		domain(fmt.Sprintf("l2tp_groups[%d].domain", i), g.Domain)
+		domain(fmt.Sprintf("l2tp_groups[%d].default_domain", i), g.DefaultDomain)
+	}
+	for i, d := range c.cfg.Domains {
+		pools(fmt.Sprintf("domains[%d].pools", i), d.Pools)
+	}
+	for i, u := range c.cfg.Users {
+		pools(fmt.Sprintf("users[%d].pools", i), u.Pools)
 	}
 }
 
@@ -113,6 +145,9 @@ func (c *checker) warnOfUnused() {
 	for _, u := range c.cfg.Users {
 		use(u.Pools)
 	}
+	if c.cfg.Database.Given() {
+		return // who uses what is told there
+	}
 	for i, t := range c.cfg.VirtualTemplates {
 		if !usedTemplates[t.Name] {
 			c.advise(fmt.Sprintf("virtual_templates[%d]", i), "no l2tp group and no domain uses %s", t.Name)
@@ -164,7 +199,8 @@ func (c *checker) warnOfUsers() {
 	offersCHAP := slices.ContainsFunc(c.cfg.VirtualTemplates, func(t VirtualTemplate) bool {
 		return slices.Contains(t.PPPAuthentication, CHAP)
 	})
-	if len(c.cfg.Users) == 0 {
+	inDatabase := c.cfg.Database.Given()
+	if len(c.cfg.Users) == 0 && !inDatabase {
 		c.advise("users", "there is no user; nobody can log in")
 	}
 	for i, u := range c.cfg.Users {
@@ -172,6 +208,7 @@ func (c *checker) warnOfUsers() {
 		typed, _ := splitName(u.Name)
 		name := cmp.Or(typed, c.cfg.DefaultDomain)
 		switch d := domainOf[strings.ToLower(name)]; {
+		case d == nil && inDatabase: // the domain is there, or its absence is told at the login
 		case d == nil:
 			c.advise(path+".name", "there is no domain named %q, so nobody can log in by this name", name)
 		case len(d.Pools) == 0 && len(u.Pools) == 0 && !u.Address.IsValid():

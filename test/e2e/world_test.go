@@ -83,11 +83,13 @@ func (w *world) in(n *netns.Namespace, name string, args ...string) string {
 	return string(output)
 }
 
-// ping sends five packets and wants an answer to each of them. On a busy machine an answer may take its time.
-func (w *world) ping(from *netns.Namespace, to string, options ...string) {
+// ping sends five packets and wants an answer to each of them. On a busy machine an answer may take its time, and more
+// packets are sent meanwhile: it returns how many.
+func (w *world) ping(from *netns.Namespace, to string, options ...string) (sent int) {
 	w.t.Helper()
-	_, _, output := w.tryPing(from, to, append(options, "-w", "10")...)
+	sent, _, output := w.tryPing(from, to, append(options, "-w", "10")...)
 	wantAnswers(w.t, 5, output)
+	return sent
 }
 
 // wantAnswers looks for the answers to so many packets in what ping has printed.

@@ -52,6 +52,11 @@ func TestPostgreSQLRefusesWrongRanges(t *testing.T) {
 	db.do(`INSERT INTO pool_ranges(pool, range, kind) VALUES ('sales', '10.20.0.0/28', 'exclude')`)
 	db.refused(overlap, "pool_ranges_exclude_overlap", `INSERT INTO pool_ranges(pool, range, kind) VALUES ('sales', '10.20.0.15', 'exclude')`)
 	db.refused(overlap, "pool_ranges_overlap", "UPDATE pools SET routing_context = 'default' WHERE name = 'other'")
+	// A range that moves to another pool takes over what that pool is.
+	db.refused(wrong, "pool_ranges_family", "UPDATE pool_ranges SET pool = 'six' WHERE pool = 'b'")
+	db.refused(orphan, "pool_ranges_pool_fkey", "UPDATE pool_ranges SET pool = 'nobody' WHERE pool = 'b'")
+	db.do("UPDATE pool_ranges SET pool = 'other' WHERE pool = 'b'")
+	db.is("elsewhere", "SELECT routing_context FROM pool_ranges WHERE range = '10.20.0.255 - 10.20.1.5'")
 	db.refused(wrong, "pool_ranges_family", "UPDATE pools SET family = 6 WHERE name = 'sales'")
 }
 

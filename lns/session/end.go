@@ -58,7 +58,7 @@ func (s *Session) enterClosing(now time.Time) {
 }
 
 func (s *Session) conclude(v trace.Verdict) {
-	s.verdict, s.result, s.endedIn = v, resultFor(v.Cause), s.phase
+	s.verdict, s.result, s.endedIn = v, resultFor(v), s.phase
 	s.awaiting = false
 }
 
@@ -84,8 +84,10 @@ func (s *Session) giveBack(out *Out) {
 
 // resultFor chooses what a CDN says about a verdict (RFC 2661 section 4.4.2). The peer learns the kind of the cause, not whose
 // name or password was wrong.
-func resultFor(c trace.Cause) l2tp.ResultCode {
-	switch c {
+func resultFor(v trace.Verdict) l2tp.ResultCode {
+	switch c := v.Cause; c {
+	case trace.Kicked: // the administrator's words are meant for the peer too
+		return l2tp.ResultCode{Result: l2tp.CDNAdministrative, Message: v.String()}
 	case trace.EchoLost, trace.PeerTerminated, trace.TunnelLost:
 		return l2tp.ResultCode{Result: l2tp.CDNCarrierLost}
 	case trace.NoAddress, trace.AddressInUse, trace.AddressFault, trace.TooManySessions:

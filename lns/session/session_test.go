@@ -343,7 +343,7 @@ func TestCloseWaitsForThePeerAndNoLonger(t *testing.T) {
 		r := newRig(t, testPolicy(negotiate.AuthCHAPMD5))
 		r.dial()
 		r.mute = mute
-		r.step(func(o *Out) { r.s.Close(trace.Verdict{Cause: trace.Kicked}, r.now, o) })
+		r.step(func(o *Out) { r.s.Close(trace.Verdict{Cause: trace.Kicked, Detail: "maintenance"}, r.now, o) })
 		if r.opened != nil {
 			t.Error("user traffic still flows")
 		}
@@ -351,6 +351,9 @@ func TestCloseWaitsForThePeerAndNoLonger(t *testing.T) {
 		r.pass(closeTimeout, Activity{})
 		if r.ended == nil || r.ended.Verdict.Cause != trace.Kicked || len(r.returned) != 1 {
 			t.Fatalf("mute %v: ended %+v, returned %v", mute, r.ended, r.returned)
+		}
+		if !strings.Contains(r.ended.Result.Message, "maintenance") {
+			t.Errorf("the LAC is told %+v", r.ended.Result)
 		}
 	}
 }

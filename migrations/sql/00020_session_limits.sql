@@ -34,6 +34,13 @@ SELECT s.session, s.node, s.account, s.domain, s.name, s.peer, s.since
 FROM session_slots s JOIN nodes n ON n.name = s.node AND n.epoch = s.epoch
 WHERE s.ending IS NULL AND n.heartbeat_at > now() - interval '3 min';
 COMMENT ON VIEW counted_sessions IS 'The sessions that count towards max_sessions now. Those of a node that was restarted, or has been silent for three minutes, do not.';
+COMMENT ON COLUMN counted_sessions.session IS 'The session: sessions.id.';
+COMMENT ON COLUMN counted_sessions.node IS 'The node that serves it.';
+COMMENT ON COLUMN counted_sessions.account IS 'The account.';
+COMMENT ON COLUMN counted_sessions.domain IS 'The domain; empty: none.';
+COMMENT ON COLUMN counted_sessions.name IS 'The name as typed.';
+COMMENT ON COLUMN counted_sessions.peer IS 'The outer address the tunnel comes from.';
+COMMENT ON COLUMN counted_sessions.since IS 'When it was admitted.';
 
 -- One call, one round trip, one transaction. The locks are held until it commits, so of many logins at once each one sees
 -- those before it. The lock of the account is always taken before that of the domain.

@@ -1,4 +1,4 @@
-// Package lns is the engine of the L2TP network server: it owns the table of tunnels, gives each tunnel one goroutine that
+// Package lns is the engine of the L2TP network server: it owns the table of tunnels, gives each tunnel one goroutine at a time that
 // drives the pure cores of its control connection and of all its sessions, and carries out what they ask for: datagrams to
 // send, logins to check, addresses to lease, data paths to open.
 //

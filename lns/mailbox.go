@@ -16,16 +16,20 @@ type letter interface {
 	lost(s *Server)
 }
 
-// mailbox hands letters to one goroutine. It holds no memory while it is empty.
+// mailbox hands letters to one reader. While it is empty nobody reads, and it holds no memory: a goroutine is started when
+// there is something to do, and ends when there is not, because the stack of a waiting one is the largest part of what an
+// idle tunnel costs. There is never more than one.
 type mailbox struct {
-	mu      sync.Mutex // guards the two below
+	mu      sync.Mutex // guards all below
 	letters []letter
 	closed  bool
-
-	wake chan struct{} // holds one token while there may be letters
+	reading bool // a goroutine runs read, or is about to
+	rung    bool // it has to look once more before it rests
+	read    func()
 }
 
-func newMailbox() mailbox { return mailbox{wake: make(chan struct{}, 1)} }
+// newMailbox makes a mailbox whose first reader the caller starts itself, when all that it needs is in place.
+func newMailbox(read func()) mailbox { return mailbox{read: read, reading: true} }
 
 // post appends a letter; it says false when the box is closed, or full and the letter is a droppable one.
 func (m *mailbox) post(l letter, droppable bool) bool {
@@ -35,16 +39,35 @@ func (m *mailbox) post(l letter, droppable bool) bool {
 		return false
 	}
 	m.letters = append(m.letters, l)
-	m.ring()
+	m.wake()
 	return true
 }
 
-// ring wakes the reader, whether or not there is a letter.
+// ring has somebody read, whether or not there is a letter.
 func (m *mailbox) ring() {
-	select {
-	case m.wake <- struct{}{}:
-	default:
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.closed {
+		m.wake()
 	}
+}
+
+func (m *mailbox) wake() {
+	if m.reading {
+		m.rung = true
+		return
+	}
+	m.reading = true
+	go m.read()
+}
+
+// rest asks whether the reader may end; if not there is more to do.
+func (m *mailbox) rest() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.reading = m.rung
+	m.rung = false
+	return !m.reading
 }
 
 // isClosed says that nobody reads letters any more.

@@ -76,7 +76,8 @@ func (s *Server) admit(q dialling, now time.Time) {
 
 // openTunnel enters a new tunnel and starts its goroutine, with the SCCRQ as its first letter.
 func (s *Server) openTunnel(config *bindings, g *Group, q dialling, now time.Time) {
-	t := &tunnel{server: s, key: q.key, path: q.from, group: g, mail: newMailbox(), since: now}
+	t := &tunnel{server: s, key: q.key, path: q.from, group: g, since: now}
+	t.mail = newMailbox(t.run)
 	if !s.halfOpen.enter(t, &t.halfOpen, q.from.Remote.Addr(), config.Limits.HalfOpenPerSource) {
 		s.counters.add(dropHalfOpenPerSource)
 		return
@@ -94,6 +95,7 @@ func (s *Server) openTunnel(config *bindings, g *Group, q dialling, now time.Tim
 	t.core = control.New(s.controlConfig(g, t.id, config.Limits.SessionsPerTunnel))
 	t.log = s.deps.Log.With("tunnel", uint16(t.id), "peer", q.from.Remote)
 	t.heard.Store(now.UnixNano())
+	t.timer = time.AfterFunc(farAway, t.mail.ring)
 	t.mail.post(controlMessage{q.datagram}, false)
 	go t.run()
 }
@@ -105,3 +107,6 @@ func (s *Server) refuse(q dialling, r l2tp.ResultCode) {
 		s.counters.add(sendFailed)
 	}
 }
+
+// farAway is when a timer rings that has not been set yet.
+const farAway = 365 * 24 * time.Hour

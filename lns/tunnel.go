@@ -12,8 +12,8 @@ import (
 	"lnsgate/lns/trace"
 )
 
-// tunnel is one control connection and its sessions. Its goroutine (run) owns everything below the line; the fields above are
-// written before that goroutine starts.
+// tunnel is one control connection and its sessions. Its goroutine (run), of which there is one at a time and none while all is
+// quiet, owns everything below the line; the fields above are written before the first starts.
 type tunnel struct {
 	server *Server
 	id     l2tp.TunnelID
@@ -29,6 +29,7 @@ type tunnel struct {
 
 	// ---
 	core      *control.Tunnel
+	timer     *time.Timer // rings the mailbox at the next deadline
 	calls     map[l2tp.SessionID]*call
 	due       deadlines
 	lastID    l2tp.SessionID
@@ -41,18 +42,20 @@ type tunnel struct {
 	log       *slog.Logger
 }
 
-// run is the goroutine of the tunnel: it sleeps until there is mail or the earliest deadline. The timer wakes it by the
-// same channel as mail does: thousands of these wait, and a select would double the stack of each.
+// run is the goroutine of the tunnel while there is something to do: it reads the mail and lets time pass. What it leaves
+// behind the next one finds.
 func (t *tunnel) run() {
-	defer t.server.tunnels.running.Done()
-	timer := time.AfterFunc(time.Hour, t.mail.ring)
-	defer timer.Stop()
-	for !t.over {
-		<-t.mail.wake
+	for {
 		t.work()
-		t.setTimer(timer)
+		if t.over {
+			t.leave()
+			return
+		}
+		t.setTimer()
+		if t.mail.rest() {
+			return
+		}
 	}
-	t.leave()
 }
 
 // work reads the mail and lets time pass.
@@ -69,11 +72,12 @@ func (t *tunnel) work() {
 	}
 }
 
-func (t *tunnel) setTimer(timer *time.Timer) {
+// setTimer has the tunnel woken at its next deadline.
+func (t *tunnel) setTimer() {
 	if d := t.deadline(); d.IsZero() {
-		timer.Stop()
+		t.timer.Stop()
 	} else {
-		timer.Reset(time.Until(d))
+		t.timer.Reset(time.Until(d))
 	}
 }
 
@@ -87,9 +91,11 @@ func (t *tunnel) leave() {
 	for _, l := range t.mail.close() {
 		l.lost(s)
 	}
+	t.timer.Stop()
 	if t.up {
 		s.counters.add(tunnelsClosed)
 	}
+	s.tunnels.running.Done()
 }
 
 func (t *tunnel) deadline() time.Time {

@@ -1,0 +1,10 @@
+// Package postgres keeps accounts, domains and the count of sessions in PostgreSQL, shared by any number of nodes.
+//
+// Backend checks a login with one indexed query and asks for near misses only after a no. Domains reads what a Gateway is
+// made of, Watcher tells within a moment what changed, Sealer takes clear passwords out of the table, Registry counts
+// sessions over all nodes, Attempts writes what came of logins, and Guard slows down who guesses passwords.
+//
+// It does not choose a domain or merge grants (aaa), does not hash or seal by itself (aaa/secret), does not give out an
+// address (pool/postgres) and does not make the schema (migrations). It holds no account in memory: a change of a row
+// counts from the next login on, and a million accounts cost no more than ten.
+package postgres

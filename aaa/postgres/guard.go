@@ -1,0 +1,153 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"lnsgate/aaa"
+)
+
+// GuardConfig says when a Guard makes people wait. The zero value is fit for use.
+type GuardConfig struct {
+	Failures       int           // of one name that are free; 0: 5; < 0: names never wait
+	SourceFailures int           // of one peer address that are free; 0: 50; < 0: addresses never wait
+	Delay          time.Duration // after the first failure that is not free, doubling with each; 0: 1 s
+	MaxDelay       time.Duration // the delay grows up to it; 0: 1 min
+	Forget         time.Duration // failures are forgotten after it without another; 0: 15 min
+}
+
+// maxGuarded bounds the names, and the addresses, that are remembered.
+const maxGuarded = 1 << 16
+
+// Guard slows down who guesses passwords: after some failed logins of one name, or from one peer address, the next ones
+// are rejected with TooManyFailures without a look at the proof, for a time that grows. It counts what the whole chain of
+// back ends answered, names that do not exist included, so that nobody learns which exist. A login that succeeds clears
+// the name and the address. Memory is bounded; what is remembered is that of this node. It is safe for concurrent use.
+//
+// The address is that of the peer of the tunnel. Behind a LAC many subscribers share one, so it is given more room, and
+// every subscriber who logs in clears it.
+type Guard struct {
+	cfg     GuardConfig
+	names   *fading[string, failures]
+	sources *fading[netip.Addr, failures]
+	usual   atomic.Int64 // nanoseconds that a rejection takes
+	delayed atomic.Uint64
+	now     func() time.Time
+}
+
+// failures of a name or address in a row.
+type failures struct {
+	count int
+	last  time.Time
+}
+
+// NewGuard makes a guard that remembers nothing.
+func NewGuard(cfg GuardConfig) *Guard {
+	orInt := func(n *int, otherwise int) {
+		if *n == 0 {
+			*n = otherwise
+		}
+	}
+	orTime := func(d *time.Duration, otherwise time.Duration) {
+		if *d <= 0 {
+			*d = otherwise
+		}
+	}
+	orInt(&cfg.Failures, 5)
+	orInt(&cfg.SourceFailures, 50)
+	orTime(&cfg.Delay, time.Second)
+	orTime(&cfg.MaxDelay, time.Minute)
+	orTime(&cfg.Forget, 15*time.Minute)
+	cfg.Forget = max(cfg.Forget, 2*cfg.MaxDelay) // or the longest delays would end early
+	return &Guard{
+		cfg:   cfg,
+		names: newFading[string, failures](2*cfg.Forget, maxGuarded), sources: newFading[netip.Addr, failures](2*cfg.Forget, maxGuarded),
+		now: time.Now,
+	}
+}
+
+// Before puts the guard before another authenticator. A reload puts the same guard before the new one, and nothing is
+// forgotten.
+func (g *Guard) Before(next aaa.Authenticator) aaa.Authenticator { return &guarded{g, next} }
+
+// Delayed is how many logins were rejected because they came too soon.
+func (g *Guard) Delayed() uint64 { return g.delayed.Load() }
+
+type guarded struct {
+	*Guard
+	next aaa.Authenticator
+}
+
+// Authenticate asks the next one, unless the name or the address has to wait.
+func (g *guarded) Authenticate(ctx context.Context, r *aaa.Request) (aaa.Decision, error) {
+	began := g.now()
+	name, source := nameKey(r.Name), r.Peer.Addr().Unmap()
+	if no := g.hold(name, source, began); no != nil {
+		g.delayed.Add(1)
+		pause(ctx, time.Duration(g.usual.Load())) // as long as any other rejection takes
+		return aaa.Decision{}, no
+	}
+	d, err := g.next.Authenticate(ctx, r)
+	var no *aaa.Rejection
+	switch {
+	case err == nil:
+		g.names.forget(name)
+		g.sources.forget(source)
+	case errors.As(err, &no) && isGuess(no.Cause):
+		now := g.now()
+		g.learn(now.Sub(began))
+		fail := func(f failures) failures { return failures{f.count + 1, now} }
+		g.names.change(name, now, fail)
+		if source.IsValid() {
+			g.sources.change(source, now, fail)
+		}
+	}
+	return d, err
+}
+
+// Authorize asks the next one: no password is guessed that way.
+func (g *guarded) Authorize(ctx context.Context, r *aaa.Request) (aaa.Decision, error) {
+	return g.next.Authorize(ctx, r)
+}
+
+// nameKey bounds what a name may cost in memory. Longer names are refused anyway.
+func nameKey(name string) string { return name[:min(len(name), aaa.MaxName)] }
+
+// isGuess reports whether a rejection may be that of somebody who guesses.
+func isGuess(c aaa.Cause) bool {
+	return c == aaa.WrongPassword || c == aaa.UnknownUser || c == aaa.AccountDisabled || c == aaa.AccountExpired
+}
+
+// hold says that a login comes too soon, or nothing.
+func (g *Guard) hold(name string, source netip.Addr, now time.Time) *aaa.Rejection {
+	if f, ok := g.names.get(name, now); ok {
+		if wait := g.wait(f, g.cfg.Failures, now); wait > 0 {
+			return aaa.Reject(aaa.TooManyFailures, "%d failed logins of this name in a row; the next is checked in %s", f.count, wait.Round(time.Second))
+		}
+	}
+	if f, ok := g.sources.get(source, now); ok {
+		if wait := g.wait(f, g.cfg.SourceFailures, now); wait > 0 {
+			return aaa.Reject(aaa.TooManyFailures, "%d failed logins from %s in a row; the next is checked in %s", f.count, source, wait.Round(time.Second))
+		}
+	}
+	return nil
+}
+
+// wait is how long somebody has to wait yet.
+func (g *Guard) wait(f failures, free int, now time.Time) time.Duration {
+	over := f.count - free
+	if free < 0 || over <= 0 || now.Sub(f.last) >= g.cfg.Forget {
+		return 0
+	}
+	delay := g.cfg.Delay << min(over-1, 20)
+	return min(delay, g.cfg.MaxDelay) - now.Sub(f.last)
+}
+
+// learn keeps a running mean of what a rejection takes. Two at once may lose one sample, which does not matter.
+func (g *Guard) learn(took time.Duration) {
+	usual := g.usual.Load()
+	g.usual.Store(usual + (int64(min(took, time.Second))-usual)/8)
+}

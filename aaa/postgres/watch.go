@@ -1,0 +1,204 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// WatcherConfig says what a Watcher watches.
+type WatcherConfig struct {
+	// Connect leads to the server itself: LISTEN does not work through PgBouncer in transaction mode.
+	Connect *pgx.ConnConfig
+	Node    *Node // whose sessions were asked to end while nobody listened; nil: not looked for
+	// Changed is told of every burst of changes, on the goroutine of Run: it must not wait for long.
+	Changed func([]Change)
+	Log     *slog.Logger
+}
+
+// Times of a Watcher.
+const (
+	burstGap     = 10 * time.Millisecond  // a burst is over when nothing came for so long
+	burstMost    = 50 * time.Millisecond  // and at the latest after so long
+	lookAround   = 2 * time.Second        // between two looks at the clock of the database
+	answerIn     = 5 * time.Second        // a connection that does not answer is dead
+	backoffFirst = 100 * time.Millisecond // between two attempts to connect, doubling
+	backoffMost  = 5 * time.Second
+)
+
+// Watcher tells what changes in the database. It has one connection of its own.
+type Watcher struct{ cfg WatcherConfig }
+
+// NewWatcher makes a watcher. It does nothing before Run.
+func NewWatcher(cfg WatcherConfig) *Watcher {
+	cfg.Connect = cfg.Connect.Copy()
+	cfg.Connect.DefaultQueryExecMode = pgx.QueryExecModeExec
+	return &Watcher{cfg}
+}
+
+// Run listens until the context ends. After every new connection, the first included, the first change told is one of
+// Every with All: nobody knows what happened before.
+func (w *Watcher) Run(ctx context.Context) {
+	where, backoff, lost := Address(w.cfg.Connect), backoffFirst, false
+	for {
+		began := time.Now()
+		err := w.listen(ctx, func() {
+			if lost {
+				w.cfg.Log.Info("database answers again", "database", where)
+			}
+			lost = false
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		if !lost {
+			w.cfg.Log.Warn("database does not answer: changes take effect when it is back", "database", where, "cause", err)
+		}
+		lost = true
+		if time.Since(began) > backoffMost {
+			backoff = backoffFirst
+		}
+		if !pause(ctx, backoff+rand.N(backoff)) {
+			return
+		}
+		backoff = min(2*backoff, backoffMost)
+	}
+}
+
+// listen connects and tells what changes until the connection is lost.
+func (w *Watcher) listen(ctx context.Context, connected func()) error {
+	conn, err := w.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUp(conn)
+	at, err := w.begin(ctx, conn)
+	if err != nil {
+		return err
+	}
+	connected()
+	for look := time.Now().Add(lookAround); ; {
+		burst, err := collect(ctx, conn, look)
+		if err != nil {
+			return err
+		}
+		if !time.Now().Before(look) {
+			var expired []Change
+			if expired, at, err = w.expired(ctx, conn, at); err != nil {
+				return err
+			}
+			burst = append(burst, expired...)
+			look = time.Now().Add(lookAround)
+		}
+		if len(burst) > 0 {
+			w.cfg.Changed(coalesce(burst))
+		}
+	}
+}
+
+func (w *Watcher) connect(ctx context.Context) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerIn)
+	defer cancel()
+	return pgx.ConnectConfig(ctx, w.cfg.Connect)
+}
+
+func hangUp(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	conn.Close(ctx) //nolint:errcheck // nothing depends on it
+}
+
+// begin listens, and then tells that anything may have changed. It returns the time of the database.
+func (w *Watcher) begin(ctx context.Context, conn *pgx.Conn) (at time.Time, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerIn)
+	defer cancel()
+	if _, err := conn.Exec(ctx, "LISTEN lnsgate"); err != nil {
+		return at, err
+	}
+	if err := conn.QueryRow(ctx, "SELECT now()").Scan(&at); err != nil {
+		return at, err
+	}
+	first := []Change{{All: true}}
+	if w.cfg.Node != nil {
+		missed, err := w.missed(ctx, conn)
+		if err != nil {
+			return at, err
+		}
+		first = append(first, missed...)
+	}
+	w.cfg.Changed(first)
+	return at, nil
+}
+
+const missedSQL = `SELECT session, ending FROM session_slots WHERE node = $1 AND ending IS NOT NULL`
+
+// missed lists the sessions of this node that were asked to end by the session policy and still stand in the table.
+func (w *Watcher) missed(ctx context.Context, conn *pgx.Conn) ([]Change, error) {
+	rows, err := conn.Query(ctx, missedSQL, w.cfg.Node.Name())
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Change, error) {
+		c := Change{Table: Sessions, Op: Ended}
+		return c, row.Scan(&c.Key, &c.Cause)
+	})
+}
+
+// expiredSQL answers at least one row, for the time.
+const expiredSQL = `
+SELECT clock.at, a.name FROM (SELECT now() AS at) clock
+LEFT JOIN accounts a ON a.valid_until > $1 AND a.valid_until <= clock.at`
+
+// expired lists the accounts whose time ended since the last look. It also shows whether the connection is alive.
+func (w *Watcher) expired(ctx context.Context, conn *pgx.Conn, since time.Time) (changes []Change, at time.Time, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerIn)
+	defer cancel()
+	rows, err := conn.Query(ctx, expiredSQL, since)
+	if err != nil {
+		return nil, since, err
+	}
+	var name *string
+	_, err = pgx.ForEachRow(rows, []any{&at, &name}, func() error {
+		if name != nil {
+			changes = append(changes, Change{Table: Accounts, Op: Expired, Key: *name})
+		}
+		return nil
+	})
+	return changes, at, err
+}
+
+// collect waits for a notification until a time, and takes what follows close behind it.
+func collect(ctx context.Context, conn *pgx.Conn, until time.Time) (burst []Change, err error) {
+	for end := until; ; {
+		n, err := next(ctx, conn, end)
+		if n == nil {
+			return burst, err
+		}
+		if burst = append(burst, parseChange(n.Payload)); len(burst) == 1 {
+			until = time.Now().Add(burstMost)
+		}
+		end = time.Now().Add(burstGap)
+		if until.Before(end) {
+			end = until
+		}
+	}
+}
+
+// next returns a notification, or nil when the time is over.
+func next(ctx context.Context, conn *pgx.Conn, until time.Time) (*pgconn.Notification, error) {
+	limited, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	n, err := conn.WaitForNotification(limited)
+	switch {
+	case err == nil:
+		return n, nil
+	case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) && !conn.IsClosed():
+		return nil, nil
+	}
+	return nil, err
+}

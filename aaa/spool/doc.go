@@ -14,7 +14,8 @@
 //     delivered record of each open session beside the queue.
 //   - When the disk is full or broken, records stay in memory and are tried again, up to Config.Memory of them. The last
 //     quarter is kept for starts and stops. Beyond that records are refused: counted, and told in the log once per fault.
-//     Records in memory do not reach the sink before they have reached the disk, and die with the process.
+//     Records in memory do not reach the sink before they have reached the disk, and die with the process. Delivering goes
+//     on, for which a reserve of 256 KiB lies beside the file.
 //   - At most one interim record of a session waits. A newer record takes its place.
 //   - A record that the sink can never store (its error has a method Retryable that answers false) is set aside in the
 //     file and told in the log, so that it does not hold up the others. The next start tries it again.

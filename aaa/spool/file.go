@@ -1,11 +1,13 @@
 package spool
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -15,12 +17,8 @@ import (
 // ErrInUse is the answer of Open when another process has the file.
 var ErrInUse = errors.New("in use by another lnsgate: stop it, or give this one a state_dir of its own")
 
-const (
-	// patience is how long Open waits for a process that is just ending.
-	patience = time.Second
-	// mapped is how much of the file is mapped from the start: up to it, growing the file waits for no reader.
-	mapped = 64 << 20
-)
+// patience is how long Open waits for a process that is just ending.
+const patience = time.Second
 
 // damage says that the file is not what we wrote.
 type damage struct{ err error }
@@ -29,7 +27,7 @@ func (d *damage) Error() string { return "damaged: " + d.err.Error() }
 func (d *damage) Unwrap() error { return d.err }
 
 // openFile opens the file or makes it. It answers *damage when the file is unreadable, and ErrInUse.
-func openFile(path string, most int64) (*bolt.DB, error) {
+func openFile(path string) (*bolt.DB, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
@@ -39,8 +37,7 @@ func openFile(path string, most int64) (*bolt.DB, error) {
 		}
 	}
 	return openBolt(path, &bolt.Options{
-		Timeout: patience, FreelistType: bolt.FreelistMapType, NoFreelistSync: true, InitialMmapSize: mapped, MaxSize: int(most),
-		NoStatistics: true,
+		Timeout: patience, FreelistType: bolt.FreelistMapType, NoFreelistSync: true,
 	})
 }
 
@@ -55,7 +52,15 @@ func probe(path string) (err error) {
 	defer catch(&err)
 	return db.View(func(tx *bolt.Tx) error {
 		return tx.ForEach(func(name []byte, b *bolt.Bucket) error {
-			return b.ForEach(func(k, v []byte) error { touch(k, v); return nil })
+			var before []byte
+			return b.ForEach(func(k, v []byte) error {
+				if before != nil && bytes.Compare(before, k) >= 0 {
+					return &damage{fmt.Errorf("bucket %q is out of order", name)}
+				}
+				before = k
+				touch(k, v)
+				return nil
+			})
 		})
 	})
 }
@@ -88,11 +93,10 @@ func openBolt(path string, options *bolt.Options) (db *bolt.DB, err error) {
 	}()
 	defer catch(&err)
 	db, err = bolt.Open(path, 0o600, options)
-	switch {
+	switch _, system := errors.AsType[syscall.Errno](err); {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, ErrInUse
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch),
-		errors.Is(err, bolterrors.ErrInvalidMapping):
+	case err != nil && !system:
 		return nil, &damage{err}
 	}
 	return db, err

@@ -51,35 +51,35 @@ func (s *Spool) write(ctx context.Context) {
 
 // flush writes all that is in memory. Without a record it only notes that the process lives.
 func (s *Spool) flush() error {
-	for {
-		s.mu.Lock()
-		records := s.pending.take()
-		s.taken = s.stats.Accepted
-		s.mu.Unlock()
-		rest, err := s.commit(records)
-		s.mu.Lock()
-		s.stats.Written += uint64(len(records) - len(rest))
-		s.disk(err)
-		if len(rest) > 0 {
-			s.pending.giveBack(rest)
-		} else {
-			s.safe = s.taken
-			s.step()
-		}
-		more := err == nil && s.pending.len() > 0 && len(records) > 0
-		s.mu.Unlock()
-		if !more {
-			return err
-		}
+	s.mu.Lock()
+	records, taken := s.pending.take(), s.stats.Accepted
+	s.mu.Unlock()
+	rest, err := s.commit(records)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Written += uint64(len(records) - len(rest))
+	s.disk(err)
+	if len(rest) > 0 {
+		s.pending.giveBack(rest)
+	} else {
+		s.safe = taken
+		s.step()
 	}
+	return err
 }
 
-// commit writes records in transactions of a bounded size and answers what is left when one fails.
+// commit writes records in transactions of a bounded size, smaller ones on a disk that is nearly full, and answers what is
+// left when one fails.
 func (s *Spool) commit(records []aaa.Record) ([]aaa.Record, error) {
+	size := group
 	for {
-		n := min(len(records), group)
+		n := min(len(records), size)
 		if err := s.store.put(records[:n], time.Now()); err != nil {
-			return records, err
+			if n <= 1 {
+				return records, err
+			}
+			size = (n + 7) / 8
+			continue
 		}
 		records = records[n:]
 		if n > 0 {
@@ -172,18 +172,17 @@ func (s *Spool) hand(ctx context.Context, items []item) error {
 	cancel()
 	switch {
 	case err == nil:
-		if err := s.store.remove(items); err != nil {
-			return err
-		}
-		s.delivered(len(items))
-		return nil
+		s.count(len(items))
+		err := s.store.remove(items)
+		s.tell()
+		return err
 	case !hopeless(err):
 		return err
 	case len(items) == 1:
 		s.cfg.Log.Error("an accounting record cannot be stored and is set aside; the next start of lnsgate tries it again",
 			"file", s.cfg.Path, "session", records[0].Session, "record", records[0].Kind.String(), "cause", err)
 		err := s.store.refuse(items)
-		s.delivered(0)
+		s.tell()
 		return err
 	}
 	half := len(items) / 2
@@ -193,10 +192,16 @@ func (s *Spool) hand(ctx context.Context, items []item) error {
 	return s.hand(ctx, items[half:])
 }
 
-func (s *Spool) delivered(n int) {
+func (s *Spool) count(delivered int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stats.Delivered += uint64(n)
+	s.stats.Delivered += uint64(delivered)
+}
+
+// tell wakes who waits for progress.
+func (s *Spool) tell() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.step()
 }
 

@@ -87,7 +87,6 @@ type Spool struct {
 	pending  buffer
 	closed   bool
 	fullTold bool          // the log knows that memory is full
-	taken    uint64        // of stats.Accepted, those that the writer took
 	safe     uint64        // of stats.Accepted, those that are on disk
 	progress chan struct{} // closed, and made anew, when a group reached the disk or a batch the sink
 	stats    Stats

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -33,9 +34,11 @@ type item struct {
 
 // store is the file. It is safe for concurrent use. What its maps say is true of the file after each call.
 type store struct {
-	db *bolt.DB
+	db   *bolt.DB
+	most int // octets that the file may have before records are refused; 0: no limit
 
 	mu       sync.Mutex
+	reserve  reserve
 	serial   uint64            // the highest in use
 	waiting  int               // records in the queue
 	open     int               // sessions in the bucket open
@@ -46,11 +49,12 @@ type store struct {
 // openStore opens the file and reads what a predecessor left in it.
 func openStore(path string, most int64) (_ *store, err error) {
 	defer tolerant()()
-	db, err := openFile(path, most)
+	db, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}
-	s := &store{db: db, interims: make(map[string]uint64)}
+	s := &store{db: db, most: int(most), interims: make(map[string]uint64), reserve: reserve{path: path + ".reserve"}}
+	s.reserve.hold()
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, db.Close())
@@ -174,10 +178,18 @@ func (s *store) update(change func(*bolt.Tx) error) error {
 	})
 }
 
-// put writes records to the queue: at its end, or in the place of the waiting interim of the session. All or none.
+// put writes records to the queue: at its end, or in the place of the waiting interim of the session. All or none. It
+// also notes that the process lives, if that matters to a session.
 func (s *store) put(records []aaa.Record, now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(records) == 0 && s.open == 0 && s.waiting == 0 {
+		return nil
+	}
+	if !s.room(len(records)) {
+		return errNoReserve
+	}
+	s.db.MaxSize = s.most
 	serial, moved := s.serial, make(map[string]uint64) // 0: none waits any more
 	err := s.update(func(tx *bolt.Tx) error {
 		queue := tx.Bucket(bucketQueue)
@@ -212,6 +224,23 @@ func (s *store) put(records []aaa.Record, now time.Time) error {
 	return nil
 }
 
+var errNoReserve = fmt.Errorf("no room for %d KiB of reserve beside it: %w", reserveSize>>10, syscall.ENOSPC)
+
+// room reports whether records may be added. Without the reserve they must not take the last pages of the file: then the
+// queue could not get shorter any more. When nothing waits, a few pages are enough.
+func (s *store) room(records int) bool {
+	s.reserve.hold()
+	if s.reserve.held {
+		return true
+	}
+	pages := s.db.Stats()
+	spare := reserveSize >> 12
+	if s.waiting == 0 {
+		spare = 16
+	}
+	return pages.FreePageN+pages.PendingPageN > spare+records
+}
+
 func (s *store) setInterim(session string, at uint64) {
 	if at == 0 {
 		delete(s.interims, session)
@@ -243,9 +272,28 @@ func (s *store) remove(items []item) error { return s.settle(items, false) }
 // refuse takes records off the queue that the sink can never store, and keeps them aside.
 func (s *store) refuse(items []item) error { return s.settle(items, true) }
 
+// settle ends the wait of records. On a full disk it goes in small steps: each needs a few free pages, which the one
+// before has left.
 func (s *store) settle(items []item, refuse bool) error {
+	err := s.trySettle(items, refuse)
+	if err != nil && s.reserve.release() {
+		err = s.trySettle(items, refuse)
+	}
+	if err == nil || len(items) == 1 {
+		return err
+	}
+	for part := range slices.Chunk(items, (len(items)+7)/8) {
+		if err := s.settle(part, refuse); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *store) trySettle(items []item, refuse bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.db.MaxSize = 0 // the limit must not keep the queue from getting shorter
 	var gone []item
 	var opened int
 	err := s.update(func(tx *bolt.Tx) error {

@@ -1,0 +1,117 @@
+package spool
+
+import (
+	"encoding/hex"
+	"math"
+	"net/netip"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"lnsgate/aaa"
+)
+
+// drawRecord draws any record that can be.
+func drawRecord(t *rapid.T) aaa.Record {
+	addr := rapid.OneOf(
+		rapid.Just(netip.Addr{}), rapid.Just(netip.MustParseAddr("fe80::1%eth0")), rapid.Just(netip.MustParseAddr("::ffff:192.0.2.1")),
+		rapid.Map(rapid.SliceOfN(rapid.Byte(), 4, 4), func(b []byte) netip.Addr { return netip.AddrFrom4([4]byte(b)) }),
+		rapid.Map(rapid.SliceOfN(rapid.Byte(), 16, 16), func(b []byte) netip.Addr { return netip.AddrFrom16([16]byte(b)) }),
+	)
+	moment := rapid.OneOf(rapid.Just(time.Time{}), rapid.Custom(func(t *rapid.T) time.Time {
+		return time.Unix(rapid.Int64Range(-1<<40, 1<<40).Draw(t, "s"), rapid.Int64Range(0, 999_999_999).Draw(t, "ns")).UTC()
+	}))
+	r := aaa.Record{
+		Kind: rapid.SampledFrom([]aaa.RecordKind{aaa.RecordStart, aaa.RecordInterim, aaa.RecordStop}).Draw(t, "kind"),
+		At:   moment.Draw(t, "at"), Started: moment.Draw(t, "started"), Sequence: rapid.Uint32().Draw(t, "sequence"),
+		Method: aaa.Method(rapid.Uint8().Draw(t, "method")), Terminate: aaa.TerminateCause(rapid.Uint8().Draw(t, "terminate")),
+		Address: addr.Draw(t, "address"), Local: addr.Draw(t, "local"),
+		Peer: netip.AddrPortFrom(addr.Draw(t, "peer"), rapid.Uint16().Draw(t, "port")),
+	}
+	for _, text := range texts(&r) {
+		*text = string(rapid.SliceOf(rapid.Byte()).Draw(t, "text"))
+	}
+	for _, id := range ids(&r) {
+		*id = rapid.Uint16().Draw(t, "id")
+	}
+	for _, n := range counters(&r) {
+		*n = rapid.Uint64().Draw(t, "counter")
+	}
+	return r
+}
+
+func TestDecodeReadsWhatAppendWrote(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := drawRecord(t)
+		got, err := decodeRecord(appendRecord(nil, &r))
+		if err != nil || got != r {
+			t.Fatalf("%v\n got %+v\nwant %+v", err, got, r)
+		}
+	})
+}
+
+// TestFormStays reads octets that an earlier lnsgate has left on disks. Never change them: add others.
+func TestFormStays(t *testing.T) {
+	const written = "0103030109b8ed96b00d0080e596b00d000173026e3113616c6963654073616c65732e6578616d706c6513616c6963654073" +
+		"616c65732e6578616d706c650d73616c65732e6578616d706c6508706f7374677265730573616c657303767431066c617074" +
+		"6f7003353535033535361074686520706565722068756e67207570040a14000704c000020104c6336407a50d0102030409a8" +
+		"4612f8d201"
+	b, err := hex.DecodeString(written)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := decodeRecord(b); err != nil || got != record(aaa.RecordStop, "s", 9) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestDecodeCutAtEveryOctet(t *testing.T) {
+	r := record(aaa.RecordStop, "s", 9)
+	b := appendRecord(nil, &r)
+	for n := range b {
+		if got, err := decodeRecord(b[:n]); err == nil {
+			t.Errorf("%d of %d octets were read as %+v", n, len(b), got)
+		}
+	}
+}
+
+func TestDecodeLeavesNewFieldsUnread(t *testing.T) {
+	r := record(aaa.RecordInterim, "s", 9)
+	if got, err := decodeRecord(append(appendRecord(nil, &r), 1, 2, 3)); err != nil || got != r {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	r := record(aaa.RecordStop, "s", math.MaxUint32)
+	whole := appendRecord(nil, &r)
+	for name, change := range map[string]func([]byte) []byte{
+		"another version":       func(b []byte) []byte { b[0] = 2; return b },
+		"kind 0":                func(b []byte) []byte { b[1] = 0; return b },
+		"kind 4":                func(b []byte) []byte { b[1] = 4; return b },
+		"a sequence of 33 bits": func(b []byte) []byte { b[8] = 0x1f; return b },
+	} {
+		if got, err := decodeRecord(change(append([]byte(nil), whole...))); err == nil {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func FuzzDecodeRecord(f *testing.F) {
+	for _, kind := range []aaa.RecordKind{aaa.RecordStart, aaa.RecordInterim, aaa.RecordStop} {
+		r := record(kind, "n1-18f-1-1/1", 7)
+		f.Add(appendRecord(nil, &r))
+	}
+	f.Add(appendRecord(nil, &aaa.Record{Kind: aaa.RecordStart}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := decodeRecord(b)
+		if err != nil {
+			return
+		}
+		again, err := decodeRecord(appendRecord(nil, &r))
+		if err != nil || again != r {
+			t.Fatalf("%v\n got %+v\nwant %+v", err, again, r)
+		}
+	})
+}

@@ -1,0 +1,219 @@
+package postgres
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"lnsgate/pool"
+)
+
+// candidate is an address that the database says the account had.
+type candidate struct {
+	key
+	pool     string
+	released time.Time
+}
+
+// move is what to do next for an ask. At most one of err, lease, entry, claim, want and steal is set; none of them means that
+// the pools of the request are exhausted.
+type move struct {
+	err    error
+	lease  *pool.Lease // the holder has it already
+	entry  *entry      // give it: it is private
+	claim  *claim      // ask the database for a common address
+	exact  bool        // ask the database for an address that lies in no block of ours
+	want   *stock      // take blocks
+	steal  *stock      // take a common address, whichever
+	before state       // of the claim's entry
+	why    string
+}
+
+// claim is a common address that an ask is to get if the database agrees.
+type claim struct {
+	ask    *ask
+	key    key
+	entry  *entry // in a block of ours; nil: elsewhere
+	forced bool   // its quarantine does not matter
+	sticky bool   // only while the account is the last that had it
+	why    string
+}
+
+// needsMemory reports whether the database has to be asked first what the account had.
+func (a *Allocator) needsMemory(q *ask) bool {
+	if q.looked || q.Address.IsValid() || q.Account == "" || a.lastOf(q) != nil {
+		return false
+	}
+	return slices.ContainsFunc(q.Pools, func(name string) bool {
+		s := a.stocks[name]
+		return s != nil && s.def.sticky
+	})
+}
+
+// choose decides what comes next for an ask. Without the database only private addresses come into question.
+func (a *Allocator) choose(q *ask, now time.Time) move {
+	if q.Address.IsValid() {
+		return a.chooseExact(q, now)
+	}
+	for _, name := range q.Pools {
+		if a.stocks[name] == nil {
+			return move{err: &pool.UnknownPoolError{Name: name}}
+		}
+	}
+	if !a.usable(now) {
+		return move{}
+	}
+	const sticky = "sticky: the last address of the account"
+	if e := a.lastOf(q); e != nil {
+		return a.reach(q, e, sticky, true)
+	}
+	for len(q.remembered) > 0 {
+		last := len(q.remembered) - 1
+		c := q.remembered[last]
+		q.remembered = q.remembered[:last]
+		e := a.entries[c.key]
+		if e == nil && a.blockOf(c.key) != nil || e != nil && (e.state == held || e.state == claiming || e.static != "") {
+			continue // it has changed hands meanwhile
+		}
+		return move{claim: &claim{ask: q, key: c.key, entry: e, forced: true, sticky: true, why: sticky}}
+	}
+	for q.stage < len(q.Pools) {
+		if m := a.chooseFree(q, a.stocks[q.Pools[q.stage]], now); m != (move{}) {
+			return m
+		}
+		q.stage++
+	}
+	return move{}
+}
+
+// chooseFree decides which free address of a pool to give. Common ones go first while the reserve of fresh ones is low.
+func (a *Allocator) chooseFree(q *ask, s *stock, now time.Time) move {
+	why := s.why(q.stage)
+	s.used = true
+	if e := s.private.ripe(now); e != nil {
+		return move{entry: e, why: why}
+	}
+	if s.fresh <= s.lowest && a.up {
+		if e := s.common.ripe(now); e != nil {
+			return a.reach(q, e, why, false)
+		}
+	}
+	if address, b := s.pop(); b != nil {
+		return move{entry: a.enter(key{b.context, address}, b), why: why}
+	}
+	switch {
+	case !a.up || len(s.def.spans) == 0:
+		return move{}
+	case s.size > 0 && !s.dry:
+		return move{want: s}
+	}
+	return move{steal: s}
+}
+
+func (s *stock) why(position int) string {
+	why := "free address of pool " + s.def.name
+	if position == 0 {
+		return why
+	}
+	return why + ", pool " + strconv.Itoa(position+1) + " of the list: the ones before it are full"
+}
+
+// chooseExact decides about a request that names its address.
+func (a *Allocator) chooseExact(q *ask, now time.Time) move {
+	for _, routing := range a.defs.contexts() {
+		// A repeated request must find its lease, in whichever context it was given.
+		e := a.entries[key{routing, q.Address}]
+		if e != nil && e.state == held && e.lease.Holder == q.Holder && e.lease.Account == q.Account {
+			return move{lease: &e.lease}
+		}
+	}
+	k := key{a.contextFor(q), q.Address}
+	e, b := a.entries[k], a.blockOf(k)
+	switch {
+	case e != nil && e.static != "" && e.static != q.Account:
+		return move{err: &pool.ReservedError{Address: q.Address, Account: e.static}}
+	case e != nil && e.state == held:
+		return move{err: &pool.InUseError{Address: q.Address, Holder: e.lease.Holder}}
+	case q.refused != nil:
+		return move{err: q.refused}
+	case b == nil || !a.usable(now):
+		return move{exact: a.up}
+	}
+	if e == nil {
+		a.wear(b, k)
+		e = a.enter(k, b)
+	}
+	why := "the address that was asked for"
+	if e.static != "" {
+		why = "static address of the account"
+	}
+	return a.reach(q, e, why, true)
+}
+
+// contextFor is the routing context that an exact address is looked for in. The database knows static addresses better;
+// see exactly.
+func (a *Allocator) contextFor(q *ask) string {
+	for _, routing := range a.defs.contexts() {
+		if e := a.entries[key{routing, q.Address}]; e != nil && e.static != "" && e.static == q.Account {
+			return routing
+		}
+	}
+	for _, name := range q.Pools {
+		if d := a.defs.named[name]; d != nil {
+			return d.context
+		}
+	}
+	return "default"
+}
+
+// reach gives an entry of ours if it is private, and asks the database for it if not.
+func (a *Allocator) reach(q *ask, e *entry, why string, forced bool) move {
+	switch {
+	case !e.common && e.state == free:
+		return move{entry: e, why: why}
+	case !a.up || e.state == claiming:
+		return move{}
+	}
+	m := move{before: e.state, claim: &claim{ask: q, key: e.key, entry: e, forced: forced, why: why}}
+	a.unshelve(e)
+	e.state = claiming
+	return m
+}
+
+// undo takes back a move that will not be made.
+func (a *Allocator) undo(m move) {
+	if m.claim == nil || m.claim.entry == nil || m.claim.entry.state != claiming {
+		return
+	}
+	m.claim.entry.state = m.before
+	if m.before == free {
+		a.shelve(m.claim.entry)
+	}
+}
+
+// lastOf returns the address of our blocks that the account released last, if the request may have it.
+func (a *Allocator) lastOf(q *ask) *entry {
+	var last *entry
+	if q.Account == "" {
+		return nil
+	}
+	for _, e := range a.memory[q.Account] {
+		if !slices.Contains(q.Pools, e.home.def.name) || e.common && !a.up {
+			continue
+		}
+		if last == nil || e.released.After(last.released) {
+			last = e
+		}
+	}
+	return last
+}
+
+// enter makes the entry of an address of ours that has none. It is private.
+func (a *Allocator) enter(k key, b *block) *entry {
+	e := &entry{key: k, block: b}
+	if l := a.defs.find(k); l.home != nil {
+		e.home = a.stocks[l.home.name]
+	}
+	a.entries[k] = e
+	return e
+}

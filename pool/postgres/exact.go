@@ -1,0 +1,229 @@
+package postgres
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"lnsgate/pool"
+)
+
+// While an exact address is looked at nobody may cut blocks in its routing context, or it could lie in one a moment
+// later. Those that are there are locked, so that their owner cannot change. The second number names the context.
+const (
+	lockShared    = `SELECT pg_advisory_xact_lock_shared(hashtext('lnsgate blocks'), hashtext(c)) FROM unnest($1::text[]) c ORDER BY hashtext(c)`
+	lockExclusive = `SELECT pg_advisory_xact_lock(hashtext('lnsgate blocks'), hashtext($1))`
+
+	selectStatic = `
+SELECT s.address, s.account, s.routing_context FROM static_addresses s WHERE s.address = ANY ($1::inet[])`
+
+	lockBlocks = `
+SELECT b.routing_context, v.address, coalesce(b.node, '') FROM unnest($1::text[], $2::inet[]) v(context, address)
+JOIN pool_blocks b ON b.routing_context = v.context AND addr_range(b.first_address, b.last_address, '[]') @> v.address
+FOR SHARE OF b`
+
+	lockLeases = `
+SELECT l.routing_context, l.address, l.state = 'bound', l.holder, coalesce(l.account, ''), l.node = $3 AND l.epoch = $4
+FROM unnest($1::text[], $2::inet[]) v(context, address) JOIN leases l ON l.routing_context = v.context AND l.address = v.address
+FOR UPDATE OF l`
+)
+
+// site is what the database says about an exact address.
+type site struct {
+	owner   string // the node whose block it lies in
+	row     bool   // it has a row
+	bound   bool
+	holder  string
+	account string
+	ours    bool // bound to this node
+}
+
+// exactly serves requests for addresses outside our blocks, all in one transaction.
+func (r *runner) exactly(ctx context.Context, asks []*ask) error {
+	var granted map[key]*ask
+	var now time.Time
+	err := r.within(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		r.mu.Lock()
+		contexts := r.defs.contexts()
+		now = r.now()
+		r.mu.Unlock()
+		if _, err := tx.Exec(ctx, lockShared, contexts); err != nil {
+			return err
+		}
+		keys, statics, err := r.locate(ctx, tx, asks)
+		if err != nil {
+			return err
+		}
+		sites, err := r.inspect(ctx, tx, keys)
+		if err != nil {
+			return err
+		}
+		granted = make(map[key]*ask)
+		for i, q := range asks {
+			k := keys[i]
+			q.refusal = r.judge(q, k, sites[k], statics[k])
+			if _, twice := granted[k]; !twice && q.refusal == nil {
+				granted[k] = q
+			}
+		}
+		return r.insertExact(ctx, tx, granted, now)
+	})
+	if transient(err) {
+		return nil // the next round tries again
+	} else if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for k, q := range granted {
+		why := "the address that was asked for"
+		if q.static {
+			why = "static address of the account"
+		}
+		e := r.entryOf(k)
+		if q.static {
+			e.static = q.Account
+		}
+		r.deliver(q, e, why)
+		if e.block != nil {
+			r.mark(e) // there it does not expire by itself
+		}
+	}
+	for _, q := range asks {
+		if q.refusal != nil && !q.done && !q.gone {
+			q.reply(pool.Lease{}, q.refusal)
+		}
+	}
+	return nil
+}
+
+// locate finds the routing context of each ask, and for whom its address is reserved.
+func (r *runner) locate(ctx context.Context, tx pgx.Tx, asks []*ask) ([]key, map[key]string, error) {
+	addresses := make([]netip.Addr, len(asks))
+	for i, q := range asks {
+		addresses[i] = q.Address
+	}
+	rows, err := tx.Query(ctx, selectStatic, addresses)
+	if err != nil {
+		return nil, nil, err
+	}
+	statics := make(map[key]string)
+	var k key
+	var account string
+	if _, err = pgx.ForEachRow(rows, []any{&k.address, &account, &k.context}, func() error {
+		statics[k] = account
+		return nil
+	}); err != nil {
+		return nil, nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	keys := make([]key, len(asks))
+	for i, q := range asks {
+		keys[i] = key{r.contextFor(q), q.Address}
+		for k, account := range statics {
+			if k.address == q.Address && account == q.Account {
+				keys[i] = k
+			}
+		}
+		q.static = q.Account != "" && statics[keys[i]] == q.Account
+	}
+	return keys, statics, nil
+}
+
+// inspect locks and reads what the database has about the addresses.
+func (r *runner) inspect(ctx context.Context, tx pgx.Tx, keys []key) (map[key]site, error) {
+	contexts, addresses := turn(keys)
+	sites := make(map[key]site, len(keys))
+	rows, err := tx.Query(ctx, lockBlocks, contexts, addresses)
+	if err != nil {
+		return nil, err
+	}
+	var k key
+	var s site
+	if _, err = pgx.ForEachRow(rows, []any{&k.context, &k.address, &s.owner}, func() error {
+		sites[k] = s
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	if rows, err = tx.Query(ctx, lockLeases, contexts, addresses, r.cfg.Node, r.epoch); err != nil {
+		return nil, err
+	}
+	_, err = pgx.ForEachRow(rows, []any{&k.context, &k.address, &s.bound, &s.holder, &s.account, &s.ours}, func() error {
+		s.owner, s.row = sites[k].owner, true
+		sites[k] = s
+		return nil
+	})
+	return sites, err
+}
+
+// turn makes columns of keys.
+func turn(keys []key) (contexts []string, addresses []netip.Addr) {
+	for _, k := range keys {
+		contexts, addresses = append(contexts, k.context), append(addresses, k.address)
+	}
+	return contexts, addresses
+}
+
+// judge decides whether the ask may have the address: nil if so.
+func (r *runner) judge(q *ask, k key, s site, static string) error {
+	switch {
+	case static != "" && static != q.Account:
+		return &pool.ReservedError{Address: k.address, Account: static}
+	case s.bound && !(s.ours && s.holder == q.Holder):
+		return &pool.InUseError{Address: k.address, Holder: s.holder}
+	case !s.row && s.owner != "" && s.owner != r.cfg.Node:
+		return &pool.InUseError{Address: k.address, Holder: "node " + s.owner}
+	}
+	return nil
+}
+
+const insertExact = `
+INSERT INTO leases AS l (routing_context, address, pool, account, holder, node, epoch, state, since, expires_at)
+SELECT v.context, v.address, nullif(v.pool, ''), nullif(v.account, ''), v.holder, $1, $2, 'bound', t.now, t.now + $4 * interval '1 microsecond'
+FROM unnest($5::text[], $6::inet[], $7::text[], $8::text[], $9::text[]) v(context, address, pool, account, holder),
+    (SELECT coalesce($3::timestamptz, clock_timestamp()) AS now) t
+ON CONFLICT (routing_context, address) DO UPDATE
+SET pool = EXCLUDED.pool, account = EXCLUDED.account, holder = EXCLUDED.holder, node = EXCLUDED.node,
+    epoch = EXCLUDED.epoch, state = EXCLUDED.state, since = EXCLUDED.since, expires_at = EXCLUDED.expires_at
+WHERE l.state = 'quarantine' OR (l.node = EXCLUDED.node AND l.epoch = EXCLUDED.epoch AND l.holder = EXCLUDED.holder)
+RETURNING l.routing_context, l.address`
+
+// insertExact writes the leases. What another node was quicker to write is taken out of granted: it is tried again.
+func (r *runner) insertExact(ctx context.Context, tx pgx.Tx, granted map[key]*ask, now time.Time) error {
+	if len(granted) == 0 {
+		return nil
+	}
+	var c columns
+	r.mu.Lock()
+	for k, q := range granted {
+		home := ""
+		if d := r.defs.find(k).home; d != nil {
+			home = d.name
+		}
+		c.add(row{entry: &entry{key: k}, pool: home, account: q.Account, holder: q.Holder, since: now}, now)
+	}
+	r.mu.Unlock()
+	rows, err := tx.Query(ctx, insertExact, r.cfg.Node, r.epoch, r.stamp(now), r.cfg.BlockLife.Microseconds(),
+		c.contexts, c.addresses, c.pools, c.accounts, c.holder)
+	if err != nil {
+		return err
+	}
+	won := make(map[key]bool)
+	var k key
+	if _, err = pgx.ForEachRow(rows, []any{&k.context, &k.address}, func() error {
+		won[k] = true
+		return nil
+	}); err != nil {
+		return err
+	}
+	for k := range granted {
+		if !won[k] {
+			delete(granted, k)
+		}
+	}
+	return nil
+}

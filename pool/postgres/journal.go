@@ -1,0 +1,294 @@
+package postgres
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"lnsgate/pool"
+)
+
+// groupMost is the most rows of one statement.
+const groupMost = 4096
+
+// row is a line of the table leases as it is to become.
+type row struct {
+	*entry
+	pool, account, holder string
+	bound                 bool
+	since                 time.Time
+	expires               time.Time // zero: none
+}
+
+// columns are rows turned on their side, as unnest takes them. Times are microseconds from now on, so that the database's
+// clock counts and not ours.
+type columns struct {
+	contexts                []string
+	addresses               []netip.Addr
+	pools, accounts, holder []string
+	bound                   []bool
+	since                   []int64
+	expires                 []*int64
+}
+
+func (c *columns) add(r row, now time.Time) {
+	c.contexts, c.addresses = append(c.contexts, r.context), append(c.addresses, r.address)
+	c.pools, c.accounts, c.holder = append(c.pools, r.pool), append(c.accounts, r.account), append(c.holder, r.holder)
+	c.bound, c.since = append(c.bound, r.bound), append(c.since, r.since.Sub(now).Microseconds())
+	var expires *int64
+	if !r.expires.IsZero() {
+		at := r.expires.Sub(now).Microseconds()
+		expires = &at
+	}
+	c.expires = append(c.expires, expires)
+}
+
+// Rows of ours become what memory says, whatever they say. Others may have come to have a row in the meantime: one that
+// is free we may take, one that is bound we may not.
+const writeLeases = `
+INSERT INTO leases AS l (routing_context, address, pool, account, holder, node, epoch, state, since, expires_at)
+SELECT v.context, v.address, nullif(v.pool, ''), nullif(v.account, ''), v.holder, $1, $2,
+    CASE WHEN v.bound THEN 'bound' ELSE 'quarantine' END,
+    t.now + v.since * interval '1 microsecond', t.now + v.expires * interval '1 microsecond'
+FROM unnest($4::text[], $5::inet[], $6::text[], $7::text[], $8::text[], $9::boolean[], $10::bigint[], $11::bigint[])
+        v(context, address, pool, account, holder, bound, since, expires),
+    (SELECT coalesce($3::timestamptz, clock_timestamp()) AS now) t
+ON CONFLICT (routing_context, address) DO UPDATE
+SET pool = EXCLUDED.pool, account = EXCLUDED.account, holder = EXCLUDED.holder, node = EXCLUDED.node,
+    epoch = EXCLUDED.epoch, state = EXCLUDED.state, since = EXCLUDED.since, expires_at = EXCLUDED.expires_at
+WHERE (l.node = EXCLUDED.node AND l.epoch = EXCLUDED.epoch) OR (l.state = 'quarantine' AND EXCLUDED.state = 'bound')`
+
+const deleteLeases = `
+DELETE FROM leases l USING unnest($3::text[], $4::inet[]) v(context, address)
+WHERE l.routing_context = v.context AND l.address = v.address AND l.node = $1 AND l.epoch = $2`
+
+// group is what one journal statement writes.
+type group struct {
+	rows    []row
+	columns columns
+	deleted columns
+	now     time.Time
+	more    bool // there was too much for one group
+}
+
+// gather takes what is to be written. Released addresses of ours are common from this moment on.
+func (r *runner) gather() group {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	g := group{now: r.now()}
+	n := min(len(r.dirty), groupMost)
+	for _, e := range r.dirty[:n] {
+		e.dirty = false
+		if e.state == away || e.state == claiming || e.block == nil && e.state == free {
+			continue
+		}
+		line := r.rowOf(e, g.now)
+		if e.state == leaving && line.pool == "" {
+			g.deleted.add(line, g.now)
+		} else {
+			g.columns.add(line, g.now)
+		}
+		g.rows = append(g.rows, line)
+		if e.state == free && !e.common {
+			r.unshelve(e)
+			e.common = true
+			r.shelve(e)
+		}
+	}
+	r.dirty = slices.Delete(r.dirty, 0, n)
+	g.more = len(r.dirty) > 0
+	return g
+}
+
+// rowOf is the row that an entry should have.
+func (a *Allocator) rowOf(e *entry, now time.Time) row {
+	line := row{entry: e, account: e.account, since: now, expires: now}
+	if home := a.defs.find(e.key).home; home != nil {
+		line.pool = home.name
+		if !e.released.IsZero() {
+			line.expires = e.released.Add(home.quarantine)
+		}
+	}
+	if e.state != held {
+		line.holder, line.since = e.lease.Holder, e.lease.Since
+		if e.lease.Since.IsZero() {
+			line.since = now
+		}
+		if line.pool == "" && e.block != nil { // the range is gone
+			line.pool = e.lease.Pool
+		}
+		return line
+	}
+	line.pool, line.holder, line.bound, line.since, line.expires = e.lease.Pool, e.lease.Holder, true, e.lease.Since, time.Time{}
+	if e.block == nil {
+		line.expires = now.Add(a.cfg.BlockLife)
+	}
+	return line
+}
+
+// writeJournal writes everything that is to be written, and asks what the accounts of asks had if they need to know.
+func (r *runner) writeJournal(ctx context.Context, asks []*ask, lookup bool) error {
+	for {
+		g := r.gather()
+		if len(g.rows) == 0 && !lookup {
+			return nil
+		}
+		// What the accounts had is asked last, when all releases are in the table.
+		err := r.bounded(ctx, func(ctx context.Context) error { return r.writeGroup(ctx, g, asks, lookup && !g.more) })
+		if err != nil {
+			r.ungather(g)
+		}
+		switch {
+		case transient(err):
+		case err != nil:
+			return err
+		case !g.more:
+			return nil
+		}
+	}
+}
+
+// writeGroup sends the group as one transaction.
+func (r *runner) writeGroup(ctx context.Context, g group, asks []*ask, lookup bool) error {
+	var batch pgx.Batch
+	written := -1
+	if c := g.columns; len(c.addresses) > 0 {
+		batch.Queue(writeLeases, r.cfg.Node, r.epoch, r.stamp(g.now), c.contexts, c.addresses, c.pools, c.accounts, c.holder, c.bound, c.since, c.expires)
+		written = 0
+	}
+	if c := g.deleted; len(c.addresses) > 0 {
+		batch.Queue(deleteLeases, r.cfg.Node, r.epoch, c.contexts, c.addresses)
+	}
+	accounts := r.accountsOf(asks, lookup)
+	if accounts != nil {
+		batch.Queue(selectRemembered, accounts)
+	}
+	if batch.Len() == 0 {
+		return nil
+	}
+	results := r.cfg.Pool.SendBatch(ctx, &batch)
+	var err error
+	if written == 0 {
+		tag, e := results.Exec()
+		written, err = int(tag.RowsAffected()), e
+	}
+	if err == nil && len(g.deleted.addresses) > 0 {
+		_, err = results.Exec()
+	}
+	if err == nil && accounts != nil {
+		var rows pgx.Rows
+		if rows, err = results.Query(); err == nil {
+			err = r.remember(rows, asks)
+		}
+	}
+	if e := results.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	return r.settle(ctx, g, written)
+}
+
+// ungather keeps the group for the next time. It may have been written nevertheless.
+func (r *runner) ungather(g group) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, line := range g.rows {
+		if r.entries[line.key] == line.entry {
+			r.mark(line.entry)
+		}
+	}
+}
+
+// settle notes what has been written. If a row was not, it looks for the leases that somebody else has.
+func (r *runner) settle(ctx context.Context, g group, written int) error {
+	var bad map[key]string
+	if written >= 0 && written < len(g.columns.addresses) {
+		var err error
+		if bad, err = r.contradictions(ctx, g); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	var lost []pool.Lease
+	for _, line := range g.rows {
+		e := line.entry
+		if line.bound {
+			r.stats.Written++
+		}
+		if r.entries[e.key] != e {
+			continue
+		}
+		holder, foreign := bad[e.key]
+		switch {
+		case !foreign && e.state == leaving && !e.dirty:
+			r.forget(e)
+		case foreign && e.state == held:
+			lost = append(lost, e.lease)
+			r.conflict(e, holder)
+		case foreign && e.state == free:
+			r.setAside(e)
+		case foreign && e.state == leaving:
+			r.forget(e)
+		}
+	}
+	r.mu.Unlock()
+	r.report(lost)
+	return nil
+}
+
+// conflict handles the last line of defence: a lease that was given as private is somebody else's by the primary key.
+func (r *runner) conflict(e *entry, holder string) {
+	r.stats.Conflicts++
+	r.cfg.Log.Error("pools: an address was in two hands; the session of this node must end",
+		"address", e.address, "ours", e.lease.Holder, "other", holder)
+	b := e.block
+	if b != nil {
+		b.held--
+	}
+	e.state = free
+	r.setAside(e)
+	if b == nil {
+		r.forget(e)
+	}
+}
+
+// setAside notes that another node has an address of ours.
+func (a *Allocator) setAside(e *entry) {
+	a.unshelve(e)
+	e.state, e.common = away, true
+	a.version++
+}
+
+const selectForeign = `
+SELECT l.routing_context, l.address, l.holder
+FROM unnest($3::text[], $4::inet[]) v(context, address) JOIN leases l ON l.routing_context = v.context AND l.address = v.address
+WHERE l.state = 'bound' AND NOT (l.node = $1 AND l.epoch = $2)`
+
+// contradictions finds the rows of a group that others hold, and the holders.
+func (r *runner) contradictions(ctx context.Context, g group) (map[key]string, error) {
+	rows, err := r.cfg.Pool.Query(ctx, selectForeign, r.cfg.Node, r.epoch, g.columns.contexts, g.columns.addresses)
+	if err != nil {
+		return nil, err
+	}
+	bad := make(map[key]string)
+	var k key
+	var holder string
+	_, err = pgx.ForEachRow(rows, []any{&k.context, &k.address, &holder}, func() error {
+		bad[k] = holder
+		return nil
+	})
+	return bad, err
+}
+
+// stamp is the time for a statement: the database's own, unless this allocator was given a clock.
+func (a *Allocator) stamp(now time.Time) *time.Time {
+	if a.cfg.Now == nil {
+		return nil
+	}
+	return &now
+}

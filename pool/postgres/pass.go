@@ -1,0 +1,224 @@
+package postgres
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"lnsgate/pool"
+)
+
+// pass serves everything that waits: the journal, then the requests, in rounds until each has its answer.
+func (r *runner) pass(ctx context.Context) error {
+	asks := r.begin()
+	lookup, refresh := false, false
+	for _, q := range asks {
+		lookup = lookup || !q.barrier && !q.looked
+		refresh = refresh || q.refresh
+	}
+	if err := r.writeJournal(ctx, asks, lookup); err != nil {
+		return r.putBack(asks, err)
+	}
+	if refresh {
+		if err := r.reload(ctx); err != nil {
+			return r.putBack(asks, err)
+		}
+	}
+	asks = slices.DeleteFunc(asks, func(q *ask) bool {
+		if q.barrier {
+			q.reply(pool.Lease{}, nil)
+		}
+		return q.barrier
+	})
+	for len(asks) > 0 {
+		var err error
+		if asks, err = r.round(ctx, asks); err != nil {
+			return r.putBack(asks, err)
+		}
+	}
+	return r.prefetch(ctx)
+}
+
+// begin takes what waits.
+func (r *runner) begin() []*ask {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	asks := r.asks
+	r.asks = nil
+	for _, s := range r.stocks {
+		s.dry = false
+	}
+	r.journal = time.Now()
+	if len(r.patient) > 0 && !r.journal.Before(r.again) {
+		asks = append(asks, r.patient...)
+		r.patient = nil
+	}
+	return slices.DeleteFunc(asks, func(q *ask) bool { return q.gone })
+}
+
+// putBack keeps the asks for whoever answers them now that the database is away.
+func (r *runner) putBack(asks []*ask, err error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, q := range asks {
+		if !q.done {
+			r.asks = append(r.asks, q)
+		}
+	}
+	return err
+}
+
+// plan is what the asks of a round need from the database.
+type plan struct {
+	claims []*claim
+	exact  []*ask
+	wants  map[*stock]int
+	steals map[*stock][]*ask
+	waits  []*ask
+	empty  []*ask // their pools are exhausted
+}
+
+// round brings every ask one step further and returns those that still have no answer. With an error it returns them
+// too.
+func (r *runner) round(ctx context.Context, asks []*ask) ([]*ask, error) {
+	p := r.plan(asks)
+	open := append(slices.Clone(p.waits), p.exact...)
+	for _, c := range p.claims {
+		open = append(open, c.ask)
+	}
+	for _, stealing := range p.steals {
+		open = append(open, stealing...)
+	}
+	open = append(open, p.empty...)
+	if len(p.claims) > 0 {
+		if err := r.claim(ctx, p.claims); err != nil {
+			return open, err
+		}
+	}
+	if len(p.exact) > 0 {
+		if err := r.exactly(ctx, p.exact); err != nil {
+			return open, err
+		}
+	}
+	for s, n := range p.wants {
+		if err := r.take(ctx, s, n); err != nil {
+			return open, err
+		}
+	}
+	for s, stealing := range p.steals {
+		if err := r.steal(ctx, s, stealing); err != nil {
+			return open, err
+		}
+	}
+	if len(p.empty) > 0 {
+		if err := r.exhausted(ctx, p.empty); err != nil {
+			return open, err
+		}
+	}
+	return slices.DeleteFunc(open, r.answered), nil
+}
+
+// answered reports whether nothing more has to be done for the ask.
+func (r *runner) answered(q *ask) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return q.done || q.gone || q.waiting
+}
+
+// plan gives what is private at once and sorts the rest by what it needs.
+func (r *runner) plan(asks []*ask) plan {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := plan{wants: make(map[*stock]int), steals: make(map[*stock][]*ask)}
+	now := r.now()
+	for _, q := range asks {
+		if q.waiting = false; q.gone {
+			continue
+		}
+		m := r.choose(q, now)
+		switch {
+		case m.err != nil:
+			q.reply(pool.Lease{}, m.err)
+		case m.lease != nil:
+			q.reply(*m.lease, nil)
+		case m.entry != nil:
+			q.reply(r.give(m.entry, q.Request, now, m.why), nil)
+			r.mark(m.entry)
+		case m.claim != nil:
+			p.claims = append(p.claims, m.claim)
+		case m.exact:
+			p.exact = append(p.exact, q)
+		case m.want != nil:
+			p.wants[m.want]++
+			p.waits = append(p.waits, q)
+		case m.steal != nil:
+			p.steals[m.steal] = append(p.steals[m.steal], q)
+		case q.Address.IsValid():
+			p.waits = append(p.waits, q) // another request for the same address is being served
+		default:
+			p.empty = append(p.empty, q)
+		}
+	}
+	return p
+}
+
+// reply answers an ask. Nobody else writes to the channel, which has room for it.
+func (q *ask) reply(l pool.Lease, err error) {
+	q.done = true
+	q.answer <- answer{l, err}
+}
+
+// deliver hands a lease that the database has just confirmed to its ask, or takes it back if nobody waits any more. The
+// mutex is held.
+func (r *runner) deliver(q *ask, e *entry, why string) {
+	lease := r.give(e, q.Request, r.now(), why)
+	if q.gone {
+		r.takeBack(e, r.now())
+		return
+	}
+	q.reply(lease, nil)
+}
+
+// patientTry is how often it is looked whether other nodes have let go of addresses. It is less often when that takes long.
+const patientTry = 50 * time.Millisecond
+
+// exhausted answers asks whose pools have nothing left. If addresses are free on other nodes these are given a moment to
+// let go of them.
+func (r *runner) exhausted(ctx context.Context, asks []*ask) error {
+	names := make(map[string]*definition)
+	r.mu.Lock()
+	for _, q := range asks {
+		for _, name := range q.Pools {
+			names[name] = r.stocks[name].def
+		}
+	}
+	r.mu.Unlock()
+	began := time.Now()
+	usage, err := r.measure(ctx, slices.Collect(maps.Values(names)))
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	r.again = now.Add(max(patientTry, 4*now.Sub(began)))
+	for _, q := range asks {
+		e := &pool.ExhaustedError{Pools: make([]pool.Usage, len(q.Pools))}
+		stranded := false
+		for i, name := range q.Pools {
+			e.Pools[i] = usage[name]
+			stranded = stranded || usage[name].Free() > 0
+		}
+		if q.until.IsZero() {
+			q.until = now.Add(r.cfg.Patience)
+		}
+		if stranded && now.Before(q.until) && r.up {
+			q.stage, q.waiting = 0, true
+			r.patient = append(r.patient, q)
+			continue
+		}
+		q.reply(pool.Lease{}, e)
+	}
+	return nil
+}

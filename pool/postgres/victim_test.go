@@ -1,0 +1,5 @@
+package postgres
+
+const victim = "LNSGATE_POOL_VICTIM"
+
+func beVictim() {}

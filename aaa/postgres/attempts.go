@@ -68,11 +68,13 @@ func (a *Attempts) Run(ctx context.Context) {
 	}
 }
 
-// gather waits for an attempt, and then a moment for more.
+// gather waits for an attempt, and then a moment for more unless there are enough.
 func (a *Attempts) gather(ctx context.Context) []aaa.Attempt {
 	select {
 	case first := <-a.queue:
-		pause(ctx, attemptsGap)
+		if len(a.queue) < attemptsBatch {
+			pause(ctx, attemptsGap)
+		}
 		return a.take([]aaa.Attempt{first})
 	case <-ctx.Done():
 		return nil

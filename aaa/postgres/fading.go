@@ -60,6 +60,7 @@ func (f *fading[K, V]) change(key K, now time.Time, replace func(V) V) V {
 		f.young, f.old, f.since = map[K]V{}, f.young, now
 	}
 	after := replace(before)
+	delete(f.old, key)
 	f.young[key] = after
 	return after
 }

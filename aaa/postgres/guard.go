@@ -99,7 +99,12 @@ func (g *guarded) Authenticate(ctx context.Context, r *aaa.Request) (aaa.Decisio
 	case errors.As(err, &no) && isGuess(no.Cause):
 		now := g.now()
 		g.learn(now.Sub(began))
-		fail := func(f failures) failures { return failures{f.count + 1, now} }
+		fail := func(f failures) failures {
+			if now.Sub(f.last) >= g.cfg.Forget {
+				f.count = 0
+			}
+			return failures{f.count + 1, now}
+		}
 		g.names.change(name, now, fail)
 		if source.IsValid() {
 			g.sources.change(source, now, fail)

@@ -31,6 +31,9 @@ const (
 	backoffMost  = 5 * time.Second
 )
 
+// listener is what the connection of a Watcher is called in pg_stat_activity, unless its address says otherwise.
+const listener = "lnsgate changes"
+
 // Watcher tells what changes in the database. It has one connection of its own.
 type Watcher struct{ cfg WatcherConfig }
 
@@ -38,6 +41,9 @@ type Watcher struct{ cfg WatcherConfig }
 func NewWatcher(cfg WatcherConfig) *Watcher {
 	cfg.Connect = cfg.Connect.Copy()
 	cfg.Connect.DefaultQueryExecMode = pgx.QueryExecModeExec
+	if cfg.Connect.RuntimeParams["application_name"] == "" {
+		cfg.Connect.RuntimeParams["application_name"] = listener
+	}
 	return &Watcher{cfg}
 }
 

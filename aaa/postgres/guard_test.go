@@ -1,0 +1,219 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"lnsgate/aaa"
+)
+
+// answers is an authenticator that gives the same answer to all.
+type answers struct {
+	err   error
+	asked int
+}
+
+func (a *answers) Authenticate(context.Context, *aaa.Request) (aaa.Decision, error) {
+	a.asked++
+	return aaa.Decision{}, a.err
+}
+
+func (a *answers) Authorize(ctx context.Context, r *aaa.Request) (aaa.Decision, error) {
+	return a.Authenticate(ctx, r)
+}
+
+// guardian is a guard with a clock that a test sets.
+type guardian struct {
+	*Guard
+	clock time.Time
+	next  answers
+}
+
+func newGuardian(cfg GuardConfig) *guardian {
+	g := &guardian{Guard: NewGuard(cfg), clock: time.Unix(1e9, 0)}
+	g.now = func() time.Time { return g.clock }
+	return g
+}
+
+// try logs in and reports whether the next one was asked.
+func (g *guardian) try(t *testing.T, name, source string, err error) bool {
+	t.Helper()
+	g.next = answers{err: err}
+	r := &aaa.Request{Name: name}
+	if source != "" {
+		r.Peer = netip.AddrPortFrom(netip.MustParseAddr(source), 1701)
+	}
+	_, got := g.Before(&g.next).Authenticate(context.Background(), r)
+	if g.next.asked == 0 && causeOf(got) != aaa.TooManyFailures || g.next.asked == 1 && got != err {
+		t.Errorf("asked %d times: %v", g.next.asked, got)
+	}
+	return g.next.asked == 1
+}
+
+var wrong = aaa.Reject(aaa.WrongPassword, "")
+
+func TestWhoGuessesAPasswordWaits(t *testing.T) {
+	g := newGuardian(GuardConfig{Failures: 3, Delay: time.Second, MaxDelay: 4 * time.Second, Forget: time.Minute})
+	for i := range 4 {
+		if !g.try(t, "bob", fmt.Sprintf("192.0.2.%d", i), wrong) {
+			t.Errorf("failure %d is not free", i+1)
+		}
+	}
+	for _, delay := range []time.Duration{1, 2, 4, 4, 4} {
+		g.clock = g.clock.Add(delay*time.Second - 1)
+		if g.try(t, "bob", "192.0.2.77", nil) {
+			t.Errorf("not held for %d s", delay)
+		}
+		if !g.try(t, "eve", "192.0.2.77", nil) {
+			t.Error("another name is held")
+		}
+		g.clock = g.clock.Add(1)
+		if !g.try(t, "bob", "192.0.2.78", wrong) {
+			t.Errorf("held for more than %d s", delay)
+		}
+	}
+	if g.Delayed() != 5 {
+		t.Errorf("%d delayed", g.Delayed())
+	}
+	g.clock = g.clock.Add(4 * time.Second)
+	if !g.try(t, "bob", "192.0.2.1", nil) || !g.try(t, "bob", "192.0.2.1", wrong) || !g.try(t, "bob", "192.0.2.1", wrong) {
+		t.Error("a success did not clear the name")
+	}
+}
+
+func TestWhoTriesManyNamesWaits(t *testing.T) {
+	g := newGuardian(GuardConfig{SourceFailures: 10})
+	held := 0
+	for i := range 20 {
+		if !g.try(t, fmt.Sprint("user", i), "192.0.2.1", aaa.Reject(aaa.UnknownUser, "")) {
+			held++
+		}
+	}
+	if held != 9 || !g.try(t, "user0", "192.0.2.2", wrong) || !g.try(t, "user0", "", wrong) {
+		t.Errorf("%d of 20 held", held)
+	}
+	g.clock = g.clock.Add(time.Second)
+	if !g.try(t, "good", "::ffff:192.0.2.1", nil) || !g.try(t, "user1", "192.0.2.1", wrong) {
+		t.Error("a success did not clear the address")
+	}
+}
+
+func TestOnlyGuessesCount(t *testing.T) {
+	g := newGuardian(GuardConfig{Failures: 1, SourceFailures: 1})
+	for cause := aaa.CauseNone; cause <= aaa.Misconfigured; cause++ {
+		guess := cause == aaa.WrongPassword || cause == aaa.UnknownUser || cause == aaa.AccountDisabled || cause == aaa.AccountExpired
+		held := false
+		for range 5 {
+			held = held || !g.try(t, fmt.Sprint(cause), fmt.Sprintf("192.0.2.%d", cause), aaa.Reject(cause, ""))
+		}
+		if held != guess {
+			t.Errorf("%s: held %v", cause, held)
+		}
+	}
+	g.next = answers{err: wrong}
+	for range 10 {
+		if _, err := g.Before(&g.next).Authorize(context.Background(), &aaa.Request{Name: "bob"}); err != wrong {
+			t.Error(err)
+		}
+	}
+	if !g.try(t, "bob", "", nil) {
+		t.Error("Authorize counts")
+	}
+}
+
+func TestFailuresAreForgotten(t *testing.T) {
+	g := newGuardian(GuardConfig{Failures: 1, Forget: 10 * time.Minute, MaxDelay: time.Second})
+	for range 10 {
+		g.try(t, "bob", "", wrong)
+		g.clock = g.clock.Add(time.Second)
+	}
+	g.clock = g.clock.Add(10 * time.Minute)
+	for i := range 2 {
+		if !g.try(t, "bob", "", wrong) {
+			t.Errorf("failure %d after a long time is held", i+1)
+		}
+	}
+	if n := g.names.size(); n != 1 {
+		t.Errorf("%d names are remembered", n)
+	}
+	off := newGuardian(GuardConfig{Failures: -1, SourceFailures: -1})
+	for range 1000 {
+		if !off.try(t, "bob", "192.0.2.1", wrong) {
+			t.Fatal("held, but it is switched off")
+		}
+	}
+}
+
+func TestAFloodOfNamesDoesNotGrowTheMemory(t *testing.T) {
+	g := newGuardian(GuardConfig{SourceFailures: -1})
+	for i := range 3 * maxGuarded {
+		g.try(t, strings.Repeat("x", 300)+fmt.Sprint(i), "192.0.2.1", wrong)
+		g.try(t, fmt.Sprint(i), "192.0.2.1", wrong)
+	}
+	if n := g.names.size(); n > maxGuarded {
+		t.Errorf("%d names are remembered", n)
+	}
+}
+
+// The peer must not see from the time that it was held.
+func TestAHeldLoginTakesAsLongAsAnyOther(t *testing.T) {
+	g := NewGuard(GuardConfig{Failures: 1})
+	slow := slowAnswers{30 * time.Millisecond}
+	a := g.Before(slow)
+	r := &aaa.Request{Name: "bob"}
+	var took time.Duration
+	for range 8 {
+		began := time.Now()
+		_, err := a.Authenticate(context.Background(), r)
+		if took = time.Since(began); causeOf(err) == aaa.TooManyFailures {
+			break
+		}
+		_, _ = a.Authenticate(context.Background(), &aaa.Request{Name: fmt.Sprint(took)}) // the mean needs more than one
+	}
+	if took < 5*time.Millisecond {
+		t.Errorf("rejected after %s", took)
+	}
+}
+
+type slowAnswers struct{ pause time.Duration }
+
+func (s slowAnswers) Authenticate(ctx context.Context, _ *aaa.Request) (aaa.Decision, error) {
+	pause(ctx, s.pause)
+	return aaa.Decision{}, wrong
+}
+
+func (s slowAnswers) Authorize(ctx context.Context, r *aaa.Request) (aaa.Decision, error) {
+	return s.Authenticate(ctx, r)
+}
+
+func TestAGuardIsForMany(t *testing.T) {
+	g := NewGuard(GuardConfig{Failures: 1000000, SourceFailures: 1000000})
+	a := g.Before(&aaatestFake{})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for i := range 1000 {
+				_, _ = a.Authenticate(context.Background(), &aaa.Request{Name: fmt.Sprint(i % 7)})
+			}
+		})
+	}
+	wg.Wait()
+	if f, _ := g.names.get("0", time.Now()); f.count != 8*143 {
+		t.Errorf("%d failures of one name", f.count)
+	}
+}
+
+type aaatestFake struct{}
+
+func (*aaatestFake) Authenticate(context.Context, *aaa.Request) (aaa.Decision, error) {
+	return aaa.Decision{}, wrong
+}
+
+func (*aaatestFake) Authorize(context.Context, *aaa.Request) (aaa.Decision, error) {
+	return aaa.Decision{}, wrong
+}

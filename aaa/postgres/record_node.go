@@ -1,0 +1,171 @@
+package postgres
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// CloseDead closes up to 1000 sessions of nodes that are dead: those without a heartbeat for the given time, and
+// processes that another of the same node replaced that long ago. They end with the last known counters and the cause
+// NAS-Reboot, at the last sign of life. A newer record of the session, which the node itself may still deliver, counts
+// more. CloseDead does nothing while another node is at it. It answers how many records it closed.
+func CloseDead(ctx context.Context, db recordDB, after time.Duration) (int64, error) {
+	return closeSessions(ctx, db, sqlCloseDead, sqlForgetDead, after)
+}
+
+// closeUnknown does the same for nodes that somebody has deleted from the table nodes. It reads all open sessions.
+func closeUnknown(ctx context.Context, db recordDB, after time.Duration) (int64, error) {
+	return closeSessions(ctx, db, sqlCloseUnknown, sqlForgetUnknown, after)
+}
+
+func closeSessions(ctx context.Context, db recordDB, close, forget string, after time.Duration) (closed int64, err error) {
+	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+		var leader bool
+		if err := tx.QueryRow(ctx, sqlLeader).Scan(&leader); err != nil || !leader {
+			return err
+		}
+		done, err := tx.Exec(ctx, close, after)
+		if err != nil {
+			return err
+		}
+		closed = done.RowsAffected()
+		_, err = tx.Exec(ctx, forget, after)
+		return err
+	})
+	return closed, err
+}
+
+// The lock is that of a transaction, so it also holds behind PgBouncer.
+const sqlLeader = `SELECT pg_try_advisory_xact_lock(hashtext('lnsgate close sessions'))`
+
+// nodeDead is true of a node and the epoch of one of its processes. Its parameter is how long a node may be silent.
+const nodeDead = `(n.heartbeat_at < now() - $1::interval OR (x.epoch < n.epoch AND n.started_at < now() - $1::interval))`
+
+// The sequence stays as it is: whatever the node says later is newer.
+const sqlCloseDead = `
+UPDATE accounting a SET stopped_at = greatest(a.started_at, a.updated_at, d.alive), terminate_cause = 'NAS-Reboot',
+    cause = CASE WHEN d.alive IS NULL THEN 'the node started again without closing the session'
+        ELSE 'the node gave no more sign of life' END
+FROM (
+    SELECT x.session, x.started_at, CASE WHEN x.epoch = n.epoch THEN n.heartbeat_at END AS alive
+    FROM nodes n JOIN accounting x ON x.node = n.name AND x.epoch <= n.epoch
+    WHERE x.stopped_at IS NULL AND ` + nodeDead + `
+    LIMIT 1000 FOR UPDATE OF x SKIP LOCKED
+) d WHERE a.session = d.session AND a.started_at = d.started_at`
+
+const sqlForgetDead = `
+DELETE FROM sessions WHERE id IN (
+    SELECT x.id FROM nodes n JOIN sessions x ON x.node = n.name AND x.epoch <= n.epoch
+    WHERE ` + nodeDead + ` LIMIT 1000 FOR UPDATE OF x SKIP LOCKED)`
+
+const sqlCloseUnknown = `
+UPDATE accounting a SET stopped_at = greatest(a.started_at, a.updated_at), terminate_cause = 'NAS-Reboot',
+    cause = 'the node was removed'
+FROM (
+    SELECT x.session, x.started_at FROM accounting x
+    WHERE x.stopped_at IS NULL AND x.updated_at < now() - $1::interval AND NOT EXISTS (SELECT FROM nodes n WHERE n.name = x.node)
+    LIMIT 1000 FOR UPDATE OF x SKIP LOCKED
+) d WHERE a.session = d.session AND a.started_at = d.started_at`
+
+const sqlForgetUnknown = `
+DELETE FROM sessions WHERE id IN (
+    SELECT x.id FROM sessions x
+    WHERE x.updated_at < now() - $1::interval AND NOT EXISTS (SELECT FROM nodes n WHERE n.name = x.node)
+    LIMIT 1000 FOR UPDATE OF x SKIP LOCKED)`
+
+// MakePartitions makes the partitions of accounting and logins around the current month.
+func MakePartitions(ctx context.Context, db recordDB) error {
+	_, err := db.Exec(ctx, "SELECT make_partitions()")
+	return err
+}
+
+// Upkeep is what the nodes do in turn for the records of all: it closes the sessions of dead nodes and makes the
+// partitions of coming months. Every node runs one. Zero durations mean the defaults.
+type Upkeep struct {
+	DB  recordDB
+	Log *slog.Logger
+
+	Lost  time.Duration // a node without a heartbeat for so long is dead; 5 minutes
+	Sweep time.Duration // from one look for dead nodes to the next; 30 s
+	Daily time.Duration // from one making of partitions to the next; 24 hours
+	Retry time.Duration // after a failure; 10 s
+}
+
+// Run works until the context ends, however long the database is away.
+func (u Upkeep) Run(ctx context.Context) error {
+	for _, d := range []struct {
+		value    *time.Duration
+		standard time.Duration
+	}{{&u.Lost, 5 * time.Minute}, {&u.Sweep, 30 * time.Second}, {&u.Daily, 24 * time.Hour}, {&u.Retry, 10 * time.Second}} {
+		if *d.value <= 0 {
+			*d.value = d.standard
+		}
+	}
+	if u.Log == nil {
+		u.Log = slog.New(slog.DiscardHandler)
+	}
+	daily := &recordDuty{name: "make the partitions of coming months", do: u.daily, every: u.Daily}
+	sweep := &recordDuty{name: "close the sessions of dead nodes", do: u.sweep, every: u.Sweep}
+	for {
+		daily.perform(ctx, &u)
+		sweep.perform(ctx, &u)
+		next := sweep.due
+		if daily.due.Before(next) {
+			next = daily.due
+		}
+		if !pause(ctx, time.Until(next)) {
+			return nil
+		}
+	}
+}
+
+func (u *Upkeep) daily(ctx context.Context) error {
+	if err := MakePartitions(ctx, u.DB); err != nil {
+		return err
+	}
+	return u.untilNone(ctx, closeUnknown)
+}
+
+func (u *Upkeep) sweep(ctx context.Context) error { return u.untilNone(ctx, CloseDead) }
+
+func (u *Upkeep) untilNone(ctx context.Context, closeSome func(context.Context, recordDB, time.Duration) (int64, error)) error {
+	for {
+		n, err := closeSome(ctx, u.DB, u.Lost)
+		if err != nil || n == 0 {
+			return err
+		}
+		u.Log.Warn("closed the records of sessions whose node is dead", "sessions", n)
+	}
+}
+
+// recordDuty is something that is done from time to time.
+type recordDuty struct {
+	name   string
+	do     func(context.Context) error
+	every  time.Duration
+	due    time.Time
+	failed bool // the log knows
+}
+
+func (d *recordDuty) perform(ctx context.Context, u *Upkeep) {
+	if time.Now().Before(d.due) {
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	err := d.do(limited)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		d.due = time.Now().Add(u.Retry)
+		if !d.failed {
+			u.Log.Warn("the database does not let this node do its duty; it tries again", "duty", d.name, "cause", err)
+		}
+		d.failed = true
+	default:
+		d.due, d.failed = time.Now().Add(d.every), false
+	}
+}

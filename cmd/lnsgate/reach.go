@@ -47,6 +47,16 @@ func (r *reach) configure(c *configs.Config) error {
 	if err != nil {
 		return err
 	}
+	return r.apply(c, wanted)
+}
+
+// adapt is configure for what the database says: it does what can be done, and tells the rest.
+func (r *reach) adapt(c *configs.Config) error {
+	wanted, faults := routes(c)
+	return errors.Join(faults, r.apply(c, wanted))
+}
+
+func (r *reach) apply(c *configs.Config, wanted map[string][]netip.Prefix) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before := make(map[string][]netip.Prefix)

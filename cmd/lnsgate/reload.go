@@ -21,14 +21,14 @@ type gatewayState struct {
 	fallback string
 }
 
-func newLiveGateway(g *aaa.Gateway, c *configs.Config) *liveGateway {
+func newLiveGateway(g *aaa.Gateway, domains []aaa.Domain, fallback string) *liveGateway {
 	l := &liveGateway{}
-	l.replace(g, c)
+	l.replace(g, domains, fallback)
 	return l
 }
 
-func (l *liveGateway) replace(g *aaa.Gateway, c *configs.Config) {
-	l.now.Store(&gatewayState{gateway: g, domains: domains(c), fallback: c.DefaultDomain})
+func (l *liveGateway) replace(g *aaa.Gateway, domains []aaa.Domain, fallback string) {
+	l.now.Store(&gatewayState{gateway: g, domains: domains, fallback: fallback})
 }
 
 // Authenticate asks the gateway in force.
@@ -63,14 +63,17 @@ func (n *node) reload(ctx context.Context) error {
 	if err := inspect(next, n.file); err != nil {
 		return fmt.Errorf("%s cannot be used:\n%w", n.file, err)
 	}
-	gateway, err := newGateway(next)
+	gateway, domains, err := n.newGateway(next)
 	if err != nil {
 		return err
 	}
-	if err := n.pools.Reconfigure(poolConfig(next)); err != nil {
+	if err := n.filePools.Reconfigure(poolConfig(next)); err != nil {
 		return err
 	}
-	n.gateway.replace(gateway, next)
+	if both, ok := n.pools.(*bothPools); ok {
+		both.configure(next)
+	}
+	n.gateway.replace(gateway, domains, next.DefaultDomain)
 	n.config = next
 	n.log.Info("configuration reloaded", "file", n.file, "users", len(next.Users), "domains", len(next.Domains), "pools", len(next.Pools))
 	if err := n.follow(ctx, next); err != nil {
@@ -83,7 +86,7 @@ func (n *node) reload(ctx context.Context) error {
 // follow brings the host and the open sessions to the configuration in force.
 func (n *node) follow(ctx context.Context, c *configs.Config) error {
 	var faults []error
-	if err := n.reach.configure(c); err != nil {
+	if err := n.reach.adapt(n.shared.merge(c)); err != nil {
 		faults = append(faults, fmt.Errorf("routes of the new pools: %w", err))
 	}
 	return errors.Join(append(faults, n.engine.Reload(ctx, engineConfig(c)))...)
@@ -96,6 +99,8 @@ func (n *node) keepFixed(next *configs.Config) {
 		key       string
 		old, next any
 	}{
+		{"node", &n.config.Node, &next.Node},
+		{"database", &n.config.Database, &next.Database},
 		{"listen", &n.config.Listen, &next.Listen},
 		{"udp", &n.config.UDP, &next.UDP},
 		{"admin_socket", &n.config.AdminSocket, &next.AdminSocket},

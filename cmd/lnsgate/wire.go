@@ -18,6 +18,7 @@ import (
 	"lnsgate/lns/datapath/tun"
 	"lnsgate/lns/host"
 	"lnsgate/lns/transport"
+	"lnsgate/pool"
 	"lnsgate/pool/memory"
 
 	"golang.org/x/sync/errgroup"
@@ -35,12 +36,15 @@ type node struct {
 	reach     *reach
 	transport *transport.Transport
 	path      *tun.DataPath
-	pools     *memory.Allocator
+	filePools *memory.Allocator
+	pools     pool.Allocator // those of the file, with a database those of the database too
 	gateway   *liveGateway
+	db        *database // nil without one
 	engine    *lns.Server
 
-	mu     sync.Mutex // guards config, and lets one reload in at a time
+	mu     sync.Mutex // guards the two below, and lets one change in at a time
 	config *configs.Config
+	shared content
 
 	operator net.Listener
 
@@ -56,13 +60,14 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 		}
 	}()
 	for _, step := range []func(*configs.Config) error{
-		n.openOperator, n.openPools, n.openGateway, n.openHost, n.openSockets, n.openPath, n.openReach,
+		n.openOperator, n.openDatabase, n.openPools, n.openGateway, n.openHost, n.openSockets, n.openPath, n.openReach,
 	} {
 		if err := step(config); err != nil {
 			return nil, err
 		}
 	}
-	n.engine, err = lns.New(engineConfig(config), lns.Deps{
+	deps := lns.Deps{
+		Node:      config.Node,
 		Sender:    n.transport,
 		DataPath:  n.path,
 		AAA:       n.gateway,
@@ -70,7 +75,12 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 		Admission: n.transport.Admission(),
 		Host:      n.reach,
 		Log:       log,
-	})
+	}
+	if n.db != nil {
+		deps.AAA = n.db.guard.Before(n.gateway)
+		deps.Accounter, deps.Attempts, deps.Registry = n.db.spool, n.db.attempts, n.db.registry
+	}
+	n.engine, err = lns.New(engineConfig(config), deps)
 	return n, err
 }
 
@@ -88,19 +98,57 @@ func (n *node) openOperator(c *configs.Config) (err error) {
 	return nil
 }
 
+func (n *node) openDatabase(c *configs.Config) (err error) {
+	if !c.Database.Given() {
+		return nil
+	}
+	if err := os.MkdirAll(c.StateDir, 0o755); err != nil {
+		return fmt.Errorf("state_dir: %w", err)
+	}
+	if n.db, err = openDatabase(c, n.log); err != nil {
+		return err
+	}
+	n.onClose(n.db.close)
+	n.shared.domains, err = n.db.domains()
+	if err != nil {
+		n.log.Warn("the domains of the database are not known yet", "cause", err)
+	}
+	return nil
+}
+
 func (n *node) openPools(c *configs.Config) (err error) {
-	n.pools, err = memory.New(poolConfig(c))
+	n.filePools, err = memory.New(poolConfig(c))
+	n.pools = n.filePools
+	if n.db != nil {
+		n.pools = newBothPools(n.filePools, n.db.leases, c)
+	}
 	return err
 }
 
 func (n *node) openGateway(c *configs.Config) error {
-	g, err := newGateway(c)
-	n.gateway = newLiveGateway(g, c)
+	g, domains, err := n.newGateway(c)
+	n.gateway = newLiveGateway(g, domains, c.DefaultDomain)
 	return err
 }
 
+// newGateway makes the gateway of the file's domains and the database's, and tells which those are.
+func (n *node) newGateway(c *configs.Config) (*aaa.Gateway, []aaa.Domain, error) {
+	config, fault := gatewayConfig(c)
+	if n.db != nil {
+		config.Backends = append(config.Backends, n.db.backend)
+		config = n.shared.addDomains(config, n.log)
+	}
+	g, err := aaa.NewGateway(config)
+	return g, config.Domains, errors.Join(fault, err)
+}
+
+// newGateway makes the gateway of a file alone. What lives in the database is not known to it.
 func newGateway(c *configs.Config) (*aaa.Gateway, error) {
 	config, fault := gatewayConfig(c)
+	if c.Database.Given() {
+		config.Backends = append(config.Backends, absentBackend{})
+		config = content{}.addDomains(config, slog.New(slog.DiscardHandler))
+	}
 	g, err := aaa.NewGateway(config)
 	return g, errors.Join(fault, err)
 }
@@ -169,8 +217,13 @@ func (n *node) openReach(c *configs.Config) (err error) {
 			return err
 		}
 	}
-	n.reach, err = newReach(n.host, c, n.log)
-	return err
+	if n.reach, err = newReach(n.host, c, n.log); err != nil || n.db == nil {
+		return err
+	}
+	if err := n.reach.adapt(n.shared.merge(c)); err != nil {
+		n.log.Error("a domain of the database cannot be served as it is", "cause", err)
+	}
+	return nil
 }
 
 func (n *node) onClose(f func() error) { n.undo = append(n.undo, f) }
@@ -200,6 +253,10 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 	group.Go(func() error { return operator.Serve(ctx, n.operator) })
 	group.Go(func() error { return n.watch(ctx, hangups) })
 	group.Go(func() error { return n.guard(ctx) })
+	if n.db != nil {
+		n.db.start()
+		group.Go(func() error { return n.followDatabase(ctx) })
+	}
 	group.Go(func() error {
 		<-ctx.Done()
 		n.tell(notifyStopping)

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync/atomic"
+
+	"lnsgate/configs"
+	"lnsgate/pool"
+)
+
+// bothPools allocates from the pools of the file and from those of the database: each name is in one of the two. It is safe
+// for concurrent use.
+type bothPools struct {
+	file, shared pool.Allocator
+	inFile       atomic.Pointer[fileNames]
+}
+
+// fileNames are the pools and the accounts' own addresses that the file defines.
+type fileNames struct {
+	pools   map[string]bool
+	statics map[netip.Addr]bool
+}
+
+func newBothPools(file, shared pool.Allocator, c *configs.Config) *bothPools {
+	b := &bothPools{file: file, shared: shared}
+	b.configure(c)
+	return b
+}
+
+// configure takes the names of a new file.
+func (b *bothPools) configure(c *configs.Config) {
+	names := &fileNames{pools: make(map[string]bool), statics: make(map[netip.Addr]bool)}
+	for _, p := range c.Pools {
+		names.pools[p.Name] = true
+	}
+	for _, u := range c.Users {
+		names.statics[u.Address] = true
+	}
+	b.inFile.Store(names)
+}
+
+// Allocate implements pool.Allocator. The order of the pools holds over both sides.
+func (b *bothPools) Allocate(ctx context.Context, r pool.Request) (pool.Lease, error) {
+	names := b.inFile.Load()
+	if r.Address.IsValid() {
+		return b.side(names.statics[r.Address]).Allocate(ctx, r)
+	}
+	if len(r.Pools) == 0 {
+		return pool.Lease{}, pool.ErrNoPool
+	}
+	tried := &pool.ExhaustedError{}
+	for rest := r.Pools; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && names.pools[rest[n]] == names.pools[rest[0]] {
+			n++
+		}
+		part := r
+		part.Pools, rest = rest[:n], rest[n:]
+		lease, err := b.side(names.pools[part.Pools[0]]).Allocate(ctx, part)
+		var full *pool.ExhaustedError
+		if !errors.As(err, &full) {
+			return lease, err
+		}
+		tried.Pools = append(tried.Pools, full.Pools...)
+	}
+	return pool.Lease{}, tried
+}
+
+func (b *bothPools) side(file bool) pool.Allocator {
+	if file {
+		return b.file
+	}
+	return b.shared
+}
+
+// Release implements pool.Allocator. Both sides are asked, because a reload may have moved a name meanwhile: only the one that
+// knows the holder gives something back.
+func (b *bothPools) Release(ctx context.Context, l pool.Lease) error {
+	return errors.Join(b.file.Release(ctx, l), b.shared.Release(ctx, l))
+}
+
+// Usage implements pool.Allocator. Without the database the pools of the file are told, and the error.
+func (b *bothPools) Usage(ctx context.Context) ([]pool.Usage, error) {
+	file, err1 := b.file.Usage(ctx)
+	shared, err2 := b.shared.Usage(ctx)
+	return append(file, shared...), errors.Join(err1, err2)
+}
+
+// Leases implements pool.Allocator, like Usage.
+func (b *bothPools) Leases(ctx context.Context) ([]pool.Lease, error) {
+	file, err1 := b.file.Leases(ctx)
+	shared, err2 := b.shared.Leases(ctx)
+	return append(file, shared...), errors.Join(err1, err2)
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+
+	"lnsgate/aaa"
+	"lnsgate/configs"
+	"lnsgate/pool"
+)
+
+// content is what the database holds beside the file. Its zero value is a node without a database.
+type content struct {
+	domains []aaa.Domain
+	pools   []pool.Pool
+}
+
+// addDomains adds the domains to those of the file. A domain that the file has too is the file's; one that would keep the gateway
+// from being made is left out, and the log says why: a wrong row must not lock out everybody else.
+func (s content) addDomains(c aaa.Config, log *slog.Logger) aaa.Config {
+	fallback := aaa.FoldDomain(c.DefaultDomain)
+	c.DefaultDomain = ""
+	for _, d := range s.domains {
+		if slices.ContainsFunc(c.Domains, func(f aaa.Domain) bool { return aaa.FoldDomain(f.Name) == aaa.FoldDomain(d.Name) }) {
+			log.Warn("the file defines this domain too, and the file counts", "domain", d.Name)
+			continue
+		}
+		with := c
+		with.Domains = append(slices.Clip(c.Domains), d)
+		if _, err := aaa.NewGateway(with); err != nil {
+			log.Error("a domain of the database cannot be used", "domain", d.Name, "cause", err)
+			continue
+		}
+		c = with
+	}
+	for _, d := range c.Domains {
+		if aaa.FoldDomain(d.Name) == fallback || slices.Contains(d.Aliases, fallback) {
+			c.DefaultDomain = d.Name
+		}
+	}
+	return c
+}
+
+// merge is the file with what routes need to know of the database's domains and pools.
+func (s content) merge(c *configs.Config) *configs.Config {
+	merged := *c
+	merged.Domains, merged.Pools = slices.Clone(c.Domains), slices.Clone(c.Pools)
+	for _, d := range s.domains {
+		merged.Domains = append(merged.Domains, configs.Domain{
+			Name: d.Name, Aliases: d.Aliases, Pools: d.Pools, VirtualTemplate: d.VirtualTemplate,
+		})
+	}
+	for _, p := range s.pools {
+		q := configs.Pool{Name: p.Name}
+		for _, r := range p.Ranges {
+			q.Ranges = append(q.Ranges, configs.Range{First: r.First, Last: r.Last})
+		}
+		merged.Pools = append(merged.Pools, q)
+	}
+	return &merged
+}
+
+// readDomains puts the domains and pools in force that the database holds now.
+func (n *node) readDomains(ctx context.Context) error {
+	domains, err := n.db.backend.Domains(ctx)
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.shared = content{domains: domains, pools: n.db.leases.Pools()}
+	gateway, inForce, err := n.newGateway(n.config)
+	if err != nil {
+		return err
+	}
+	n.gateway.replace(gateway, inForce, n.config.DefaultDomain)
+	if err := n.reach.adapt(n.shared.merge(n.config)); err != nil {
+		n.log.Error("a domain or pool of the database cannot be served as it is", "cause", err)
+	}
+	return nil
+}

@@ -1,0 +1,289 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"lnsgate/aaa"
+	sqlaccounts "lnsgate/aaa/postgres"
+	"lnsgate/aaa/secret"
+	"lnsgate/aaa/spool"
+	"lnsgate/configs"
+	"lnsgate/lns"
+	"lnsgate/migrations"
+	"lnsgate/pool"
+	sqlpools "lnsgate/pool/postgres"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+)
+
+// database is what a node shares with the others over PostgreSQL. Nothing of it needs the database to be there: what does not
+// need it goes on, and the rest is made up for when it is back.
+type database struct {
+	log  *slog.Logger
+	pool *pgxpool.Pool
+
+	node     *sqlaccounts.Node
+	backend  *sqlaccounts.Backend
+	guard    *sqlaccounts.Guard
+	registry *sqlaccounts.Registry
+	attempts *sqlaccounts.Attempts
+	sealer   *sqlaccounts.Sealer // nil without a sealing key
+	watcher  *sqlaccounts.Watcher
+	spool    *spool.Spool
+	leases   *sqlpools.Allocator
+
+	changes chan []sqlaccounts.Change // for follow
+	lost    chan []pool.Lease         // for follow
+	stop    context.CancelFunc
+	running errgroup.Group
+}
+
+// reachTimeout is how long the start waits for the database before it goes on without.
+const reachTimeout = 5 * time.Second
+
+func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
+	address, err := sqlaccounts.ParseAddress(aaa.NewSecret(c.Database.URL.Reveal()))
+	if err != nil {
+		return nil, fmt.Errorf("database.url: %w", err)
+	}
+	settings, err := pgxpool.ParseConfig(c.Database.URL.Reveal())
+	if err != nil {
+		return nil, errors.New("database.url: it cannot be read") // the cause may show the password
+	}
+	settings.MaxConns = int32(c.Database.PoolConnections)
+	sqlaccounts.Configure(settings, c.Database.PreparedStatements == configs.Off)
+	d := &database{log: log, changes: make(chan []sqlaccounts.Change, 64), lost: make(chan []pool.Lease, 64)}
+	if d.pool, err = pgxpool.NewWithConfig(context.Background(), settings); err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	if err := d.checkSchema(sqlaccounts.Address(address)); err != nil {
+		d.pool.Close()
+		return nil, err
+	}
+	keys, err := sealingKeys(c)
+	if err != nil {
+		d.pool.Close()
+		return nil, fmt.Errorf("database.key_file: %w", err)
+	}
+	d.leases, err = sqlpools.New(sqlpools.Config{
+		Pool: d.pool, Node: c.Node, Version: buildVersion(), BlockSize: c.Database.BlockSize, Log: log,
+		Lost: func(ls []pool.Lease) { d.lost <- ls },
+	})
+	if err != nil {
+		d.pool.Close()
+		return nil, err
+	}
+	d.node = sqlaccounts.NewNode(d.pool, sqlaccounts.NodeConfig{Name: c.Node, Version: buildVersion(), Log: log, Epoch: d.leases.Epoch})
+	ring := sqlaccounts.NewKeyring(keys)
+	d.backend = sqlaccounts.New(d.pool, sqlaccounts.Config{Keys: ring, Timeout: c.Database.StatementTimeout})
+	d.guard = sqlaccounts.NewGuard(sqlaccounts.GuardConfig{})
+	d.registry = sqlaccounts.NewRegistry(d.node)
+	d.attempts = sqlaccounts.NewAttempts(d.pool, log)
+	if keys != nil {
+		d.sealer = sqlaccounts.NewSealer(d.pool, ring, log)
+	} else {
+		log.Warn("database.key_file is not set: passwords stay in the table accounts as they were written")
+	}
+	d.watcher = sqlaccounts.NewWatcher(sqlaccounts.WatcherConfig{
+		Connect: address, Node: d.node, Log: log, Changed: func(cs []sqlaccounts.Change) { d.changes <- cs },
+	})
+	d.spool, err = spool.Open(spool.Config{
+		Path: filepath.Join(c.StateDir, "accounting.spool"), Sink: sqlaccounts.NewRecorder(d.pool, d.node.Epoch), Log: log,
+	})
+	if err != nil {
+		d.pool.Close()
+		return nil, fmt.Errorf("accounting spool: %w", err)
+	}
+	return d, nil
+}
+
+// sealingKeys reads the key that sealed passwords are opened with; nil when the file names none.
+func sealingKeys(c *configs.Config) (*secret.Keys, error) {
+	if c.Database.Key.IsZero() {
+		return nil, nil
+	}
+	return secret.ParseKeys([]byte(c.Database.Key.Reveal()))
+}
+
+// checkSchema refuses a database that this program does not fit. One that cannot be reached is waited for later.
+func (d *database) checkSchema(where string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), reachTimeout)
+	defer cancel()
+	err := migrations.Check(ctx, d.pool)
+	switch {
+	case errors.Is(err, migrations.ErrOlder), errors.Is(err, migrations.ErrNewer), errors.Is(err, migrations.ErrServer):
+		return fmt.Errorf("database %s: %w", where, err)
+	case err != nil:
+		d.log.Error("the database cannot be reached: only what the file defines is served until it can", "database", where, "cause", err)
+	}
+	return nil
+}
+
+// start begins all that works in the background.
+func (d *database) start() {
+	ctx, stop := context.WithCancel(context.Background())
+	d.stop = stop
+	run := func(what string, f func(context.Context) error) {
+		d.running.Go(func() error {
+			if err := f(ctx); err != nil && ctx.Err() == nil {
+				d.log.Error("database: "+what+" has ended", "cause", err)
+			}
+			return nil
+		})
+	}
+	plain := func(f func(context.Context)) func(context.Context) error {
+		return func(ctx context.Context) error { f(ctx); return nil }
+	}
+	run("the allocation of addresses", d.leases.Run)
+	run("the membership of this node", plain(d.node.Run))
+	run("the watch for changes", plain(d.watcher.Run))
+	run("the record of logins", plain(d.attempts.Run))
+	run("the accounting spool", d.spool.Run)
+	run("the care for records", sqlaccounts.Upkeep{DB: d.pool, Log: d.log}.Run)
+	if d.sealer != nil {
+		run("the sealing of passwords", plain(d.sealer.Run))
+	}
+}
+
+// drainTimeout is how long the end waits for the last records to be stored; they wait on disk otherwise.
+const drainTimeout = 3 * time.Second
+
+// close ends it, after the engine has: the last leases are given back and the last records stored, or kept on disk.
+func (d *database) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	if err := d.spool.Drain(ctx); err != nil {
+		d.log.Warn("accounting records wait on disk for the next start", "waiting", d.spool.Stats().Waiting)
+	}
+	d.stop()
+	d.running.Wait()
+	err := d.spool.Close()
+	d.pool.Close()
+	return err
+}
+
+// domains reads the domains that live in the database, as far as it can be reached.
+func (d *database) domains() ([]aaa.Domain, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), reachTimeout)
+	defer cancel()
+	return d.backend.Domains(ctx)
+}
+
+// followDatabase applies changes in the database to a running node, until the context ends. Once the database is reached for the
+// first time all of it is a change.
+func (n *node) followDatabase(ctx context.Context) error {
+	retry := time.NewTimer(0)
+	retry.Stop()
+	defer retry.Stop()
+	reached := make(chan struct{})
+	go func() {
+		if n.db.leases.Ready(ctx) == nil {
+			close(reached)
+		}
+	}()
+	for known := false; ; {
+		var changes []sqlaccounts.Change
+		select {
+		case <-ctx.Done():
+			return nil
+		case leases := <-n.db.lost:
+			n.dropLeases(ctx, leases)
+			continue
+		case <-reached:
+			reached, known = nil, true
+			changes = anyChange
+		case <-retry.C:
+			changes = anyChange
+		case changes = <-n.db.changes:
+		}
+		if !known {
+			continue // nothing is in force yet that could have changed
+		}
+		if n.db.sealer != nil {
+			n.db.sealer.Changed(changes)
+		}
+		if err := n.applyChanges(ctx, changes); err != nil {
+			n.log.Warn("a change in the database is not in force yet", "cause", err)
+			retry.Reset(retryChanges)
+		}
+	}
+}
+
+// anyChange is the change of which nobody knows what it was.
+var anyChange = []sqlaccounts.Change{{Table: sqlaccounts.Every, All: true}}
+
+// retryChanges is how long to wait after a change could not be read.
+const retryChanges = 2 * time.Second
+
+// dropLeases ends the sessions whose addresses this node may hold no longer.
+func (n *node) dropLeases(ctx context.Context, leases []pool.Lease) {
+	for _, l := range leases {
+		n.engine.Drop(ctx, l.Holder, "the lease of its address could not be renewed in the database")
+	}
+}
+
+// applyChanges brings the node to what the database says now. Which sessions are concerned follows from the tables.
+func (n *node) applyChanges(ctx context.Context, changes []sqlaccounts.Change) error {
+	var faults []error
+	touched := func(tables ...sqlaccounts.Table) bool {
+		return slices.ContainsFunc(changes, func(c sqlaccounts.Change) bool {
+			return c.Table == sqlaccounts.Every || slices.Contains(tables, c.Table)
+		})
+	}
+	for _, c := range changes {
+		if c.Table == sqlaccounts.Sessions {
+			n.engine.Drop(ctx, c.Key, c.Cause)
+		}
+	}
+	if touched(sqlaccounts.Pools, sqlaccounts.PoolRanges, sqlaccounts.StaticAddresses) {
+		faults = append(faults, n.db.leases.Refresh(ctx))
+	}
+	if touched(sqlaccounts.Domains, sqlaccounts.DomainAliases, sqlaccounts.DomainPools, sqlaccounts.Pools, sqlaccounts.PoolRanges) {
+		faults = append(faults, n.readDomains(ctx))
+	}
+	return errors.Join(append(faults, n.engine.Reauthorize(ctx, concerned(changes)))...)
+}
+
+// concerned says which sessions a change may be about.
+func concerned(changes []sqlaccounts.Change) func(lns.SessionInfo) bool {
+	names := make(map[string]bool) // accounts
+	domains := make(map[string]bool)
+	every := false
+	for _, c := range changes {
+		switch c.Table {
+		case sqlaccounts.Sessions, sqlaccounts.Pools, sqlaccounts.PoolRanges:
+		case sqlaccounts.Accounts, sqlaccounts.Credentials, sqlaccounts.StaticAddresses:
+			names[c.Key] = true
+			every = every || c.All
+		case sqlaccounts.Domains, sqlaccounts.DomainAliases, sqlaccounts.DomainPools:
+			domains[c.Key] = true
+			every = every || c.All
+		default:
+			every = true
+		}
+	}
+	return func(s lns.SessionInfo) bool { return every || names[s.Account] || domains[s.Domain] }
+}
+
+// absentBackend stands for the database's back end where a file is looked at by itself.
+type absentBackend struct{}
+
+// Name implements aaa.Backend.
+func (absentBackend) Name() string { return sqlaccounts.Name }
+
+// Authenticate implements aaa.Backend.
+func (absentBackend) Authenticate(context.Context, *aaa.Query) (aaa.Grant, error) {
+	return aaa.Grant{}, aaa.Reject(aaa.BackendUnavailable, "the database is not open")
+}
+
+// Authorize implements aaa.Backend.
+func (b absentBackend) Authorize(ctx context.Context, q *aaa.Query) (aaa.Grant, error) {
+	return b.Authenticate(ctx, q)
+}

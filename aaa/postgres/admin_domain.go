@@ -76,16 +76,15 @@ func (a *Admin) AddDomain(ctx context.Context, name string, c DomainChange) erro
 func (a *Admin) SetDomain(ctx context.Context, name string, c DomainChange) error {
 	name = strings.ToLower(name)
 	return a.change(ctx, fmt.Sprintf("change the domain %q", name), func(tx pgx.Tx) error {
-		there, err := adminUpdate(ctx, tx, "domains", name, c.Settings)
-		if err != nil {
+		// The lists come first: a rename may add the old name as an alias, which is not one of those to be dropped.
+		if err := c.lists(ctx, tx, name); err != nil {
 			return err
-		} else if !there {
-			return missing("there is no domain of this name", "see: lnsgate domain list")
 		}
-		if renamed, ok := c.Settings["name"].(string); ok {
-			name = renamed
+		there, err := adminUpdate(ctx, tx, "domains", name, c.Settings)
+		if err == nil && !there {
+			err = missing("there is no domain of this name", "see: lnsgate domain list")
 		}
-		return c.lists(ctx, tx, name)
+		return err
 	})
 }
 

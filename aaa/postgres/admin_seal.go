@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -57,4 +58,23 @@ func (a *Admin) withSealer(ctx context.Context, keys *secret.Keys, work func(*Se
 	}
 	defer pool.Close()
 	return work(NewSealer(pool, NewKeyring(keys), slog.New(slog.DiscardHandler)))
+}
+
+// AdminNode is a node as it last said.
+type AdminNode struct {
+	Name        string    `db:"name" json:"name"`
+	Epoch       int64     `db:"epoch" json:"epoch"`
+	Version     *string   `db:"version" json:"version"`
+	StartedAt   time.Time `db:"started_at" json:"started_at"`
+	HeartbeatAt time.Time `db:"heartbeat_at" json:"heartbeat_at"`
+	Sessions    int64     `db:"sessions" json:"sessions"`
+}
+
+const sqlAdminNodes = `
+SELECT n.name, n.epoch, n.version, n.started_at, n.heartbeat_at,
+	(SELECT count(*) FROM sessions s WHERE s.node = n.name AND s.epoch = n.epoch) AS sessions FROM nodes n ORDER BY n.name`
+
+// Nodes lists the nodes that have ever served from this database.
+func (a *Admin) Nodes(ctx context.Context) ([]AdminNode, error) {
+	return adminRows[AdminNode](ctx, a, "list nodes", sqlAdminNodes)
 }

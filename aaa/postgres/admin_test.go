@@ -379,3 +379,12 @@ func TestAdminErrorsKeepTheirCause(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestAdminNodes(t *testing.T) {
+	a, pool := openAdmin(t)
+	run(t, pool, `INSERT INTO nodes(name, epoch) VALUES ('west', 3); INSERT INTO sessions(id, node, epoch, name, account) VALUES ('s', 'west', 3, 'a', 'a'), ('t', 'west', 2, 'a', 'a')`)
+	list, err := a.Nodes(context.Background())
+	if err != nil || len(list) != 1 || list[0].Name != "west" || list[0].Epoch != 3 || list[0].Sessions != 1 || list[0].HeartbeatAt.IsZero() {
+		t.Errorf("got %+v, %v", list, err)
+	}
+}

@@ -19,7 +19,8 @@ It checks who they are, gives each an address from their department's pool and c
   lnsgate serve -c /etc/lnsgate/lnsgate.yaml                             run the server
   lnsgate show sessions                                                  who is connected?
   lnsgate kick l2tpuser                                                  end all sessions of a user
-  lnsgate dial --server vpn.example.com --user anna --password-file pw   be a client`,
+  lnsgate dial --server vpn.example.com --user anna --password-file pw   be a client
+  lnsgate user add anna@sales --password-stdin -c lnsgate.yaml           add a user to the database`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          knownCommand,
@@ -36,6 +37,12 @@ It checks who they are, gives each an address from their department's pool and c
 		newKickCommand(),
 		newReloadCommand(),
 		newCheckCommand(),
+		newDBCommand(),
+		newUserCommand(),
+		newDomainCommand(),
+		newPoolCommand(),
+		newWhoHadCommand(),
+		newImportCommand(),
 		newVersionCommand(),
 	)
 	return root

@@ -19,7 +19,6 @@ import (
 	"lnsgate/pool"
 	sqlpools "lnsgate/pool/postgres"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -27,7 +26,7 @@ import (
 // need it goes on, and the rest is made up for when it is back.
 type database struct {
 	log  *slog.Logger
-	pool *pgxpool.Pool
+	pool *sqlaccounts.Pool
 
 	node     *sqlaccounts.Node
 	backend  *sqlaccounts.Backend
@@ -49,19 +48,15 @@ type database struct {
 const reachTimeout = 5 * time.Second
 
 func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
-	address, err := sqlaccounts.ParseAddress(aaa.NewSecret(c.Database.URL.Reveal()))
+	url := aaa.NewSecret(c.Database.URL.Reveal())
+	address, err := sqlaccounts.ParseAddress(url)
 	if err != nil {
 		return nil, fmt.Errorf("database.url: %w", err)
 	}
-	settings, err := pgxpool.ParseConfig(c.Database.URL.Reveal())
-	if err != nil {
-		return nil, errors.New("database.url: it cannot be read") // the cause may show the password
-	}
-	settings.MaxConns = int32(c.Database.PoolConnections)
-	sqlaccounts.Configure(settings, c.Database.PreparedStatements == configs.Off)
 	d := &database{log: log, changes: make(chan []sqlaccounts.Change, 64), lost: make(chan []pool.Lease, 64)}
-	if d.pool, err = pgxpool.NewWithConfig(context.Background(), settings); err != nil {
-		return nil, fmt.Errorf("database: %w", err)
+	pooled := c.Database.PreparedStatements == configs.Off
+	if d.pool, err = sqlaccounts.Connect(context.Background(), url, c.Database.PoolConnections, pooled); err != nil {
+		return nil, fmt.Errorf("database.url: %w", err)
 	}
 	if err := d.checkSchema(sqlaccounts.Address(address)); err != nil {
 		d.pool.Close()

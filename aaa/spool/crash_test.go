@@ -47,6 +47,7 @@ func (w *world) open() {
 			w.disk[name] = r
 		}
 	}
+	s.store.db.NoSync = true // a copy of the file shows what was written, synced or not
 	w.spool, w.live, w.memory = s, make(map[string]uint32), nil
 	w.life++
 }

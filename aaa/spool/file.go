@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -65,18 +66,18 @@ func probe(path string) (err error) {
 	})
 }
 
-// touched keeps the compiler from leaving the reading out.
-var touched byte
-
+// touch reads every page of the slices.
 func touch(slices ...[]byte) {
+	var sum byte
 	for _, s := range slices {
 		for at := 0; at < len(s); at += os.Getpagesize() {
-			touched ^= s[at]
+			sum ^= s[at]
 		}
 		if len(s) > 0 {
-			touched ^= s[len(s)-1]
+			sum ^= s[len(s)-1]
 		}
 	}
+	runtime.KeepAlive(sum)
 }
 
 // openBolt is bolt.Open without its panics, and with errors that an administrator understands.

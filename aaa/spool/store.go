@@ -39,6 +39,7 @@ type store struct {
 
 	mu       sync.Mutex
 	reserve  reserve
+	again    time.Time         // when the reserve, once given up, may be made again although records wait
 	serial   uint64            // the highest in use
 	waiting  int               // records in the queue
 	open     int               // sessions in the bucket open
@@ -229,7 +230,9 @@ var errNoReserve = fmt.Errorf("no room for %d KiB of reserve beside it: %w", res
 // room reports whether records may be added. Without the reserve they must not take the last pages of the file: then the
 // queue could not get shorter any more. When nothing waits, a few pages are enough.
 func (s *store) room(records int) bool {
-	s.reserve.hold()
+	if s.waiting == 0 || time.Now().After(s.again) {
+		s.reserve.hold()
+	}
 	if s.reserve.held {
 		return true
 	}
@@ -275,10 +278,7 @@ func (s *store) refuse(items []item) error { return s.settle(items, true) }
 // settle ends the wait of records. On a full disk it goes in small steps: each needs a few free pages, which the one
 // before has left.
 func (s *store) settle(items []item, refuse bool) error {
-	err := s.trySettle(items, refuse)
-	if err != nil && s.reserve.release() {
-		err = s.trySettle(items, refuse)
-	}
+	err := s.settleAll(items, refuse)
 	if err == nil || len(items) == 1 {
 		return err
 	}
@@ -290,9 +290,19 @@ func (s *store) settle(items []item, refuse bool) error {
 	return nil
 }
 
-func (s *store) trySettle(items []item, refuse bool) error {
+// settleAll gives the reserve up when there is no other way.
+func (s *store) settleAll(items []item, refuse bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	err := s.trySettle(items, refuse)
+	if err != nil && len(items) == 1 && s.reserve.release() {
+		s.again = time.Now().Add(pulse)
+		err = s.trySettle(items, refuse)
+	}
+	return err
+}
+
+func (s *store) trySettle(items []item, refuse bool) error {
 	s.db.MaxSize = 0 // the limit must not keep the queue from getting shorter
 	var gone []item
 	var opened int

@@ -94,6 +94,8 @@ const (
 	undefinedColumn      = "42703"
 	undefinedFunction    = "42883"
 	tooManyConnections   = "53300"
+	statementIsThere     = "42P05"
+	statementIsNotThere  = "26000"
 )
 
 func mayAskAgain(err error) bool {
@@ -146,6 +148,8 @@ func adviceOn(code string) string {
 		return "give the user of this node its rights: GRANT lnsgate_daemon TO it"
 	case undefinedTable, undefinedColumn, undefinedFunction:
 		return "the schema does not fit: run lnsgate db migrate"
+	case statementIsThere, statementIsNotThere:
+		return "there is a pooler such as PgBouncer in between: switch prepared statements off"
 	case tooManyConnections:
 		return "raise max_connections of the server, or give each node fewer"
 	}

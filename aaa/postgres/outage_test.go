@@ -29,20 +29,20 @@ func TestTheDatabaseGoesAwayAndComesBack(t *testing.T) {
 	h := watch(t, server.DSN("lnsgate"), nil)
 	a := NewAttempts(node, quiet)
 	background(t, a.Run)
-	ask := func() (error, time.Duration) {
+	ask := func() (time.Duration, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		defer cancel()
 		began := time.Now()
 		_, err := b.Authenticate(ctx, queryPAP("bob", "x"))
-		return err, time.Since(began)
+		return time.Since(began), err
 	}
-	if err, _ := ask(); err != nil {
+	if _, err := ask(); err != nil {
 		t.Fatal(err)
 	}
 	for what, end := range map[string]func(){"stopped": server.Stop, "crashed": server.Crash} {
 		end()
 		for range 3 {
-			err, took := ask()
+			took, err := ask()
 			var no *aaa.Rejection
 			if !errors.As(err, &no) || !no.Retryable() || took > 2500*time.Millisecond || !strings.Contains(err.Error(), "/lnsgate: look up an account") {
 				t.Errorf("%s: %v after %s", what, err, took)
@@ -57,7 +57,7 @@ func TestTheDatabaseGoesAwayAndComesBack(t *testing.T) {
 		a.Log(attempt(len(what)))
 		h.clear()
 		server.Start()
-		until(t, what+": logins work again", 10*time.Second, func() bool { err, _ := ask(); return err == nil })
+		until(t, what+": logins work again", 10*time.Second, func() bool { _, err := ask(); return err == nil })
 		until(t, what+": the watcher listens again", 15*time.Second, func() bool { return h.has(Change{All: true}) })
 	}
 	until(t, "the attempts are written", 10*time.Second, func() bool { return a.Written() == 2 })
@@ -118,7 +118,7 @@ func TestRejectionsNameTheDatabaseAndWhatToDo(t *testing.T) {
 	if causeOf(err) != aaa.BackendUnavailable || !strings.Contains(err.Error(), "database 127.0.0.1:1,127.0.0.1:2/db: ") || strings.Contains(err.Error(), "hunter2") {
 		t.Error(err)
 	}
-	for code, advice := range map[string]string{readOnly: "target_session_attrs", tooManyConnections: "max_connections"} {
+	for code, advice := range map[string]string{readOnly: "target_session_attrs", tooManyConnections: "max_connections", statementIsThere: "prepared statements off"} {
 		db := newDatabase(pool, 0)
 		err := db.failure(context.Background(), "do it", &pgconn.PgError{Code: code, Message: "no"})
 		if !strings.Contains(err.Error(), advice) {

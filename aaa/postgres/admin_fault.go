@@ -48,6 +48,7 @@ var adminRules = map[string]adminRule{
 	"domain_aliases_pkey":              {text: "another domain has this alias already", advice: "see: lnsgate domain list"},
 	"domain_pools_pkey":                {text: "the domain takes addresses from this pool already"},
 	"pool_ranges_pkey":                 {text: "the pool has this range already"},
+	"pool_ranges_overlap":              {text: "a pool has some of these addresses already", advice: "see: lnsgate pool list"},
 	"pool_ranges_exclude_overlap":      {text: "the pool excludes some of these addresses already", advice: "see: lnsgate pool list"},
 	"static_addresses_pkey":            {text: "another account has this fixed address", advice: "find it with: lnsgate user list --address ADDRESS"},
 	"static_addresses_account":         {text: "the account has a fixed address of this family already"},

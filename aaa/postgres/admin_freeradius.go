@@ -133,7 +133,7 @@ func (a *Admin) ImportFreeRADIUS(ctx context.Context, f *FreeRADIUS, existing Ex
 			return err
 		}
 		if f.held > 0 {
-			report.leave("radippool", "%d addresses are held by sessions of FreeRADIUS now; lnsgate does not know these sessions: move the peers while nobody is connected, or use other ranges until they are over", f.held)
+			report.leave("radippool", "sessions of FreeRADIUS hold addresses now: %d; lnsgate does not know these sessions: move the peers while nobody is connected, or use other ranges until they are over", f.held)
 		}
 		profiles := f.profiles(&report, known)
 		if err := report.importProfiles(ctx, tx, profiles); err != nil {

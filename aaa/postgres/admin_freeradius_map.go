@@ -197,9 +197,10 @@ func (f *FreeRADIUS) profiles(report *FreeRADIUSReport, pools map[string]bool) m
 	return profiles
 }
 
-// accounts makes accounts of users. A user that has no row in radcheck cannot log in and is left.
+// accounts makes accounts of users, also of those whose password cannot be carried over: it is easier to set one.
 func (f *FreeRADIUS) accounts(report *FreeRADIUSReport, pools map[string]bool, profiles map[string]AdminSettings) []ImportRow {
 	rows, groups := byOwner(f.users), byOwner(f.members)
+	owner := make(map[string]string)
 	var list []ImportRow
 	for _, name := range sortedKeys(rows) {
 		c := &carrier{report: report, pools: pools, row: ImportRow{Where: "user " + name, Settings: AdminSettings{"name": name}}}
@@ -212,6 +213,12 @@ func (f *FreeRADIUS) accounts(report *FreeRADIUSReport, pools map[string]bool, p
 			} else if profiles[m.text] != nil {
 				c.row.Settings["profile"] = m.text
 			}
+		}
+		if before, taken := owner[c.row.Address]; taken {
+			report.leave(c.row.Where, "the address %s is fixed for %s; an address is fixed for one account", c.row.Address, before)
+			c.row.Address = ""
+		} else if c.row.Address != "" {
+			owner[c.row.Address] = name
 		}
 		if c.row.Kind != "" {
 			delete(c.row.Settings, "password")

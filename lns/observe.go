@@ -156,6 +156,7 @@ func (s *Server) Kick(ctx context.Context, who, reason string) (int, error) {
 
 // Drop ends the session of this unique name at once, if it is one of this node: another has taken its place.
 func (s *Server) Drop(ctx context.Context, uid, reason string) bool {
+	uid, _, _ = strings.Cut(uid, "+") // what accounting calls a session whose peer has logged in anew
 	name, ours := s.localName(uid)
 	return ours && s.askSession(ctx, name, func(c *call, now time.Time) {
 		if c.uid == uid {

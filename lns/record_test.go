@@ -157,7 +157,7 @@ func TestDropEndsTheSessionOfThatNameOnly(t *testing.T) {
 				t.Errorf("%q was dropped", other)
 			}
 		}
-		if !r.server.Drop(context.Background(), uid, "logged in elsewhere") {
+		if !r.server.Drop(context.Background(), uid+"+2", "logged in elsewhere") {
 			t.Error("it was not dropped")
 		}
 		r.wantEnd(c, 5*time.Second)

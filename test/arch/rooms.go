@@ -75,7 +75,8 @@ var libraries = []struct {
 	{"github.com/spf13/cobra", []string{program}},
 	{"github.com/vishvananda/netlink", []string{"lns/host", "lns/host/netns", "lns/datapath/tun"}},
 	{"github.com/tailscale/wireguard-go", []string{"lns/datapath/tun"}},
-	{"github.com/jackc/pgx", []string{"aaa/postgres", "pool/postgres", "migrations", "test/pgtest"}},
+	{"github.com/jackc/pgx", []string{"aaa/postgres", "pool/postgres", "migrations", "test/pgtest", "test/e2e", "test/bench"}},
+	{"go.etcd.io/bbolt", []string{"aaa/spool"}},
 	{"github.com/pressly/goose", []string{"migrations"}},
 	{"layeh.com/radius", []string{"aaa/radius", "aaa/radiusserver", "aaa/secret"}},
 }

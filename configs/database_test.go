@@ -40,6 +40,8 @@ func TestFaultsOfTheDatabase(t *testing.T) {
 	}{
 		{"section without address", "", "database: {block_size: 64}\n", []string{"line 12: database.url: there is no database; add url or url_file"}},
 		{"two addresses", "", "database: {url: postgres://a, url_file: f}\n", []string{"line 12: database.url_file: the secret is given twice; keep url or url_file"}},
+		{"no key file", "", "database: {url: postgres://a, key_file: /nowhere/keys}\n", []string{
+			"line 12: database.key_file: there is no file /nowhere/keys; make it with: lnsgate db rotate-key --prepare --key-file /nowhere/keys"}},
 		{"another database", "", "database: {url: 'mysql://root:geheim@h/x'}\n", []string{"line 12: database.url: the address of a database begins with postgres://"}},
 		{"no address", "", "database: {url: geheim}\n", []string{"line 12: database.url: the address of a database is written postgres://user:password@host:5432/name"}},
 		{"numbers", "", "database: {url: postgres://h, pool_connections: 1, statement_timeout: 1ms, block_size: 70000}\n", []string{
@@ -49,7 +51,7 @@ func TestFaultsOfTheDatabase(t *testing.T) {
 		{"YAML takes it for a number", "", "database: {url: 12345678}\n", []string{"database.url: YAML takes the value for something else than text"}},
 		{"nobody to ask", inDomain, inDomain + ", authentication: [postgres]", []string{
 			"line 7: domains[0].authentication[0]: there is no database to ask; add database: {url_file: ...}"}},
-		{"pools listed twice", "", "database: {url: postgres://h}\n" + "node: a b\n", []string{
+		{"name of a node", "", "database: {url: postgres://h}\n" + "node: a b\n", []string{
 			`line 13: node: "a b" is not the name of a node`}},
 		{"unknown back end", inDomain, inDomain + ", authentication: [ldap]", []string{`there is no back end named "ldap"; there are local, postgres`}},
 	} {
@@ -104,6 +106,12 @@ func TestDatabaseByFilesAndEnvironment(t *testing.T) {
 	d := cfg.Database
 	if got := fmt.Sprint(cfg.Node, " ", d.URL.Reveal(), " ", d.Key.Reveal(), " ", d.PreparedStatements); got != "west-1 postgres://u:p@h/d k2 new\nk1 old off" {
 		t.Errorf("got %s", got)
+	}
+	// What the environment gives counts, and not the file that the file names.
+	t.Setenv("LNSGATE_DATABASE__URL", "postgres://env/d")
+	t.Setenv("LNSGATE_DATABASE__KEY", "k3 x")
+	if cfg, _, err = Load(path); err != nil || cfg.Database.URL.Reveal() != "postgres://env/d" || cfg.Database.Key.Reveal() != "k3 x" {
+		t.Errorf("got %v, %v", cfg, err)
 	}
 	// An address from the environment does not make the file a secret; one in the file does, if it holds a password.
 	text := strings.Replace(shared, `url: "postgres://lns:geheim@db/lnsgate", key: "k1 x"`, "block_size: 64", 1)

@@ -22,6 +22,9 @@ type override struct {
 // beside a service of our name.
 var foreign = []string{"LNSGATE_TEST_", "LNSGATE_FUZZ", "LNSGATE_SERVICE_", "LNSGATE_PORT"}
 
+// beside are the keys of files that hold what another key gives by itself.
+var beside = []string{"database::url_file", "database::key_file"}
+
 // readEnvironment looks for every single value that is not inside a list. There, an index would say nothing stable. A
 // variable of ours that sets nothing is a fault: its author believes that it does. The environment is written NAME=value.
 func readEnvironment(environment []string) (found []override, faults []Fault) {
@@ -48,6 +51,9 @@ func readEnvironment(environment []string) (found []override, faults []Fault) {
 			return
 		}
 		found = append(found, override{key: strings.Join(path, delimiter), value: value})
+		if file := strings.Join(path, delimiter) + "_file"; slices.Contains(beside, file) {
+			found = append(found, override{key: file, value: ""}) // what is given by itself counts, not the file of the same thing
+		}
 	})
 	for _, name := range slices.Sorted(maps.Keys(ours)) {
 		faults = append(faults, Fault{Path: name, Message: unknownVariable(name, known)})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,6 +37,12 @@ func (c *checker) resolveDatabase(directory string) {
 		c.resolve((*Secret)(&d.URL), d.URLFile, "database.url", directory)
 	} else if strings.Contains(d.URL.String(), stars) && c.lines["database.url"] > 0 {
 		c.inlineSecrets = true
+	}
+	if name, err := secretPath(d.KeyFile, directory, os.Getenv("CREDENTIALS_DIRECTORY")); err == nil && d.KeyFile != "" && d.Key.IsZero() {
+		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+			c.say("database.key_file", "there is no file %s; make it with: lnsgate db rotate-key --prepare --key-file %s", name, name)
+			return
+		}
 	}
 	if d.KeyFile != "" || c.lines["database.key"] > 0 {
 		c.resolve(&d.Key, d.KeyFile, "database.key", directory)

@@ -270,3 +270,31 @@ func TestEveryDatabaseCommandHasAnExample(t *testing.T) {
 		}
 	}
 }
+
+// The views that lnsgate has in the shape of FreeRADIUS stand in for FreeRADIUS.
+func TestImportFreeRADIUSByCommand(t *testing.T) {
+	source, c := onDatabase(t), onDatabase(t)
+	source.good("", "pool add p --range 10.20.0.0/24")
+	source.good("", "domain add sales --pool p")
+	source.good("", "user add anna@sales --address 10.20.0.7 --mtu 1400")
+	from := filepath.Join(t.TempDir(), "url")
+	if err := os.WriteFile(from, []byte(source.dsn+" search_path=freeradius\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	line := "import freeradius --from-file " + from
+	dry := c.good("1 account added, 0 changed, 0 there already", line+" --dry-run")
+	for _, want := range []string{"(dry run: nothing was kept)", "made: domain sales", "made: profile sales", "lnsgate domain set DOMAIN --pool POOL",
+		"left: user anna@sales: there is no password that could be carried over"} {
+		if !strings.Contains(dry, want) {
+			t.Errorf("%s is not in\n%s", want, dry)
+		}
+	}
+	c.bad("there is no account", "user show anna@sales")
+	c.good("1 account added, 0 changed, 0 there already", line)
+	c.good("10.20.0.7", "user show anna@sales")
+	c.good("0 accounts added, 0 changed, 1 there already", line)
+	c.good(`"changed": 1`, line+" --overwrite -o json")
+	c.bad("there is no table radcheck", "import freeradius --from", source.dsn)
+	c.bad("give --from or --from-file, not both", line+" --from x")
+	c.bad("--from: the address of the database cannot be read", "import freeradius --from", "postgres://u:geheim@[x")
+}

@@ -33,13 +33,15 @@ type database struct {
 	guard    *sqlaccounts.Guard
 	registry *sqlaccounts.Registry
 	attempts *sqlaccounts.Attempts
-	sealer   *sqlaccounts.Sealer // nil without a sealing key
+	keys     *sqlaccounts.Keyring
+	sealer   *sqlaccounts.Sealer
 	watcher  *sqlaccounts.Watcher
 	spool    *spool.Spool
 	leases   *sqlpools.Allocator
 
 	changes chan []sqlaccounts.Change // for follow
 	lost    chan []pool.Lease         // for follow
+	reached bool                      // it answered when this node started
 	stop    context.CancelFunc
 	running errgroup.Group
 }
@@ -76,16 +78,12 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 		return nil, err
 	}
 	d.node = sqlaccounts.NewNode(d.pool, sqlaccounts.NodeConfig{Name: c.Node, Version: buildVersion(), Log: log, Epoch: d.leases.Epoch})
-	ring := sqlaccounts.NewKeyring(keys)
-	d.backend = sqlaccounts.New(d.pool, sqlaccounts.Config{Keys: ring, Timeout: c.Database.StatementTimeout})
+	d.keys = sqlaccounts.NewKeyring(keys)
+	d.backend = sqlaccounts.New(d.pool, sqlaccounts.Config{Keys: d.keys, Timeout: c.Database.StatementTimeout})
 	d.guard = sqlaccounts.NewGuard(sqlaccounts.GuardConfig{})
 	d.registry = sqlaccounts.NewRegistry(d.node)
 	d.attempts = sqlaccounts.NewAttempts(d.pool, log)
-	if keys != nil {
-		d.sealer = sqlaccounts.NewSealer(d.pool, ring, log)
-	} else {
-		log.Warn("database.key_file is not set: passwords stay in the table accounts as they were written")
-	}
+	d.sealer = sqlaccounts.NewSealer(d.pool, d.keys, log) // without a key it still hashes what only PAP needs
 	d.watcher = sqlaccounts.NewWatcher(sqlaccounts.WatcherConfig{
 		Connect: address, Node: d.node, Log: log, Changed: func(cs []sqlaccounts.Change) { d.changes <- cs },
 	})
@@ -118,6 +116,7 @@ func (d *database) checkSchema(where string) error {
 	case err != nil:
 		d.log.Error("the database cannot be reached: only what the file defines is served until it can", "database", where, "cause", err)
 	}
+	d.reached = err == nil
 	return nil
 }
 
@@ -142,8 +141,19 @@ func (d *database) start() {
 	run("the record of logins", plain(d.attempts.Run))
 	run("the accounting spool", d.spool.Run)
 	run("the care for records", sqlaccounts.Upkeep{DB: d.pool, Log: d.log}.Run)
-	if d.sealer != nil {
-		run("the sealing of passwords", plain(d.sealer.Run))
+	run("the sealing of passwords", plain(d.sealer.Run))
+}
+
+// settle waits until the pools of the database are known, so that the first login finds them. A database that was away a moment
+// ago is not waited for.
+func (d *database) settle(ctx context.Context) {
+	if !d.reached {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	if err := d.leases.Ready(ctx); err != nil {
+		d.log.Warn("the pools of the database are not known yet", "cause", err)
 	}
 }
 
@@ -152,13 +162,15 @@ const drainTimeout = 3 * time.Second
 
 // close ends it, after the engine has: the last leases are given back and the last records stored, or kept on disk.
 func (d *database) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
-	defer cancel()
-	if err := d.spool.Drain(ctx); err != nil {
-		d.log.Warn("accounting records wait on disk for the next start", "waiting", d.spool.Stats().Waiting)
+	if d.stop != nil { // it has been started
+		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+		defer cancel()
+		if err := d.spool.Drain(ctx); err != nil {
+			d.log.Warn("accounting records wait on disk for the next start", "waiting", d.spool.Stats().Waiting)
+		}
+		d.stop()
+		d.running.Wait()
 	}
-	d.stop()
-	d.running.Wait()
 	err := d.spool.Close()
 	d.pool.Close()
 	return err
@@ -201,9 +213,7 @@ func (n *node) followDatabase(ctx context.Context) error {
 		if !known {
 			continue // nothing is in force yet that could have changed
 		}
-		if n.db.sealer != nil {
-			n.db.sealer.Changed(changes)
-		}
+		n.db.sealer.Changed(changes)
 		if err := n.applyChanges(ctx, changes); err != nil {
 			n.log.Warn("a change in the database is not in force yet", "cause", err)
 			retry.Reset(retryChanges)
@@ -253,8 +263,8 @@ func concerned(changes []sqlaccounts.Change) func(lns.SessionInfo) bool {
 	every := false
 	for _, c := range changes {
 		switch c.Table {
-		case sqlaccounts.Sessions, sqlaccounts.Pools, sqlaccounts.PoolRanges:
-		case sqlaccounts.Accounts, sqlaccounts.Credentials, sqlaccounts.StaticAddresses:
+		case sqlaccounts.Sessions, sqlaccounts.Pools, sqlaccounts.PoolRanges, sqlaccounts.Credentials:
+		case sqlaccounts.Accounts, sqlaccounts.StaticAddresses:
 			names[c.Key] = true
 			every = every || c.All
 		case sqlaccounts.Domains, sqlaccounts.DomainAliases, sqlaccounts.DomainPools:

@@ -59,6 +59,11 @@ func (n *node) reload(ctx context.Context) error {
 	for _, w := range warnings {
 		n.log.Warn("configuration", "file", n.file, "warning", w.String())
 	}
+	keys, err := sealingKeys(next)
+	if err != nil {
+		return fmt.Errorf("database.key_file: %w", err)
+	}
+	n.config.Database.Key = next.Database.Key // it can be changed under way
 	n.keepFixed(next)
 	if err := inspect(next, n.file); err != nil {
 		return fmt.Errorf("%s cannot be used:\n%w", n.file, err)
@@ -74,6 +79,10 @@ func (n *node) reload(ctx context.Context) error {
 		both.configure(next)
 	}
 	n.gateway.replace(gateway, domains, next.DefaultDomain)
+	if n.db != nil {
+		n.db.keys.Set(keys)
+		n.db.sealer.Wake()
+	}
 	n.config = next
 	n.log.Info("configuration reloaded", "file", n.file, "users", len(next.Users), "domains", len(next.Domains), "pools", len(next.Pools))
 	if err := n.follow(ctx, next); err != nil {

@@ -244,6 +244,10 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 	operator := admin.New(admin.Config{
 		Engine: figures{n.engine, n.transport, n.path}, Pools: n.pools, Domains: n.gateway.domains, Reload: n.reload, Version: buildVersion(), Log: n.log,
 	})
+	if n.db != nil {
+		n.db.start()
+		n.db.settle(ctx)
+	}
 	reading, stopReading := context.WithCancel(context.Background())
 	defer stopReading()
 	group, ctx := errgroup.WithContext(ctx)
@@ -254,7 +258,6 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 	group.Go(func() error { return n.watch(ctx, hangups) })
 	group.Go(func() error { return n.guard(ctx) })
 	if n.db != nil {
-		n.db.start()
 		group.Go(func() error { return n.followDatabase(ctx) })
 	}
 	group.Go(func() error {

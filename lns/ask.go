@@ -65,7 +65,7 @@ func (s *Server) recheck(t *tunnel, a loginAnswer) {
 
 // enter counts a session in, where its account or domain has a limit.
 func (s *Server) enter(ctx context.Context, c *call, r *aaa.Request, d *aaa.Decision) (bool, error) {
-	if s.deps.Registry == nil || (d.MaxSessions == 0 && d.DomainSessions == 0) {
+	if s.deps.Registry == nil || (d.MaxSessions <= 0 && d.DomainSessions <= 0) {
 		return false, nil
 	}
 	err := s.deps.Registry.Enter(ctx, aaa.Entry{

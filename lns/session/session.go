@@ -170,7 +170,7 @@ func (s *Session) expire(now time.Time, out *Out) {
 }
 
 func (s *Session) idleTimeout() time.Duration {
-	if s.decision.IdleTimeout > 0 {
+	if s.decision.IdleTimeout != 0 { // below zero is none, whatever the policy says
 		return s.decision.IdleTimeout
 	}
 	return s.policy.IdleTimeout

@@ -11,10 +11,11 @@ import (
 	"lnsgate/pool"
 )
 
+// It does not say state = 'quarantine', or a planner without statistics might walk through the index of all free addresses.
 const selectRemembered = `
 SELECT l.account, l.routing_context, l.address, l.pool, l.expires_at
-FROM leases l
-WHERE l.account = ANY ($1::text[]) AND l.state = 'quarantine' AND l.pool IS NOT NULL
+FROM unnest($1::text[]) v(account) JOIN leases l ON l.account = v.account
+WHERE l.account IS NOT NULL AND l.state <> 'bound' AND l.pool IS NOT NULL
     AND NOT EXISTS (SELECT FROM static_addresses s WHERE s.routing_context = l.routing_context AND s.address = l.address)`
 
 // accountsOf lists the accounts whose last addresses the database is to be asked for.
@@ -122,13 +123,9 @@ func (r *runner) claim(ctx context.Context, claims []*claim) error {
 // collect runs a statement that answers with addresses.
 func (r *runner) collect(ctx context.Context, statement string, args ...any) (map[key]bool, error) {
 	won := make(map[key]bool)
-	err := r.bounded(ctx, func(ctx context.Context) error {
-		rows, err := r.cfg.Pool.Query(ctx, statement, args...)
-		if err != nil {
-			return err
-		}
+	err := r.ask(ctx, statement, args, func(rows pgx.Rows) error {
 		var k key
-		_, err = pgx.ForEachRow(rows, []any{&k.context, &k.address}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{&k.context, &k.address}, func() error {
 			won[k] = true
 			return nil
 		})
@@ -155,15 +152,14 @@ func (r *runner) holders(ctx context.Context, claims []*claim, won map[key]bool)
 	if addresses == nil {
 		return holders, nil
 	}
-	rows, err := r.cfg.Pool.Query(ctx, selectHolders, contexts, addresses)
-	if err != nil {
-		return nil, err
-	}
-	var k key
-	var holder string
-	_, err = pgx.ForEachRow(rows, []any{&k.context, &k.address, &holder}, func() error {
-		holders[k] = holder
-		return nil
+	err := r.ask(ctx, selectHolders, []any{contexts, addresses}, func(rows pgx.Rows) error {
+		var k key
+		var holder string
+		_, err := pgx.ForEachRow(rows, []any{&k.context, &k.address, &holder}, func() error {
+			holders[k] = holder
+			return nil
+		})
+		return err
 	})
 	return holders, err
 }
@@ -243,12 +239,9 @@ func (r *runner) steal(ctx context.Context, s *stock, asks []*ask) error {
 		r.mu.Unlock()
 		first, last := ends(s.def.spans)
 		var got []theft
-		err := r.bounded(ctx, func(ctx context.Context) error {
-			rows, err := r.cfg.Pool.Query(ctx, stealLeases+wait+stealRest, r.cfg.Node, r.epoch, r.stamp(now), r.cfg.BlockLife.Microseconds(),
-				s.def.name, s.def.context, first, last, len(asks), accounts, holders)
-			if err != nil {
-				return err
-			}
+		args := []any{r.cfg.Node, r.epoch, r.stamp(now), r.cfg.BlockLife.Microseconds(),
+			s.def.name, s.def.context, first, last, len(asks), accounts, holders}
+		err := r.ask(ctx, stealLeases+wait+stealRest, args, func(rows pgx.Rows) (err error) {
 			got, err = pgx.CollectRows(rows, pgx.RowToStructByPos[theft])
 			return err
 		})

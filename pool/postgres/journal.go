@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"lnsgate/pool"
 )
@@ -154,40 +155,25 @@ func (r *runner) writeJournal(ctx context.Context, asks []*ask, lookup bool) err
 // writeGroup sends the group as one transaction.
 func (r *runner) writeGroup(ctx context.Context, g group, asks []*ask, lookup bool) error {
 	var batch pgx.Batch
-	written := -1
-	if c := g.columns; len(c.addresses) > 0 {
-		batch.Queue(writeLeases, r.cfg.Node, r.epoch, r.stamp(g.now), c.contexts, c.addresses, c.pools, c.accounts, c.holder, c.bound, c.since, c.expires)
-		written = 0
+	batch.Queue(freshPlan)
+	written := len(g.columns.addresses)
+	if c := g.columns; written > 0 {
+		batch.Queue(writeLeases, r.cfg.Node, r.epoch, r.stamp(g.now), c.contexts, c.addresses, c.pools, c.accounts, c.holder, c.bound, c.since, c.expires).
+			Exec(func(tag pgconn.CommandTag) error {
+				written = int(tag.RowsAffected())
+				return nil
+			})
 	}
 	if c := g.deleted; len(c.addresses) > 0 {
 		batch.Queue(deleteLeases, r.cfg.Node, r.epoch, c.contexts, c.addresses)
 	}
-	accounts := r.accountsOf(asks, lookup)
-	if accounts != nil {
-		batch.Queue(selectRemembered, accounts)
+	if accounts := r.accountsOf(asks, lookup); accounts != nil {
+		batch.Queue(selectRemembered, accounts).Query(func(rows pgx.Rows) error { return r.remember(rows, asks) })
 	}
-	if batch.Len() == 0 {
+	if batch.Len() == 1 {
 		return nil
 	}
-	results := r.cfg.Pool.SendBatch(ctx, &batch)
-	var err error
-	if written == 0 {
-		tag, e := results.Exec()
-		written, err = int(tag.RowsAffected()), e
-	}
-	if err == nil && len(g.deleted.addresses) > 0 {
-		_, err = results.Exec()
-	}
-	if err == nil && accounts != nil {
-		var rows pgx.Rows
-		if rows, err = results.Query(); err == nil {
-			err = r.remember(rows, asks)
-		}
-	}
-	if e := results.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
+	if err := r.cfg.Pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return err
 	}
 	return r.settle(ctx, g, written)
@@ -207,7 +193,7 @@ func (r *runner) ungather(g group) {
 // settle notes what has been written. If a row was not, it looks for the leases that somebody else has.
 func (r *runner) settle(ctx context.Context, g group, written int) error {
 	var bad map[key]string
-	if written >= 0 && written < len(g.columns.addresses) {
+	if written < len(g.columns.addresses) {
 		var err error
 		if bad, err = r.contradictions(ctx, g); err != nil {
 			return err
@@ -271,16 +257,15 @@ WHERE l.state = 'bound' AND NOT (l.node = $1 AND l.epoch = $2)`
 
 // contradictions finds the rows of a group that others hold, and the holders.
 func (r *runner) contradictions(ctx context.Context, g group) (map[key]string, error) {
-	rows, err := r.cfg.Pool.Query(ctx, selectForeign, r.cfg.Node, r.epoch, g.columns.contexts, g.columns.addresses)
-	if err != nil {
-		return nil, err
-	}
 	bad := make(map[key]string)
-	var k key
-	var holder string
-	_, err = pgx.ForEachRow(rows, []any{&k.context, &k.address, &holder}, func() error {
-		bad[k] = holder
-		return nil
+	err := r.ask(ctx, selectForeign, []any{r.cfg.Node, r.epoch, g.columns.contexts, g.columns.addresses}, func(rows pgx.Rows) error {
+		var k key
+		var holder string
+		_, err := pgx.ForEachRow(rows, []any{&k.context, &k.address, &holder}, func() error {
+			bad[k] = holder
+			return nil
+		})
+		return err
 	})
 	return bad, err
 }

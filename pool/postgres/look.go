@@ -243,13 +243,9 @@ func (r *runner) balance(ctx context.Context) error {
 		return nil
 	}
 	short := make(map[string]bool)
-	err := r.bounded(ctx, func(ctx context.Context) error {
-		rows, err := r.cfg.Pool.Query(ctx, selectShort, names, enough, r.stamp(now))
-		if err != nil {
-			return err
-		}
+	err := r.ask(ctx, selectShort, []any{names, enough, r.stamp(now)}, func(rows pgx.Rows) error {
 		var name string
-		_, err = pgx.ForEachRow(rows, []any{&name}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{&name}, func() error {
 			short[name] = true
 			return nil
 		})
@@ -365,11 +361,7 @@ func (r *runner) fetchBack(ctx context.Context) error {
 	}
 	var found []back
 	contexts, addresses := turn(keys)
-	err := r.bounded(ctx, func(ctx context.Context) error {
-		rows, err := r.cfg.Pool.Query(ctx, selectAway, contexts, addresses)
-		if err != nil {
-			return err
-		}
+	err := r.ask(ctx, selectAway, []any{contexts, addresses}, func(rows pgx.Rows) (err error) {
 		found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[back])
 		return err
 	})

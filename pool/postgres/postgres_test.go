@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,15 +179,19 @@ func wipe(t testing.TB, db *pgxpool.Pool) {
 	do(t, db, "DELETE FROM static_addresses; DELETE FROM pools; DELETE FROM accounts; DELETE FROM leases; DELETE FROM pool_blocks; DELETE FROM nodes; DELETE FROM audit")
 }
 
-// The database keeps microseconds and the suite counts nanoseconds, so each of the suite's is a microsecond here.
+// stretched fits the suite's clock to an allocator that works in the background. The database keeps microseconds and the
+// suite counts nanoseconds, so each of the suite's is a microsecond here. The clock is looked at only when the suite
+// calls, for it changes its clock without a lock.
 type stretched struct {
 	pool.Allocator
 	begin time.Time
+	clock func() time.Time
+	now   *atomic.Pointer[time.Time]
 }
 
-func (s stretched) stretch(now time.Time) time.Time {
-	d := now.Sub(s.begin)
-	return s.begin.Add(d * 1000)
+func (s stretched) look() {
+	now := s.begin.Add(s.clock().Sub(s.begin) * 1000)
+	s.now.Store(&now)
 }
 
 func (s stretched) shrink(l pool.Lease) pool.Lease {
@@ -197,8 +202,19 @@ func (s stretched) shrink(l pool.Lease) pool.Lease {
 }
 
 func (s stretched) Allocate(ctx context.Context, r pool.Request) (pool.Lease, error) {
+	s.look()
 	l, err := s.Allocator.Allocate(ctx, r)
 	return s.shrink(l), err
+}
+
+func (s stretched) Release(ctx context.Context, l pool.Lease) error {
+	s.look()
+	return s.Allocator.Release(ctx, l)
+}
+
+func (s stretched) Usage(ctx context.Context) ([]pool.Usage, error) {
+	s.look()
+	return s.Allocator.Usage(ctx)
 }
 
 func (s stretched) Leases(ctx context.Context) ([]pool.Lease, error) {
@@ -234,8 +250,9 @@ func TestConformance(t *testing.T) {
 				for _, st := range s.Statics {
 					reserve(tb, db, st)
 				}
-				view := stretched{begin: s.Now().UTC()}
-				cfg := Config{Pool: db, JournalEvery: time.Millisecond, BlockLife: 1000 * time.Hour, Now: func() time.Time { return view.stretch(s.Now()) }}
+				view := stretched{begin: s.Now().UTC(), clock: s.Now, now: new(atomic.Pointer[time.Time])}
+				view.look()
+				cfg := Config{Pool: db, JournalEvery: time.Millisecond, Now: func() time.Time { return *view.now.Load() }}
 				block := sized(size)
 				if p := s.Pools[0].Ranges[0]; p.First.Is6() && size == 0 {
 					block = sized(4) // a /64 is not small

@@ -36,10 +36,7 @@ func (r *runner) reap(ctx context.Context) error {
 	}
 	grace := r.cfg.Grace.Microseconds()
 	for _, statement := range []string{reapBlocks, reapLeases} {
-		err := r.bounded(ctx, func(ctx context.Context) error {
-			_, err := r.cfg.Pool.Exec(ctx, statement, r.stamp(now), grace)
-			return err
-		})
+		err := r.change(ctx, statement, r.stamp(now), grace)
 		if err != nil && !transient(err) {
 			return err
 		}

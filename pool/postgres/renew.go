@@ -160,24 +160,17 @@ func (r *runner) disown(ctx context.Context, unknown map[key]bool) error {
 		keys = append(keys, k)
 	}
 	contexts, addresses := turn(keys)
-	return r.bounded(ctx, func(ctx context.Context) error {
-		_, err := r.cfg.Pool.Exec(ctx, freeBlocks, r.cfg.Node, r.epoch, contexts, addresses, make([]string, len(keys)))
-		return err
-	})
+	return r.change(ctx, freeBlocks, r.cfg.Node, r.epoch, contexts, addresses, make([]string, len(keys)))
 }
 
 // audit compares our leases in the database with memory after an outage: a statement may have been done without our
 // hearing of it, and a lease outside our blocks may have lapsed.
 func (r *runner) audit(ctx context.Context) error {
 	rows := make(map[key]string)
-	err := r.bounded(ctx, func(ctx context.Context) error {
-		found, err := r.cfg.Pool.Query(ctx, selectOwn, r.cfg.Node, r.epoch)
-		if err != nil {
-			return err
-		}
+	err := r.ask(ctx, selectOwn, []any{r.cfg.Node, r.epoch}, func(found pgx.Rows) error {
 		var k key
 		var holder string
-		_, err = pgx.ForEachRow(found, []any{&k.context, &k.address, &holder}, func() error {
+		_, err := pgx.ForEachRow(found, []any{&k.context, &k.address, &holder}, func() error {
 			rows[k] = holder
 			return nil
 		})
@@ -192,10 +185,7 @@ func (r *runner) audit(ctx context.Context) error {
 		return nil
 	}
 	contexts, addresses := turn(strays)
-	return r.bounded(ctx, func(ctx context.Context) error {
-		_, err := r.cfg.Pool.Exec(ctx, freeLeases, r.cfg.Node, r.epoch, r.stamp(r.renewed), contexts, addresses)
-		return err
-	})
+	return r.change(ctx, freeLeases, r.cfg.Node, r.epoch, r.stamp(r.renewed), contexts, addresses)
 }
 
 // reconcile finds rows that nobody here holds, and leases that have no row and none coming.

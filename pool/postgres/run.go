@@ -134,12 +134,39 @@ func (r *runner) bounded(ctx context.Context, do func(context.Context) error) er
 	return do(ctx)
 }
 
+// freshPlan makes the server plan each statement anew. A plan that it kept from the first minute, when the tables were
+// empty, would read the whole table of leases each time.
+const freshPlan = `SELECT set_config('plan_cache_mode', 'force_custom_plan', true)`
+
+// ask runs one statement and hands its rows to read, as one transaction in one exchange.
+func (r *runner) ask(ctx context.Context, statement string, args []any, read func(pgx.Rows) error) error {
+	return r.bounded(ctx, func(ctx context.Context) error {
+		var batch pgx.Batch
+		batch.Queue(freshPlan)
+		batch.Queue(statement, args...).Query(read)
+		return r.cfg.Pool.SendBatch(ctx, &batch).Close()
+	})
+}
+
+// change is ask for a statement that answers nothing.
+func (r *runner) change(ctx context.Context, statement string, args ...any) error {
+	return r.ask(ctx, statement, args, func(rows pgx.Rows) error {
+		rows.Close()
+		return rows.Err()
+	})
+}
+
 // within runs do in a transaction, and again if another node was in the way.
 func (r *runner) within(ctx context.Context, do func(context.Context, pgx.Tx) error) error {
 	var err error
 	for range 5 {
 		err = r.bounded(ctx, func(ctx context.Context) error {
-			return pgx.BeginFunc(ctx, r.cfg.Pool, func(tx pgx.Tx) error { return do(ctx, tx) })
+			return pgx.BeginFunc(ctx, r.cfg.Pool, func(tx pgx.Tx) error {
+				if _, err := tx.Exec(ctx, freshPlan); err != nil {
+					return err
+				}
+				return do(ctx, tx)
+			})
 		})
 		if !transient(err) {
 			return err

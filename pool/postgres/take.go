@@ -283,10 +283,7 @@ func (r *runner) giveBack(ctx context.Context, which func(*block) bool) error {
 	if len(contexts) == 0 {
 		return nil
 	}
-	return r.bounded(ctx, func(ctx context.Context) error {
-		_, err := r.cfg.Pool.Exec(ctx, freeBlocks, r.cfg.Node, r.epoch, contexts, firsts, pools)
-		return err
-	})
+	return r.change(ctx, freeBlocks, r.cfg.Node, r.epoch, contexts, firsts, pools)
 }
 
 // surrender takes the blocks out of the books: from then on nothing of them is given.

@@ -18,14 +18,14 @@ type Database struct {
 	PoolConnections    int           `mapstructure:"pool_connections"`
 	StatementTimeout   time.Duration `mapstructure:"statement_timeout"`
 	PreparedStatements Switch        `mapstructure:"prepared_statements"`
-	BlockSize          int           `mapstructure:"block_size"` // addresses; 0: by the size of the pool
+	BlockSize          int           `mapstructure:"block_size"` // addresses at most
 }
 
 // Given reports whether there is a database.
 func (d *Database) Given() bool { return !d.URL.IsZero() }
 
 func defaultDatabase() Database {
-	return Database{PoolConnections: 16, StatementTimeout: 5 * time.Second}
+	return Database{PoolConnections: 16, StatementTimeout: 5 * time.Second, BlockSize: 256}
 }
 
 // URL is the address of a database, postgres://user:password@host:5432/name or the keywords of libpq. However it is
@@ -112,9 +112,7 @@ func (c *checker) checkDatabase() {
 	}
 	c.between("database.pool_connections", d.PoolConnections, 2, 1000)
 	c.atLeast("database.statement_timeout", d.StatementTimeout, 100*time.Millisecond)
-	if d.BlockSize != 0 {
-		c.between("database.block_size", d.BlockSize, 1, 65536)
-	}
+	c.between("database.block_size", d.BlockSize, 1, 65536)
 }
 
 func (c *checker) warnOfDatabase() {

@@ -16,7 +16,7 @@ virtual_templates:
   - {name: vt1, address: 10.10.0.1/32, ppp_authentication: [chap]}
 l2tp_groups:
   - {name: default, virtual_template: vt1}
-database: {url: "postgres://lns:geheim@db/lnsgate", key: "k1 x"}
+database: {spool_dir: /var/lib/lnsgate, url: "postgres://lns:geheim@db/lnsgate", key: "k1 x"}
 `
 
 func TestWithADatabaseTheListsMayBeMissing(t *testing.T) {
@@ -175,5 +175,5 @@ func TestNodeIsMadeOfTheHostName(t *testing.T) {
 	c := &checker{cfg: Default(), lines: map[string]int{}}
 	c.cfg.Node, c.cfg.Database.URL, c.cfg.Database.Key = "localhost", NewURL("postgres://h"), NewSecret("k")
 	c.warnOfDatabase()
-	expectWarnings(t, c.sortedWarnings(), []string{"node: this host is called localhost"})
+	expectWarnings(t, c.sortedWarnings(), []string{"database.spool_dir: accounting records", "node: this host is called localhost"})
 }

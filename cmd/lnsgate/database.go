@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,7 +71,8 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 		return nil, fmt.Errorf("database.key_file: %w", err)
 	}
 	d.leases, err = sqlpools.New(sqlpools.Config{
-		Pool: d.pool, Node: c.Node, Version: buildVersion(), BlockSize: c.Database.BlockSize, Log: log,
+		Pool: d.pool, Node: c.Node, Version: buildVersion(), BlockSize: c.Database.BlockSize,
+		Timeout: c.Database.StatementTimeout, Log: log,
 		Lost: func(ls []pool.Lease) { d.lost <- ls },
 	})
 	if err != nil {
@@ -88,7 +90,7 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 		Connect: address, Node: d.node, Log: log, Changed: func(cs []sqlaccounts.Change) { d.changes <- cs },
 	})
 	d.spool, err = spool.Open(spool.Config{
-		Path: filepath.Join(c.StateDir, "accounting.spool"), Sink: sqlaccounts.NewRecorder(d.pool, d.node.Epoch), Log: log,
+		Path: filepath.Join(cmp.Or(c.Database.SpoolDir, c.StateDir), "accounting.spool"), Sink: sqlaccounts.NewRecorder(d.pool, d.node.Epoch), Log: log,
 	})
 	if err != nil {
 		d.pool.Close()

@@ -41,6 +41,9 @@ func tryRooms(c *configs.Config) []configs.Fault {
 	_, gateway := newGateway(c)
 	_, pools := memory.New(poolConfig(c))
 	_, reachable := routes(c)
+	if _, err := sealingKeys(c); err != nil {
+		reachable = errors.Join(reachable, configs.Fault{Path: "database.key_file", Message: err.Error()})
+	}
 	return faultsIn(errors.Join(engineConfig(c).Validate(), gateway, pools, reachable))
 }
 

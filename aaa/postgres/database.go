@@ -32,7 +32,12 @@ func Configure(cfg *pgxpool.Config, pooled bool) {
 	if cfg.ConnConfig.ConnectTimeout == 0 {
 		cfg.ConnConfig.ConnectTimeout = DefaultTimeout
 	}
+	cfg.ShouldPing = func(_ context.Context, p pgxpool.ShouldPingParams) bool { return p.IdleDuration > trusted }
 }
+
+// trusted is how long a connection may have lain unused before it is tried out. A server restarts in less than the second
+// that is usual, and then every connection of the pool is dead and would cost somebody a login.
+const trusted = 50 * time.Millisecond
 
 // Address names the servers and the database of a connection for logs: host:port/database. It never holds a password.
 func Address(cfg *pgx.ConnConfig) string {

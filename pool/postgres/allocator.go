@@ -31,6 +31,7 @@ type Allocator struct {
 	blocks  map[string][]*block // by routing context, sorted
 	entries map[key]*entry
 	memory  map[string][]*entry // free entries of our blocks by the account that had them last
+	aside   map[*entry]bool     // those that another node has, and some that it has no more
 	dirty   []*entry            // whose rows have to be written
 	asks    []*ask              // what waits for the database
 	patient []*ask              // what waits for other nodes to let go of addresses
@@ -58,6 +59,7 @@ func New(cfg Config) (*Allocator, error) {
 		blocks:  make(map[string][]*block),
 		entries: make(map[key]*entry),
 		memory:  make(map[string][]*entry),
+		aside:   make(map[*entry]bool),
 	}, nil
 }
 

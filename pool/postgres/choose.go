@@ -186,7 +186,9 @@ func (a *Allocator) undo(m move) {
 		return
 	}
 	m.claim.entry.state = m.before
-	if m.before == free {
+	if m.before == away {
+		a.aside[m.claim.entry] = true
+	} else {
 		a.shelve(m.claim.entry)
 	}
 }

@@ -167,14 +167,16 @@ func (r *runner) holders(ctx context.Context, claims []*claim, won map[key]bool)
 // entryOf finds or makes the entry of an address that the database has just given us. The mutex is held.
 func (r *runner) entryOf(k key) *entry {
 	if e := r.entries[k]; e != nil {
-		e.common = false
+		e.common, e.row = false, true
 		return e
 	}
 	b := r.blockOf(k)
 	if b != nil {
 		r.wear(b, k)
 	}
-	return r.enter(k, b)
+	e := r.enter(k, b)
+	e.row = true
+	return e
 }
 
 // wear takes an address of a block out of the fresh ones.

@@ -44,6 +44,12 @@ func transient(err error) bool {
 	return false
 }
 
+// duplicate reports whether a row that was thought to be new is there already.
+func duplicate(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "23505"
+}
+
 // unavailable wraps what the database said, except when it was the caller who gave up.
 func unavailable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {

@@ -62,7 +62,7 @@ func begin(t testing.TB, cfg Config, options ...func(*node)) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{Allocator: a, t: t, runner: &runner{Allocator: a}, ended: make(chan error, 1)}
+	n := &node{Allocator: a, t: t, runner: newRunner(a), ended: make(chan error, 1)}
 	for _, option := range options {
 		option(n)
 	}
@@ -229,7 +229,7 @@ func (s stretched) Leases(ctx context.Context) ([]pool.Lease, error) {
 func TestConformance(t *testing.T) {
 	checks := flag.Lookup("rapid.checks")
 	if checks.Value.String() == checks.DefValue { // every step of the model costs several exchanges with the database
-		if err := flag.Set("rapid.checks", "25"); err != nil {
+		if err := flag.Set("rapid.checks", "15"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -37,14 +37,19 @@ type runner struct {
 	registered  bool
 	registering int64     // the epoch of a transaction that may not be committed yet
 	again       time.Time // real time: the next try for those who wait for other nodes
-	abandon     bool      // tests: end like a process that is killed
+	gauged      map[*definition]gauged
+	abandon     bool // tests: end like a process that is killed
 }
 
 // Run keeps this node's share of the pools: it writes the journal, serves the requests that need the database, renews
 // the blocks and takes back what dead nodes left. It returns when the context is over, after a farewell of at most
 // Config.Timeout that gives the blocks back, or with ErrSuperseded.
 func (a *Allocator) Run(ctx context.Context) error {
-	return (&runner{Allocator: a}).run(ctx)
+	return newRunner(a).run(ctx)
+}
+
+func newRunner(a *Allocator) *runner {
+	return &runner{Allocator: a, gauged: make(map[*definition]gauged)}
 }
 
 func (r *runner) run(ctx context.Context) error {

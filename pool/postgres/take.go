@@ -33,14 +33,18 @@ INSERT INTO pool_blocks (routing_context, first_address, last_address, pool, nod
 SELECT $6, v.first, v.last, $5, $1, $2, coalesce($3::timestamptz, clock_timestamp()) + $4 * interval '1 microsecond'
 FROM unnest($7::inet[], $8::inet[]) v(first, last)`
 
+	// Block by block, by the order of the primary key: the planner cannot know how few rows lie between two addresses
+	// and would read the whole table.
 	selectLeasesOfBlocks = `
 SELECT l.address, coalesce(l.account, ''), l.holder, l.state = 'bound', l.node = $1 AND l.epoch = $2, l.expires_at
 FROM unnest($4::inet[], $5::inet[]) b(first, last)
-JOIN leases l ON l.routing_context = $3 AND l.address BETWEEN b.first AND b.last`
+CROSS JOIN LATERAL (SELECT * FROM leases l WHERE l.routing_context = $3 AND l.address BETWEEN b.first AND b.last
+    ORDER BY l.routing_context, l.address LIMIT 1000000000) l`
 
 	selectStaticsOfBlocks = `
 SELECT s.routing_context, s.address, s.account FROM unnest($1::text[], $2::inet[], $3::inet[]) b(context, first, last)
-JOIN static_addresses s ON s.routing_context = b.context AND s.address BETWEEN b.first AND b.last`
+CROSS JOIN LATERAL (SELECT * FROM static_addresses s WHERE s.routing_context = b.context AND s.address BETWEEN b.first AND b.last
+    ORDER BY s.routing_context, s.address LIMIT 1000000000) s`
 )
 
 // takeMost is the most blocks that are taken at once.
@@ -50,9 +54,13 @@ const takeMost = 64
 // left is dry for the rest of the pass.
 func (r *runner) take(ctx context.Context, s *stock, n int) error {
 	r.mu.Lock()
-	blocks := min(max((n+s.size-1)/s.size, min(s.owned/4, takeMost/4)), takeMost)
+	blocks := min(max((n+s.size-1)/s.size, min(s.owned/4, takeMost)), takeMost)
 	r.mu.Unlock()
 	got, err := r.acquire(ctx, s, func(ctx context.Context, tx pgx.Tx, now time.Time) ([]pool.Range, error) {
+		// Nobody may make addresses of these blocks common behind our back; see offer.
+		if _, err := tx.Exec(ctx, lockShared, []string{s.def.context}); err != nil {
+			return nil, err
+		}
 		first, last := ends(s.def.spans)
 		rows, err := tx.Query(ctx, takeBlocks, r.cfg.Node, r.epoch, r.stamp(now), r.cfg.BlockLife.Microseconds(),
 			s.def.name, s.def.context, first, last, blocks)
@@ -147,10 +155,10 @@ func (r *runner) learn(routing string, l known) {
 		return
 	}
 	e = r.enter(k, b)
-	e.common = true
+	e.common, e.row = true, true
 	switch {
 	case l.Bound && !l.Ours:
-		e.state = away
+		r.setAside(e)
 		return
 	case l.Bound:
 		r.mark(e)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,10 @@ import (
 // cliNoon is what the server's clock says.
 var cliNoon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-type fakeEngine struct{ reason string }
+type fakeEngine struct {
+	reason string
+	usage  error
+}
 
 func (e *fakeEngine) Tunnels() []lns.TunnelInfo {
 	return []lns.TunnelInfo{
@@ -51,7 +55,7 @@ func (e *fakeEngine) Kick(_ context.Context, who, reason string) (int, error) {
 }
 
 func (e *fakeEngine) Usage(context.Context) ([]pool.Usage, error) {
-	return []pool.Usage{{Pool: "pool1", Size: 241, Leased: 10, Quarantined: 1, Static: 2}}, nil
+	return []pool.Usage{{Pool: "pool1", Size: 241, Leased: 10, Quarantined: 1, Static: 2}}, e.usage
 }
 
 func fakeDomains() ([]aaa.Domain, string) {
@@ -132,6 +136,27 @@ func TestShowTables(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// What can be shown is shown on standard output, and what cannot is told beside it.
+func TestShowPoolsInPart(t *testing.T) {
+	socket := serveFake(t, &fakeEngine{usage: errors.New("the database is away")})
+	for format, want := range map[string]string{"table": "pool1  241", "json": `"name": "pool1"`} {
+		var out, beside bytes.Buffer
+		root := newRootCommand()
+		root.SetOut(&out)
+		root.SetErr(&beside)
+		root.SetArgs([]string{"show", "pools", "--socket", socket, "-o", format})
+		if err := root.ExecuteContext(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if !strings.Contains(out.String(), want) || strings.Contains(out.String(), "away") {
+			t.Errorf("%s: printed %s", format, out.String())
+		}
+		if want := "lnsgate: warning: some of it cannot be shown: the database is away\n"; beside.String() != want {
+			t.Errorf("%s: told %q beside it, want %q", format, beside.String(), want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -54,8 +55,12 @@ func (v view) command() *cobra.Command {
 			client := admin.NewClient(socket)
 			defer client.Close()
 			got, err := v.ask(cmd.Context(), client)
-			if err != nil {
+			var partial *admin.PartialError
+			if err != nil && !errors.As(err, &partial) {
 				return err
+			}
+			if partial != nil {
+				fmt.Fprintln(cmd.ErrOrStderr(), "lnsgate: warning:", partial)
 			}
 			if output == "json" {
 				return writeJSON(cmd.OutOrStdout(), got)

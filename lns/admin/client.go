@@ -17,8 +17,8 @@ import (
 // requestTime bounds one request of the client as a whole.
 const requestTime = time.Minute
 
-// Client asks a running server. Its errors are *[NotRunningError] when nobody answers and *[Error] when the server says
-// no. It is safe for concurrent use.
+// Client asks a running server. Its errors are *[NotRunningError] when nobody answers, *[Error] when the server says
+// no, and *[PartialError] beside an answer that is not whole. It is safe for concurrent use.
 type Client struct {
 	socket string
 	http   *http.Client
@@ -73,10 +73,13 @@ func (c *Client) Sessions(ctx context.Context, filter SessionFilter) ([]Session,
 	return list.Sessions, err
 }
 
-// Pools lists the pools in the order of the configuration.
+// Pools lists the pools in the order of the configuration. A *[PartialError] comes with the pools that could be read.
 func (c *Client) Pools(ctx context.Context) ([]Pool, error) {
 	var list poolList
 	err := c.do(ctx, http.MethodGet, "pools", nil, nil, &list)
+	if err == nil && list.Warning != "" {
+		err = &PartialError{Warning: list.Warning}
+	}
 	return list.Pools, err
 }
 

@@ -10,7 +10,7 @@
 //	GET  /v1/version                       the running program: [Version]
 //	GET  /v1/tunnels                       {"tunnels": [Tunnel ...]}
 //	GET  /v1/sessions?user=U&domain=D      {"sessions": [Session ...]}, both filters optional
-//	GET  /v1/pools                         {"pools": [Pool ...]}
+//	GET  /v1/pools                         {"pools": [Pool ...], "warning": why some are missing}
 //	GET  /v1/domains                       {"domains": [Domain ...]}
 //	GET  /v1/counters                      {"counters": {"name": number ...}}
 //	POST /v1/kick                          [KickRequest], answered with [KickResult]

@@ -22,6 +22,14 @@ func (e *Error) Error() string {
 	return e.Message + "\n  " + e.Hint
 }
 
+// PartialError comes beside an answer that is right but not whole, such as the pools while the database is away.
+type PartialError struct {
+	Warning string // what is missing and why
+}
+
+// Error is the warning.
+func (e *PartialError) Error() string { return "some of it cannot be shown: " + e.Warning }
+
 // InForceError is what Config.Reload returns when the new configuration is in force and something did not follow it, such as
 // a route or a session that could not be checked. Any other error means that nothing was changed.
 type InForceError struct {

@@ -96,15 +96,19 @@ func (f SessionFilter) matches(s *lns.SessionInfo) bool {
 		(f.Domain == "" || strings.EqualFold(f.Domain, s.Domain))
 }
 
+// pools tells what is known: the pools of the file can be seen while the database is away.
 func (s *Server) pools(r *http.Request) (any, error) {
 	if s.cfg.Pools == nil {
-		return poolList{[]Pool{}}, nil
+		return poolList{Pools: []Pool{}}, nil
 	}
 	usages, err := s.cfg.Pools.Usage(r.Context())
-	if err != nil {
+	switch {
+	case err == nil:
+		return poolList{Pools: poolsFrom(usages)}, nil
+	case len(usages) == 0:
 		return nil, fmt.Errorf("the pools cannot be read: %w", err)
 	}
-	return poolList{poolsFrom(usages)}, nil
+	return poolList{Pools: poolsFrom(usages), Warning: err.Error()}, nil
 }
 
 func (s *Server) domains(*http.Request) (any, error) {

@@ -125,6 +125,25 @@ func TestPoolsThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// The pools of the file are worth seeing while the database is away.
+func TestPoolsThatCanBeReadInPart(t *testing.T) {
+	usage := []pool.Usage{{Pool: "file", Size: 10, Leased: 3}}
+	client := start(t, Config{Engine: twoTunnels(), Pools: fakePools{usage: usage, err: errors.New("the database is away")}})
+	got, err := client.Pools(t.Context())
+	var partial *PartialError
+	if !errors.As(err, &partial) || partial.Warning != "the database is away" {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff([]Pool{{"file", 10, 3, 0, 0, 7}}, got); diff != "" {
+		t.Error(diff)
+	}
+	status, body := request(t, client, http.MethodGet, "/v1/pools", "")
+	want := `{"pools":[{"name":"file","size":10,"leased":3,"quarantined":0,"static":0,"free":7}],"warning":"the database is away"}`
+	if status != http.StatusOK || strings.TrimSpace(body) != want {
+		t.Errorf("got %d %s", status, body)
+	}
+}
+
 func TestDomains(t *testing.T) {
 	client := start(t, Config{Engine: twoTunnels(), Domains: twoDomains})
 	got, err := client.Domains(t.Context())

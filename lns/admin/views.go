@@ -121,7 +121,8 @@ type (
 		Sessions []Session `json:"sessions"`
 	}
 	poolList struct {
-		Pools []Pool `json:"pools"`
+		Pools   []Pool `json:"pools"`
+		Warning string `json:"warning,omitempty"` // why some pools are missing
 	}
 	domainList struct {
 		Domains []Domain `json:"domains"`

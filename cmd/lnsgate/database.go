@@ -40,9 +40,9 @@ type database struct {
 	spool    *spool.Spool
 	leases   *sqlpools.Allocator
 
-	changes chan []sqlaccounts.Change // for follow
-	lost    chan []pool.Lease         // for follow
-	reached bool                      // it answered when this node started
+	changes inbox[sqlaccounts.Change]
+	lost    inbox[pool.Lease] // leases that this node may hold no longer
+	reached bool              // it answered when this node started
 	stop    context.CancelFunc
 	running errgroup.Group
 }
@@ -56,7 +56,7 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database.url: %w", err)
 	}
-	d := &database{log: log, changes: make(chan []sqlaccounts.Change, 64), lost: make(chan []pool.Lease, 64)}
+	d := &database{log: log, changes: newInbox[sqlaccounts.Change](), lost: newInbox[pool.Lease]()}
 	pooled := c.Database.PreparedStatements == configs.Off
 	if d.pool, err = sqlaccounts.Connect(context.Background(), url, c.Database.PoolConnections, pooled); err != nil {
 		return nil, fmt.Errorf("database.url: %w", err)
@@ -73,7 +73,7 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 	d.leases, err = sqlpools.New(sqlpools.Config{
 		Pool: d.pool, Node: c.Node, Version: buildVersion(), BlockSize: c.Database.BlockSize,
 		Timeout: c.Database.StatementTimeout, Log: log,
-		Lost: func(ls []pool.Lease) { d.lost <- ls },
+		Lost: d.lost.put,
 	})
 	if err != nil {
 		d.pool.Close()
@@ -87,7 +87,7 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 	d.attempts = sqlaccounts.NewAttempts(d.pool, log)
 	d.sealer = sqlaccounts.NewSealer(d.pool, d.keys, log) // without a key it still hashes what only PAP needs
 	d.watcher = sqlaccounts.NewWatcher(sqlaccounts.WatcherConfig{
-		Connect: address, Node: d.node, Log: log, Changed: func(cs []sqlaccounts.Change) { d.changes <- cs },
+		Connect: address, Node: d.node, Log: log, Changed: d.changes.put,
 	})
 	d.spool, err = spool.Open(spool.Config{
 		Path: filepath.Join(cmp.Or(c.Database.SpoolDir, c.StateDir), "accounting.spool"), Sink: sqlaccounts.NewRecorder(d.pool, d.node.Epoch), Log: log,
@@ -202,15 +202,16 @@ func (n *node) followDatabase(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case leases := <-n.db.lost:
-			n.dropLeases(ctx, leases)
-			continue
 		case <-reached:
+			if err := n.db.checkSchema("now that it is reached"); err != nil {
+				return err
+			}
 			reached, known = nil, true
 			changes = anyChange
 		case <-retry.C:
 			changes = anyChange
-		case changes = <-n.db.changes:
+		case <-n.db.changes.wake:
+			changes = n.db.changes.take()
 		}
 		if !known {
 			continue // nothing is in force yet that could have changed
@@ -229,10 +230,18 @@ var anyChange = []sqlaccounts.Change{{Table: sqlaccounts.Every, All: true}}
 // retryChanges is how long to wait after a change could not be read.
 const retryChanges = 2 * time.Second
 
-// dropLeases ends the sessions whose addresses this node may hold no longer.
-func (n *node) dropLeases(ctx context.Context, leases []pool.Lease) {
-	for _, l := range leases {
-		n.engine.Drop(ctx, l.Holder, "the lease of its address could not be renewed in the database")
+// dropLost ends the sessions whose addresses this node may hold no longer, until the context ends. Nothing else holds it up:
+// another node may give those addresses away soon.
+func (n *node) dropLost(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-n.db.lost.wake:
+		}
+		for _, l := range n.db.lost.take() {
+			n.engine.Drop(ctx, l.Holder, "the lease of its address could not be renewed in the database")
+		}
 	}
 }
 
@@ -255,10 +264,17 @@ func (n *node) applyChanges(ctx context.Context, changes []sqlaccounts.Change) e
 	if touched(sqlaccounts.Domains, sqlaccounts.DomainAliases, sqlaccounts.DomainPools, sqlaccounts.Pools, sqlaccounts.PoolRanges) {
 		faults = append(faults, n.readDomains(ctx))
 	}
-	return errors.Join(append(faults, n.engine.Reauthorize(ctx, concerned(changes)))...)
+	if err := errors.Join(faults...); err != nil {
+		return err // the database is away: asking about every session would tell the same
+	}
+	match := concerned(changes)
+	if match == nil {
+		return nil
+	}
+	return n.engine.Reauthorize(ctx, match)
 }
 
-// concerned says which sessions a change may be about.
+// concerned says which sessions a change may be about; nil is none.
 func concerned(changes []sqlaccounts.Change) func(lns.SessionInfo) bool {
 	names := make(map[string]bool) // accounts
 	domains := make(map[string]bool)
@@ -275,6 +291,9 @@ func concerned(changes []sqlaccounts.Change) func(lns.SessionInfo) bool {
 		default:
 			every = true
 		}
+	}
+	if !every && len(names)+len(domains) == 0 {
+		return nil
 	}
 	return func(s lns.SessionInfo) bool { return every || names[s.Account] || domains[s.Domain] }
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/secret"
 	"lnsgate/configs"
 	"lnsgate/lns/admin"
 )
@@ -50,8 +51,8 @@ func (l *liveGateway) domains() ([]aaa.Domain, string) {
 // running keeps its old value, with a warning. A fault anywhere changes nothing; only an *admin.InForceError says that the
 // file is in force and something did not follow.
 func (n *node) reload(ctx context.Context) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.reloading.Lock()
+	defer n.reloading.Unlock()
 	next, warnings, err := configs.Load(n.file)
 	if err != nil {
 		return fmt.Errorf("%s cannot be used:\n%w", n.file, err)
@@ -63,8 +64,25 @@ func (n *node) reload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("database.key_file: %w", err)
 	}
-	n.config.Database.Key = next.Database.Key // it can be changed under way
+	if err := n.put(next, keys); err != nil {
+		return err
+	}
+	n.log.Info("configuration reloaded", "file", n.file, "users", len(next.Users), "domains", len(next.Domains), "pools", len(next.Pools))
+	if err := n.follow(ctx, next); err != nil {
+		n.log.Error("the new configuration is in force, but not everything follows it", "file", n.file, "cause", err)
+		return &admin.InForceError{Err: err}
+	}
+	return nil
+}
+
+// put puts a file in force, or nothing of it.
+func (n *node) put(next *configs.Config, keys *secret.Keys) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	key := next.Database.Key // it can be changed under way
+	next.Database.Key = n.config.Database.Key
 	n.keepFixed(next)
+	next.Database.Key = key
 	if err := inspect(next, n.file); err != nil {
 		return fmt.Errorf("%s cannot be used:\n%w", n.file, err)
 	}
@@ -84,18 +102,16 @@ func (n *node) reload(ctx context.Context) error {
 		n.db.sealer.Wake()
 	}
 	n.config = next
-	n.log.Info("configuration reloaded", "file", n.file, "users", len(next.Users), "domains", len(next.Domains), "pools", len(next.Pools))
-	if err := n.follow(ctx, next); err != nil {
-		n.log.Error("the new configuration is in force, but not everything follows it", "file", n.file, "cause", err)
-		return &admin.InForceError{Err: err}
-	}
 	return nil
 }
 
 // follow brings the host and the open sessions to the configuration in force.
 func (n *node) follow(ctx context.Context, c *configs.Config) error {
 	var faults []error
-	if err := n.reach.adapt(n.shared.merge(c)); err != nil {
+	n.mu.Lock()
+	merged := n.shared.merge(c)
+	n.mu.Unlock()
+	if err := n.reach.adapt(merged); err != nil {
 		faults = append(faults, fmt.Errorf("routes of the new pools: %w", err))
 	}
 	return errors.Join(append(faults, n.engine.Reload(ctx, engineConfig(c)))...)

@@ -42,7 +42,9 @@ type node struct {
 	db        *database // nil without one
 	engine    *lns.Server
 
-	mu     sync.Mutex // guards the two below, and lets one change in at a time
+	reloading sync.Mutex // lets one reload in at a time; held while back ends are asked
+
+	mu     sync.Mutex // guards the two below; never held while a back end is asked
 	config *configs.Config
 	shared content
 
@@ -248,6 +250,7 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 		n.db.start()
 		n.db.settle(ctx)
 	}
+	addresses, templates, socket := n.transport.Addrs(), templateNames(n.config), n.config.AdminSocket // a reload may come any moment
 	reading, stopReading := context.WithCancel(context.Background())
 	defer stopReading()
 	group, ctx := errgroup.WithContext(ctx)
@@ -259,6 +262,7 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 	group.Go(func() error { return n.guard(ctx) })
 	if n.db != nil {
 		group.Go(func() error { return n.followDatabase(ctx) })
+		group.Go(func() error { return n.dropLost(ctx) })
 	}
 	group.Go(func() error {
 		<-ctx.Done()
@@ -267,7 +271,7 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 		stopReading()
 		return nil
 	})
-	n.log.Info("serving", "listen", n.transport.Addrs(), "virtual_templates", templateNames(n.config), "admin_socket", n.config.AdminSocket)
+	n.log.Info("serving", "listen", addresses, "virtual_templates", templates, "admin_socket", socket)
 	n.tell(notifyReady)
 	// The sockets are closed first, so that nothing is on its way to a peer any more when the devices go.
 	return errors.Join(group.Wait(), n.transport.Close())

@@ -33,10 +33,11 @@ func (s *Server) check(ctx context.Context, t *tunnel, c *call, generation uint3
 	if answer.err == nil {
 		answer.entered, answer.err = s.enter(ctx, c, r, &answer.decision)
 	}
+	var said *aaa.Rejection
 	switch {
 	case answer.err == nil:
 		s.counters.add(loginsAccepted)
-	case errors.Is(answer.err, context.DeadlineExceeded):
+	case ctx.Err() == context.DeadlineExceeded && !errors.As(answer.err, &said):
 		answer.err = aaa.Reject(aaa.Timeout, "no answer in time (limits.authentication_timeout)")
 		fallthrough
 	default:
@@ -72,19 +73,38 @@ func (s *Server) enter(ctx context.Context, c *call, r *aaa.Request, d *aaa.Deci
 		Session: c.uid, Name: r.Name, Account: d.Account, Domain: d.Domain, Peer: r.Peer, Since: time.Now(),
 		AccountLimit: d.MaxSessions, DomainLimit: d.DomainSessions, Policy: d.SessionPolicy,
 	})
-	return err == nil, err
+	var said *aaa.Rejection
+	refused := errors.As(err, &said) && said.Cause == aaa.SessionLimit
+	return !refused, err // what went wrong may have counted it all the same
 }
 
-// leave counts a session out, away from the tunnel's goroutine.
+// leave counts a session out, away from the tunnel's goroutine, however long the registry is away: an account whose session
+// stayed counted could not log in again.
 func (s *Server) leave(uid string) {
-	s.work.must(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
-		defer cancel()
-		if err := s.deps.Registry.Leave(ctx, uid); err != nil {
-			s.deps.Log.Error("session still counted", "session", uid, "cause", err)
+	s.work.jobs.Go(func() {
+		for tries := 1; ; tries++ {
+			var err error
+			do(s.work.owed, func() {
+				ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
+				defer cancel()
+				err = s.deps.Registry.Leave(ctx, uid)
+			})
+			switch {
+			case err == nil:
+				return
+			case s.life.Err() != nil:
+				s.deps.Log.Warn("session still counted; it ends with this node's epoch", "session", uid, "cause", err)
+				return
+			case tries == 1:
+				s.deps.Log.Warn("session still counted, trying on", "session", uid, "cause", err)
+			}
+			pause(s.life, leavePause)
 		}
 	})
 }
+
+// leavePause is how long a registry that is away is left alone.
+const leavePause = 5 * time.Second
 
 // askAddress has an address leased, away from this goroutine.
 func (c *call) askAddress(a session.AddressAsk) {

@@ -51,5 +51,6 @@ type SessionInfo struct {
 	IdleTimeout     time.Duration
 	Counters        datapath.Counters
 
-	group *Group
+	group   *Group
+	backend string
 }

@@ -423,3 +423,30 @@ func TestClosedTunnelsGiveWay(t *testing.T) {
 		}
 	})
 }
+
+// down is an AAA layer whose back end cannot be asked.
+type down struct{ aaa.Authenticator }
+
+func (down) Authorize(context.Context, *aaa.Request) (aaa.Decision, error) {
+	return aaa.Decision{}, aaa.Reject(aaa.BackendUnavailable, "connection refused")
+}
+
+func TestSessionsGoOnWhenNobodyCanTell(t *testing.T) {
+	run(t, fast, func(r *rig) {
+		a, b := r.dial(1, "l2tpuser", "Admin@123"), r.dial(2, "bob", "secret")
+		r.wantUp(a, time.Second)
+		r.wantUp(b, time.Second)
+		r.gateway.set(down{r.gateway.get()})
+		err := r.server.Reauthorize(context.Background(), func(lns.SessionInfo) bool { return true })
+		if err == nil || !strings.Contains(err.Error(), "connection refused") {
+			t.Errorf("the caller is told %v", err)
+		}
+		if n := len(r.server.Sessions()); n != 2 {
+			t.Errorf("%d sessions are left", n)
+		}
+		a.cancel()
+		b.cancel()
+		r.wantEnd(a, 5*time.Second)
+		r.wantEnd(b, 5*time.Second)
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -106,6 +107,7 @@ func (c *call) info() SessionInfo {
 		Name:            c.name(),
 		UID:             c.uid,
 		group:           t.group,
+		backend:         d.Backend,
 		LocalTunnel:     uint16(t.id),
 		LocalID:         uint16(c.id),
 		RemoteTunnel:    uint16(t.core.Peer().Tunnel),
@@ -172,29 +174,39 @@ func (s *Server) Reload(ctx context.Context, config *Config) error {
 		return err
 	}
 	// The configuration is in force now, so it goes for every session, whether or not somebody still waits for us.
-	return s.Reauthorize(context.WithoutCancel(ctx), func(SessionInfo) bool { return true })
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(s.life, cancel)()
+	return s.Reauthorize(ctx, func(SessionInfo) bool { return true })
 }
 
 // Reauthorize asks again what the accounts of the matching sessions may. Sessions whose account may no longer log in, or is
-// to have another address, domain or virtual template, end; changed timeouts and rates apply at once. A back end that
-// cannot be asked changes nothing. Logins that are being checked meanwhile are checked again.
+// to have another address or domain, end; changed timeouts and rates apply at once. A back end that cannot be asked changes
+// nothing and is told as an error: ask again later. Logins that are being checked meanwhile are checked again.
 func (s *Server) Reauthorize(ctx context.Context, match func(SessionInfo) bool) error {
 	s.epoch.Add(1)
+	var faults []error
+	away := make(map[string]bool) // back ends that cannot be asked now
 	for _, i := range s.Sessions() {
-		if i.Account == "" || !match(i) {
+		if i.Account == "" || away[i.backend] || !match(i) {
 			continue
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		d, err := s.authorize(ctx, i.request())
+		if retryable(err) {
+			away[i.backend] = true
+			faults = append(faults, fmt.Errorf("sessions of back end %q go on unchecked: %w", i.backend, err))
+			continue
+		}
 		s.askSession(ctx, i.Name, func(c *call, now time.Time) {
 			if c.uid == i.UID {
 				c.reauthorize(d, err, now)
 			}
 		})
 	}
-	return ctx.Err()
+	return errors.Join(append(faults, ctx.Err())...)
 }
 
 // authorize asks about an account, for no longer than a login may take.
@@ -226,8 +238,6 @@ func (c *call) reauthorize(d aaa.Decision, err error, now time.Time) {
 		address = c.core.Decision().Address
 	}
 	switch {
-	case retryable(err):
-		c.log().Warn("account not checked after the reload, the session goes on", "cause", err)
 	case err != nil:
 		c.close(trace.Because(trace.AccountChanged, "%v", err), now)
 	case d.Address.IsValid() && d.Address != address:

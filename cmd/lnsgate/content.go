@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 
@@ -61,6 +62,22 @@ func (s content) merge(c *configs.Config) *configs.Config {
 	return &merged
 }
 
+// overlaps names pools of the database that share addresses with pools of the file: neither side knows what the other gives away.
+func (s content) overlaps(c *configs.Config) (faults []string) {
+	for _, p := range s.pools {
+		for _, r := range p.Ranges {
+			for _, f := range c.Pools {
+				for _, own := range f.Ranges {
+					if r.Overlaps(pool.Range{First: own.First, Last: own.Last}) {
+						faults = append(faults, fmt.Sprintf("%s of the database (%v) and %s of the file (%v-%v)", p.Name, r, f.Name, own.First, own.Last))
+					}
+				}
+			}
+		}
+	}
+	return faults
+}
+
 // readDomains puts the domains and pools in force that the database holds now.
 func (n *node) readDomains(ctx context.Context) error {
 	domains, err := n.db.backend.Domains(ctx)
@@ -70,6 +87,9 @@ func (n *node) readDomains(ctx context.Context) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.shared = content{domains: domains, pools: n.db.leases.Pools()}
+	if both := n.shared.overlaps(n.config); len(both) > 0 {
+		n.log.Error("pools of the file and of the database overlap: the same address can be given twice; change one of them", "pools", both)
+	}
 	gateway, inForce, err := n.newGateway(n.config)
 	if err != nil {
 		return err

@@ -129,3 +129,16 @@ func TestPoolsOfTheDatabaseAreRouted(t *testing.T) {
 		t.Error("the file's own configuration was changed")
 	}
 }
+
+func TestOverlapsOfFileAndDatabaseAreNamed(t *testing.T) {
+	c := parse(t, departments)
+	at := func(first, last string) content {
+		return content{pools: []pool.Pool{{Name: "tech", Ranges: []pool.Range{{First: netip.MustParseAddr(first), Last: netip.MustParseAddr(last)}}}}}
+	}
+	if both := at("10.10.1.200", "10.10.2.9").overlaps(c); len(both) != 1 || !strings.Contains(both[0], "tech of the database") || !strings.Contains(both[0], "pool1 of the file") {
+		t.Errorf("overlaps %v", both)
+	}
+	if both := at("10.30.0.0", "10.30.0.9").overlaps(c); len(both) != 0 {
+		t.Errorf("overlaps %v", both)
+	}
+}

@@ -20,7 +20,7 @@ func newCheckCommand() *cobra.Command {
 unwise. The exit code is 1 when there is a fault, and 0 when there are only warnings.`,
 		Example: `  lnsgate check -c /etc/lnsgate/lnsgate.yaml
   lnsgate check -c new.yaml && mv new.yaml /etc/lnsgate/lnsgate.yaml && lnsgate reload`,
-		Args: cobra.NoArgs,
+		Args: fileByFlag,
 		RunE: func(cmd *cobra.Command, _ []string) error { return check(cmd.OutOrStdout(), file) },
 	}
 	addConfigFlag(cmd, &file)

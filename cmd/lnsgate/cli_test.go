@@ -220,6 +220,15 @@ func TestMistakes(t *testing.T) {
 		{"kick", "name one session (such as 12/7) or one user"},
 		{"kick a b", "see: lnsgate kick --help"},
 		{"check", "lnsgate check -c FILE"},
+		{"check lnsgate.yaml", "give the file with -c: lnsgate check -c lnsgate.yaml"},
+		{"serve lnsgate.yaml", "give the file with -c: lnsgate serve -c lnsgate.yaml"},
+		{"show sessions extra", "\"extra\" is one word too many: lnsgate show sessions takes only flags\n  see: lnsgate show sessions --help"},
+		{"dial", "name the server: lnsgate dial --server HOST --user NAME --password-file FILE"},
+		{"dial --count x", "--count x: give a whole number\n  see: lnsgate dial --help"},
+		{"dial --mru 70000", "--mru 70000: give a whole number from 0 to 65535\n"},
+		{"dial --rate fast", "--rate fast: give a number\n"},
+		{"dial --timeout 5", "--timeout 5: give a time such as 30s, 5m or 8h\n"},
+		{"dial --json=maybe", "--json maybe: give true or false\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.args, func(t *testing.T) {

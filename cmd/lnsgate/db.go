@@ -41,7 +41,7 @@ func newMigrateCommand() *cobra.Command {
 		Long: `migrate makes the tables in an empty database, and changes those of an older version. Sessions stay up. It may run on
 many nodes at once: one works, the others wait. It never goes back: a database that is newer than this program is refused.`,
 		Example: `  createdb lnsgate && lnsgate db migrate --database postgres://localhost/lnsgate`,
-		Args:    cobra.NoArgs,
+		Args:    onlyFlags,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return migrate(cmd, f) },
 	}
 	f = addDatabaseFlags(cmd)
@@ -94,7 +94,7 @@ func newDBStatusCommand() *cobra.Command {
 		Long: `status changes nothing. The exit code is 1 when the schema is not the one of this program. Passwords that are stored
 "clear" for longer than a moment mean that no node runs, or that the nodes have no key file.`,
 		Example: `  lnsgate db status -c /etc/lnsgate/lnsgate.yaml`,
-		Args:    cobra.NoArgs,
+		Args:    onlyFlags,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return showDBStatus(cmd, f) },
 	}
 	f = addDatabaseFlags(cmd)
@@ -152,7 +152,7 @@ func newSealCommand() *cobra.Command {
 the domain need is stored instead: the password sealed with the key outside the database, or a one-way hash where only
 pap is allowed.`,
 		Example: `  lnsgate db seal -c /etc/lnsgate/lnsgate.yaml`,
-		Args:    cobra.NoArgs,
+		Args:    onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d, err := f.settings()
 			if err != nil {
@@ -200,7 +200,7 @@ again. The steps of a change, with any number of nodes:
   5. delete the old line on all nodes`,
 		Example: `  lnsgate db rotate-key --prepare --key-file /etc/lnsgate/keys
   lnsgate db rotate-key -c /etc/lnsgate/lnsgate.yaml`,
-		Args: cobra.NoArgs,
+		Args: onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if prepare {
 				return prepareKey(cmd, f, keyFile, id)

@@ -32,7 +32,7 @@ The exit code is 0 only if everything worked.`,
 		Example: `  sudo lnsgate demo            watch it
   sudo lnsgate demo --keep     leave it running and look around
   sudo lnsgate demo --json     for programs`,
-		Args: cobra.NoArgs,
+		Args: onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return demo(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},

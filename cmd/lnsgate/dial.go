@@ -62,7 +62,7 @@ Give the password in a file, or on standard input with --password-file -. On the
 can read it in the list of processes, and the shell keeps it in its history.`,
 		Example: `  lnsgate dial --server vpn.example.com --user alice@sales --password-file ~/.vpn --tun vpn0 --route 10.20.0.0/16
   lnsgate dial --server 192.0.2.1 --user 'load%d' --password-file pw --count 10000 --rate 500 --hold forever`,
-		Args: cobra.NoArgs,
+		Args: onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return dial(cmd.Context(), o, cmd.InOrStdin(), cmd.OutOrStdout())
 		},
@@ -101,9 +101,6 @@ func (o *dialOptions) addFlags(cmd *cobra.Command) {
 	f.IntVar(&o.perTunnel, "sessions-per-tunnel", 1, "load: `NUMBER` of calls that share a tunnel")
 	f.IntVar(&o.sockets, "sockets", 1, "load: `NUMBER` of UDP sockets to spread the tunnels over")
 	f.StringVar(&o.hold, "hold", "0s", "load: `TIME` to keep each session open; forever keeps all until interrupted")
-	if err := cmd.MarkFlagRequired("server"); err != nil {
-		panic(err) // the flag was added above
-	}
 }
 
 // dialPlan is what the flags mean.
@@ -133,6 +130,9 @@ func dial(ctx context.Context, o *dialOptions, stdin io.Reader, stdout io.Writer
 
 // plan checks the flags, and reports every fault at once.
 func (o *dialOptions) plan(ctx context.Context, stdin io.Reader) (*dialPlan, error) {
+	if o.server == "" {
+		return nil, errors.New("name the server: lnsgate dial --server HOST --user NAME --password-file FILE")
+	}
 	p := &dialPlan{options: o}
 	var faults []error
 	note := func(err error) {

@@ -29,7 +29,7 @@ for is told row by row, and keeps nothing else back. It may run again: what is t
 --overwrite says that accounts are to be as in FreeRADIUS.`,
 		Example: `  lnsgate import freeradius --from postgres://radius@db/radius --dry-run -c lnsgate.yaml
   lnsgate import freeradius --from-file radius.url -c lnsgate.yaml`,
-		Args: cobra.NoArgs,
+		Args: onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			url, err := readSecret("from", from, fromFile, cmd.InOrStdin())
 			if err != nil {

@@ -52,7 +52,7 @@ func newReloadCommand() *cobra.Command {
 		Long: `reload does what the signal SIGHUP does, and tells what came of it: users, domains and pools change without
 touching sessions that the change does not concern. A file with a fault is refused whole and the old one stays.`,
 		Example: `  lnsgate check -c /etc/lnsgate/lnsgate.yaml && lnsgate reload`,
-		Args:    cobra.NoArgs,
+		Args:    onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client := admin.NewClient(socket)
 			defer client.Close()

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // newRootCommand makes the whole command line. Errors are printed once, by main, and without the page of usage that
@@ -27,7 +29,7 @@ It checks who they are, gives each an address from their department's pool and c
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w\n  see: %s --help", err, cmd.CommandPath())
+		return fmt.Errorf("%w\n  see: %s --help", plainly(err), cmd.CommandPath())
 	})
 	root.AddCommand(
 		newDemoCommand(),
@@ -59,4 +61,38 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 		hint = "did you mean: " + cmd.CommandPath() + " " + near[0]
 	}
 	return fmt.Errorf("there is no command %q\n  %s", cmd.CommandPath()+" "+args[0], hint)
+}
+
+// onlyFlags is for commands that take no words besides their flags.
+func onlyFlags(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%q is one word too many: %s takes only flags\n  see: %s --help", args[0], cmd.CommandPath(), cmd.CommandPath())
+}
+
+// fileByFlag is for commands whose one word could only be the file that belongs behind -c.
+func fileByFlag(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("give the file with -c: %s -c %s", cmd.CommandPath(), args[0])
+}
+
+// plainly says what is wrong with the value of a flag, and what would be right.
+func plainly(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	flag := invalid.GetFlag()
+	name := "--" + flag.Name
+	wanted, known := map[string]string{
+		"int": "a whole number", "uint16": "a whole number from 0 to 65535", "float64": "a number", "duration": "a time such as 30s, 5m or 8h",
+		"bool": "true or false",
+	}[flag.Value.Type()]
+	if !known {
+		return fmt.Errorf("%s %s: %w", name, invalid.GetValue(), invalid.Unwrap())
+	}
+	return fmt.Errorf("%s %s: give %s", name, invalid.GetValue(), wanted)
 }

@@ -28,7 +28,7 @@ a file with a fault changes nothing. It needs CAP_NET_ADMIN and /dev/net/tun.`,
 		Example: `  lnsgate check -c /etc/lnsgate/lnsgate.yaml     look for faults first
   lnsgate serve -c /etc/lnsgate/lnsgate.yaml
   lnsgate show sessions                          from another terminal`,
-		Args: cobra.NoArgs,
+		Args: fileByFlag,
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), file) },
 	}
 	addConfigFlag(cmd, &file)

@@ -47,7 +47,7 @@ func (v view) command() *cobra.Command {
 	var socket, output string
 	cmd := &cobra.Command{
 		Use: v.name, Short: v.short, Long: v.long, Example: v.example,
-		Args: cobra.NoArgs,
+		Args: onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if output != "table" && output != "json" {
 				return fmt.Errorf("there is no output format %q: use -o table or -o json", output)

@@ -133,7 +133,7 @@ func newUserListCommand() *cobra.Command {
 its profile, else of its domain.`,
 		Example: `  lnsgate user list --domain sales.example -c lnsgate.yaml
   lnsgate user list --status expired -o json -c lnsgate.yaml | jq -r '.[].name'`,
-		Args: cobra.NoArgs,
+		Args: onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.with(cmd.Context(), func(admin *postgres.Admin) error {
 				list, err := admin.Accounts(cmd.Context(), filter)

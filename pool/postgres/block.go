@@ -74,7 +74,6 @@ type stock struct {
 	front   frontier // where the next block may be cut
 	used    bool     // this node has given addresses of it
 	dry     bool     // nothing was left when blocks were last wanted in this round
-	short   bool     // nothing is left to cut, and little that others could have
 	offered bool     // a small pool: every address has a row
 }
 

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"cmp"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
@@ -47,10 +46,8 @@ func newSocket(conn *net.UDPConn, log *slog.Logger) (*socket, error) {
 // fits says whether the socket can send to the address.
 func (s *socket) fits(remote netip.Addr) bool { return remote.IsValid() && remote.Is6() == s.v6 }
 
-// tune sets all options that do not decide whether the bind succeeds.
+// tune sets the options that do not decide whether the bind succeeds.
 func (s *socket) tune(cfg Config) error {
-	s.growBuffer("receive", unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, cmp.Or(cfg.ReceiveBuffer, DefaultReceiveBuffer))
-	s.growBuffer("send", unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, cmp.Or(cfg.SendBuffer, DefaultSendBuffer))
 	if err := s.askForLocalAddress(); err != nil {
 		return fmt.Errorf("UDP %s: the kernel does not tell which address a peer speaks to: %w", s.address, err)
 	}
@@ -95,20 +92,6 @@ func (s *socket) enableGSO(position Switch) error {
 	}
 	s.segmenting.on.Store(err == nil)
 	return nil
-}
-
-// growBuffer asks for a kernel buffer: past the system's limit if we may (CAP_NET_ADMIN), else up to it.
-func (s *socket) growBuffer(which string, force, plain, size int) {
-	if s.setOption(unix.SOL_SOCKET, force, size) == nil {
-		return
-	}
-	err := s.setOption(unix.SOL_SOCKET, plain, size)
-	got, _ := s.option(unix.SOL_SOCKET, plain)
-	if got /= 2; got < size { // the kernel doubles what is asked for, and tells the double
-		s.log.Warn("the kernel gives a smaller "+which+" buffer than asked for; bursts may be lost; "+
-			"raise net.core.rmem_max and net.core.wmem_max, or run with CAP_NET_ADMIN",
-			"asked", size, "got", got, "error", err)
-	}
 }
 
 func (s *socket) setOption(level, name, value int) error { return setOption(s.raw, level, name, value) }

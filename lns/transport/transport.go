@@ -116,12 +116,16 @@ func New(cfg Config) (*Transport, error) {
 		t.Close()
 		return nil, errors.Join(faults...)
 	}
+	asked := cfg.buffers()
+	got := asked
 	for _, s := range t.sockets {
+		got = got.least(s.growBuffers(asked))
 		if err := s.tune(cfg); err != nil {
 			t.Close()
 			return nil, err
 		}
 	}
+	asked.report(cfg.Log, got)
 	return t, nil
 }
 

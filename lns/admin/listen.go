@@ -23,10 +23,10 @@ const socketMode = 0o660
 // Closing the listener removes the socket.
 func Listen(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("the folder of the admin socket cannot be made: %w", err)
+		return nil, hintAtOwner(fmt.Errorf("the folder of the admin socket cannot be made: %w", err))
 	}
 	if err := removeStale(path); err != nil {
-		return nil, err
+		return nil, hintAtOwner(err)
 	}
 	config := net.ListenConfig{Control: narrow}
 	listener, err := config.Listen(context.Background(), "unix", path)
@@ -34,7 +34,7 @@ func Listen(path string) (net.Listener, error) {
 		return nil, &InUseError{Socket: path} // somebody was faster
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the admin socket cannot be made: %w", err)
+		return nil, hintAtOwner(fmt.Errorf("the admin socket cannot be made: %w", err))
 	}
 	// The umask may have taken the group's right to write away.
 	if err := os.Chmod(path, socketMode); err != nil {
@@ -42,6 +42,14 @@ func Listen(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("the admin socket's mode cannot be set: %w", err)
 	}
 	return listener, nil
+}
+
+// hintAtOwner says what to do about a socket that belongs to another user.
+func hintAtOwner(err error) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return fmt.Errorf("%w\n  run lnsgate as root, or as the user that runs it here", err)
 }
 
 // narrow sets the mode before the socket has a name. Setting it only afterwards would, under a generous umask, leave

@@ -8,9 +8,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestListenMakesFolderAndMode(t *testing.T) {
@@ -179,4 +182,45 @@ func TestServeLetsRequestsFinish(t *testing.T) {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the socket stays after Serve: %v", err)
 	}
+}
+
+// A second server that an ordinary user starts cannot even ask whether root's still lives.
+func TestListenOnAnothersSocketSaysWhoMay(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "s")
+	first, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	for _, mode := range []struct {
+		path string
+		mode fs.FileMode
+	}{{filepath.Dir(folder), 0o755}, {folder, 0o755}, {path, 0}} {
+		if err := os.Chmod(mode.path, mode.mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = asNobody(t, func() error { _, err := Listen(path); return err })
+	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "may be in use") ||
+		!strings.HasSuffix(err.Error(), "\n  run lnsgate as root, or as the user that runs it here") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// asNobody runs do without root's right to open everything.
+func asNobody(t *testing.T, do func() error) error {
+	t.Helper()
+	result := make(chan error, 1)
+	go func() {
+		if os.Geteuid() == 0 {
+			runtime.LockOSThread() // for good: the thread ends with this goroutine
+			if _, err := unix.SetfsuidRetUid(65534); err != nil {
+				result <- err
+				return
+			}
+		}
+		result <- do()
+	}()
+	return <-result
 }

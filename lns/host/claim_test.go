@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"lnsgate/test/netns"
 )
@@ -53,6 +57,26 @@ func TestServersInTwoNamespacesDoNotMeet(t *testing.T) {
 	second := newHost(t, elsewhere, t.TempDir())
 	must(t, clean(n, first))
 	must(t, clean(elsewhere, second))
+}
+
+func TestALockThatIsNotOursSaysWhoMay(t *testing.T) {
+	folder := t.TempDir()
+	must(t, os.Chmod(folder, 0o500))
+	result := make(chan error, 1)
+	go func() {
+		if os.Geteuid() == 0 {
+			runtime.LockOSThread() // for good: the thread ends with this goroutine
+			if _, err := unix.SetfsuidRetUid(65534); err != nil {
+				result <- err
+				return
+			}
+		}
+		_, err := takeLock(filepath.Join(folder, lockName))
+		result <- err
+	}()
+	if err := <-result; !errors.Is(err, fs.ErrPermission) || !strings.HasSuffix(err.Error(), "as the user that runs it here") {
+		t.Errorf("got %v", err)
+	}
 }
 
 // Abstract names belong to whoever takes them first.

@@ -30,12 +30,13 @@ type Allocator struct {
 	stocks  map[string]*stock   // by pool
 	blocks  map[string][]*block // by routing context, sorted
 	entries map[key]*entry
-	memory  map[string][]*entry // free entries of our blocks by the account that had them last
-	aside   map[*entry]bool     // those that another node has, and some that it has no more
-	dirty   []*entry            // whose rows have to be written
-	asks    []*ask              // what waits for the database
-	patient []*ask              // what waits for other nodes to let go of addresses
-	version uint64              // counts changes
+	memory  map[string][]*entry  // free entries of our blocks by the account that had them last
+	lone    map[string]time.Time // when an account last released an address outside of them
+	aside   map[*entry]bool      // those that another node has, and some that it has no more
+	dirty   []*entry             // whose rows have to be written
+	asks    []*ask               // what waits for the database
+	patient []*ask               // what waits for other nodes to let go of addresses
+	version uint64               // counts changes
 	stats   Stats
 }
 
@@ -59,6 +60,7 @@ func New(cfg Config) (*Allocator, error) {
 		blocks:  make(map[string][]*block),
 		entries: make(map[key]*entry),
 		memory:  make(map[string][]*entry),
+		lone:    make(map[string]time.Time),
 		aside:   make(map[*entry]bool),
 	}, nil
 }

@@ -41,7 +41,10 @@ type claim struct {
 
 // needsMemory reports whether the database has to be asked first what the account had.
 func (a *Allocator) needsMemory(q *ask) bool {
-	if q.looked || q.Address.IsValid() || q.Account == "" || a.lastOf(q) != nil {
+	if q.looked || q.Address.IsValid() || q.Account == "" {
+		return false
+	}
+	if e := a.lastOf(q); e != nil && !a.lone[q.Account].After(e.released) {
 		return false
 	}
 	return slices.ContainsFunc(q.Pools, func(name string) bool {
@@ -64,18 +67,22 @@ func (a *Allocator) choose(q *ask, now time.Time) move {
 		return move{}
 	}
 	const sticky = "sticky: the last address of the account"
-	if e := a.lastOf(q); e != nil {
-		return a.reach(q, e, sticky, true)
-	}
+	own := a.lastOf(q)
 	for len(q.remembered) > 0 {
 		last := len(q.remembered) - 1
 		c := q.remembered[last]
+		if own != nil && !c.released.After(own.released) {
+			break
+		}
 		q.remembered = q.remembered[:last]
 		e := a.entries[c.key]
 		if e == nil && a.blockOf(c.key) != nil || e != nil && (e.state == held || e.state == claiming || e.static != "") {
 			continue // it has changed hands meanwhile
 		}
 		return move{claim: &claim{ask: q, key: c.key, entry: e, forced: true, sticky: true, why: sticky}}
+	}
+	if own != nil {
+		return a.reach(q, own, sticky, true)
 	}
 	for q.stage < len(q.Pools) {
 		if m := a.chooseFree(q, a.stocks[q.Pools[q.stage]], now); m != (move{}) {

@@ -141,6 +141,7 @@ func (a *Allocator) takeBack(e *entry, now time.Time) {
 	e.released = now
 	if e.block == nil {
 		e.state = leaving
+		a.noteLone(e.account, now)
 	} else {
 		e.state = free
 		e.block.held--
@@ -151,6 +152,23 @@ func (a *Allocator) takeBack(e *entry, now time.Time) {
 	a.shelve(e)
 	a.version++
 	a.mark(e)
+}
+
+// maxLone bounds the accounts of which it is known that the database remembers a later address than this node.
+const maxLone = 65536
+
+// noteLone notes when an account released an address that lies in no block of ours: only the database remembers which.
+func (a *Allocator) noteLone(account string, now time.Time) {
+	if account == "" {
+		return
+	}
+	if len(a.lone) >= maxLone {
+		for other := range a.lone {
+			delete(a.lone, other)
+			break
+		}
+	}
+	a.lone[account] = now
 }
 
 // forget drops an entry altogether.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"runtime"
 	"sync"
 	"testing"
@@ -56,6 +57,20 @@ func TestStickyAcrossNodes(t *testing.T) {
 				t.Errorf("back home %v, want %v", l.Address, first.Address)
 			}
 		})
+	}
+}
+
+// The last address of an account may lie in a block of the node, which remembers it, or outside, which only the database does.
+func TestTheLastAddressCountsWhereverItLies(t *testing.T) {
+	_, a, _ := twoNodes(t, 16, makePool(t, "here", time.Minute, "10.1.0.0/24"), makePool(t, "there", time.Minute, "10.2.0.0/24"))
+	a.drop(a.get(from("here", "x")))
+	exact := from("there", "x")
+	exact.Address = netip.MustParseAddr("10.2.0.77") // in no block yet
+	a.drop(a.get(exact))
+	both := from("here", "x")
+	both.Pools = []string{"here", "there"}
+	if l := a.get(both); l.Address != exact.Address {
+		t.Errorf("%v, want %v", l.Address, exact.Address)
 	}
 }
 

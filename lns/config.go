@@ -65,9 +65,9 @@ type Limits struct {
 	SessionsPerTunnel     int
 	HalfOpen              int // tunnels whose peer has not completed the three messages
 	HalfOpenPerSource     int
-	Authentications       int // checks running at once; as many again may wait eightfold
+	Authentications       int // checks running at once; eight times as many may wait
 	AuthenticationTimeout time.Duration
-	SetupTimeout          time.Duration // from the call to the open session
+	SetupTimeout          time.Duration // from the ICCN to the open session
 }
 
 // DefaultLimits returns limits for a host with a few gigabytes of memory.

@@ -26,7 +26,7 @@ type Policy struct {
 	// unanswered ones in a row end the session.
 	EchoInterval time.Duration
 	EchoFailures int
-	// SetupTimeout is the longest time from the call to the open session; zero is no limit.
+	// SetupTimeout is the longest time from Start, or from the begin of a renegotiation, to the open session; zero is no limit.
 	SetupTimeout time.Duration
 	// IdleTimeout ends a session without user traffic where the decision says nothing; zero never does.
 	IdleTimeout time.Duration

@@ -111,3 +111,25 @@ func TestUserPacketsDoNotPushOutIPCP(t *testing.T) {
 }
 
 func traceKicked() trace.Verdict { return trace.Verdict{Cause: trace.Kicked} }
+
+func TestMalformedControlPacketsAreToldAsDropped(t *testing.T) {
+	r := newRig(t, testPolicy(negotiate.AuthCHAPMD5))
+	r.dial()
+	r.wantOpen()
+	for _, frame := range [][]byte{
+		{0xff, 3, 0xc0, 0x21, 9, 1, 0},        // cut inside the header
+		{0xff, 3, 0xc0, 0x21, 9, 1, 0, 3, 0},  // a length shorter than the header
+		{0xff, 3, 0x80, 0x21, 1, 1, 0, 99, 0}, // a length beyond the packet
+	} {
+		said := len(r.sent)
+		r.step(func(o *Out) {
+			if r.s.Frame(frame, r.now, o) {
+				t.Errorf("%x was taken", frame)
+			}
+		})
+		if len(r.sent) != said {
+			t.Errorf("%x was answered", frame)
+		}
+	}
+	r.wantOpen()
+}

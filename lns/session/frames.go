@@ -33,6 +33,8 @@ func (s *Session) take(f ppp.Frame, now time.Time, out *Out) bool {
 		return s.keep(f)
 	case s.phase == Ended:
 		return false
+	case (f.Protocol == ppp.LCP || f.Protocol == ppp.IPCP) && !readable(f.Packet):
+		return false
 	case f.Protocol == ppp.LCP:
 		s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.Receive(f.Packet, now, o) })
 		return true
@@ -56,6 +58,12 @@ func (s *Session) take(f ppp.Frame, now time.Time, out *Out) bool {
 		s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.RejectProtocol(f.Protocol, f.Packet, now, o) })
 		return true
 	}
+}
+
+// readable says that a control packet has a header that fits it. The machines drop one that has not; here it is counted too.
+func readable(packet []byte) bool {
+	_, err := ppp.ParsePacket(packet)
+	return err == nil
 }
 
 func isAuth(f ppp.Frame) bool { return f.Protocol == ppp.PAP || f.Protocol == ppp.CHAP }

@@ -18,8 +18,50 @@ type Grant struct {
 	RateUp         uint64 // from the peer, bits per second
 	RateDown       uint64 // to the peer, bits per second
 	MaxSessions    int    // of this account, over all nodes
-	Reply          string // to the peer: for MS-CHAPv2 the authenticator response "S=<40 HEX>"
+	Reply          string // to the peer: for MS-CHAPv2 the authenticator response "S=<40 HEX>", with or without a text behind it
+	Message        string // to the peer: a text to be shown with the yes, where the method has room for one
+
+	Interim       time.Duration // between two interim accounting records
+	Filter        string        // of the session's traffic, by name
+	Routes        []Route       // networks behind the peer
+	AddressByPeer bool          // the peer may ask for an address of its choice; one that asks for none gets one of the pools
+	UserName      string        // what a RADIUS server calls the user in its records
+	Class         [][]byte      // a RADIUS server's own marks for the records, all and in order
+	CUI           []byte        // its Chargeable-User-Identity
+	Packet        []byte        // EAP: the Success for the peer
+	IPv6          IPv6
 }
+
+// Route is a network behind the peer.
+type Route struct {
+	Prefix netip.Prefix
+	Metric int // 0 = none said
+}
+
+// IPv6 is what an account gets for IPv6. Sessions do not carry IPv6 yet: it is kept for when they do.
+type IPv6 struct {
+	InterfaceID   uint64         // 0 = ours to choose
+	Prefixes      []netip.Prefix // of the link
+	Delegated     []netip.Prefix // for the networks behind the peer
+	Address       netip.Addr     // by DHCPv6
+	Pool          string         // of link prefixes
+	DelegatedPool string
+	AddressPool   string // of DHCPv6 addresses
+	DNS           []netip.Addr
+	Routes        []Route
+}
+
+// Challenge is the answer of a back end that wants to hear more of the peer before it decides (RFC 3579 section 2.1). It is an
+// error, so that whoever does not know of it denies.
+type Challenge struct {
+	Packet  []byte        // the EAP Request for the peer
+	State   []byte        // goes unread into the Proof of the answer
+	Backend string        // goes into the Request of the answer; set by the gateway
+	Timeout time.Duration // what the peer has for its answer; 0 = as usual
+}
+
+// Error says that the login is not over.
+func (c *Challenge) Error() string { return "the peer has to answer a challenge first" }
 
 // Decision is the answer to a Request that was granted: domain and account merged, the account's word first.
 type Decision struct {
@@ -40,8 +82,19 @@ type Decision struct {
 	Interim         time.Duration // between two interim accounting records; 0 = none
 	VirtualTemplate string        // the domain's, else the request's
 	Reply           string        // to the peer: MS-CHAPv2 "S=..."
+	Message         string        // to the peer: a text to be shown with the yes
 	Backend         string        // which back end said yes
 	Rule            string        // in words: which rule chose the domain
+
+	Accounting    []string // where the records go, by name; empty: where the server's records go
+	Filter        string   // of the session's traffic, by name; "" = none
+	Routes        []Route  // networks behind the peer
+	AddressByPeer bool     // as in Grant
+	UserName      string   // what a RADIUS server calls the user in its records
+	Class         [][]byte // a RADIUS server's own marks for the records
+	CUI           []byte
+	Packet        []byte // EAP: the Success for the peer
+	IPv6          IPv6
 }
 
 // merge puts the account's word over the domain's.
@@ -61,11 +114,21 @@ func merge(q *Query, d *Domain, backend, rule string, g Grant) Decision {
 		MaxSessions:     first(g.MaxSessions, d.AccountSessions),
 		DomainSessions:  d.MaxSessions,
 		SessionPolicy:   d.SessionPolicy,
-		Interim:         d.Interim,
+		Interim:         first(g.Interim, d.Interim),
 		VirtualTemplate: first(d.VirtualTemplate, q.Request.VirtualTemplate),
 		Reply:           g.Reply,
+		Message:         g.Message,
 		Backend:         backend,
 		Rule:            rule,
+		Accounting:      d.Accounting,
+		Filter:          first(g.Filter, d.Filter),
+		Routes:          g.Routes,
+		AddressByPeer:   g.AddressByPeer,
+		UserName:        g.UserName,
+		Class:           g.Class,
+		CUI:             g.CUI,
+		Packet:          g.Packet,
+		IPv6:            g.IPv6,
 	}
 }
 

@@ -28,6 +28,8 @@ type Domain struct {
 	AccountSessions int           // of each account; 0 = no limit
 	SessionPolicy   SessionPolicy // for a login over one of these limits
 	Interim         time.Duration // between two interim accounting records; 0 = none
+	Accounting      []string      // where its records go, by name; empty: where the server's records go
+	Filter          string        // the filter of its sessions' traffic, by name; "" = none
 }
 
 // Config is what a Gateway is made of.
@@ -35,4 +37,8 @@ type Config struct {
 	Domains       []Domain
 	DefaultDomain string // for names without a domain; "" = such names are rejected unless the l2tp group has a default
 	Backends      []Backend
+
+	// Possible tells what is wrong with a decision that this server cannot honour, such as a pool or filter that does not
+	// exist; the login is then rejected as Misconfigured. nil: everything is possible.
+	Possible func(*Decision) error
 }

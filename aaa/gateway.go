@@ -13,12 +13,14 @@ type Gateway struct {
 	domains  map[string]*Domain // by folded name and by folded alias
 	chains   map[string][]Backend
 	fallback string // the global default domain, "" = none
+	possible func(*Decision) error
 }
 
 // question is one request on its way through the gateway: what is asked of a back end.
 type question func(ctx context.Context, b Backend, q *Query) (Grant, error)
 
-// Authenticate answers whether the peer is who it says and what it gets. The error is always a *Rejection.
+// Authenticate answers whether the peer is who it says and what it gets. The error is always a *Rejection, or for EAP a
+// *Challenge.
 func (g *Gateway) Authenticate(ctx context.Context, r *Request) (Decision, error) {
 	return g.decide(ctx, r, methodAllowed, func(ctx context.Context, b Backend, q *Query) (Grant, error) {
 		return b.Authenticate(ctx, q)
@@ -51,12 +53,25 @@ func (g *Gateway) decide(ctx context.Context, r *Request, policy func(*Domain, *
 		return Decision{}, rejection
 	}
 	q := &Query{Request: r, Identity: id, Domain: domain.Name}
-	grant, backend, rejection := g.walk(ctx, domain, q, ask)
-	if rejection != nil {
-		rejection.Domain, rejection.Rule = domain.Name, rule
-		return Decision{}, rejection
+	reject := func(r *Rejection) (Decision, error) {
+		r.Domain, r.Rule = domain.Name, rule
+		return Decision{}, r
 	}
-	return merge(q, domain, backend, rule, grant), nil
+	answer := g.walk(ctx, domain, q, ask)
+	switch {
+	case answer.challenge != nil:
+		return Decision{}, answer.challenge
+	case answer.rejection != nil:
+		return reject(answer.rejection)
+	}
+	d := merge(q, domain, answer.backend, rule, answer.grant)
+	if g.possible == nil {
+		return d, nil
+	}
+	if err := g.possible(&d); err != nil {
+		return reject(&Rejection{Cause: Misconfigured, Detail: err.Error(), Backend: d.Backend, Err: err})
+	}
+	return d, nil
 }
 
 // methodAllowed checks the method of a request against the domain. A request without any proof is never allowed.
@@ -80,18 +95,33 @@ func methodList(methods []Method) string {
 	return strings.Join(names, ", ")
 }
 
+// answer is how a walk along a chain ended: with one of a grant, a challenge or a rejection.
+type answer struct {
+	grant     Grant
+	backend   string // of the grant
+	challenge *Challenge
+	rejection *Rejection
+}
+
 // walk asks the back ends of the chain in order: the next one on UnknownUser, an end on any other rejection, and on an
 // error an end unless the domain continues on errors. If a back end that could not be asked was passed over, nobody can
 // say that the user is unknown, so the answer is then that back end's error.
-func (g *Gateway) walk(ctx context.Context, d *Domain, q *Query, ask question) (Grant, string, *Rejection) {
+func (g *Gateway) walk(ctx context.Context, d *Domain, q *Query, ask question) answer {
 	var failed, unknown *Rejection
-	for _, b := range g.chains[d.Name] {
+	chain, rejection := from(g.chains[d.Name], q.Request)
+	if rejection != nil {
+		return answer{rejection: rejection}
+	}
+	for _, b := range chain {
 		if err := ctx.Err(); err != nil {
-			return Grant{}, "", failure(ctx, b, err)
+			return answer{rejection: failure(ctx, b, err)}
 		}
 		grant, err := ask(ctx, b, q)
 		if err == nil {
-			return grant, b.Name(), nil
+			return answer{grant: grant, backend: b.Name()}
+		}
+		if c := challengeOf(b, err); c != nil {
+			return answer{challenge: c}
 		}
 		switch r := rejectionOf(ctx, b, err); {
 		case r.Cause == UnknownUser:
@@ -99,13 +129,41 @@ func (g *Gateway) walk(ctx context.Context, d *Domain, q *Query, ask question) (
 		case r.Retryable() && d.ContinueOnError:
 			failed = r
 		default:
-			return Grant{}, "", r
+			return answer{rejection: r}
 		}
 	}
 	if failed != nil {
-		return Grant{}, "", failed
+		return answer{rejection: failed}
 	}
-	return Grant{}, "", unknown
+	return answer{rejection: unknown}
+}
+
+// from cuts the chain to where the request wants it to begin. A conversation goes on with the back end that leads it and no other.
+func from(chain []Backend, r *Request) ([]Backend, *Rejection) {
+	if r.Backend == "" {
+		return chain, nil
+	}
+	i := slices.IndexFunc(chain, func(b Backend) bool { return b.Name() == r.Backend })
+	switch {
+	case i >= 0 && len(r.Proof.State) > 0:
+		return chain[i : i+1], nil
+	case i >= 0:
+		return chain[i:], nil
+	}
+	rejection := Reject(UnknownUser, "back end %q, which knew the user, is no longer asked for this domain", r.Backend)
+	rejection.Backend = r.Backend
+	return nil, rejection
+}
+
+// challengeOf returns the challenge that a back end answered with, or nil.
+func challengeOf(b Backend, err error) *Challenge {
+	var c *Challenge
+	if !errors.As(err, &c) {
+		return nil
+	}
+	own := *c
+	own.Backend = b.Name()
+	return &own
 }
 
 // rejectionOf turns what a back end returned into a rejection of our own that names the back end.

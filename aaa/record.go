@@ -71,10 +71,19 @@ type Record struct {
 	LocalTunnel, RemoteTunnel   uint16
 	LocalSession, RemoteSession uint16
 	CallingNumber, CalledNumber string
-	RxPackets, RxOctets         uint64         // from the peer
-	TxPackets, TxOctets         uint64         // to the peer
-	Terminate                   TerminateCause // of a Stop
-	Reason                      string         // of a Stop, in words
+	LocalName                   string // our host name in the tunnel
+	CallSerial                  uint32
+	TxSpeed, RxSpeed            uint64 // of the line, bits per second; 0 = not said
+
+	UserName string   // what the RADIUS server that granted calls the user; empty: it did not say
+	Class    [][]byte // of that server, all and in order (RFC 2865 section 5.25)
+	CUI      []byte   // its Chargeable-User-Identity (RFC 4372); nil: none
+	Sinks    []string // where this record goes, by name; empty: where the server's records go
+
+	RxPackets, RxOctets uint64         // from the peer
+	TxPackets, TxOctets uint64         // to the peer
+	Terminate           TerminateCause // of a Stop
+	Reason              string         // of a Stop, in words
 }
 
 // Accounter takes the records of sessions. Account returns at once and keeps what it took until it is stored, however long

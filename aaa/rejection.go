@@ -23,6 +23,8 @@ const (
 	DomainBlocked               // the domain is switched off
 	TooManyFailures             // the account or the source must wait after failed logins
 	Misconfigured               // what the account or domain asks for does not exist on this server
+	OnlyAtLogin                 // of Authorize alone: the back end can tell only when the peer proves who it is; what it granted stays
+	Refused                     // a RADIUS server said no, and does not say why
 )
 
 var causeWords = [...]string{
@@ -42,6 +44,8 @@ var causeWords = [...]string{
 	DomainBlocked:         "domain blocked",
 	TooManyFailures:       "too many failed logins",
 	Misconfigured:         "configuration fault",
+	OnlyAtLogin:           "known only at login",
+	Refused:               "refused by the RADIUS server",
 }
 
 // String returns the cause in words.
@@ -52,7 +56,7 @@ func (c Cause) String() string {
 	return fmt.Sprintf("cause %d", uint8(c))
 }
 
-// Rejection is the answer to a request that was not granted. It is an error. Nothing of it is for the peer.
+// Rejection is the answer to a request that was not granted. It is an error. Nothing of it is for the peer but what says so.
 type Rejection struct {
 	Cause  Cause
 	Detail string // for the administrator: the near miss, what to change
@@ -63,6 +67,10 @@ type Rejection struct {
 	Backend string // the back end that rejected, "" if none was asked
 
 	Err error // what a back end failed with, if it failed
+
+	// What a RADIUS server wants the peer to be told.
+	Reply  string // MS-CHAPv2: the whole failure message "E=691 R=0 ..."; PAP and CHAP: a text
+	Packet []byte // EAP: the Failure
 }
 
 // Reject makes a rejection with a formatted detail.

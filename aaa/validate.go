@@ -33,6 +33,7 @@ func NewGateway(cfg Config) (*Gateway, error) {
 		return nil, err
 	}
 	g := b.Gateway
+	g.possible = cfg.Possible
 	return &g, nil
 }
 
@@ -64,6 +65,7 @@ func (b *builder) addBackend(path string, backend Backend) {
 func (b *builder) addDomain(path string, d Domain) {
 	d.Aliases, d.Chain = slices.Clone(d.Aliases), slices.Clone(d.Chain)
 	d.Pools, d.Methods = slices.Clone(d.Pools), slices.Clone(d.Methods)
+	d.Accounting = slices.Clone(d.Accounting)
 
 	b.claim(path+".name", d.Name, &d)
 	for i, alias := range d.Aliases {

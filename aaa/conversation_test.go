@@ -1,0 +1,81 @@
+package aaa_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/aaa/aaatest"
+)
+
+// talkers is a gateway with one domain whose chain has three back ends.
+func talkers(t *testing.T, possible func(*aaa.Decision) error) (*aaa.Gateway, [3]*aaatest.Fake) {
+	fakes := [3]*aaatest.Fake{aaatest.NewFake("first"), aaatest.NewFake("second"), aaatest.NewFake("third")}
+	return mustGateway(t, aaa.Config{
+		DefaultDomain: "d",
+		Backends:      []aaa.Backend{fakes[0], fakes[1], fakes[2]},
+		Domains:       []aaa.Domain{{Name: "d", Chain: []string{"first", "second", "third"}, ContinueOnError: true, Accounting: []string{"books"}, Filter: "open"}},
+		Possible:      possible,
+	}), fakes
+}
+
+func TestAChallengeEndsTheWalkAndNamesItsBackend(t *testing.T) {
+	g, fakes := talkers(t, nil)
+	fakes[0].SetOther(aaatest.Answer{Err: unknown})
+	said := &aaa.Challenge{Packet: []byte{1, 2, 0, 4}, State: []byte("s"), Timeout: time.Minute}
+	fakes[1].SetOther(aaatest.Answer{Err: said})
+	fakes[2].SetOther(aaatest.Answer{})
+	_, err := g.Authenticate(context.Background(), &aaa.Request{Name: "bob", Proof: aaa.Proof{Method: aaa.EAP}})
+	var c *aaa.Challenge
+	if !errors.As(err, &c) || c.Backend != "second" || string(c.State) != "s" || c.Timeout != time.Minute {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if said.Backend != "" {
+		t.Error("the back end's own value was written to")
+	}
+}
+
+func TestAConversationStaysWithItsBackend(t *testing.T) {
+	g, fakes := talkers(t, nil)
+	for _, f := range fakes {
+		f.SetOther(aaatest.Answer{Err: errBroken})
+	}
+	fakes[2].SetOther(aaatest.Answer{})
+	goOn := &aaa.Request{Name: "bob", Backend: "second", Proof: aaa.Proof{Method: aaa.EAP, State: []byte("s")}}
+	if _, err := g.Authenticate(context.Background(), goOn); err == nil {
+		t.Error("another back end than the one that asked took the answer")
+	}
+	later := &aaa.Request{Name: "bob", Backend: "second", Proof: aaa.Proof{Method: aaa.PAP}}
+	if d, err := g.Authorize(context.Background(), later); err != nil || d.Backend != "third" {
+		t.Errorf("the walk from the second on: %+v, %v", d, err)
+	}
+	if n := len(fakes[0].Calls()); n != 0 {
+		t.Errorf("the back end before the one named was asked %d times", n)
+	}
+	gone := &aaa.Request{Name: "bob", Backend: "elsewhere"}
+	if _, err := g.Authorize(context.Background(), gone); rejection(t, err).Cause != aaa.UnknownUser {
+		t.Errorf("a back end that is no longer in the chain: %v", err)
+	}
+}
+
+func TestWhatIsNotPossibleIsRejected(t *testing.T) {
+	g, fakes := talkers(t, func(d *aaa.Decision) error {
+		if d.Filter != "open" {
+			return errors.New("there is no filter " + d.Filter)
+		}
+		return nil
+	})
+	fakes[0].SetOther(aaatest.Answer{Grant: aaa.Grant{Filter: "shut"}})
+	request := &aaa.Request{Name: "bob", Proof: aaa.Proof{Method: aaa.PAP}}
+	_, err := g.Authenticate(context.Background(), request)
+	if r := rejection(t, err); r.Cause != aaa.Misconfigured || r.Backend != "first" || r.Domain != "d" || r.Detail != "there is no filter shut" {
+		t.Errorf("%+v", r)
+	}
+	fakes[0].SetOther(aaatest.Answer{})
+	d, err := g.Authenticate(context.Background(), request)
+	if err != nil || d.Filter != "open" || len(d.Accounting) != 1 {
+		t.Errorf("the domain's filter and accounting: %+v, %v", d, err)
+	}
+}

@@ -34,16 +34,17 @@ const (
 
 // slowHash is a one-way form of a password that is slow to check by intent.
 type slowHash struct {
-	algorithm string // argon2id or bcrypt
+	algorithm string // argon2id, bcrypt, or one of cryptForms
 	text      []byte // bcrypt: the whole text
 
-	salt, sum    []byte // argon2id
-	time, memory uint32
-	threads      uint8
+	salt, sum    []byte // argon2id: octets; crypt(3): as they stand in the text
+	time, memory uint32 // argon2id
+	threads      uint8  // argon2id
+	rounds       int    // sha256-crypt, sha512-crypt
 }
 
-// Hashed is a credential that holds a one-way hash in its usual text form: $argon2id$v=19$m=...,t=...,p=...$salt$sum or
-// $2a$ to $2y$ (bcrypt). It checks PAP only. A text that is none of these, or that asks for an unreasonable amount of
+// Hashed is a credential that holds a one-way hash in its usual text form: $argon2id$v=19$m=...,t=...,p=...$salt$sum,
+// $2a$ to $2y$ (bcrypt), or $1$, $5$ and $6$ of crypt(3). It checks PAP only. A text that is none of these, or that asks for an unreasonable amount of
 // work, never matches (see Validate, ErrHash). The empty password never matches, nor does one of more than 72 octets
 // against bcrypt, which would not look at the rest.
 func Hashed(text string) Credential {
@@ -55,7 +56,7 @@ func Hashed(text string) Credential {
 	case strings.HasPrefix(text, "$2"):
 		slow, err = parseBcrypt(text)
 	default:
-		err = fmt.Errorf("%w: it is neither argon2id nor bcrypt", ErrHash)
+		slow, err = parseCrypt(text)
 	}
 	if err != nil {
 		return Credential{fault: err}
@@ -113,7 +114,10 @@ func parseArgon2id(text string) (*slowHash, error) {
 func (h *slowHash) matches(password string) int {
 	octets := []byte(password)
 	usable := 1 - subtle.ConstantTimeEq(int32(len(octets)), 0)
-	if h.algorithm == "bcrypt" {
+	switch h.algorithm {
+	case md5Crypt, sha256Crypt, sha512Crypt:
+		return usable & subtle.ConstantTimeCompare(h.crypt(octets), h.sum)
+	case "bcrypt":
 		fits := subtle.ConstantTimeLessOrEq(len(octets), maxBcrypt)
 		if bcrypt.CompareHashAndPassword(h.text, octets[:min(len(octets), maxBcrypt)]) != nil {
 			return 0

@@ -97,7 +97,8 @@ func TestAHashThatCannotBeUsedNeverMatches(t *testing.T) {
 }
 
 func FuzzHashed(f *testing.F) {
-	for _, text := range []string{cheap, "$2a$04$" + strings.Repeat("a", 53), "", "$argon2id$v=19$m=8,t=1,p=1$$"} {
+	for _, text := range []string{cheap, "$2a$04$" + strings.Repeat("a", 53), "", "$argon2id$v=19$m=8,t=1,p=1$$",
+		"$1$x$hiN0EG1U2OVhvWQBid7j81", "$6$rounds=1000$xy$", "$5$rounds=999999999$x$" + strings.Repeat(".", 43)} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

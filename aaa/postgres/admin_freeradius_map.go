@@ -173,7 +173,7 @@ func (c *carrier) password(r radiusRow, attribute string) {
 		}
 		if _, fault := (&account{}).open(&form{kind: c.row.Kind, value: c.row.Form}, nil); fault != nil {
 			c.row.Kind, c.row.Form = "", nil
-			c.leave(r, "this hash cannot be checked here; set the password anew with lnsgate user set")
+			c.leave(r, "this hash cannot be checked here; set the password anew with lnsgate user set: %s", fault.Detail)
 		}
 	default:
 		c.leave(r, "this form of a password cannot be checked here; set it anew with lnsgate user set")

@@ -30,7 +30,7 @@ INSERT INTO radcheck (username, attribute, op, value) VALUES
 	('anna@sales.example', 'Cleartext-Password', ':=', 'geheim'), ('anna@sales.example', 'Simultaneous-Use', ':=', '2'), ('anna@sales.example', 'Expiration', ':=', 'Jan 01 2030 00:00:00'),
 	('bert@sales.example', 'NT-Password', ':=', '0x8846F7EAEE8FB117AD06BDD830B7586C'), ('bert@sales.example', 'Calling-Station-Id', '==', '555'),
 	('carl', 'Crypt-Password', ':=', '$2b$04$T7rxmWBB5pKbSKrn2ItTVOwmJ3wHBGl5LrFC1vM9QCb29Zi2kMRPK'), ('carl', 'Auth-Type', ':=', 'Reject'),
-	('dora', 'SSHA2-512-Password', ':=', 'geheim-hash'), ('emil', 'Crypt-Password', ':=', '$1$abc$geheim-hash'),
+	('dora', 'SSHA2-512-Password', ':=', 'geheim-hash'), ('emil', 'Crypt-Password', ':=', '$1$abc$geheim-hash'), ('lea', 'Crypt-Password', ':=', '$6$saltsalt$sfZR6YSW/Dp0uCiyF9fDipa6ORr5LVLOwXNgtzRlXXhkC7xA3w4zy97VIC3vL14AUXGJp3yBjZVztkdiBzJnX1'), ('max', 'Password-With-Header', ':=', '{crypt}$6$saltsalt$sfZR6YSW/Dp0uCiyF9fDipa6ORr5LVLOwXNgtzRlXXhkC7xA3w4zy97VIC3vL14AUXGJp3yBjZVztkdiBzJnX1'),
 	('fritz', 'Password-With-Header', ':=', '{clear}geheim'), ('gerd', 'Password-With-Header', ':=', '{ssha}geheim-hash'),
 	('h h', 'Cleartext-Password', ':=', 'geheim'), ('ida', 'Auth-Type', ':=', 'Accept'), ('jan', 'Cleartext-Password', '+=', 'geheim'), ('kurt', 'User-Password', '==', 'geheim');
 INSERT INTO radreply (username, attribute, op, value) VALUES
@@ -72,7 +72,7 @@ func TestFreeRADIUSIsCarriedOver(t *testing.T) {
 	if err != nil || fmt.Sprint(dry) != fmt.Sprint(report) {
 		t.Fatalf("%v\ndry %+v\nwet %+v", err, dry, report)
 	}
-	if got := words(report.Accounts.Added, report.Accounts.Kept, report.Domains, report.Pools, report.Profiles); got != "11 0 [sales.example] [main_pool] [gold silver]" {
+	if got := words(report.Accounts.Added, report.Accounts.Kept, report.Domains, report.Pools, report.Profiles); got != "13 0 [sales.example] [main_pool] [gold silver]" {
 		t.Errorf("got %s", got)
 	}
 	anna, err := a.Account(ctx, "anna@sales.example")
@@ -87,7 +87,7 @@ func TestFreeRADIUSIsCarriedOver(t *testing.T) {
 		t.Errorf("%+v, %v", pools, err)
 	}
 	b := New(pool, Config{})
-	for name, want := range map[string]aaa.Cause{"anna@sales.example": aaa.CauseNone, "kurt": aaa.CauseNone, "carl": aaa.AccountDisabled, "dora": aaa.NoCredentialForMethod} {
+	for name, want := range map[string]aaa.Cause{"anna@sales.example": aaa.CauseNone, "kurt": aaa.CauseNone, "lea": aaa.CauseNone, "max": aaa.CauseNone, "carl": aaa.AccountDisabled, "dora": aaa.NoCredentialForMethod} {
 		if _, err := login(b, aaa.PAP, name, "geheim"); causeOf(err) != want {
 			t.Errorf("%s: %v, want %v", name, err, want)
 		}
@@ -101,7 +101,7 @@ func TestFreeRADIUSIsCarriedOver(t *testing.T) {
 	mustSeal(t, pool, testKeys(t, "k1"))
 	run(t, pool, "DELETE FROM accounts WHERE name = 'ida'; UPDATE accounts SET mtu = 1400; TRUNCATE audit")
 	again, err := a.ImportFreeRADIUS(ctx, found, Keep, false)
-	if err != nil || again.Accounts.Added != 1 || again.Accounts.Kept != 10 || len(again.Pools)+len(again.Domains)+len(again.Profiles) != 0 {
+	if err != nil || again.Accounts.Added != 1 || again.Accounts.Kept != 12 || len(again.Pools)+len(again.Domains)+len(again.Profiles) != 0 {
 		t.Errorf("%+v, %v", again, err)
 	}
 	if n := one[int](t, pool, "SELECT count(*) FROM audit WHERE NOT (table_name = 'accounts' AND key = 'ida')"); n != 0 {
@@ -113,7 +113,7 @@ func TestFreeRADIUSIsCarriedOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err = a.ImportFreeRADIUS(ctx, found, Replace, false); err != nil || again.Accounts.Changed != 11 {
+	if again, err = a.ImportFreeRADIUS(ctx, found, Replace, false); err != nil || again.Accounts.Changed != 13 {
 		t.Errorf("%+v, %v", again, err)
 	}
 	if grant, err := login(b, aaa.PAP, "anna@sales.example", "neu"); err != nil || grant.Address.String() != "10.30.0.1" {

@@ -98,9 +98,9 @@ func TestEveryStoredFormServesItsMethods(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, pool, `INSERT INTO accounts (name) VALUES ('argon'), ('bcrypt'), ('rawnt'), ('crypt'), ('empty'), ('both')`)
+	run(t, pool, `INSERT INTO accounts (name) VALUES ('argon'), ('bcrypt'), ('rawnt'), ('crypt'), ('hostile'), ('empty'), ('both')`)
 	run(t, pool, `INSERT INTO credentials (account, kind, value) VALUES ('argon', 'argon2id', $1), ('bcrypt', 'bcrypt', $2), ('rawnt', 'nt', $3),
-		('crypt', 'crypt', '$6$abc$def'), ('both', 'argon2id', $1), ('both', 'nt', $3)`, []byte(cheapArgon2id), []byte(bcryptOf(t, "password")), nt[:])
+		('crypt', 'crypt', '$1$x$ntiM1/Tz/A.K1foNwVMof0'), ('hostile', 'crypt', '$6$rounds=999999999$abc$def'), ('both', 'argon2id', $1), ('both', 'nt', $3)`, []byte(cheapArgon2id), []byte(bcryptOf(t, "password")), nt[:])
 	b := New(pool, Config{})
 	for _, test := range []struct {
 		account string
@@ -119,7 +119,10 @@ func TestEveryStoredFormServesItsMethods(t *testing.T) {
 		{"both", aaa.MSCHAPv2, aaa.CauseNone, ""},
 		{"both", aaa.PAP, aaa.CauseNone, ""},
 		{"both", aaa.CHAP, aaa.NoCredentialForMethod, "(argon2id, nt)"},
-		{"crypt", aaa.PAP, aaa.NoCredentialForMethod, "crypt hash, which lnsgate cannot check"},
+		{"crypt", aaa.PAP, aaa.CauseNone, ""},
+		{"crypt", aaa.MSCHAPv2, aaa.NoCredentialForMethod, "mschapv2 cannot be checked against what is stored (crypt); offer pap on the virtual template"},
+		{"hostile", aaa.PAP, aaa.Misconfigured, "what is stored in crypt can never match"},
+		{"hostile", aaa.PAP, aaa.Misconfigured, "sha512-crypt with rounds=999999999; 1000 to 1000000 are allowed; set the password again"},
 		{"empty", aaa.PAP, aaa.NoCredentialForMethod, "no password is stored; set one: SELECT set_password('empty', ...)"},
 	} {
 		_, err := login(b, test.method, test.account, "password")

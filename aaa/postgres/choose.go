@@ -16,7 +16,7 @@ const (
 	kindNT       = "nt"     // the NT hash, sealed; or raw, until a node seals it
 	kindArgon2id = "argon2id"
 	kindBcrypt   = "bcrypt"
-	kindCrypt    = "crypt" // $1$, $5$, $6$: nothing in this program checks it
+	kindCrypt    = "crypt" // $1$, $5$, $6$ of other systems
 )
 
 // serves lists for each kind the methods that it can check. The first kind that serves a method is used.
@@ -28,6 +28,7 @@ var serves = []struct {
 	{kindNT, []aaa.Method{aaa.PAP, aaa.MSCHAPv2}},
 	{kindArgon2id, []aaa.Method{aaa.PAP}},
 	{kindBcrypt, []aaa.Method{aaa.PAP}},
+	{kindCrypt, []aaa.Method{aaa.PAP}},
 }
 
 // choose makes the credential that a method is checked against. Where none serves, the credential is one that never
@@ -95,9 +96,6 @@ func (a *account) lack(m aaa.Method) *aaa.Rejection {
 	slices.Sort(kinds)
 	if len(kinds) == 0 {
 		return aaa.Reject(aaa.NoCredentialForMethod, "no password is stored; set one: SELECT set_password('%s', ...)", strings.ReplaceAll(a.name, "'", "''"))
-	}
-	if slices.Equal(kinds, []string{kindCrypt}) {
-		return aaa.Reject(aaa.NoCredentialForMethod, "stored is only a crypt hash, which lnsgate cannot check; set the password again")
 	}
 	remedy := fmt.Sprintf("allow %s in the domain and set the password again", m)
 	if m != aaa.PAP {

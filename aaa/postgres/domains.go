@@ -87,7 +87,7 @@ SELECT domain, method, count(*), min(name) FROM (
 	LEFT JOIN domains d ON d.name = a.domain
 	CROSS JOIN LATERAL unnest(CASE WHEN cardinality(d.methods) > 0 THEN d.methods ELSE '{pap,chap,mschapv2}' END) m(method)
 	WHERE a.password IS NULL AND NOT EXISTS (SELECT FROM credentials c WHERE c.account = a.name AND CASE m.method
-		WHEN 'pap' THEN c.kind IN ('sealed', 'nt', 'argon2id', 'bcrypt')
+		WHEN 'pap' THEN c.kind IN ('sealed', 'nt', 'argon2id', 'bcrypt', 'crypt')
 		WHEN 'mschapv2' THEN c.kind IN ('sealed', 'nt')
 		ELSE c.kind = 'sealed' END)
 ) lacking

@@ -1,0 +1,55 @@
+package radtest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// prepareDatabase makes FreeRADIUS's own tables, unless they are there, and fills the pools.
+func prepareDatabase(o Options) error {
+	if o.Database == "" {
+		if len(o.Pools) > 0 {
+			return fmt.Errorf("sqlippool wants a database: set Options.Database")
+		}
+		return nil
+	}
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, o.Database)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	for table, schema := range map[string]string{
+		"public.radacct": "sql/main/postgresql/schema.sql", "public.radippool": "sql/ippool/postgresql/schema.sql",
+	} {
+		if err := makeTables(ctx, conn, table, schema); err != nil {
+			return err
+		}
+	}
+	for _, p := range o.Pools {
+		// The queries take what expired before this second, so the default of now() would be too late for the first.
+		_, err := conn.Exec(ctx, `INSERT INTO public.radippool (pool_name, framedipaddress, expiry_time)
+			SELECT $1, $2::inet + n, now() - '1 day'::interval FROM generate_series(0, $3::int - 1) AS n`, p.Name, p.First, p.Size)
+		if err != nil {
+			return fmt.Errorf("pool %s: %w", p.Name, err)
+		}
+	}
+	return nil
+}
+
+func makeTables(ctx context.Context, conn *pgx.Conn, table, schema string) error {
+	var there bool
+	if err := conn.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", table).Scan(&there); err != nil || there {
+		return err
+	}
+	text, err := os.ReadFile(filepath.Join(shipped, "mods-config", schema))
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, string(text))
+	return err
+}

@@ -13,6 +13,8 @@ import (
 type Database struct {
 	URL                URL           `mapstructure:"url"` // resolved, wherever it came from
 	URLFile            string        `mapstructure:"url_file"`
+	ListenURL          URL           `mapstructure:"listen_url"` // resolved; empty: URL
+	ListenURLFile      string        `mapstructure:"listen_url_file"`
 	Key                Secret        `mapstructure:"key"` // the text of the key file, resolved; empty: passwords are not sealed
 	KeyFile            string        `mapstructure:"key_file"`
 	PoolConnections    int           `mapstructure:"pool_connections"`
@@ -24,6 +26,14 @@ type Database struct {
 
 // Given reports whether there is a database.
 func (d *Database) Given() bool { return !d.URL.IsZero() }
+
+// ListenAt is the address at which changes are listened for: past a pooler, which does not pass them on.
+func (d *Database) ListenAt() URL {
+	if d.ListenURL.IsZero() {
+		return d.URL
+	}
+	return d.ListenURL
+}
 
 func defaultDatabase() Database {
 	return Database{PoolConnections: 16, StatementTimeout: 5 * time.Second, BlockSize: 256}
@@ -106,14 +116,23 @@ func (c *checker) checkDatabase() {
 		}
 		return
 	}
-	if fault := faultInURL(d.URL); fault != "" && d.URLFile == "" {
-		c.say("database.url", "%s", fault)
-	} else if fault != "" {
-		c.say("database.url_file", "%s", fault)
+	c.checkURL("database.url", d.URL, d.URLFile)
+	if !d.ListenURL.IsZero() {
+		c.checkURL("database.listen_url", d.ListenURL, d.ListenURLFile)
 	}
 	c.between("database.pool_connections", d.PoolConnections, 2, 1000)
 	c.atLeast("database.statement_timeout", d.StatementTimeout, 100*time.Millisecond)
 	c.between("database.block_size", d.BlockSize, 1, 65536)
+}
+
+// checkURL names the key that the address came by.
+func (c *checker) checkURL(key string, u URL, file string) {
+	if file != "" {
+		key += "_file"
+	}
+	if fault := faultInURL(u); fault != "" {
+		c.say(key, "%s", fault)
+	}
 }
 
 func (c *checker) warnOfDatabase() {

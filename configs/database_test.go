@@ -40,6 +40,13 @@ func TestFaultsOfTheDatabase(t *testing.T) {
 	}{
 		{"section without address", "", "database: {block_size: 64}\n", []string{"line 12: database.url: there is no database; add url or url_file"}},
 		{"two addresses", "", "database: {url: postgres://a, url_file: f}\n", []string{"line 12: database.url_file: the secret is given twice; keep url or url_file"}},
+		{"two addresses to listen at", "", "database: {url: postgres://a, listen_url: postgres://b, listen_url_file: f}\n", []string{
+			"line 12: database.listen_url_file: the secret is given twice; keep listen_url or listen_url_file"}},
+		{"no address to listen at", "", "database: {url: postgres://a, listen_url: geheim}\n", []string{
+			"line 12: database.listen_url: the address of a database is written postgres://user:password@host:5432/name"}},
+		{"only an address to listen at", "", "database: {listen_url: postgres://a}\n", []string{"line 12: database.url: there is no database; add url or url_file"}},
+		{"no file of an address to listen at", "", "database: {url: postgres://a, listen_url_file: /nowhere/url}\n", []string{
+			"line 12: database.listen_url_file: /nowhere/url: no such file or directory"}},
 		{"no key file", "", "database: {url: postgres://a, key_file: /nowhere/keys}\n", []string{
 			"line 12: database.key_file: there is no file /nowhere/keys; make it with: lnsgate db rotate-key --prepare --key-file /nowhere/keys"}},
 		{"another database", "", "database: {url: 'mysql://root:geheim@h/x'}\n", []string{"line 12: database.url: the address of a database begins with postgres://"}},
@@ -129,6 +136,38 @@ func TestDatabaseByFilesAndEnvironment(t *testing.T) {
 			t.Fatal(err)
 		}
 		expectWarnings(t, warnings, want)
+	}
+}
+
+// Behind a pooler there are two addresses, given by the same rules.
+func TestWhereChangesAreListenedFor(t *testing.T) {
+	path := write(t, "x.yaml", strings.Replace(shared, "key:", "listen_url_file: direct, key:", 1), 0o600)
+	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "direct"), []byte("postgres://u:p@direct/d\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	listenAt := func(path string) string {
+		cfg, warnings, err := Load(path)
+		if err != nil || len(warnings) > 0 {
+			t.Fatal(warnings, err)
+		}
+		return cfg.Database.ListenAt().Reveal()
+	}
+	if got := listenAt(path); got != "postgres://u:p@direct/d" {
+		t.Errorf("by file: %s", got)
+	}
+	t.Setenv("LNSGATE_DATABASE__LISTEN_URL", "postgres://env/d")
+	if got := listenAt(path); got != "postgres://env/d" {
+		t.Errorf("by environment: %s", got)
+	}
+	os.Unsetenv("LNSGATE_DATABASE__LISTEN_URL")
+	if got := listenAt(write(t, "x.yaml", shared, 0o600)); got != "postgres://lns:geheim@db/lnsgate" {
+		t.Errorf("by default: %s", got)
+	}
+	text := strings.Replace(shared, "lns:geheim@db/lnsgate\"", "lns@db/lnsgate\", listen_url: \"postgres://u:p@h/d\"", 1)
+	text = strings.Replace(text, `, key: "k1 x"`, "", 1)
+	_, warnings, err := Load(write(t, "x.yaml", text, 0o644))
+	if err != nil || len(warnings) != 2 || !strings.Contains(fmt.Sprint(warnings), "holds secrets") {
+		t.Errorf("a password in listen_url: %v, %v", warnings, err)
 	}
 }
 

@@ -23,7 +23,7 @@ type override struct {
 var foreign = []string{"LNSGATE_TEST_", "LNSGATE_FUZZ", "LNSGATE_SERVICE_", "LNSGATE_PORT"}
 
 // beside are the keys of files that hold what another key gives by itself.
-var beside = []string{"database::url_file", "database::key_file"}
+var beside = []string{"database::url_file", "database::listen_url_file", "database::key_file"}
 
 // readEnvironment looks for every single value that is not inside a list. There, an index would say nothing stable. A
 // variable of ours that sets nothing is a fault: its author believes that it does. The environment is written NAME=value.

@@ -33,11 +33,8 @@ func (c *checker) resolveSecrets(directory string) {
 // resolveDatabase knows that the environment may have given either, and that an address need not hold a password.
 func (c *checker) resolveDatabase(directory string) {
 	d := &c.cfg.Database
-	if d.URLFile != "" {
-		c.resolve((*Secret)(&d.URL), d.URLFile, "database.url", directory)
-	} else if strings.Contains(d.URL.String(), stars) && c.lines["database.url"] > 0 {
-		c.inlineSecrets = true
-	}
+	c.resolveURL(&d.URL, d.URLFile, "database.url", directory)
+	c.resolveURL(&d.ListenURL, d.ListenURLFile, "database.listen_url", directory)
 	if name, err := secretPath(d.KeyFile, directory, os.Getenv("CREDENTIALS_DIRECTORY")); err == nil && d.KeyFile != "" && d.Key.IsZero() {
 		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
 			c.say("database.key_file", "there is no file %s; make it with: lnsgate db rotate-key --prepare --key-file %s", name, name)
@@ -46,6 +43,14 @@ func (c *checker) resolveDatabase(directory string) {
 	}
 	if d.KeyFile != "" || c.lines["database.key"] > 0 {
 		c.resolve(&d.Key, d.KeyFile, "database.key", directory)
+	}
+}
+
+func (c *checker) resolveURL(u *URL, file, path, directory string) {
+	if file != "" {
+		c.resolve((*Secret)(u), file, path, directory)
+	} else if strings.Contains(u.String(), stars) && c.lines[path] > 0 {
+		c.inlineSecrets = true
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 	"lnsgate/pool"
 )
 
-// It does not say state = 'quarantine', or a planner without statistics might walk through the index of all free addresses.
+// Here and where rows are found by their address nothing says state = 'quarantine', or a planner without statistics might
+// walk through the index of all free addresses.
 const selectRemembered = `
 SELECT l.account, l.routing_context, l.address, l.pool, l.expires_at
 FROM unnest($1::text[]) v(account) JOIN leases l ON l.account = v.account
@@ -74,7 +75,7 @@ UPDATE leases l SET account = nullif(v.account, ''), holder = v.holder, node = $
 FROM unnest($5::text[], $6::inet[], $7::text[], $8::text[], $9::text[], $10::boolean[], $11::boolean[], $12::boolean[])
         v(context, address, pool, account, holder, lone, forced, sticky),
     (SELECT coalesce($3::timestamptz, clock_timestamp()) AS now) t
-WHERE l.routing_context = v.context AND l.address = v.address AND l.state = 'quarantine'
+WHERE l.routing_context = v.context AND l.address = v.address AND l.state <> 'bound'
     AND (v.forced OR l.expires_at <= t.now) AND (NOT v.sticky OR l.account = v.account)
 RETURNING l.routing_context, l.address`
 

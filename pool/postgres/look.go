@@ -25,11 +25,11 @@ WHERE NOT EXISTS (SELECT FROM pool_blocks b WHERE b.pool = v.pool AND b.node IS 
 SELECT v.context, v.address, coalesce(l.account, ''), l.holder IS NULL, l.expires_at
 FROM unnest($1::text[], $2::inet[]) v(context, address)
 LEFT JOIN leases l ON l.routing_context = v.context AND l.address = v.address
-WHERE l.holder IS NULL OR l.state = 'quarantine'`
+WHERE l.holder IS NULL OR l.state <> 'bound'`
 
 	forgetLeases = `
 DELETE FROM leases l USING unnest($1::text[], $2::inet[]) v(context, address)
-WHERE l.routing_context = v.context AND l.address = v.address AND l.state = 'quarantine'
+WHERE l.routing_context = v.context AND l.address = v.address AND l.state <> 'bound'
 RETURNING l.routing_context, l.address`
 )
 

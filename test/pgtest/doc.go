@@ -12,5 +12,8 @@
 // folder of its own; a watcher ends it and removes the folder when the test binary is gone, however it went. With
 // LNSGATE_TEST_DATABASE set to the address of a superuser, that server is used instead.
 //
+// Cluster gives a test a server of its own that it may stop, crash, and let a Standby follow; Pooler puts PgBouncer before
+// a database.
+//
 // It does not stand in for the server: what a test sees is what PostgreSQL does. No test may count on rows of another.
 package pgtest

@@ -142,6 +142,78 @@ func TestClusterGoesAndComesBack(t *testing.T) {
 	}
 }
 
+// Through the pooler the next transaction is on another connection to the server.
+func TestPoolerGivesEachTransactionAnotherServerConnection(t *testing.T) {
+	dsn := DSN(t)
+	do(t, connect(t, dsn), "INSERT INTO domains(name) VALUES ('here')")
+	conn, err := pgx.Connect(context.Background(), Pooler(t, dsn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background()) //nolint:errcheck // the test is over
+	other, err := pgx.Connect(context.Background(), conn.Config().ConnString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close(context.Background()) //nolint:errcheck // the test is over
+	tx, err := other.Begin(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[int]bool)
+	for range 4 {
+		var pid, domains int
+		for _, c := range []interface {
+			QueryRow(context.Context, string, ...any) pgx.Row
+		}{conn, tx} {
+			if err := c.QueryRow(context.Background(), "SELECT pg_backend_pid(), (SELECT count(*) FROM domains)", pgx.QueryExecModeExec).Scan(&pid, &domains); err != nil || domains != 1 {
+				t.Fatal(domains, err)
+			}
+			seen[pid] = true
+		}
+		if err := tx.Commit(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if tx, err = other.Begin(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(seen) < 2 {
+		t.Errorf("all transactions were on one connection")
+	}
+}
+
+func TestPoolerGoesWithTheTest(t *testing.T) {
+	var dsn string
+	t.Run("inner", func(t *testing.T) { dsn = Pooler(t, DSN(t)) })
+	cfg, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(cfg.Host); !os.IsNotExist(err) {
+		t.Errorf("%s is still there: %v", cfg.Host, err)
+	}
+}
+
+func TestStandbyFollowsAndTakesOver(t *testing.T) {
+	first := Cluster(t)
+	db := first.New()
+	second := first.Standby()
+	all := connect(t, Failover("lnsgate", second, first))
+	do(t, db, "INSERT INTO domains(name) VALUES ('kept')")
+	first.Replicated()
+	if n := one[int](t, connect(t, second.DSN("lnsgate")), "SELECT count(*) FROM domains"); n != 1 {
+		t.Errorf("%d domains at the standby", n)
+	}
+	first.Crash()
+	second.Promote()
+	all.Reset()
+	do(t, all, "INSERT INTO domains(name) VALUES ('new')")
+	if n := one[int](t, all, "SELECT count(*) FROM domains"); n != 2 {
+		t.Errorf("%d domains after the change", n)
+	}
+}
+
 func TestClusterGoesWithTheTest(t *testing.T) {
 	var folder string
 	t.Run("inner", func(t *testing.T) { folder = Cluster(t).folder })

@@ -96,6 +96,14 @@ func unprivileged() (*syscall.Credential, error) {
 	return nil, &missingError{"there is neither a user postgres nor a user nobody, and the server refuses to run as root"}
 }
 
+// own gives a folder to the user of the programs.
+func (p programs) own(folder string) error {
+	if p.user == nil {
+		return nil
+	}
+	return os.Chown(folder, int(p.user.Uid), int(p.user.Gid))
+}
+
 // run runs one of the programs to its end. What it prints is part of the error. Nothing but files is handed on to it,
 // so nothing waits for the server that it may leave running.
 func (p programs) run(folder, name string, args ...string) error {

@@ -22,6 +22,7 @@ type Server struct {
 	t        TestingT
 	programs programs
 	folder   string
+	settings []string // those of whoever asked for it
 	options  []string
 
 	watcher *exec.Cmd
@@ -43,11 +44,19 @@ func Cluster(t TestingT, settings ...string) *Server {
 
 // newServer makes the folder, and the cluster in it, and starts the server.
 func newServer(found programs, settings []string) (*Server, error) {
+	return startServer(found, settings, func(s *Server) error {
+		return s.programs.run(s.folder, "initdb", "--pgdata="+s.data(), "--username="+superuser, "--auth=trust",
+			"--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+	})
+}
+
+// startServer makes the folder and starts the server on what fill puts into its data directory.
+func startServer(found programs, settings []string, fill func(*Server) error) (*Server, error) {
 	folder, err := os.MkdirTemp("", "lnsgate-pg-")
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{programs: found, folder: folder}
+	s := &Server{programs: found, folder: folder, settings: settings}
 	for _, setting := range append([]string{
 		"listen_addresses=", "unix_socket_directories=" + folder, "max_connections=200", "timezone=UTC",
 		// A test wants the plans of a busy server, not those of an idle one, and none of its background work.
@@ -55,25 +64,21 @@ func newServer(found programs, settings []string) (*Server, error) {
 	}, settings...) {
 		s.options = append(s.options, "-c "+setting)
 	}
-	if err := s.make(); err != nil {
+	if err := s.make(fill); err != nil {
 		s.remove()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Server) make() error {
-	if u := s.programs.user; u != nil {
-		if err := os.Chown(s.folder, int(u.Uid), int(u.Gid)); err != nil {
-			return err
-		}
+func (s *Server) make(fill func(*Server) error) error {
+	if err := s.programs.own(s.folder); err != nil {
+		return err
 	}
 	if err := s.watch(); err != nil {
 		return err
 	}
-	err := s.programs.run(s.folder, "initdb", "--pgdata="+s.data(), "--username="+superuser, "--auth=trust",
-		"--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
-	if err != nil {
+	if err := fill(s); err != nil {
 		return err
 	}
 	return s.start()

@@ -8,9 +8,6 @@ import (
 	"strings"
 )
 
-// backends are the names that an authentication chain may hold.
-var backends = []string{"local", "postgres"}
-
 // checker looks for what is wrong or unwise in a decoded configuration, across its parts. It reports everything it
 // finds.
 type checker struct {
@@ -27,6 +24,7 @@ func (c *checker) check() {
 	c.checkServer()
 	c.checkDatabase()
 	c.checkLimits()
+	c.checkRADIUS()
 	c.checkHeadquarters()
 	c.checkVirtualTemplates()
 	c.checkGroups()

@@ -37,7 +37,9 @@ func (c *checker) checkDomains() {
 		if len(d.Authentication) == 0 {
 			c.say(path+".authentication", "nothing is listed that could check a user; write [local]")
 		}
-		c.backends(path+".authentication", d.Authentication)
+		c.checkBackends(path+".authentication", d.Authentication)
+		c.checkAccounting(path+".accounting", d.Accounting)
+		c.atLeastOrOff(path+".accounting_interval", d.AccountingInterval, time.Second)
 		c.methods(path+".methods", d.Methods)
 		c.pools(path+".pools", d.Pools)
 		if d.VirtualTemplate != "" {
@@ -48,15 +50,6 @@ func (c *checker) checkDomains() {
 		c.timeouts(path, d.SessionTimeout, d.IdleTimeout)
 		c.mtu(path+".mtu", d.MTU)
 	}
-}
-
-func (c *checker) backends(path string, chain []string) {
-	for i, name := range chain {
-		if name == "postgres" && !c.cfg.Database.Given() {
-			c.say(fmt.Sprintf("%s[%d]", path, i), "there is no database to ask; add database: {url_file: ...}")
-		}
-	}
-	c.knownAll(path, "back end", chain, backends)
 }
 
 func (c *checker) timeouts(path string, session, idle time.Duration) {

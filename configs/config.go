@@ -8,22 +8,24 @@ import (
 // Config is one whole configuration, with defaults filled in and secrets resolved. It is a value to read; nobody
 // changes it after it was loaded.
 type Config struct {
-	Node             string            `mapstructure:"node"` // empty in the file: made of the host name
-	Listen           []netip.AddrPort  `mapstructure:"listen"`
-	AdminSocket      string            `mapstructure:"admin_socket"`
-	StateDir         string            `mapstructure:"state_dir"`
-	Log              Log               `mapstructure:"log"`
-	Database         Database          `mapstructure:"database"`
-	DefaultDomain    string            `mapstructure:"default_domain"`
-	Forwarding       bool              `mapstructure:"forwarding"`
-	Headquarters     []Headquarters    `mapstructure:"headquarters"`
-	Limits           Limits            `mapstructure:"limits"`
-	UDP              UDP               `mapstructure:"udp"`
-	VirtualTemplates []VirtualTemplate `mapstructure:"virtual_templates"`
-	L2TPGroups       []L2TPGroup       `mapstructure:"l2tp_groups"`
-	Domains          []Domain          `mapstructure:"domains"`
-	Pools            []Pool            `mapstructure:"pools"`
-	Users            []User            `mapstructure:"users"`
+	Node                 string               `mapstructure:"node"` // empty in the file: made of the host name
+	Listen               []netip.AddrPort     `mapstructure:"listen"`
+	AdminSocket          string               `mapstructure:"admin_socket"`
+	StateDir             string               `mapstructure:"state_dir"`
+	Log                  Log                  `mapstructure:"log"`
+	Database             Database             `mapstructure:"database"`
+	RADIUS               []RADIUS             `mapstructure:"radius"`
+	DynamicAuthorization DynamicAuthorization `mapstructure:"dynamic_authorization"`
+	DefaultDomain        string               `mapstructure:"default_domain"`
+	Forwarding           bool                 `mapstructure:"forwarding"`
+	Headquarters         []Headquarters       `mapstructure:"headquarters"`
+	Limits               Limits               `mapstructure:"limits"`
+	UDP                  UDP                  `mapstructure:"udp"`
+	VirtualTemplates     []VirtualTemplate    `mapstructure:"virtual_templates"`
+	L2TPGroups           []L2TPGroup          `mapstructure:"l2tp_groups"`
+	Domains              []Domain             `mapstructure:"domains"`
+	Pools                []Pool               `mapstructure:"pools"`
+	Users                []User               `mapstructure:"users"`
 }
 
 // Log says what is written to standard error and how.
@@ -105,18 +107,20 @@ type L2TPGroup struct {
 
 // Domain is a department: who checks its people and what they get.
 type Domain struct {
-	Name            string        `mapstructure:"name"`
-	Aliases         []string      `mapstructure:"aliases"`
-	Authentication  []string      `mapstructure:"authentication"` // back ends in order: local, postgres
-	OnBackendError  OnError       `mapstructure:"on_backend_error"`
-	Methods         []Method      `mapstructure:"methods"` // empty: any
-	Pools           []string      `mapstructure:"pools"`
-	DNS             []netip.Addr  `mapstructure:"dns"`
-	NBNS            []netip.Addr  `mapstructure:"nbns"`
-	SessionTimeout  time.Duration `mapstructure:"session_timeout"`  // 0: none
-	IdleTimeout     time.Duration `mapstructure:"idle_timeout"`     // 0: that of the virtual template
-	MTU             int           `mapstructure:"mtu"`              // 0: what was negotiated
-	VirtualTemplate string        `mapstructure:"virtual_template"` // empty: that of the l2tp group
+	Name               string        `mapstructure:"name"`
+	Aliases            []string      `mapstructure:"aliases"`
+	Authentication     []string      `mapstructure:"authentication"`      // back ends in order: local, postgres, or a RADIUS group
+	Accounting         []string      `mapstructure:"accounting"`          // where records go: postgres, RADIUS groups; empty: postgres if there is a database
+	AccountingInterval time.Duration `mapstructure:"accounting_interval"` // 0: no interim records
+	OnBackendError     OnError       `mapstructure:"on_backend_error"`
+	Methods            []Method      `mapstructure:"methods"` // empty: any
+	Pools              []string      `mapstructure:"pools"`
+	DNS                []netip.Addr  `mapstructure:"dns"`
+	NBNS               []netip.Addr  `mapstructure:"nbns"`
+	SessionTimeout     time.Duration `mapstructure:"session_timeout"`  // 0: none
+	IdleTimeout        time.Duration `mapstructure:"idle_timeout"`     // 0: that of the virtual template
+	MTU                int           `mapstructure:"mtu"`              // 0: what was negotiated
+	VirtualTemplate    string        `mapstructure:"virtual_template"` // empty: that of the l2tp group
 }
 
 // Pool is a named set of addresses.

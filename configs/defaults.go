@@ -73,6 +73,10 @@ func prefill(target any) {
 		*t = defaultL2TPGroup()
 	case *Domain:
 		*t = defaultDomain()
+	case *RADIUS:
+		*t = defaultRADIUS()
+	case *RADIUSServer:
+		*t = defaultRADIUSServer()
 	case *Pool:
 		*t = defaultPool()
 	}

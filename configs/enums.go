@@ -43,6 +43,7 @@ const (
 	PAP Method = iota + 1
 	CHAP
 	MSCHAPv2
+	EAP // carried to a RADIUS server
 )
 
 // Proxy says what becomes of what a LAC negotiated before it handed over the call.
@@ -77,7 +78,7 @@ var (
 	switchNames     = []string{"auto", "on", "off"}
 	levelNames      = []string{"debug", "info", "warn", "error"}
 	formatNames     = []string{"text", "json"}
-	methodNames     = []string{"", "pap", "chap", "mschapv2"}
+	methodNames     = []string{"", "pap", "chap", "mschapv2", "eap"}
 	proxyNames      = []string{"use", "renegotiate"}
 	sequencingNames = []string{"peer", "always"}
 	onErrorNames    = []string{"stop", "continue"}
@@ -100,7 +101,7 @@ func (v *LogLevel) UnmarshalText(b []byte) error { return readName(v, levelNames
 // UnmarshalText reads text or json.
 func (v *LogFormat) UnmarshalText(b []byte) error { return readName(v, formatNames, b) }
 
-// UnmarshalText reads pap, chap or mschapv2.
+// UnmarshalText reads pap, chap, mschapv2 or eap.
 func (v *Method) UnmarshalText(b []byte) error { return readName(v, methodNames, b) }
 
 // UnmarshalText reads use or renegotiate.

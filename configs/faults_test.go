@@ -104,12 +104,12 @@ func TestFaults(t *testing.T) {
 			`line 14: headquarters[1].interface: "a/b" cannot be the name of a Linux interface`,
 			`line 14: headquarters[1].name: the name "a" is taken by headquarters[0]`,
 			"line 14: headquarters[1].network: there is no network"}},
-		{"virtual template", inTemplate, "ppp_authentication: [chap, eap, chap], mru: 100, tcp_mss: 20, echo_failures: 0, dns: [8.8.8.8, 8.8.4.4, 1.1.1.1, \"::1\"]", []string{
+		{"virtual template", inTemplate, "ppp_authentication: [chap, spap, chap], mru: 100, tcp_mss: 20, echo_failures: 0, dns: [8.8.8.8, 8.8.4.4, 1.1.1.1, \"::1\"]", []string{
 			"line 3: virtual_templates[0].address: there is no address",
 			"line 3: virtual_templates[0].dns: 4 servers are listed",
 			"line 3: virtual_templates[0].echo_failures: 0 is not between 1 and 100",
 			"line 3: virtual_templates[0].mru: 100 is not between 128 and 1500",
-			`line 3: virtual_templates[0].ppp_authentication[1]: "eap" is not one of pap, chap, mschapv2`,
+			`line 3: virtual_templates[0].ppp_authentication[1]: "spap" is not one of pap, chap, mschapv2`,
 			"line 3: virtual_templates[0].ppp_authentication[2]: chap is listed twice",
 			"line 3: virtual_templates[0].tcp_mss: 20 is not between 88 and 1460"}},
 		{"virtual template without methods", inTemplate, "address: 0.0.0.0/0, ppp_authentication: []", []string{

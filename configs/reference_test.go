@@ -41,6 +41,14 @@ func TestReferenceHoldsTheDefaults(t *testing.T) {
 	want := Default()
 	want.Node = hostNode()
 	want.Headquarters = []Headquarters{{Name: "office", Network: netip.MustParsePrefix("192.168.1.0/24")}}
+	server, radius := defaultRADIUSServer(), defaultRADIUS()
+	server.Address, server.Secret = "192.0.2.10", NewSecret("f2c1a7e09b3d4c58a6e1d0b7f4392c5e")
+	radius.Name, radius.Servers = "radius", []RADIUSServer{server}
+	want.RADIUS = []RADIUS{radius}
+	want.DynamicAuthorization = DynamicAuthorization{
+		Listen:  []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:3799")},
+		Clients: []AuthorizationClient{{Source: netip.MustParsePrefix("192.0.2.10/32"), Secret: server.Secret}},
+	}
 	template := defaultVirtualTemplate()
 	template.Name, template.Address = "vt1", netip.MustParsePrefix("10.10.0.1/32")
 	want.VirtualTemplates = []VirtualTemplate{template}

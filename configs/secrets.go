@@ -19,6 +19,7 @@ const credential = "credential:"
 // resolveSecrets reads every secret file into the secret beside it.
 func (c *checker) resolveSecrets(directory string) {
 	c.resolveDatabase(directory)
+	c.resolveRADIUS(directory)
 	for i := range c.cfg.L2TPGroups {
 		g := &c.cfg.L2TPGroups[i]
 		c.resolve(&g.TunnelSecret, g.TunnelSecretFile, fmt.Sprintf("l2tp_groups[%d].tunnel_secret", i), directory)

@@ -16,6 +16,7 @@ const largestWhole = 1462
 func (c *checker) warn() {
 	c.warnOfServer()
 	c.warnOfDatabase()
+	c.warnOfRADIUS()
 	c.warnOfReferences()
 	c.warnOfOverlaps()
 	c.warnOfSizes()
@@ -200,7 +201,7 @@ func (c *checker) warnOfUsers() {
 		return slices.Contains(t.PPPAuthentication, CHAP)
 	})
 	inDatabase := c.cfg.Database.Given()
-	if len(c.cfg.Users) == 0 && !inDatabase {
+	if len(c.cfg.Users) == 0 && len(c.cfg.RADIUS) == 0 && !inDatabase {
 		c.advise("users", "there is no user; nobody can log in")
 	}
 	for i, u := range c.cfg.Users {

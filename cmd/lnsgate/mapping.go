@@ -181,6 +181,8 @@ func domains(c *configs.Config) (ds []aaa.Domain) {
 			IdleTimeout:     d.IdleTimeout,
 			MTU:             d.MTU,
 			VirtualTemplate: d.VirtualTemplate,
+			Accounting:      d.Accounting,
+			Interim:         d.AccountingInterval,
 		})
 	}
 	return ds
@@ -251,6 +253,8 @@ func methods(ms []configs.Method) []aaa.Method {
 			out = append(out, aaa.CHAP)
 		case configs.MSCHAPv2:
 			out = append(out, aaa.MSCHAPv2)
+		case configs.EAP:
+			out = append(out, aaa.EAP)
 		}
 	}
 	return out

@@ -26,8 +26,9 @@ import (
 // database is what a node shares with the others over PostgreSQL. Nothing of it needs the database to be there: what does not
 // need it goes on, and the rest is made up for when it is back.
 type database struct {
-	log  *slog.Logger
-	pool *sqlaccounts.Pool
+	log   *slog.Logger
+	pool  *sqlaccounts.Pool
+	hears func(context.Context) error // whether changes arrive, and else why not
 
 	node     *sqlaccounts.Node
 	backend  *sqlaccounts.Backend
@@ -56,11 +57,16 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database.url: %w", err)
 	}
+	listenAt, err := sqlaccounts.ParseAddress(aaa.NewSecret(c.Database.ListenAt().Reveal()))
+	if err != nil {
+		return nil, fmt.Errorf("database.listen_url: %w", err)
+	}
 	d := &database{log: log, changes: newInbox[sqlaccounts.Change](), lost: newInbox[pool.Lease]()}
 	pooled := c.Database.PreparedStatements == configs.Off
 	if d.pool, err = sqlaccounts.Connect(context.Background(), url, c.Database.PoolConnections, pooled); err != nil {
 		return nil, fmt.Errorf("database.url: %w", err)
 	}
+	d.hears = func(ctx context.Context) error { return sqlaccounts.CheckListening(ctx, listenAt, d.pool) }
 	if err := d.checkSchema(sqlaccounts.Address(address)); err != nil {
 		d.pool.Close()
 		return nil, err
@@ -87,7 +93,7 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 	d.attempts = sqlaccounts.NewAttempts(d.pool, log)
 	d.sealer = sqlaccounts.NewSealer(d.pool, d.keys, log) // without a key it still hashes what only PAP needs
 	d.watcher = sqlaccounts.NewWatcher(sqlaccounts.WatcherConfig{
-		Connect: address, Node: d.node, Log: log, Changed: d.changes.put,
+		Connect: listenAt, Node: d.node, Log: log, Changed: d.changes.put,
 	})
 	d.spool, err = spool.Open(spool.Config{
 		Path: filepath.Join(cmp.Or(c.Database.SpoolDir, c.StateDir), "accounting.spool"), Sink: sqlaccounts.NewRecorder(d.pool, d.node.Epoch), Log: log,
@@ -140,10 +146,42 @@ func (d *database) start() {
 	run("the allocation of addresses", d.leases.Run)
 	run("the membership of this node", plain(d.node.Run))
 	run("the watch for changes", plain(d.watcher.Run))
+	run("the test of the watch", plain(d.makeUpForSilence))
 	run("the record of logins", plain(d.attempts.Run))
 	run("the accounting spool", d.spool.Run)
 	run("the care for records", sqlaccounts.Upkeep{DB: d.pool, Log: d.log}.Run)
 	run("the sealing of passwords", plain(d.sealer.Run))
+}
+
+// silentEvery is how often everything is compared while changes are not heard.
+const silentEvery = time.Minute
+
+// makeUpForSilence finds out whether the watcher hears what changes, once the database is reached. As long as it does not,
+// everything is taken for changed from time to time.
+func (d *database) makeUpForSilence(ctx context.Context) {
+	if d.leases.Ready(ctx) != nil {
+		return
+	}
+	every := time.NewTicker(silentEvery)
+	defer every.Stop()
+	for told := false; ; {
+		err := d.hears(ctx)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, sqlaccounts.ErrDeaf) { // else the database is away again, of which the watcher tells
+			if !told {
+				d.log.Error("changes in the database take up to a minute to be in force; set database.listen_url to the address of the server itself", "cause", err)
+			}
+			told = true
+			d.changes.put(anyChange)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+	}
 }
 
 // settle waits until the pools of the database are known, so that the first login finds them. A database that was away a moment

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 
 	"lnsgate/configs"
@@ -21,6 +22,12 @@ type bothPools struct {
 type fileNames struct {
 	pools   map[string]bool
 	statics map[netip.Addr]bool
+	ranges  []configs.Range
+}
+
+// has says whether an address is the file's to give.
+func (f *fileNames) has(a netip.Addr) bool {
+	return f.statics[a] || slices.ContainsFunc(f.ranges, func(r configs.Range) bool { return r.Contains(a) })
 }
 
 func newBothPools(file, shared pool.Allocator, c *configs.Config) *bothPools {
@@ -34,6 +41,7 @@ func (b *bothPools) configure(c *configs.Config) {
 	names := &fileNames{pools: make(map[string]bool), statics: make(map[netip.Addr]bool)}
 	for _, p := range c.Pools {
 		names.pools[p.Name] = true
+		names.ranges = append(names.ranges, p.Ranges...)
 	}
 	for _, u := range c.Users {
 		names.statics[u.Address] = true
@@ -45,7 +53,7 @@ func (b *bothPools) configure(c *configs.Config) {
 func (b *bothPools) Allocate(ctx context.Context, r pool.Request) (pool.Lease, error) {
 	names := b.inFile.Load()
 	if r.Address.IsValid() {
-		return b.side(names.statics[r.Address]).Allocate(ctx, r)
+		return b.side(names.has(r.Address)).Allocate(ctx, r)
 	}
 	if len(r.Pools) == 0 {
 		return pool.Lease{}, pool.ErrNoPool

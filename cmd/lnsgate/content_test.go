@@ -82,6 +82,13 @@ func TestBothPoolsKnowWhoseStaticAddressItIs(t *testing.T) {
 			t.Errorf("%s: leases %v", address, leases)
 		}
 	}
+	inRange := netip.MustParseAddr("10.10.1.11") // as a RADIUS server may give it
+	if _, err := b.Allocate(ctx, pool.Request{Address: inRange, Account: "eve", Holder: "eve"}); err != nil {
+		t.Fatal(err)
+	}
+	if leases, _ := file.Leases(ctx); len(leases) != 2 {
+		t.Errorf("an address out of a range of the file: leases %v", leases)
+	}
 }
 
 func TestAWrongDomainOfTheDatabaseLocksOutNobodyElse(t *testing.T) {

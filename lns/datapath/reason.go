@@ -30,6 +30,8 @@ const (
 	// Redirect: an ICMP Redirect that this host sends when one peer speaks to another through the same virtual template.
 	// On a point-to-point link there is no better way to be told about (RFC 792).
 	Redirect
+	// Filtered: the session's filter denies the packet.
+	Filtered
 	// OverRateUp: the session's bound on what comes from the peer is reached.
 	OverRateUp
 	// OverRateDown: the session's bound on what goes to the peer is reached.
@@ -54,6 +56,7 @@ var reasonWords = [Reasons]string{
 	DestinationUnknown: "unknown_destination",
 	TooBig:             "too_big",
 	Redirect:           "icmp_redirect",
+	Filtered:           "filter",
 	OverRateUp:         "rate_up",
 	OverRateDown:       "rate_down",
 	PeerSend:           "peer_send",

@@ -42,6 +42,8 @@ type Spec struct {
 	FirstNs uint16
 	// RateUp and RateDown bound what is carried from and to the peer, in bits per second of IP packets. Zero is no bound.
 	RateUp, RateDown uint64
+	// Filter decides which packets are carried. Nil lets all pass.
+	Filter *Filter
 }
 
 // Counters are a session's figures since it was added. Rx is from the peer, Tx is to the peer. Octets are those of the
@@ -69,6 +71,9 @@ type Session interface {
 	SetPath(Path)
 	// SetRates changes the bounds of the spec from now on.
 	SetRates(up, down uint64)
+	// SetFilter puts another filter in the place of the spec's, for packets that come from now on; nil lets all pass. No
+	// packet is judged by parts of both.
+	SetFilter(*Filter)
 	// Close takes the entry out and tells the last figures. Nothing that arrives after it returns is carried; what a
 	// reader has already received may still be written by its next Flush, and is not in the figures. Closing again does nothing and tells the same
 	// figures.

@@ -149,6 +149,13 @@ func (s *FakeSession) SetRates(up, down uint64) {
 	s.spec.RateUp, s.spec.RateDown = up, down
 }
 
+// SetFilter implements datapath.Session: Fake.Specs tells the new filter.
+func (s *FakeSession) SetFilter(f *datapath.Filter) {
+	s.fake.mu.Lock()
+	defer s.fake.mu.Unlock()
+	s.spec.Filter = f
+}
+
 // Close implements datapath.Session.
 func (s *FakeSession) Close() datapath.Counters {
 	s.fake.mu.Lock()

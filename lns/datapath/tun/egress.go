@@ -123,6 +123,10 @@ func (e *egress) packet(offset, size int) {
 		e.path.drops.add(datapath.Redirect, 1)
 		return
 	}
+	if !s.filter.Load().Allows(datapath.Down, packet) {
+		s.dropTx(datapath.Filtered)
+		return
+	}
 	if !s.down.allow(len(packet), e.now) {
 		s.dropTx(datapath.OverRateDown)
 		return

@@ -79,6 +79,10 @@ func (in *ingress) packet(s *session, datagram, packet []byte) {
 		s.dropRx(datapath.SourceNotLeased)
 		return
 	}
+	if !s.filter.Load().Allows(datapath.Up, packet) {
+		s.dropRx(datapath.Filtered)
+		return
+	}
 	if in.now == 0 {
 		in.now = in.path.now()
 	}

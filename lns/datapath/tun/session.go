@@ -29,7 +29,8 @@ type session struct {
 	framing  ppp.Framing
 	overhead int // octets of the L2TP and PPP headers
 
-	to atomic.Pointer[datapath.Path]
+	to     atomic.Pointer[datapath.Path]
+	filter atomic.Pointer[datapath.Filter]
 
 	_  [64]byte
 	rx figures
@@ -88,6 +89,7 @@ func newSession(d *DataPath, p *port, spec datapath.Spec) *session {
 	s.ns.Store(uint32(spec.FirstNs))
 	s.SetPath(spec.Path)
 	s.SetRates(spec.RateUp, spec.RateDown)
+	s.SetFilter(spec.Filter)
 	return s
 }
 
@@ -135,6 +137,9 @@ func (s *session) SetRates(up, down uint64) {
 	s.up.set(up)
 	s.down.set(down)
 }
+
+// SetFilter implements datapath.Session.
+func (s *session) SetFilter(f *datapath.Filter) { s.filter.Store(f) }
 
 // Counters implements datapath.Session.
 func (s *session) Counters() datapath.Counters {

@@ -15,10 +15,22 @@ type Match struct {
 	Peer          netip.Addr // the outer address of the tunnel
 	LocalTunnel   uint16
 	LocalSession  uint16
-	CallingNumber string
-	CalledNumber  string
+	CallingNumber string // as Station has it
+	CalledNumber  string // as Station has it
 	Class         [][]byte
 	CUI           []byte
+}
+
+// Station is what records call one end of a call (Calling- and Called-Station-Id): the number if the LAC told one, else the
+// address of that end of the tunnel. "" when neither is known.
+func Station(number string, end netip.Addr) string {
+	switch {
+	case number != "":
+		return number
+	case end.IsValid():
+		return end.Unmap().String()
+	}
+	return ""
 }
 
 // Live is an open session of this node.

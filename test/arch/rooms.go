@@ -82,7 +82,7 @@ var libraries = []struct {
 	{"github.com/go-crypt/x", []string{"aaa/secret"}},
 	{"go.etcd.io/bbolt", []string{"aaa/spool"}},
 	{"github.com/pressly/goose", []string{"migrations"}},
-	{"layeh.com/radius", []string{"aaa/radius", "aaa/radiusserver", "aaa/secret"}},
+	{"layeh.com/radius", []string{"aaa/radius", "aaa/radius/wire", "aaa/radius/client", "aaa/radiusserver", "aaa/secret"}},
 }
 
 // join makes a new list of all names.

@@ -48,7 +48,7 @@ func TestFindings(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var out strings.Builder
-			err := writeFindings(&out, "f", config, test.warnings, test.err)
+			err := writeFindings(&out, "f", config, nil, test.warnings, test.err)
 			if diff := cmp.Diff(test.want, out.String()); diff != "" {
 				t.Error(diff)
 			}
@@ -67,7 +67,7 @@ func TestCheckPlacesTheFaultsOfTheRooms(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	err := check(&out, file)
+	err := check(t.Context(), &out, file)
 	if err == nil || err.Error() != file+" cannot be used: 1 fault" ||
 		!strings.HasPrefix(out.String(), file+": fault: line 11: pools[0]: pool pool1 is used on the virtual templates [vt1 vt2]") ||
 		!strings.Contains(out.String(), file+": warning: line 12: pools[1]: ") {
@@ -108,7 +108,7 @@ func (closedPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe
 
 // A script that asks must not be told "good" by an exit code alone when the answer could not be written.
 func TestFindingsThatCannotBeWritten(t *testing.T) {
-	if err := writeFindings(closedPipe{}, "f", &configs.Config{}, nil, nil); err == nil {
+	if err := writeFindings(closedPipe{}, "f", &configs.Config{}, nil, nil, nil); err == nil {
 		t.Error("no error")
 	}
 }

@@ -28,6 +28,7 @@ const (
 	// Authentication.
 	AuthenticationRefused     // the peer refuses every method that is offered
 	AuthenticationNoAnswer    // the peer did not answer the challenge or send its name
+	ChallengeNoAnswer         // the peer said who it is, and did not answer what it was then asked
 	AuthenticationRejected    // the check said no
 	AuthenticationUnavailable // the check could not be made
 	AuthenticationTimeout     // the check took too long
@@ -70,6 +71,7 @@ var sentences = [causeCount]string{
 	EchoLost:                  "the peer answers no LCP Echo-Request: it is switched off, asleep or unreachable",
 	AuthenticationRefused:     "the peer refuses every authentication method that this virtual template offers",
 	AuthenticationNoAnswer:    "the peer did not say who it is",
+	ChallengeNoAnswer:         "the peer did not answer a challenge in time: its user hesitates, or its program has given up",
 	AuthenticationRejected:    "the login was rejected",
 	AuthenticationUnavailable: "the login could not be checked",
 	AuthenticationTimeout:     "the login could not be checked in time",

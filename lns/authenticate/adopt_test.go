@@ -13,7 +13,7 @@ func TestAChallengeThatDoesNotFitEndsThePhaseAtOnce(t *testing.T) {
 	for _, cfg := range []Config{
 		{Protocol: aaa.CHAP}, {Protocol: aaa.CHAP, Challenge: make([]byte, 256)},
 		{Protocol: aaa.MSCHAPv2, Challenge: make([]byte, 15)}, {Protocol: aaa.MSCHAPv2, Challenge: make([]byte, 17)},
-		{Protocol: aaa.MethodNone}, {Protocol: aaa.EAP}, {Protocol: 99},
+		{Protocol: aaa.MethodNone}, {Protocol: 99},
 	} {
 		a := authenticator{NewAuthenticator(cfg), t}
 		if out := a.start(); !reflect.DeepEqual(out, Out{Done: &Done{Reason: Unusable}}) {

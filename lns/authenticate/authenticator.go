@@ -2,6 +2,7 @@ package authenticate
 
 import (
 	"bytes"
+	"cmp"
 	"time"
 
 	"lnsgate/aaa"
@@ -21,13 +22,14 @@ const challengeLength = 16
 
 // Config is what an Authenticator needs. A zero duration, count or name means the default above.
 type Config struct {
-	Protocol    aaa.Method    // PAP, CHAP or MSCHAPv2, as LCP has agreed
+	Protocol    aaa.Method    // PAP, CHAP, MSCHAPv2 or EAP, as LCP has agreed
 	LocalName   string        // the name in the Challenge; it is never empty, some peers insist on one
 	Challenge   []byte        // 16 random octets, fresh for each login
-	Identifier  uint8         // of the Challenge; take another one for each login
-	Timeout     time.Duration // for the peer's answer, from Start on
+	Identifier  uint8         // of the Challenge or the Identity Request; take another one for each login
+	Timeout     time.Duration // for the peer's answer, from Start on; EAP: for each answer
 	Restart     time.Duration // between two Challenges
 	MaxTransmit int           // Challenges at most
+	PeerMRU     int           // EAP: the largest packet that the peer takes, octets; 0 means 1500
 }
 
 // stage is how far an Authenticator or a Peer has come.
@@ -54,6 +56,7 @@ type Authenticator struct {
 	asked    Ask       // what is being checked
 	answerID uint8     // the identifier the verdict carries
 	verdict  ppp.Packet
+	eap      eapTalk
 }
 
 // NewAuthenticator makes an authenticator. It does nothing before Start or Adopt.
@@ -85,7 +88,11 @@ func (a *Authenticator) Start(now time.Time, out *Out) {
 		return
 	}
 	a.stage, a.end = stageAsking, now.Add(a.cfg.Timeout)
-	if a.cfg.Protocol != aaa.PAP {
+	switch a.cfg.Protocol {
+	case aaa.PAP:
+	case aaa.EAP:
+		a.requestIdentity(now, out)
+	default:
 		a.challenge(now, out)
 	}
 }
@@ -93,7 +100,7 @@ func (a *Authenticator) Start(now time.Time, out *Out) {
 // usable says whether the method and its challenge fit.
 func (a *Authenticator) usable() bool {
 	switch a.cfg.Protocol {
-	case aaa.PAP:
+	case aaa.PAP, aaa.EAP:
 		return true
 	case aaa.CHAP:
 		return len(a.cfg.Challenge) > 0 && len(a.cfg.Challenge) <= 255
@@ -114,7 +121,7 @@ type Collected struct {
 // Adopt takes a collected answer in place of Start: the Ask follows at once and the peer is asked nothing. It reports
 // false, and nothing has happened, if the answer does not fit the method; the peer has to be asked then.
 func (a *Authenticator) Adopt(c Collected, _ time.Time, out *Out) bool {
-	if a.stage != stageIdle || c.Name == "" {
+	if a.stage != stageIdle || c.Name == "" || a.cfg.Protocol == aaa.EAP { // there is no AVP for EAP
 		return false
 	}
 	if a.cfg.Protocol == aaa.PAP {
@@ -131,7 +138,7 @@ func (a *Authenticator) Adopt(c Collected, _ time.Time, out *Out) bool {
 	return true
 }
 
-// Receive takes a PAP or CHAP frame. One that does not belong to this conversation, or comes too early, is dropped.
+// Receive takes a PAP, CHAP or EAP frame. One that does not belong to this conversation, or comes too early, is dropped.
 func (a *Authenticator) Receive(f ppp.Frame, _ time.Time, out *Out) {
 	if a.stage == stageIdle || a.stage == stageSilent || f.Protocol != a.protocol() {
 		return
@@ -142,6 +149,8 @@ func (a *Authenticator) Receive(f ppp.Frame, _ time.Time, out *Out) {
 		a.garbled = true
 	case a.cfg.Protocol == aaa.PAP:
 		a.receivePAP(p, out)
+	case a.cfg.Protocol == aaa.EAP:
+		a.receiveEAP(p, f.Packet, out)
 	default:
 		a.receiveCHAP(p, out)
 	}
@@ -151,8 +160,11 @@ func (a *Authenticator) Receive(f ppp.Frame, _ time.Time, out *Out) {
 func (a *Authenticator) protocol() ppp.Protocol { return protocolOf(a.cfg.Protocol) }
 
 func protocolOf(m aaa.Method) ppp.Protocol {
-	if m == aaa.PAP {
+	switch m {
+	case aaa.PAP:
 		return ppp.PAP
+	case aaa.EAP:
+		return ppp.EAP
 	}
 	return ppp.CHAP
 }
@@ -164,11 +176,13 @@ func (a *Authenticator) ask(id uint8, ask Ask, out *Out) {
 	out.Ask = &ask
 }
 
-// Result is the verdict on an Ask.
+// Result is the verdict on an Ask, with what the peer is told. Texts are cut and made printable where it matters.
 type Result struct {
 	OK          bool
-	Reply       string // MS-CHAPv2, if OK: the authenticator response "S=<40 HEX>", with or without a text behind it
-	MSCHAPError int    // MS-CHAPv2, if not OK: what the peer is told; 0 = ErrorAuthenticationFailure
+	Reply       string // MS-CHAPv2: if OK, the authenticator response "S=<40 HEX>", with or without a text behind it; if not, a whole "E=691 R=0 ..."
+	Message     string // a text for the person; "" = ours
+	MSCHAPError int    // MS-CHAPv2, if not OK and without a Reply: what the peer is told; 0 = ErrorAuthenticationFailure
+	Packet      []byte // EAP: the Success or Failure; one that does not fit the verdict is replaced by ours
 }
 
 // Resolve answers the Ask: the peer gets the verdict, and Done follows. Without an open Ask it does nothing.
@@ -177,47 +191,55 @@ func (a *Authenticator) Resolve(r Result, _ time.Time, out *Out) {
 		return
 	}
 	a.asked = Ask{}
-	reason := ReasonNone
-	message := SuccessText
-	if a.cfg.Protocol == aaa.MSCHAPv2 && r.OK {
-		var proves bool
-		if message, proves = successMessage(r.Reply); !proves {
-			reason = NoAuthenticatorResponse
-		}
+	if a.cfg.Protocol == aaa.EAP {
+		a.resolveEAP(r, out)
+		return
 	}
 	if !r.OK {
-		reason = Refused
+		a.conclude(Refused, a.failureMessage(r), out)
+		return
 	}
-	if reason != ReasonNone {
-		message = a.failureMessage(r.MSCHAPError)
+	message, proves := cmp.Or(shown(r.Message), SuccessText), true
+	if a.cfg.Protocol == aaa.MSCHAPv2 {
+		message, proves = successMessage(r.Reply, message)
 	}
-	a.conclude(reason, message, out)
+	if !proves {
+		a.conclude(NoAuthenticatorResponse, a.failureMessage(Result{}), out)
+		return
+	}
+	a.conclude(ReasonNone, message, out)
 }
 
 // failureMessage is what the peer is told. Only MS-CHAPv2 has a code.
-func (a *Authenticator) failureMessage(code int) string {
+func (a *Authenticator) failureMessage(r Result) string {
+	text := shown(r.Message)
 	if a.cfg.Protocol != aaa.MSCHAPv2 {
-		return FailureText
+		return cmp.Or(text, FailureText)
 	}
-	if code == 0 {
-		code = ErrorAuthenticationFailure
+	if message, ok := failureReply(r.Reply); ok {
+		return message
 	}
-	m := ErrorMessage{Code: code, Version: 3}
+	m := ErrorMessage{Code: cmp.Or(r.MSCHAPError, ErrorAuthenticationFailure), Version: 3, Text: text}
 	copy(m.Challenge[:], a.cfg.Challenge)
 	return m.String()
 }
 
-// conclude sends the verdict, keeps it for repeats and ends the phase.
+// conclude makes the verdict of PAP and CHAP and gives it.
 func (a *Authenticator) conclude(reason Reason, message string, out *Out) {
-	a.stage = stageOver
-	a.end, a.resend = time.Time{}, time.Time{}
 	if a.cfg.Protocol == aaa.PAP {
 		a.verdict = papVerdict(reason == ReasonNone, message)
 	} else {
 		a.verdict = chapVerdict(reason == ReasonNone, message)
 	}
+	a.finish(Done{OK: reason == ReasonNone, Reason: reason, Message: message}, out)
+}
+
+// finish sends the verdict, keeps it for repeats and ends the phase.
+func (a *Authenticator) finish(d Done, out *Out) {
+	a.stage = stageOver
+	a.end, a.resend = time.Time{}, time.Time{}
 	a.repeat(out)
-	out.Done = &Done{OK: reason == ReasonNone, Reason: reason, Message: message}
+	out.Done = &d
 }
 
 // repeat sends the verdict, with the identifier of the answer it belongs to.
@@ -239,16 +261,28 @@ func (a *Authenticator) Advance(now time.Time, out *Out) {
 		return
 	}
 	due := !a.resend.IsZero() && !now.Before(a.resend)
+	exhausted := a.sent >= a.cfg.MaxTransmit
 	switch {
-	case !now.Before(a.end), due && a.sent >= a.cfg.MaxTransmit:
-		reason := NoAnswer
-		if a.garbled {
-			reason = MalformedAnswer
-		}
-		a.fall(reason, out)
+	case !now.Before(a.end), due && exhausted && a.cfg.Protocol != aaa.EAP:
+		a.fall(a.silence(), out)
+	case due && exhausted:
+		a.resend = time.Time{} // a person may still be reading what the peer shows
+	case due && a.cfg.Protocol == aaa.EAP:
+		a.request(now, out)
 	case due:
 		a.challenge(now, out)
 	}
+}
+
+// silence is why a wait for an answer was in vain.
+func (a *Authenticator) silence() Reason {
+	switch {
+	case a.garbled:
+		return MalformedAnswer
+	case a.eap.turns > 0:
+		return ChallengeUnanswered
+	}
+	return NoAnswer
 }
 
 // Deadline is when Advance is due. The zero time means that no timer runs.

@@ -42,7 +42,7 @@ func (a *Authenticator) receiveCHAP(p ppp.Packet, out *Out) {
 		value, err := ppp.ParseCHAPValue(p.Data)
 		a.answerID = p.Identifier
 		if err != nil || len(value.Value) != responseLength(a.cfg.Protocol) {
-			a.conclude(MalformedAnswer, a.failureMessage(0), out)
+			a.conclude(MalformedAnswer, a.failureMessage(Result{}), out)
 			return
 		}
 		a.ask(p.Identifier, a.chapAsk(string(value.Name), value.Value), out)

@@ -98,21 +98,35 @@ func ParseErrorMessage(message string) (ErrorMessage, bool) {
 const authenticatorResponseLength = 2 + 40
 
 // successMessage makes the message of a Success packet (RFC 2759 section 5): S=<40 HEX>, one space, M=<text>. A reply
-// that already has a text is kept as it is, because a RADIUS server's word goes to the peer unchanged. It reports false
-// if the reply is no authenticator response.
-func successMessage(reply string) (string, bool) {
+// that already has a text is kept as it is, because a RADIUS server's word goes to the peer unchanged; the other gets the
+// one given. It reports false if the reply is no authenticator response.
+func successMessage(reply, text string) (string, bool) {
 	if len(reply) < authenticatorResponseLength || !strings.HasPrefix(reply, "S=") {
 		return "", false
 	}
-	response, text := reply[:authenticatorResponseLength], reply[authenticatorResponseLength:]
+	response, rest := reply[:authenticatorResponseLength], reply[authenticatorResponseLength:]
 	if _, err := hex.DecodeString(response[2:]); err != nil {
 		return "", false
 	}
 	switch {
-	case strings.Trim(text, " \x00") == "":
-		text = " M=" + SuccessText
-	case !strings.HasPrefix(text, " M="):
+	case strings.Trim(rest, " \x00") == "":
+		rest = " M=" + text
+	case !strings.HasPrefix(rest, " M="):
 		return "", false
 	}
-	return strings.ToUpper(response) + text, true
+	return shown(strings.ToUpper(response) + rest), true
+}
+
+// failureReply takes a server's whole failure message as that of a Failure packet. Only the leave to try again is taken out
+// of it: the link ends with this Failure, and a peer that believed otherwise would ask its user for another password in vain.
+func failureReply(reply string) (string, bool) {
+	if m, ok := ParseErrorMessage(reply); !ok || !m.Retry {
+		return shown(reply), ok
+	}
+	fields, text, hasText := strings.Cut(reply, "M=")
+	fields = strings.Replace(fields, "R=1", "R=0", 1)
+	if hasText {
+		fields += "M="
+	}
+	return shown(fields + text), true
 }

@@ -10,7 +10,7 @@ import (
 // Out collects what a step wants done. The step appends and sets; the caller owns it and resets it between steps.
 type Out struct {
 	Frames []ppp.Frame // to send, in order
-	Ask    *Ask        // authenticator: have this checked, then call Resolve. It comes once.
+	Ask    *Ask        // authenticator: have this checked, then call Resolve. It comes once, and once more after each Challenge.
 	Done   *Done       // the phase is over. It comes once.
 }
 
@@ -21,8 +21,9 @@ func (o *Out) send(protocol ppp.Protocol, p ppp.Packet) {
 
 // Ask is the question whether a proof is right.
 type Ask struct {
-	Name  string // exactly as the peer typed it
-	Proof aaa.Proof
+	Name    string // exactly as the peer typed it; EAP: its identity, which may be empty
+	Proof   aaa.Proof
+	Backend string // EAP: whose Challenge the proof answers; "" = nobody's
 }
 
 // Done is the end of the phase.
@@ -45,6 +46,10 @@ const (
 	ServerNotProven                // MS-CHAPv2, peer: the server's Success does not prove that it knows the password
 	CannotAnswer                   // peer: the credentials give no answer to this challenge
 	Unusable                       // the method is not known here, or the challenge handed in has a wrong length
+	ChallengeUnanswered            // EAP: the peer said who it is, and then left a Request without an answer
+	ServerMalformed                // EAP: what the back end wants the peer to answer is not an EAP Request
+	ServerTooLong                  // EAP: it is longer than the peer takes
+	TooManyTurns                   // EAP: the conversation does not come to an end
 )
 
 var reasonWords = [...]string{
@@ -56,6 +61,10 @@ var reasonWords = [...]string{
 	ServerNotProven:         "the server did not prove that it knows the password",
 	CannotAnswer:            "the name and password at hand give no answer to this challenge",
 	Unusable:                "the method or its challenge cannot be used",
+	ChallengeUnanswered:     "the peer left a challenge without an answer",
+	ServerMalformed:         "the back end's challenge is not an EAP Request",
+	ServerTooLong:           "the back end's EAP Request is longer than the MRU of the peer: have the server send smaller fragments",
+	TooManyTurns:            "the back end goes on asking and does not decide",
 }
 
 // String returns the reason in words.

@@ -22,10 +22,10 @@ type Credentials interface {
 
 // PeerConfig is what a Peer needs. A zero duration means the default.
 type PeerConfig struct {
-	Method      aaa.Method // PAP, CHAP or MSCHAPv2, as LCP has agreed
+	Method      aaa.Method // PAP, CHAP, MSCHAPv2 or EAP, as LCP has agreed
 	Name        string     // as the user types it
 	Credentials Credentials
-	Timeout     time.Duration // for the whole phase, from Start on
+	Timeout     time.Duration // for the whole phase, from Start on; EAP: from each Request on
 	Restart     time.Duration // between two requests or responses that got no verdict
 }
 
@@ -42,8 +42,8 @@ type Peer struct {
 	sent      int    // PAP requests so far
 	id        uint8  // of what we sent last
 	answered  bool   // a response was sent
-	challenge []byte // the data of the challenge it answers, name included
-	response  []byte // its data
+	challenge []byte // the data of the challenge it answers, name included; EAP: the whole Request
+	response  []byte // its data; EAP: the whole Response
 }
 
 // NewPeer makes a peer. It does nothing before Start.
@@ -63,7 +63,7 @@ func (p *Peer) Start(now time.Time, out *Out) {
 		return
 	}
 	m := p.cfg.Method
-	if p.cfg.Credentials == nil || (m != aaa.PAP && m != aaa.CHAP && m != aaa.MSCHAPv2) {
+	if p.cfg.Credentials == nil || m < aaa.PAP || m > aaa.EAP {
 		p.finish(Done{Reason: Unusable}, out)
 		return
 	}
@@ -82,7 +82,7 @@ func (p *Peer) request(now time.Time, out *Out) {
 	p.resend = now.Add(p.cfg.Restart)
 }
 
-// Receive takes a PAP or CHAP frame. One that does not belong to this conversation is dropped.
+// Receive takes a PAP, CHAP or EAP frame. One that does not belong to this conversation is dropped.
 func (p *Peer) Receive(f ppp.Frame, now time.Time, out *Out) {
 	if p.stage == stageIdle || p.stage == stageSilent || f.Protocol != protocolOf(p.cfg.Method) {
 		return
@@ -93,6 +93,8 @@ func (p *Peer) Receive(f ppp.Frame, now time.Time, out *Out) {
 		p.garbled = true
 	case p.cfg.Method == aaa.PAP:
 		p.receivePAP(packet, out)
+	case p.cfg.Method == aaa.EAP:
+		p.receiveEAP(f.Packet, now, out)
 	default:
 		p.receiveCHAP(packet, now, out)
 	}

@@ -226,7 +226,7 @@ func TestChallengesWithoutAnAnswerEndThePhase(t *testing.T) {
 			t.Errorf("%s, %x: %+v", test.method, test.frame.Packet, out)
 		}
 	}
-	for _, m := range []aaa.Method{aaa.MethodNone, aaa.EAP, 99} {
+	for _, m := range []aaa.Method{aaa.MethodNone, 99} {
 		if out := newPeer(t, m, newScript()).start(); out.Done == nil || out.Done.Reason != Unusable {
 			t.Errorf("%s: %+v", m, out)
 		}

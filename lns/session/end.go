@@ -53,7 +53,7 @@ func (s *Session) closeLink(now time.Time, out *Out) {
 // enterClosing leaves LCP alone on the link (RFC 1661 section 3.7), and the peer a moment to say goodbye.
 func (s *Session) enterClosing(now time.Time) {
 	s.phase, s.auth, s.ipcp = Closing, nil, nil
-	s.setupBy, s.endBy = time.Time{}, time.Time{}
+	s.setupBy, s.endBy, s.wishBy = time.Time{}, time.Time{}, time.Time{}
 	s.closeBy = now.Add(closeTimeout)
 }
 
@@ -94,7 +94,7 @@ func resultFor(v trace.Verdict) l2tp.ResultCode {
 		return l2tp.ResultCode{Result: l2tp.CDNError, Error: l2tp.ErrNoResources, Message: c.String()}
 	case trace.NoPool, trace.DataPathFault:
 		return l2tp.ResultCode{Result: l2tp.CDNError, Error: l2tp.ErrVendor, Message: c.String()}
-	case trace.SetupTimeout, trace.LinkNoAnswer, trace.IPCPNoAnswer, trace.AuthenticationNoAnswer:
+	case trace.SetupTimeout, trace.LinkNoAnswer, trace.IPCPNoAnswer, trace.AuthenticationNoAnswer, trace.ChallengeNoAnswer:
 		return l2tp.ResultCode{Result: l2tp.CDNTimeout, Message: c.String()}
 	case trace.AuthenticationUnavailable, trace.AuthenticationTimeout: // as for a wrong password
 		return l2tp.ResultCode{Result: l2tp.CDNAdministrative, Message: trace.AuthenticationRejected.String()}
@@ -126,7 +126,7 @@ func disconnectCause(c trace.Cause) *l2tp.PPPDisconnectCause {
 		return cause(7, 0, directionGlobal)
 	case trace.EchoLost:
 		return cause(8, 0, directionPeer)
-	case trace.AuthenticationNoAnswer:
+	case trace.AuthenticationNoAnswer, trace.ChallengeNoAnswer:
 		return cause(13, 0, directionPeer)
 	case trace.AuthenticationRefused:
 		return cause(15, 0, directionPeer)

@@ -46,7 +46,9 @@ func (s *Session) take(f ppp.Frame, now time.Time, out *Out) bool {
 	case isAuth(f):
 		return s.takeAuth(f, now, out)
 	case s.phase < Network:
-		return s.keep(f)
+		kept := s.keep(f)
+		s.hearWish(out)
+		return kept
 	case f.Protocol == ppp.IPCP:
 		s.stepIPCP(out, now, func(o *negotiate.Out) { s.ipcp.Receive(f.Packet, now, o) })
 		return true
@@ -66,7 +68,9 @@ func readable(packet []byte) bool {
 	return err == nil
 }
 
-func isAuth(f ppp.Frame) bool { return f.Protocol == ppp.PAP || f.Protocol == ppp.CHAP }
+func isAuth(f ppp.Frame) bool {
+	return f.Protocol == ppp.PAP || f.Protocol == ppp.CHAP || f.Protocol == ppp.EAP
+}
 
 func (s *Session) takeAuth(f ppp.Frame, now time.Time, out *Out) bool {
 	if s.auth == nil {

@@ -64,9 +64,9 @@ func (s *Session) linkDown(now time.Time, out *Out) {
 		return
 	}
 	s.phase, s.auth, s.ipcp, s.awaiting = Link, nil, nil, false
-	s.early = nil
+	s.early, s.wishBy = nil, time.Time{}
 	if s.setupBy.IsZero() {
-		s.setupBy = deadlineAfter(now, s.policy.SetupTimeout)
+		s.beginSetup(now)
 	}
 }
 

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -34,7 +35,17 @@ func (s *Session) authConfig() authenticate.Config {
 		LocalName:  s.policy.LocalName,
 		Challenge:  challenge,
 		Identifier: s.challengeID,
+		Timeout:    s.patience(),
+		PeerMRU:    int(s.lcp.Result().PeerMRU),
 	}
+}
+
+// patience is how long one answer of an EAP peer may take. A peer of the other methods has all it needs at hand.
+func (s *Session) patience() time.Duration {
+	if s.method != aaa.EAP {
+		return 0
+	}
+	return s.policy.CheckTimeout
 }
 
 // authenticateByProxy has the answer checked that the LAC has collected (RFC 2661 section 4.4.5). It says false when there is
@@ -66,18 +77,36 @@ func (s *Session) followAuth(o authenticate.Out, now time.Time, out *Out) {
 	out.Frames = append(out.Frames, o.Frames...)
 	if o.Ask != nil {
 		s.name = o.Ask.Name
-		out.Ask = &Ask{Generation: s.await(), Name: o.Ask.Name, Proof: o.Ask.Proof}
+		if s.name == "" && s.method == aaa.EAP {
+			s.name = s.caller // RFC 3579 section 2.1
+		}
+		s.grant(now.Add(cmp.Or(s.policy.CheckTimeout, authenticate.DefaultTimeout)))
+		out.Ask = &Ask{Generation: s.await(), Name: s.name, Proof: o.Ask.Proof, Backend: o.Ask.Backend, MTU: int(s.lcp.Result().PeerMRU)}
 	}
 	if o.Done != nil && !o.Done.OK && s.phase == Authentication {
 		s.Close(answerVerdict(s.method, o.Done.Reason), now, out)
 	}
 }
 
+// grant puts off the end of the setup time: a wait with a bound of its own ends only then, and half of the time is for what
+// comes after it. What all such waits of a login may take together is bounded.
+func (s *Session) grant(until time.Time) {
+	if !s.setupBy.IsZero() {
+		s.setupBy = latest(s.setupBy, earliest(until.Add(s.policy.SetupTimeout/2), s.grantBy))
+	}
+}
+
+// maxGrant is enough for a person to answer a few questions in a row.
+const maxGrant = 5 * time.Minute
+
 // answerVerdict is why an authenticator gave up by itself.
 func answerVerdict(m aaa.Method, r authenticate.Reason) trace.Verdict {
 	cause := trace.AuthenticationNoAnswer
-	if r == authenticate.NoAuthenticatorResponse {
+	switch r {
+	case authenticate.NoAuthenticatorResponse, authenticate.ServerMalformed, authenticate.ServerTooLong, authenticate.TooManyTurns:
 		cause = trace.AuthenticationUnavailable
+	case authenticate.ChallengeUnanswered:
+		cause = trace.ChallengeNoAnswer
 	}
 	return trace.Because(cause, "%s: %s", m, r)
 }
@@ -101,10 +130,19 @@ func (s *Session) arrived(generation uint32) bool {
 // Awaits says whether the answer to the question of this generation is still wanted.
 func (s *Session) Awaits(generation uint32) bool { return s.awaiting && generation == s.generation }
 
-// Authenticated takes the answer to an Ask. A stale one changes nothing.
+// Authenticated takes the answer to an Ask: the decision, or an error, which for EAP may be an *aaa.Challenge. A stale one
+// changes nothing.
 func (s *Session) Authenticated(generation uint32, d aaa.Decision, err error, now time.Time, out *Out) {
 	if s.phase != Authentication || !s.arrived(generation) {
 		return
+	}
+	var c *aaa.Challenge
+	switch {
+	case errors.As(err, &c) && s.method == aaa.EAP:
+		s.challenge(c, now, out)
+		return
+	case c != nil:
+		err = aaa.Reject(aaa.BackendUnavailable, "back end %q has a question to the peer, for which %s has no room", c.Backend, s.method)
 	}
 	if err != nil {
 		s.reject(err, now, out)
@@ -112,7 +150,7 @@ func (s *Session) Authenticated(generation uint32, d aaa.Decision, err error, no
 	}
 	s.decision = d
 	s.stepAuth(out, now, func(o *authenticate.Out) {
-		s.auth.Resolve(authenticate.Result{OK: true, Reply: d.Reply}, now, o)
+		s.auth.Resolve(authenticate.Result{OK: true, Reply: d.Reply, Message: d.Message, Packet: d.Packet}, now, o)
 	})
 	if s.phase != Authentication {
 		return // the verdict could not be given to the peer
@@ -125,17 +163,40 @@ func (s *Session) Authenticated(generation uint32, d aaa.Decision, err error, no
 		}
 		s.giveBack(out)
 	}
-	out.Address = &AddressAsk{Generation: s.await(), Decision: &s.decision}
+	s.askAddress(now, out)
 }
 
-// reject tells the peer no, in the same words for every reason, and the log why.
+// challenge has the peer answer what the back end wants to know, for as long as that wants to wait.
+func (s *Session) challenge(c *aaa.Challenge, now time.Time, out *Out) {
+	s.stepAuth(out, now, func(o *authenticate.Out) { s.auth.Challenge(c, now, o) })
+	if s.phase == Authentication {
+		s.grant(s.auth.Patience())
+	}
+}
+
+// reject tells the peer no, in the same words for every reason unless the back end has some for the peer, and the log why.
 func (s *Session) reject(err error, now time.Time, out *Out) {
 	s.conclude(loginVerdict(err))
 	s.phase = Closing // the peer's own reaction must not overwrite the verdict
-	s.stepAuth(out, now, func(o *authenticate.Out) { s.auth.Resolve(authenticate.Result{}, now, o) })
+	s.stepAuth(out, now, func(o *authenticate.Out) { s.auth.Resolve(s.refusal(err), now, o) })
 	auth := s.auth
 	s.closeLink(now, out)
 	s.auth = auth // the no may be lost, and the peer ask again
+}
+
+// refusal is what the peer is told of a no.
+func (s *Session) refusal(err error) authenticate.Result {
+	var no *aaa.Rejection
+	if !errors.As(err, &no) {
+		return authenticate.Result{}
+	}
+	r := authenticate.Result{Packet: no.Packet}
+	if s.method == aaa.MSCHAPv2 {
+		r.Reply = no.Reply
+	} else {
+		r.Message = no.Reply
+	}
+	return r
 }
 
 func loginVerdict(err error) trace.Verdict {
@@ -166,6 +227,8 @@ func methodOf(p negotiate.AuthProtocol) aaa.Method {
 		return aaa.CHAP
 	case negotiate.AuthMSCHAPv2:
 		return aaa.MSCHAPv2
+	case negotiate.AuthEAP:
+		return aaa.EAP
 	default:
 		return aaa.MethodNone
 	}

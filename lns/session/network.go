@@ -17,6 +17,10 @@ func (s *Session) Leased(generation uint32, lease pool.Lease, err error, now tim
 	if s.phase != Address || !s.arrived(generation) {
 		return false
 	}
+	if err != nil && s.wish.IsValid() { // somebody else has it: one of the pools then
+		s.askLease(netip.Addr{}, out)
+		return true
+	}
 	if err != nil {
 		s.Drop(leaseVerdict(err), out)
 		return true
@@ -96,14 +100,27 @@ func (s *Session) open(now time.Time, out *Out) {
 	if s.endBy.IsZero() {
 		s.endBy = deadlineAfter(now, s.decision.SessionTimeout)
 	}
+	if s.begun.IsZero() {
+		s.begun = now
+	}
 	s.opened = s.lease.Address
 	link := s.lcp.Result()
 	out.Open = &Opened{
 		Address:  s.lease.Address,
+		Routes:   networks(s.decision.Routes),
 		PeerMRU:  s.peerMTU(link),
 		LocalMRU: int(link.LocalMRU),
 		Framing:  link.Framing,
 	}
+}
+
+// networks are the prefixes of routes.
+func networks(routes []aaa.Route) []netip.Prefix {
+	var prefixes []netip.Prefix
+	for _, r := range routes {
+		prefixes = append(prefixes, r.Prefix)
+	}
+	return prefixes
 }
 
 // peerMTU is the largest IP packet towards the peer: what it said it takes, no more than the domain or account allows.
@@ -139,4 +156,28 @@ func (s *Session) Reauthorized(d aaa.Decision, now time.Time) {
 	}
 	s.decision.SessionTimeout, s.decision.IdleTimeout = d.SessionTimeout, d.IdleTimeout
 	s.decision.RateUp, s.decision.RateDown, s.decision.Interim = d.RateUp, d.RateDown, d.Interim
+	s.decision.Filter, s.decision.Accounting = d.Filter, d.Accounting
+}
+
+// Change changes what an administrator or a RADIUS server wants different of an open session. The session timeout counts from
+// when it opened.
+func (s *Session) Change(c aaa.Change) {
+	set(&s.decision.IdleTimeout, c.IdleTimeout)
+	set(&s.decision.Interim, c.Interim)
+	set(&s.decision.RateUp, c.RateUp)
+	set(&s.decision.RateDown, c.RateDown)
+	set(&s.decision.Filter, c.Filter)
+	if c.Class != nil {
+		s.decision.Class = c.Class
+	}
+	if c.SessionTimeout != nil {
+		s.decision.SessionTimeout = *c.SessionTimeout
+		s.endBy = deadlineAfter(s.begun, *c.SessionTimeout)
+	}
+}
+
+func set[T any](value *T, change *T) {
+	if change != nil {
+		*value = *change
+	}
 }

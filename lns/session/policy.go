@@ -28,6 +28,9 @@ type Policy struct {
 	EchoFailures int
 	// SetupTimeout is the longest time from Start, or from the begin of a renegotiation, to the open session; zero is no limit.
 	SetupTimeout time.Duration
+	// CheckTimeout is how long the check of a login may take, and the peer to answer a challenge of the back end's that names no
+	// time itself; zero means what authenticate takes by default. SetupTimeout does not cut it short.
+	CheckTimeout time.Duration
 	// IdleTimeout ends a session without user traffic where the decision says nothing; zero never does.
 	IdleTimeout time.Duration
 	// ProxyLCP uses what a LAC has negotiated with the peer (RFC 2661 section 4.4.5) where it can be used.
@@ -50,10 +53,13 @@ type Ask struct {
 	Generation uint32
 	Name       string // as the peer typed it
 	Proof      aaa.Proof
+	Backend    string // EAP: whose challenge the proof answers; "" = nobody's
+	MTU        int    // the largest packet that the peer takes, octets
 }
 
 // AddressAsk is a wish for a lease. The answer is due with the same generation.
 type AddressAsk struct {
 	Generation uint32
 	Decision   *aaa.Decision
+	Wish       netip.Addr // the peer's own, where the decision leaves it the choice: exactly this address; zero: none
 }

@@ -31,6 +31,7 @@ type Session struct {
 	identification []string    // what the peer said of itself
 	rejected       []rejected  // the budgets of Protocol-Rejects
 	challengeID    uint8       // of the last challenge
+	caller         string      // the number that the call comes from; empty when unknown
 
 	generation uint32 // of the answer that is awaited
 	awaiting   bool
@@ -44,6 +45,10 @@ type Session struct {
 	endedIn      Phase // the phase that the verdict struck in
 	result       l2tp.ResultCode
 	setupBy      time.Time
+	grantBy      time.Time // setupBy is not put off beyond it
+	wishBy       time.Time // the peer may say until then which address it wants; zero: it is not waited for
+	wish         netip.Addr
+	begun        time.Time // when it was open first
 	endBy        time.Time // session timeout
 	closeBy      time.Time
 	lastActivity time.Time
@@ -53,6 +58,10 @@ type Session struct {
 func New(policy *Policy) *Session {
 	return &Session{policy: policy, phase: Early}
 }
+
+// CallFrom tells the session the number that the call comes from. It stands for the name of an EAP peer that gives none
+// (RFC 3579 section 2.1).
+func (s *Session) CallFrom(number string) { s.caller = number }
 
 // Phase says where in its life the session is.
 func (s *Session) Phase() Phase { return s.phase }
@@ -92,7 +101,7 @@ func (s *Session) Link() negotiate.LCPResult {
 // Start begins the link once the call is up. The call carries what a LAC has already negotiated.
 func (s *Session) Start(call l2tp.ICCN, now time.Time, out *Out) {
 	s.phase = Link
-	s.setupBy = deadlineAfter(now, s.policy.SetupTimeout)
+	s.beginSetup(now)
 	s.challengeID = uint8(s.random32() >> 8)
 	s.lcp = negotiate.NewLCP(negotiate.LCPConfig{
 		MRU:            s.policy.MRU,
@@ -111,6 +120,12 @@ func (s *Session) Start(call l2tp.ICCN, now time.Time, out *Out) {
 	s.replay(now, out)
 }
 
+// beginSetup sets the time for a login, from the begin or when the link has to be negotiated again.
+func (s *Session) beginSetup(now time.Time) {
+	s.setupBy = deadlineAfter(now, s.policy.SetupTimeout)
+	s.grantBy = s.setupBy.Add(maxGrant)
+}
+
 // Deadline is when Advance is due; zero is never.
 func (s *Session) Deadline() time.Time {
 	if s.phase == Early || s.phase == Ended {
@@ -119,6 +134,7 @@ func (s *Session) Deadline() time.Time {
 	d := earliest(s.lcp.Deadline(), s.setupBy)
 	d = earliest(d, s.endBy)
 	d = earliest(d, s.closeBy)
+	d = earliest(d, s.wishBy)
 	if s.auth != nil {
 		d = earliest(d, s.auth.Deadline())
 	}
@@ -143,6 +159,9 @@ func (s *Session) Advance(now time.Time, activity Activity, out *Out) {
 	}
 	if s.ipcp != nil {
 		s.stepIPCP(out, now, func(o *negotiate.Out) { s.ipcp.Advance(now, o) })
+	}
+	if due(s.wishBy, now) {
+		s.askLease(netip.Addr{}, out)
 	}
 	s.expire(now, out)
 }

@@ -20,10 +20,7 @@ WHERE l.account IS NOT NULL AND l.state <> 'bound' AND l.pool IS NOT NULL
     AND NOT EXISTS (SELECT FROM static_addresses s WHERE s.routing_context = l.routing_context AND s.address = l.address)`
 
 // accountsOf lists the accounts whose last addresses the database is to be asked for.
-func (r *runner) accountsOf(asks []*ask, lookup bool) []string {
-	if !lookup {
-		return nil
-	}
+func (r *runner) accountsOf(asks []*ask) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var accounts []string
@@ -34,6 +31,15 @@ func (r *runner) accountsOf(asks []*ask, lookup bool) []string {
 		q.looked = true
 	}
 	return accounts
+}
+
+// lookUp asks the database what the accounts had.
+func (r *runner) lookUp(ctx context.Context, asks []*ask) error {
+	accounts := r.accountsOf(asks)
+	if accounts == nil {
+		return nil
+	}
+	return r.ask(ctx, selectRemembered, []any{accounts}, func(rows pgx.Rows) error { return r.remember(rows, asks) })
 }
 
 // remember notes what the database says the accounts had.
@@ -79,11 +85,27 @@ WHERE l.routing_context = v.context AND l.address = v.address AND l.state <> 'bo
     AND (v.forced OR l.expires_at <= t.now) AND (NOT v.sticky OR l.account = v.account)
 RETURNING l.routing_context, l.address`
 
-// claim asks the database for common addresses, all in one statement.
+// claim asks the database for common addresses. Many are asked for in two statements at a time: while one is being carried
+// out, the leases of the other are handed out.
 func (r *runner) claim(ctx context.Context, claims []*claim) error {
-	slices.SortFunc(claims, func(x, y *claim) int { return x.key.address.Compare(y.key.address) })
+	slices.SortFunc(claims, func(x, y *claim) int {
+		return cmp.Or(x.key.address.Compare(y.key.address), cmp.Compare(x.key.context, y.key.context))
+	})
 	// Of two who want the same address outside our blocks, the second tries again in the next round.
 	claims = slices.CompactFunc(claims, func(x, y *claim) bool { return x.key == y.key })
+	most := len(claims)
+	if most >= 2*groupLeast {
+		most = (most + 1) / 2
+	}
+	var tasks []func() error
+	for part := range slices.Chunk(claims, most) {
+		tasks = append(tasks, func() error { return r.claimGroup(ctx, part) })
+	}
+	return together(tasks)
+}
+
+// claimGroup makes claims in one statement.
+func (r *runner) claimGroup(ctx context.Context, claims []*claim) error {
 	r.mu.Lock()
 	now := r.now()
 	var c columns
@@ -196,6 +218,15 @@ func (r *runner) refuse(m *claim, holder string) {
 	}
 	if m.ask.Address.IsValid() && holder != "" {
 		m.ask.refused = &pool.InUseError{Address: m.key.address, Holder: holder}
+	}
+}
+
+// unclaim takes back claims that were not made.
+func (r *runner) unclaim(claims []*claim) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range claims {
+		r.doubt(m)
 	}
 }
 

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -12,8 +13,11 @@ import (
 	"lnsgate/pool"
 )
 
-// groupMost is the most rows of one statement.
-const groupMost = 4096
+// groupMost is the most rows of one statement. From groupLeast on, half of them are worth a statement of their own.
+const (
+	groupMost  = 4096
+	groupLeast = 256
+)
 
 // row is a line of the table leases as it is to become.
 type row struct {
@@ -77,28 +81,45 @@ const deleteLeases = `
 DELETE FROM leases l USING unnest($3::text[], $4::inet[]) v(context, address)
 WHERE l.routing_context = v.context AND l.address = v.address AND l.node = $1 AND l.epoch = $2`
 
-// group is what one journal statement writes.
+// group is what one journal transaction writes.
 type group struct {
-	rows    []row
-	fresh   columns // of addresses that never had a row
-	columns columns
-	deleted columns
-	now     time.Time
-	more    bool // there was too much for one group
+	rows     []row
+	fresh    columns // of addresses that never had a row
+	columns  columns
+	deleted  columns
+	now      time.Time
+	released bool // not all of it is news of leases
+	leaving  bool // accounts have released what this node does not remember
 }
 
-// gather takes what is to be written. Released addresses of ours are common from this moment on.
-func (r *runner) gather() group {
+// gather takes what is to be written: one group, or two if there is much. More says that it was too much for that.
+func (r *runner) gather() (groups []group, more bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	g := group{now: r.now()}
 	n := min(len(r.dirty), groupMost)
-	for _, e := range r.dirty[:n] {
+	half := n
+	if n >= 2*groupLeast {
+		half = (n + 1) / 2
+	}
+	for entries := range slices.Chunk(r.dirty[:n], max(half, 1)) {
+		if g := r.gatherGroup(entries); len(g.rows) > 0 {
+			groups = append(groups, g)
+		}
+	}
+	r.dirty = slices.Delete(r.dirty, 0, n)
+	return groups, len(r.dirty) > 0
+}
+
+// gatherGroup makes a group of entries. Released addresses of ours are common from this moment on. The mutex is held.
+func (a *Allocator) gatherGroup(entries []*entry) group {
+	g := group{now: a.now()}
+	for _, e := range entries {
 		e.dirty = false
 		if e.state == away || e.state == claiming || e.block == nil && e.state == free {
 			continue
 		}
-		line := r.rowOf(e, g.now)
+		line := a.rowOf(e, g.now)
+		g.released, g.leaving = g.released || !line.bound, g.leaving || e.state == leaving
 		switch {
 		case e.state == leaving && line.pool == "":
 			g.deleted.add(line, g.now)
@@ -110,13 +131,11 @@ func (r *runner) gather() group {
 		}
 		g.rows = append(g.rows, line)
 		if e.state == free && !e.common {
-			r.unshelve(e)
+			a.unshelve(e)
 			e.common = true
-			r.shelve(e)
+			a.shelve(e)
 		}
 	}
-	r.dirty = slices.Delete(r.dirty, 0, n)
-	g.more = len(r.dirty) > 0
 	return g
 }
 
@@ -146,30 +165,92 @@ func (a *Allocator) rowOf(e *entry, now time.Time) row {
 	return line
 }
 
-// writeJournal writes everything that is to be written, and asks what the accounts of asks had if they need to know.
-func (r *runner) writeJournal(ctx context.Context, asks []*ask, lookup bool) error {
-	for {
-		g := r.gather()
-		if len(g.rows) == 0 && !lookup {
-			return nil
-		}
-		// What the accounts had is asked last, when all releases are in the table.
-		err := r.bounded(ctx, func(ctx context.Context) error { return r.writeGroup(ctx, g, asks, lookup && !g.more) })
-		if err != nil {
-			r.ungather(g)
-		}
-		switch {
-		case transient(err), len(g.fresh.addresses) > 0 && duplicate(err):
-		case err != nil:
-			return err
-		case !g.more:
-			return nil
+// journal is one writing of everything that was to be written. Only Run waits for it.
+type journal struct {
+	groups   []group
+	more     bool // there was too much for one time
+	released bool // some addresses are free now: claims of them must come later
+	leaving  bool // only the table remembers who released some of them: it must be asked later
+	result   chan error
+	over     bool
+	err      error
+}
+
+// beginJournal begins to write. Other statements may be sent meanwhile.
+func (r *runner) beginJournal(ctx context.Context) *journal {
+	j := &journal{result: make(chan error, 1)}
+	j.groups, j.more = r.gather()
+	for _, g := range j.groups {
+		j.released, j.leaving = j.released || g.released, j.leaving || g.leaving
+	}
+	if len(j.groups) == 0 && !j.more {
+		j.over = true
+		return j
+	}
+	go func() { j.result <- r.writeGroups(ctx, j.groups) }()
+	return j
+}
+
+// finish waits until everything is written.
+func (r *runner) finish(ctx context.Context, j *journal) error {
+	if j.over {
+		return j.err
+	}
+	j.over = true
+	err := <-j.result
+	for more := j.more; more || errors.Is(err, errAgain); {
+		var groups []group
+		groups, more = r.gather()
+		err = r.writeGroups(ctx, groups)
+	}
+	j.err = err
+	return err
+}
+
+func (r *runner) writeGroups(ctx context.Context, groups []group) error {
+	var tasks []func() error
+	for _, g := range groups {
+		tasks = append(tasks, func() error { return r.write(ctx, g) })
+	}
+	return together(tasks)
+}
+
+// together does all tasks at the same time, each on a connection of its own. It returns the first error, errAgain last.
+func together(tasks []func() error) error {
+	if len(tasks) == 1 {
+		return tasks[0]()
+	}
+	errs := make(chan error, len(tasks))
+	for _, task := range tasks {
+		go func() { errs <- task() }()
+	}
+	var first error
+	for range tasks {
+		if err := <-errs; first == nil || err != nil && errors.Is(first, errAgain) {
+			first = err
 		}
 	}
+	return first
+}
+
+// errAgain says that somebody was in the way.
+var errAgain = errors.New("the same once more")
+
+// write writes a group. What could not be written is written next time; it may have been nevertheless.
+func (r *runner) write(ctx context.Context, g group) error {
+	err := r.bounded(ctx, func(ctx context.Context) error { return r.writeGroup(ctx, g) })
+	if err == nil {
+		return nil
+	}
+	r.ungather(g)
+	if transient(err) || len(g.fresh.addresses) > 0 && duplicate(err) {
+		return errAgain
+	}
+	return err
 }
 
 // writeGroup sends the group as one transaction.
-func (r *runner) writeGroup(ctx context.Context, g group, asks []*ask, lookup bool) error {
+func (r *runner) writeGroup(ctx context.Context, g group) error {
 	var batch pgx.Batch
 	batch.Queue(freshPlan)
 	if c := g.fresh; len(c.addresses) > 0 {
@@ -186,19 +267,13 @@ func (r *runner) writeGroup(ctx context.Context, g group, asks []*ask, lookup bo
 	if c := g.deleted; len(c.addresses) > 0 {
 		batch.Queue(deleteLeases, r.cfg.Node, r.epoch, c.contexts, c.addresses)
 	}
-	if accounts := r.accountsOf(asks, lookup); accounts != nil {
-		batch.Queue(selectRemembered, accounts).Query(func(rows pgx.Rows) error { return r.remember(rows, asks) })
-	}
-	if batch.Len() == 1 {
-		return nil
-	}
 	if err := r.cfg.Pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return err
 	}
 	return r.settle(ctx, g, written)
 }
 
-// ungather keeps the group for the next time. It may have been written nevertheless.
+// ungather keeps the group for the next time.
 func (r *runner) ungather(g group) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -8,35 +8,58 @@ import (
 	"lnsgate/pool"
 )
 
-// pass serves everything that waits: the journal, then the requests, in rounds until each has its answer.
+// pass serves everything that waits: the journal, and the requests, in rounds until each has its answer. What does not need
+// the one to be over happens at the same time.
 func (r *runner) pass(ctx context.Context) error {
 	asks := r.begin()
-	lookup, refresh := false, false
+	j := r.beginJournal(ctx)
+	err := r.serve(ctx, asks, j)
+	if unwritten := r.finish(ctx, j); err == nil {
+		err = unwritten
+	}
+	if err != nil {
+		return r.putBack(asks, err)
+	}
+	return r.prefetch(ctx)
+}
+
+// serve answers the asks.
+func (r *runner) serve(ctx context.Context, asks []*ask, j *journal) error {
+	lookup, barrier, refresh := false, false, false
 	for _, q := range asks {
 		lookup = lookup || !q.barrier && !q.looked
-		refresh = refresh || q.refresh
+		barrier, refresh = barrier || q.barrier, refresh || q.refresh
 	}
-	if err := r.writeJournal(ctx, asks, lookup); err != nil {
-		return r.putBack(asks, err)
+	if barrier || j.more || lookup && j.leaving {
+		if err := r.finish(ctx, j); err != nil {
+			return err
+		}
+	}
+	if lookup {
+		if err := r.lookUp(ctx, asks); err != nil {
+			return err
+		}
 	}
 	if refresh {
 		if err := r.reload(ctx); err != nil {
-			return r.putBack(asks, err)
+			return err
 		}
 	}
-	asks = slices.DeleteFunc(asks, func(q *ask) bool {
+	open := make([]*ask, 0, len(asks))
+	for _, q := range asks {
 		if q.barrier {
 			q.reply(pool.Lease{}, nil)
-		}
-		return q.barrier
-	})
-	for len(asks) > 0 {
-		var err error
-		if asks, err = r.round(ctx, asks); err != nil {
-			return r.putBack(asks, err)
+		} else {
+			open = append(open, q)
 		}
 	}
-	return r.prefetch(ctx)
+	for len(open) > 0 {
+		var err error
+		if open, err = r.round(ctx, open, j); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // begin takes what waits.
@@ -61,7 +84,7 @@ func (r *runner) putBack(asks []*ask, err error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, q := range asks {
-		if !q.done {
+		if !q.done && !q.waiting {
 			r.asks = append(r.asks, q)
 		}
 	}
@@ -78,9 +101,8 @@ type plan struct {
 	empty  []*ask // their pools are exhausted
 }
 
-// round brings every ask one step further and returns those that still have no answer. With an error it returns them
-// too.
-func (r *runner) round(ctx context.Context, asks []*ask) ([]*ask, error) {
+// round brings every ask one step further and returns those that still have no answer.
+func (r *runner) round(ctx context.Context, asks []*ask, j *journal) ([]*ask, error) {
 	p := r.plan(asks)
 	open := append(slices.Clone(p.waits), p.exact...)
 	for _, c := range p.claims {
@@ -90,32 +112,52 @@ func (r *runner) round(ctx context.Context, asks []*ask) ([]*ask, error) {
 		open = append(open, stealing...)
 	}
 	open = append(open, p.empty...)
-	if len(p.claims) > 0 {
-		if err := r.claim(ctx, p.claims); err != nil {
-			return open, err
+	if j.released {
+		if err := r.finish(ctx, j); err != nil {
+			r.unclaim(p.claims)
+			return nil, err
 		}
 	}
+	if len(p.claims) > 0 {
+		if err := r.claim(ctx, p.claims); err != nil {
+			return nil, err
+		}
+	}
+	if len(open) == len(p.claims) {
+		return slices.DeleteFunc(open, r.answered), nil
+	}
+	if err := r.finish(ctx, j); err != nil {
+		return nil, err
+	}
+	if err := r.carryOut(ctx, p); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(open, r.answered), nil
+}
+
+// carryOut does what a plan needs besides its claims.
+func (r *runner) carryOut(ctx context.Context, p plan) error {
 	if len(p.exact) > 0 {
 		if err := r.exactly(ctx, p.exact); err != nil {
-			return open, err
+			return err
 		}
 	}
 	for s, n := range p.wants {
 		if err := r.take(ctx, s, n); err != nil {
-			return open, err
+			return err
 		}
 	}
 	for s, stealing := range p.steals {
 		if err := r.steal(ctx, s, stealing); err != nil {
-			return open, err
+			return err
 		}
 	}
 	if len(p.empty) > 0 {
 		if err := r.exhausted(ctx, p.empty); err != nil {
-			return open, err
+			return err
 		}
 	}
-	return slices.DeleteFunc(open, r.answered), nil
+	return nil
 }
 
 // answered reports whether nothing more has to be done for the ask.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"lnsgate/aaa"
@@ -42,6 +43,7 @@ type database struct {
 	leases   *sqlpools.Allocator
 
 	changes inbox[sqlaccounts.Change]
+	heard   atomic.Uint64     // changes told by the watcher
 	lost    inbox[pool.Lease] // leases that this node may hold no longer
 	reached bool              // it answered when this node started
 	stop    context.CancelFunc
@@ -93,7 +95,7 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 	d.attempts = sqlaccounts.NewAttempts(d.pool, log)
 	d.sealer = sqlaccounts.NewSealer(d.pool, d.keys, log) // without a key it still hashes what only PAP needs
 	d.watcher = sqlaccounts.NewWatcher(sqlaccounts.WatcherConfig{
-		Connect: listenAt, Node: d.node, Log: log, Changed: d.changes.put,
+		Connect: listenAt, Node: d.node, Log: log, Changed: d.hear,
 	})
 	d.spool, err = spool.Open(spool.Config{
 		Path: filepath.Join(cmp.Or(c.Database.SpoolDir, c.StateDir), "accounting.spool"), Sink: sqlaccounts.NewRecorder(d.pool, d.node.Epoch), Log: log,
@@ -103,6 +105,12 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 		return nil, fmt.Errorf("accounting spool: %w", err)
 	}
 	return d, nil
+}
+
+// hear takes what the watcher tells.
+func (d *database) hear(changes []sqlaccounts.Change) {
+	d.heard.Add(uint64(len(changes)))
+	d.changes.put(changes)
 }
 
 // sealingKeys reads the key that sealed passwords are opened with; nil when the file names none.

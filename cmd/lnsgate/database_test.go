@@ -159,10 +159,20 @@ func TestANodeBehindPgBouncer(t *testing.T) {
 	if n := ask[int](t, admin, "SELECT count(*) FROM session_slots"); n != 0 {
 		t.Errorf("%d sessions still count", n)
 	}
+	for name, want := range map[string]uint64{
+		"db_reached_now": 1, "db_logins_written": workers * visits, "db_logins_lost": 0, "db_leases_now": workers * visits, "db_lease_conflicts": 0,
+		"spool_accepted": 2 * workers * visits, "spool_delivered": 2 * workers * visits, "spool_lost": 0, "spool_waiting_now": 0, "spool_delivery_fault_now": 0,
+	} {
+		s.soon(fmt.Sprintf("%s is %d", name, want), 5*time.Second, func() bool { return s.db.figures()[name] == want })
+	}
+	before := s.db.figures()["db_changes"]
 	s.db.changes.take()
 	execute(t, admin, "UPDATE accounts SET disabled = true")
 	if took := s.soon("the change is told", 5*time.Second, func() bool { return s.changed("anna@sales") }); took > time.Second {
 		t.Errorf("the change was told after %s", took)
+	}
+	if now := s.db.figures()["db_changes"]; now <= before {
+		t.Errorf("%d changes before, now %d", before, now)
 	}
 	if s.log.has("level=ERROR") || s.log.has("level=WARN") {
 		t.Error("it complains")

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"maps"
+
 	"lnsgate/lns/admin"
 	"lnsgate/lns/datapath/tun"
 	"lnsgate/lns/transport"
@@ -11,11 +13,12 @@ type figures struct {
 	admin.Engine
 	transport *transport.Transport
 	path      *tun.DataPath
+	db        *database // nil without one
 }
 
 // Counters returns those of the engine, and by prefix: "udp_" those of the sockets together, "tun_" those of the virtual
-// templates together. Names that end in "_sockets" tell how many there are now, and tun_offload is 1 while all virtual
-// templates take large packets unsegmented.
+// templates together, "db_" and "spool_" those of the database and of the records for it. Names that end in "_sockets" tell
+// how many there are now, and tun_offload is 1 while all virtual templates take large packets unsegmented.
 func (f figures) Counters() map[string]uint64 {
 	all := f.Engine.Counters()
 	for _, name := range []string{"udp_rx_buffer_full", "udp_tx_buffer_full"} { // shown even before they happen
@@ -36,7 +39,40 @@ func (f figures) Counters() map[string]uint64 {
 	}
 	all["tun_offload"] = one(f.path.Capabilities().Offload)
 	all["tun_merge_refused"] = f.path.MergeRefused()
+	if f.db != nil {
+		maps.Copy(all, f.db.figures())
+	}
 	return all
+}
+
+// figures are those of the rooms that work with the database. Names that end in "_now" tell how it is at this moment, the
+// others count from the start.
+func (d *database) figures() map[string]uint64 {
+	connections, leases, records := d.pool.Stat(), d.leases.Stats(), d.spool.Stats()
+	return map[string]uint64{
+		"db_reached_now":           one(leases.Attached),
+		"db_connections_now":       uint64(connections.TotalConns()),
+		"db_connections_busy_now":  uint64(connections.AcquiredConns()),
+		"db_changes":               d.heard.Load(),
+		"db_logins_written":        d.attempts.Written(),
+		"db_logins_lost":           d.attempts.Lost(),
+		"db_guesses_delayed":       d.guard.Delayed(),
+		"db_leases_now":            uint64(leases.Held),
+		"db_lease_blocks_now":      uint64(leases.Blocks),
+		"db_leases_unwritten_now":  uint64(leases.Unwritten),
+		"db_leases_written":        leases.Written,
+		"db_lease_conflicts":       leases.Conflicts,
+		"db_lease_refused":         leases.Refused,
+		"spool_accepted":           records.Accepted,
+		"spool_lost":               records.Lost,
+		"spool_written":            records.Written,
+		"spool_delivered":          records.Delivered,
+		"spool_memory_now":         uint64(records.Memory),
+		"spool_waiting_now":        uint64(records.Waiting),
+		"spool_refused_now":        uint64(records.Refused),
+		"spool_disk_fault_now":     one(records.DiskFault != nil),
+		"spool_delivery_fault_now": one(records.SinkFault != nil),
+	}
 }
 
 func one(yes bool) uint64 {

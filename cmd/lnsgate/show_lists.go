@@ -96,8 +96,10 @@ func counterView() view {
 	return view{
 		name:  "counters",
 		short: "List the counters: what was carried, refused and dropped, by reason",
-		long: `One line per counter, by name, since the server started. Run it twice and compare: a drop counter that grows names
-the reason why packets or logins are lost.`,
+		long: `One line per counter, by name, since the server started; names that end in _now tell how it is at this moment. Run it
+twice and compare: a drop counter that grows names the reason why packets or logins are lost. With a database, db_ are
+its connections, changes, logins and leases, and spool_ the accounting records: spool_waiting_now counts those that wait
+for it.`,
 		example: `  lnsgate show counters | grep drop`,
 		ask:     func(ctx context.Context, c *admin.Client) (any, error) { return c.Counters(ctx) },
 		rows: func(t *table, got any) {

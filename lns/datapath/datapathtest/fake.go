@@ -7,7 +7,7 @@ import (
 	"lnsgate/lns/datapath"
 )
 
-// Fake is a data path for tests of the engine: it keeps every Spec, tells the figures it is given and carries nothing. It
+// Fake is a data path for tests of the engine: it keeps every Spec, tells the figures it is given and carries nothing by itself. It
 // starts no goroutine and reads no clock, so that it works in virtual time. It is safe for concurrent use.
 type Fake struct {
 	// Take, when it is set, answers for Ingress.Receive. Without it every datagram is left to the engine.
@@ -18,6 +18,7 @@ type Fake struct {
 	mu       sync.Mutex
 	sessions map[datapath.Key]*FakeSession
 	history  []datapath.Spec
+	filtered uint64
 	closed   bool
 }
 
@@ -86,8 +87,15 @@ func (f *Fake) Capabilities() datapath.Capabilities {
 	return datapath.Capabilities{Name: "fake", Routes: true, Sequencing: true}
 }
 
-// Drops implements datapath.DataPath: there are none.
-func (f *Fake) Drops() map[string]uint64 { return nil }
+// Drops implements datapath.DataPath: it counts what FakeSession.Carry has dropped.
+func (f *Fake) Drops() map[string]uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.filtered == 0 {
+		return nil
+	}
+	return map[string]uint64{datapath.Filtered.String(): f.filtered}
+}
 
 // Close implements datapath.DataPath.
 func (f *Fake) Close() error {
@@ -154,6 +162,26 @@ func (s *FakeSession) SetFilter(f *datapath.Filter) {
 	s.fake.mu.Lock()
 	defer s.fake.mu.Unlock()
 	s.spec.Filter = f
+}
+
+// Carry says whether a packet would have passed the session's filter on its way up or down, and counts it as carried or
+// dropped.
+func (s *FakeSession) Carry(way datapath.Direction, packet []byte) bool {
+	s.fake.mu.Lock()
+	defer s.fake.mu.Unlock()
+	switch {
+	case !s.spec.Filter.Allows(way, packet):
+		s.counters.Drops++
+		s.fake.filtered++
+		return false
+	case way == datapath.Up:
+		s.counters.RxPackets++
+		s.counters.RxOctets += uint64(len(packet))
+	default:
+		s.counters.TxPackets++
+		s.counters.TxOctets += uint64(len(packet))
+	}
+	return true
 }
 
 // Close implements datapath.Session.

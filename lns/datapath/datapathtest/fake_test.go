@@ -75,3 +75,36 @@ func TestFakeRefuses(t *testing.T) {
 		t.Errorf("Close: %v", err)
 	}
 }
+
+// fakeRig lets a Fake carry packets of its one session, at once.
+type fakeRig struct {
+	*Fake
+	up, down chan []byte
+}
+
+func newFakeRig(*testing.T) Rig {
+	r := &fakeRig{Fake: NewFake(), up: make(chan []byte, 1024), down: make(chan []byte, 1024)}
+	r.Take = func(_ datapath.Path, datagram []byte) bool {
+		packet := datagram[7:] // behind the shortest headers, which are those of the suite
+		if r.Session(Spec("vt1").Key).Carry(datapath.Up, packet) {
+			r.up <- packet
+		}
+		return true
+	}
+	return r
+}
+
+func (r *fakeRig) DataPath() datapath.DataPath { return r.Fake }
+func (r *fakeRig) Interface() string           { return "vt1" }
+func (r *fakeRig) FromPeers() []byte           { return <-r.up }
+
+func (r *fakeRig) ToPeers(packet []byte) {
+	if r.Session(Spec("vt1").Key).Carry(datapath.Down, packet) {
+		n := 12 + len(packet)
+		r.down <- join([]byte{0x40, 2, byte(n >> 8), byte(n), 0, 5, 0, 6, 0xFF, 3, 0, 0x21}, packet)
+	}
+}
+
+func (r *fakeRig) Sent() (datapath.Path, []byte) { return peer, <-r.down }
+
+func TestFakeKeepsTheContractOfFilters(t *testing.T) { RunFilters(t, newFakeRig) }

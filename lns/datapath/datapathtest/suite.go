@@ -10,7 +10,7 @@ import (
 
 // Run checks that a data path keeps the contract. newRig makes a rig that lives as long as the test it is given.
 func Run(t *testing.T, newRig func(*testing.T) Rig) {
-	for name, test := range map[string]func(*testing.T, *bench){
+	run(t, newRig, map[string]func(*testing.T, *bench){
 		"up/every form of header":               upForms,
 		"up/not user data":                      upNotOurs,
 		"up/dropped and counted":                upDrops,
@@ -28,7 +28,12 @@ func Run(t *testing.T, newRig func(*testing.T) Rig) {
 		"session/counters and close":            sessionClose,
 		"session/duplicates":                    sessionDuplicates,
 		"session/bad specs":                     sessionBadSpecs,
-	} {
+	})
+	RunFilters(t, newRig)
+}
+
+func run(t *testing.T, newRig func(*testing.T) Rig, tests map[string]func(*testing.T, *bench)) {
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			rig := newRig(t)
 			test(t, &bench{T: t, Rig: rig, in: rig.DataPath().Ingress()})

@@ -31,20 +31,22 @@ var rooms = map[string]room{
 	"aaa/secret":       {level: 1, pure: true, may: []string{"aaa"}},
 	"aaa/radius/wire":  {level: 1},
 
-	"lns/transport":     {level: 2, may: []string{"lns/datapath", "lns/l2tp", "lns/ppp"}},
-	"lns/datapath/tun":  {level: 2, may: []string{"lns/datapath", "lns/l2tp", "lns/ppp"}},
-	"lns/host":          {level: 2, may: []string{"lns/datapath"}},
-	"lns/host/netns":    {level: 2},
-	"aaa/local":         {level: 2, may: []string{"aaa", "aaa/secret"}},
-	"aaa/postgres":      {level: 2, may: []string{"aaa", "aaa/secret"}},
-	"aaa/spool":         {level: 2, may: []string{"aaa"}},
-	"aaa/radius/client": {level: 2, may: []string{"aaa", "aaa/radius/wire"}},
-	"pool/memory":       {level: 2, may: []string{"pool"}},
-	"pool/postgres":     {level: 2, may: []string{"pool"}},
-	"migrations":        {level: 2},
-	"configs":           {level: 2},
+	"lns/transport":      {level: 2, may: []string{"lns/datapath", "lns/l2tp", "lns/ppp"}},
+	"lns/datapath/tun":   {level: 2, may: []string{"lns/datapath", "lns/l2tp", "lns/ppp"}},
+	"lns/host":           {level: 2, may: []string{"lns/datapath"}},
+	"lns/host/netns":     {level: 2},
+	"aaa/local":          {level: 2, may: []string{"aaa", "aaa/secret"}},
+	"aaa/postgres":       {level: 2, may: []string{"aaa", "aaa/secret"}},
+	"aaa/spool":          {level: 2, may: []string{"aaa"}},
+	"aaa/radius/dialect": {level: 2, may: []string{"aaa", "aaa/radius/wire"}},
+	"aaa/radius/client":  {level: 2, may: []string{"aaa", "aaa/radius/wire"}},
+	"pool/memory":        {level: 2, may: []string{"pool"}},
+	"pool/postgres":      {level: 2, may: []string{"pool"}},
+	"migrations":         {level: 2},
+	"configs":            {level: 2},
 
-	"aaa/radius": {level: 3, may: []string{"aaa", "aaa/secret", "aaa/radius/wire", "aaa/radius/client"}},
+	"aaa/radius":         {level: 3, may: []string{"aaa", "aaa/secret", "aaa/radius/wire", "aaa/radius/client", "aaa/radius/dialect"}},
+	"aaa/radius/dynauth": {level: 3, may: []string{"aaa", "aaa/radius/wire", "aaa/radius/dialect"}},
 
 	"lns": {level: 3, may: join(contracts, join(cores, "lns/transport")...)},
 
@@ -82,7 +84,8 @@ var libraries = []struct {
 	{"github.com/go-crypt/x", []string{"aaa/secret"}},
 	{"go.etcd.io/bbolt", []string{"aaa/spool"}},
 	{"github.com/pressly/goose", []string{"migrations"}},
-	{"layeh.com/radius", []string{"aaa/radius", "aaa/radius/wire", "aaa/radius/client", "aaa/radiusserver", "aaa/secret"}},
+	{"layeh.com/radius", []string{"aaa/radius", "aaa/radius/wire", "aaa/radius/client", "aaa/radius/dialect", "aaa/radius/dynauth",
+		"aaa/radiusserver", "aaa/secret"}},
 }
 
 // join makes a new list of all names.

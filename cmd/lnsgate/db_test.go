@@ -96,11 +96,34 @@ func TestADayAtTheDatabase(t *testing.T) {
 	c.good("nobody had 10.1.2.3 at 2026-11-17 20:43:00", "who-had 10.1.2.3 --at", "2026-11-17 20:43")
 }
 
+func TestProfilesByCommand(t *testing.T) {
+	c := onDatabase(t)
+	c.good("", "pool add field --range 10.20.0.0/24")
+	c.good("field: added; give it to accounts: lnsgate user set NAME --profile field", "profile add field --rate-down 10M --session-timeout 24h --pool field --dns 10.0.0.53", "--description", "on the road")
+	c.good("", "user add alice --profile field")
+	c.good("field    1         field  -       10000000  24h0m0s         -            -    -    10.0.0.53  on the road", "profile list")
+	c.good("rate_down        10000000", "user show alice")
+	c.good("field: changed", "profile set field --rate-up 512k --max-sessions 2 --reset session-timeout,dns")
+	c.good("field    1         field  512000  10000000  -               -            2    -    -    on the road", "profile list field")
+	c.good("road: changed", "profile set field --rename road")
+	c.good("profile          road", "user show alice")
+	c.bad("accounts still use the profile\n  see: lnsgate user list --profile", "profile delete road")
+	c.bad("a profile of this name already\n  change it with: lnsgate profile set", "profile add road")
+	c.bad("there is no such profile\n  make it first: lnsgate profile add", "user set alice --profile gold")
+	c.bad("there is no pool 'none'\n  see: lnsgate pool list", "profile set road --pool none")
+	c.bad("a rate such as 512k", "profile set road --rate-up fast")
+	c.bad(`change the profile "none": there is no profile of this name`, "profile set none")
+	c.bad(`delete the profile "none": there is no profile of this name`, "profile delete none")
+	c.bad("a profile has a name without blanks", "profile add", "a b")
+	c.good("changed", "user set alice --reset profile")
+	c.good("road: deleted", "profile delete road")
+}
+
 func TestCommandsPrintJSON(t *testing.T) {
 	c := onDatabase(t)
 	for _, line := range []string{
 		"db migrate", "db status", "pool add p --range 10.0.0.1", "pool set p --description x", "pool list", "pool usage", "pool drain p",
-		"domain add d --pool p", "domain set d --blocked", "domain list", "user add a@d --password-stdin", "user set a@d --mtu 1400", "user list",
+		"domain add d --pool p", "domain set d --blocked", "domain list", "profile add f --mtu 1400", "profile set f --mtu 1300", "profile list", "profile delete f", "profile list", "user add a@d --password-stdin", "user set a@d --mtu 1400", "user list",
 		"user show a@d", "user block a@d", "user unblock a@d", "who-had 10.0.0.1", "user delete a@d", "domain delete d", "pool delete p",
 		"user list", "domain list", "pool list", "pool usage",
 	} {

@@ -43,6 +43,7 @@ It checks who they are, gives each an address from their department's pool and c
 		newUserCommand(),
 		newDomainCommand(),
 		newPoolCommand(),
+		newProfileCommand(),
 		newWhoHadCommand(),
 		newImportCommand(),
 		newVersionCommand(),

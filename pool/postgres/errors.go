@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -42,6 +46,21 @@ func transient(err error) bool {
 		return true
 	}
 	return false
+}
+
+// broken reports whether a connection is at fault and another one may do: not when the server cannot be reached, is slow
+// or says no.
+func broken(err error) bool {
+	var refused *pgconn.ConnectError
+	var e *pgconn.PgError
+	switch {
+	case errors.As(err, &refused), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return false
+	case errors.As(err, &e):
+		return strings.HasPrefix(e.Code, "08") || e.Code == "57P01" || e.Code == "57P05" // terminated by an administrator, idle for too long
+	}
+	return pgconn.SafeToRetry(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // duplicate reports whether a row that was thought to be new is there already.

@@ -199,6 +199,7 @@ func (r *runner) reconcile(rows map[key]string) (strays []key, lost []pool.Lease
 			strays = append(strays, k)
 		case e.state != held && !e.dirty && e.block != nil:
 			e.state = free
+			r.shelve(e)
 			r.mark(e)
 		case e.state != held && !e.dirty:
 			strays = append(strays, k)

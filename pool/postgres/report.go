@@ -14,6 +14,7 @@ type Stats struct {
 	Written   uint64 // leases of private addresses written by the journal
 	Conflicts uint64 // private addresses that turned out to be another node's: never, if all is well
 	Refused   uint64 // common addresses of our blocks that another node was quicker to take
+	Mended    uint64 // broken connections that nobody noticed, because another one did
 	Unwritten int    // rows that wait for the next group, or for the database
 	Blocks    int    // blocks of this node
 	Held      int    // leases of this node
@@ -83,7 +84,11 @@ func (a *Allocator) Usage(ctx context.Context) ([]pool.Usage, error) {
 	a.mu.Lock()
 	pools := a.defs.pools
 	a.mu.Unlock()
-	measured, err := a.measure(ctx, pools)
+	var measured map[string]pool.Usage
+	err := again(func() (err error) {
+		measured, err = a.measure(ctx, pools)
+		return err
+	})
 	if err != nil {
 		return nil, unavailable(ctx, err)
 	}
@@ -108,12 +113,23 @@ func (a *Allocator) Leases(ctx context.Context) ([]pool.Lease, error) {
 	a.mu.Unlock()
 	if up {
 		var others []pool.Lease
-		if others, err = a.foreign(ctx, epoch); err == nil {
-			leases = append(leases, others...)
-		}
+		err = again(func() (err error) {
+			others, err = a.foreign(ctx, epoch)
+			return err
+		})
+		leases = append(leases, others...)
 	}
 	slices.SortFunc(leases, func(x, y pool.Lease) int { return x.Address.Compare(y.Address) })
 	return leases, err
+}
+
+// again reads once more if a connection broke.
+func again(read func() error) error {
+	err := read()
+	if broken(err) {
+		err = read()
+	}
+	return err
 }
 
 func (a *Allocator) foreign(ctx context.Context, epoch int64) ([]pool.Lease, error) {

@@ -33,6 +33,7 @@ type runner struct {
 	journal  time.Time // real time of the last group
 	retry    time.Time // real time
 	backoff  time.Duration
+	recheck  time.Time // real time: what was under way when a connection broke has surely ended; zero: nothing was
 
 	registered  bool
 	registering int64     // the epoch of a transaction that may not be committed yet
@@ -66,7 +67,11 @@ func (r *runner) run(ctx context.Context) error {
 			timer.Reset(wait)
 			continue
 		}
-		if err := r.step(ctx); errors.Is(err, ErrSuperseded) {
+		err := r.step(ctx)
+		if err != nil {
+			err = r.mend(ctx, err)
+		}
+		if errors.Is(err, ErrSuperseded) {
 			return r.superseded()
 		} else if err != nil && ctx.Err() == nil {
 			r.lose(err)
@@ -117,7 +122,12 @@ func (r *runner) step(ctx context.Context) error {
 		}
 		return r.attach(ctx)
 	}
-	if due {
+	if !r.recheck.IsZero() && !time.Now().Before(r.recheck) {
+		if err := r.compareAll(ctx); err != nil {
+			return err
+		}
+		r.recheck = time.Time{}
+	} else if due {
 		if err := r.renew(ctx); err != nil {
 			return err
 		}
@@ -182,18 +192,53 @@ func (r *runner) within(ctx context.Context, do func(context.Context, pgx.Tx) er
 	return err
 }
 
-// attach begins, or begins again, to work with the database: it brings memory and tables into agreement.
-func (r *runner) attach(ctx context.Context) error {
-	if err := r.register(ctx); err != nil {
-		return err
-	}
+// compareAll brings memory and tables into agreement about who has what.
+func (r *runner) compareAll(ctx context.Context) error {
 	if err := r.renew(ctx); err != nil {
 		return err
 	}
-	if err := r.audit(ctx); err != nil {
+	return r.audit(ctx)
+}
+
+// agree is what comes first on every new way to the database. What was under way on the old one may still be carried out,
+// so the books are compared again a little later.
+func (r *runner) agree(ctx context.Context) error {
+	if err := r.register(ctx); err != nil {
 		return err
 	}
-	if err := r.reload(ctx); err != nil {
+	if err := r.compareAll(ctx); err != nil {
+		return err
+	}
+	r.recheck = time.Now().Add(2 * r.cfg.Timeout)
+	return r.reload(ctx)
+}
+
+// mend goes on with another connection if only the one in use is broken. Nobody notices but by the delay: those who wait
+// are served as if they had just asked. Everything is compared first, so it does not matter what the last statement did.
+func (r *runner) mend(ctx context.Context, err error) error {
+	r.mu.Lock()
+	up := r.up
+	r.mu.Unlock()
+	until := time.Now().Add(r.cfg.Timeout)
+	for up && broken(err) && ctx.Err() == nil && time.Now().Before(until) {
+		r.cfg.Log.Warn("pools: a connection to the database broke, trying another", "error", err)
+		if err = r.agree(ctx); err != nil {
+			continue // the others may be broken too
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.stats.Mended++
+		for _, q := range slices.Concat(r.asks, r.patient) {
+			q.looked, q.remembered, q.refused, q.stage = false, nil, nil, 0
+		}
+		return nil
+	}
+	return err
+}
+
+// attach begins, or begins again, to work with the database.
+func (r *runner) attach(ctx context.Context) error {
+	if err := r.agree(ctx); err != nil {
 		return err
 	}
 	r.mu.Lock()

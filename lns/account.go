@@ -2,6 +2,7 @@ package lns
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"time"
@@ -76,19 +77,30 @@ func (c *call) subscriber() subscriber {
 	return subscriber{c.core.Name(), d.Account, d.Domain, d.Backend, lease.Pool, c.core.Method(), lease.Address}
 }
 
+// marks are what else the decision has for the records of a session.
+type marks struct {
+	userName string
+	class    [][]byte
+	cui      []byte
+	sinks    []string
+}
+
+func marksOf(d aaa.Decision) marks { return marks{d.UserName, d.Class, d.CUI, d.Accounting} }
+
 // opened begins the records of a session that has just entered the data path. One that is open again after the peer has logged
 // in anew goes on, unless it is another subscriber now: then the records of the first end.
 func (c *call) opened(now time.Time) {
 	s, who := c.tunnel.server, c.subscriber()
 	if !c.openSince.IsZero() {
 		if c.who == who {
+			c.marks = marksOf(c.core.Decision())
 			return
 		}
 		c.account(aaa.RecordStop, trace.Because(trace.PeerTerminated, "the peer logged in again as %s", who.account), now)
 		c.before = datapath.Counters{}
 		c.logins, c.records = c.logins+1, 0
 	}
-	c.who, c.openSince = who, now
+	c.who, c.marks, c.openSince = who, marksOf(c.core.Decision()), now
 	s.counters.add(sessionsOpened)
 	c.attempt(trace.Verdict{}, now)
 	c.account(aaa.RecordStart, trace.Verdict{}, now)
@@ -105,10 +117,7 @@ func (c *call) recordName() string {
 // account writes an accounting record, and sets the time of the next.
 func (c *call) account(kind aaa.RecordKind, v trace.Verdict, now time.Time) {
 	s, t := c.tunnel.server, c.tunnel
-	c.interimBy = time.Time{}
-	if interim := c.core.Decision().Interim; interim > 0 && kind != aaa.RecordStop {
-		c.interimBy = now.Add(interim)
-	}
+	c.interimBy = nextInterim(kind, c.core.Decision().Interim, now)
 	if s.deps.Accounter == nil {
 		return
 	}
@@ -121,12 +130,27 @@ func (c *call) account(kind aaa.RecordKind, v trace.Verdict, now time.Time) {
 		Peer: t.path.Remote, Local: t.path.Local, TunnelName: t.core.Peer().HostName,
 		LocalTunnel: uint16(t.id), RemoteTunnel: uint16(t.core.Peer().Tunnel), LocalSession: uint16(c.id), RemoteSession: uint16(c.peer),
 		CallingNumber: c.request.CallingNumber, CalledNumber: c.request.CalledNumber,
+		LocalName: t.group.LocalName, CallSerial: c.request.CallSerial, TxSpeed: uint64(c.txSpeed), RxSpeed: uint64(c.rxSpeed),
+		UserName: c.marks.userName, Class: c.marks.class, CUI: c.marks.cui, Sinks: c.marks.sinks,
 		RxPackets: n.RxPackets, RxOctets: n.RxOctets, TxPackets: n.TxPackets, TxOctets: n.TxOctets,
 	}
 	if kind == aaa.RecordStop {
 		r.Terminate, r.Reason = terminateCause(v.Cause), v.String()
 	}
 	s.deps.Accounter.Account(r)
+}
+
+// nextInterim is when the record that follows is due; zero when none is. The records of sessions that began together, as after
+// a power cut, spread over time: the first comes in the last third of its interval, the others within a tenth of theirs.
+func nextInterim(after aaa.RecordKind, interval time.Duration, now time.Time) time.Time {
+	if interval <= 0 || after == aaa.RecordStop {
+		return time.Time{}
+	}
+	from, spread := interval-interval/10, interval/5
+	if after == aaa.RecordStart {
+		from, spread = interval-interval/3, interval/3
+	}
+	return now.Add(from + rand.N(spread+1))
 }
 
 // terminateCause is a verdict in the numbers of RFC 2866 section 5.10.
@@ -156,7 +180,7 @@ func terminateCause(c trace.Cause) aaa.TerminateCause {
 		return aaa.TerminatePortPreempted
 	case trace.IPCPNoAnswer, trace.IPCPNotConverging, trace.IPCPRejected:
 		return aaa.TerminateServiceUnavailable
-	case trace.AuthenticationRejected, trace.AuthenticationNoAnswer:
+	case trace.AuthenticationRejected, trace.AuthenticationNoAnswer, trace.ChallengeNoAnswer:
 		return aaa.TerminateUserError
 	default:
 		return aaa.TerminateUnknown

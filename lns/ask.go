@@ -1,6 +1,7 @@
 package lns
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -31,12 +32,19 @@ func (s *Server) check(ctx context.Context, t *tunnel, c *call, generation uint3
 	answer := loginAnswer{call: c, request: r, generation: generation, epoch: s.epoch.Load()}
 	answer.decision, answer.err = s.deps.AAA.Authenticate(ctx, r)
 	if answer.err == nil {
+		s.clearRoutes(ctx, c.uid, &answer.decision)
 		answer.entered, answer.err = s.enter(ctx, c, r, &answer.decision)
 	}
 	var said *aaa.Rejection
+	var more *aaa.Challenge
 	switch {
 	case answer.err == nil:
 		s.counters.add(loginsAccepted)
+	case errors.As(answer.err, &more):
+		s.counters.add(loginsChallenged)
+		if r.MTU > 0 && len(more.Packet) > r.MTU {
+			s.counters.add(eapTooLong)
+		}
 	case ctx.Err() == context.DeadlineExceeded && !errors.As(answer.err, &said):
 		answer.err = aaa.Reject(aaa.Timeout, "no answer in time (limits.authentication_timeout)")
 		fallthrough
@@ -58,10 +66,19 @@ func (s *Server) recheck(t *tunnel, a loginAnswer) {
 	s.work.must(func() {
 		a.epoch = s.epoch.Load()
 		d, err := s.authorize(s.life, a.request)
-		d.Reply = a.decision.Reply
-		a.decision, a.err = d, err
+		if !keeps(err, a.decision.Backend) {
+			d.Reply, d.Message, d.Packet = a.decision.Reply, a.decision.Message, a.decision.Packet
+			a.decision, a.err = d, err
+		}
 		s.answer(t, a)
 	})
+}
+
+// keeps says that what a back end granted at the login stands: it cannot tell more without the peer's proof. The no of
+// another back end than the one that granted is a no.
+func keeps(err error, backend string) bool {
+	var no *aaa.Rejection
+	return errors.As(err, &no) && no.Cause == aaa.OnlyAtLogin && no.Backend == backend
 }
 
 // enter counts a session in, where its account or domain has a limit.
@@ -112,7 +129,7 @@ func (c *call) askAddress(a session.AddressAsk) {
 	request := pool.Request{
 		Pools:   a.Decision.Pools,
 		Account: a.Decision.Account,
-		Address: a.Decision.Address,
+		Address: cmp.Or(a.Wish, a.Decision.Address),
 		Holder:  c.uid,
 	}
 	ctx := c.asking(s.config.Load().Limits.AuthenticationTimeout)

@@ -42,6 +42,7 @@ func (s *Server) policy(g *Group, t *Template, limits Limits) *session.Policy {
 		EchoInterval:        t.EchoInterval,
 		EchoFailures:        t.EchoFailures,
 		SetupTimeout:        limits.SetupTimeout,
+		CheckTimeout:        limits.AuthenticationTimeout,
 		IdleTimeout:         t.IdleTimeout,
 		ProxyLCP:            g.ProxyLCP,
 		ProxyAuthentication: g.ProxyAuthenticate,
@@ -59,6 +60,8 @@ func authProtocols(methods []aaa.Method) []negotiate.AuthProtocol {
 			ps = append(ps, negotiate.AuthCHAPMD5)
 		case aaa.MSCHAPv2:
 			ps = append(ps, negotiate.AuthMSCHAPv2)
+		case aaa.EAP:
+			ps = append(ps, negotiate.AuthEAP)
 		}
 	}
 	return ps

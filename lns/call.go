@@ -26,11 +26,16 @@ type call struct {
 	request  l2tp.ICRQ
 	core     *session.Session
 	template string
+	filter   *datapath.Filter  // of the decision
 	who      subscriber        // since it opened
+	marks    marks             // since it opened
+	routed   []aaa.Route       // the host leads them to the peer
 	logins   int               // how often it has opened for another account than before
 	records  uint32            // accounting records so far
 	carrier  datapath.Session  // nil while user traffic does not flow
 	before   datapath.Counters // of earlier stays in the data path
+
+	txSpeed, rxSpeed uint32 // of the line behind the LAC, bits per second; 0 = not said
 
 	sequenced bool
 	nextNs    uint16 // while carrier is nil
@@ -71,6 +76,7 @@ func (t *tunnel) callRequested(a control.CallRequested, now time.Time) {
 		t.calls = make(map[l2tp.SessionID]*call)
 	}
 	c.uid = s.sessionName(t.id, c.id)
+	c.core.CallFrom(a.Call.CallingNumber)
 	t.calls[c.id] = c
 	s.pending.enter(c, &c.pending, t.path.Remote.Addr(), 0)
 	t.idleSince = time.Time{}
@@ -122,6 +128,7 @@ func (c *call) name() string { return fmt.Sprintf("%d/%d", c.tunnel.id, c.id) }
 
 // start follows the ICCN.
 func (c *call) start(connected l2tp.ICCN, now time.Time) {
+	c.txSpeed, c.rxSpeed = connected.TxSpeed, cmp.Or(connected.RxSpeed, connected.TxSpeed)
 	c.sequenced = connected.SequencingRequired || c.tunnel.group.AlwaysSequence
 	c.step(now, func(o *session.Out) { c.core.Start(connected, now, o) })
 }
@@ -165,12 +172,26 @@ func (c *call) authenticated(a loginAnswer, now time.Time) {
 		return
 	}
 	if a.err == nil {
-		a.err = c.rebind(a.decision)
+		a.err = c.admit(&a.decision)
 	}
 	if a.err == nil {
 		c.tunnel.server.pending.leave(&c.pending)
 	}
 	c.step(now, func(o *session.Out) { c.core.Authenticated(a.generation, a.decision, a.err, now, o) })
+}
+
+// admit has the session become what the decision says, as far as that shows before it opens.
+func (c *call) admit(d *aaa.Decision) error {
+	s := c.tunnel.server
+	filter, err := s.config.Load().filter(d.Filter)
+	if err != nil {
+		return err
+	}
+	if d.Routes, err = s.claimRoutes(c.uid, d.Routes); err != nil {
+		return err
+	}
+	c.filter = filter
+	return c.rebind(*d)
 }
 
 // rebind puts the session on the virtual template that its domain names, or else on that of its group.
@@ -232,6 +253,7 @@ func (c *call) ended(e session.End, now time.Time) {
 		return
 	}
 	delete(t.calls, c.id)
+	t.server.claims.release(c.uid)
 	c.giveUpAsking()
 	t.server.pending.leave(&c.pending)
 	t.due.set(c, time.Time{})
@@ -249,23 +271,38 @@ func (c *call) ended(e session.End, now time.Time) {
 func (c *call) ask(a session.Ask) {
 	t := c.tunnel
 	s := t.server
-	request := &aaa.Request{
+	request := c.question()
+	request.Name, request.Proof, request.Backend, request.MTU = a.Name, a.Proof, a.Backend, a.MTU
+	ctx := c.asking(s.config.Load().Limits.AuthenticationTimeout)
+	if !s.work.try(func() { s.check(ctx, t, c, a.Generation, request) }) {
+		err := aaa.Reject(aaa.BackendUnavailable, "too many logins are being checked at once (limits.pending_authentications)")
+		t.mail.post(loginAnswer{call: c, generation: a.Generation, err: err}, false)
+	}
+}
+
+// question is what AAA is told of the session, whatever is asked about it.
+func (c *call) question() *aaa.Request {
+	t := c.tunnel
+	return &aaa.Request{
 		Attempt:         c.uid,
-		Name:            a.Name,
-		Proof:           a.Proof,
+		Session:         c.recordName(),
 		Peer:            t.path.Remote,
 		TunnelName:      t.core.Peer().HostName,
 		Group:           t.group.Name,
 		VirtualTemplate: t.group.Template,
 		CallingNumber:   c.request.CallingNumber,
 		CalledNumber:    c.request.CalledNumber,
+		Local:           t.path.Local,
+		LocalName:       t.group.LocalName,
+		LocalTunnel:     uint16(t.id),
+		RemoteTunnel:    uint16(t.core.Peer().Tunnel),
+		LocalSession:    uint16(c.id),
+		RemoteSession:   uint16(c.peer),
+		CallSerial:      c.request.CallSerial,
+		TxSpeed:         uint64(c.txSpeed),
+		RxSpeed:         uint64(c.rxSpeed),
 		ForcedDomain:    t.group.Domain,
 		DefaultDomain:   t.group.DefaultDomain,
-	}
-	ctx := c.asking(s.config.Load().Limits.AuthenticationTimeout)
-	if !s.work.try(func() { s.check(ctx, t, c, a.Generation, request) }) {
-		err := aaa.Reject(aaa.BackendUnavailable, "too many logins are being checked at once (limits.pending_authentications)")
-		t.mail.post(loginAnswer{call: c, generation: a.Generation, err: err}, false)
 	}
 }
 

@@ -33,6 +33,7 @@ func (c *call) open(o session.Opened, now time.Time) bool {
 		FirstNs:     c.nextNs,
 		RateUp:      c.core.Decision().RateUp,
 		RateDown:    c.core.Decision().RateDown,
+		Filter:      c.filter,
 	})
 	if err != nil {
 		c.close(trace.Because(trace.DataPathFault, "%v", err), now)
@@ -47,23 +48,35 @@ func (c *call) open(o session.Opened, now time.Time) bool {
 	return true
 }
 
-// attach makes the peer reachable from the networks of this host.
+// attach makes the peer, and the networks behind it, reachable from the networks of this host.
 func (c *call) attach() {
-	h := c.tunnel.server.deps.Host
-	if h == nil {
-		return
+	deps := c.tunnel.server.deps
+	if deps.Host != nil {
+		if err := deps.Host.Attach(c.template, c.core.Address()); err != nil {
+			c.log().Error("the peer cannot be reached from other hosts", "address", c.core.Address(), "cause", err)
+		}
 	}
-	if err := h.Attach(c.template, c.core.Address()); err != nil {
-		c.log().Error("the peer cannot be reached from other hosts", "address", c.core.Address(), "cause", err)
+	if routes := c.core.Decision().Routes; deps.Router != nil && len(routes) > 0 {
+		if err := deps.Router.AddRoutes(c.template, routes); err != nil {
+			c.log().Error("a network behind the peer cannot be reached from this host", "routes", prefixes(routes), "cause", err)
+		} else {
+			c.routed = routes
+		}
 	}
 }
 
 func (c *call) detach() {
-	h := c.tunnel.server.deps.Host
-	if h == nil {
+	deps := c.tunnel.server.deps
+	if len(c.routed) > 0 {
+		if err := deps.Router.RemoveRoutes(c.template, c.routed); err != nil {
+			c.log().Error("a route to a network behind the peer is left behind", "routes", prefixes(c.routed), "cause", err)
+		}
+		c.routed = nil
+	}
+	if deps.Host == nil {
 		return
 	}
-	if err := h.Detach(c.template, c.core.Address()); err != nil {
+	if err := deps.Host.Detach(c.template, c.core.Address()); err != nil {
 		c.log().Error("a route or proxy ARP entry is left behind", "address", c.core.Address(), "cause", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/lns/datapath"
 )
 
 // Config is what an administrator says about the server. It is never written after it was given to New or Reload.
@@ -15,6 +16,14 @@ type Config struct {
 	Templates []Template
 	Groups    []Group
 	Limits    Limits
+	Filters   map[string]*datapath.Filter // what decisions call a filter of a session's traffic
+	Reserved  []Reserved                  // besides the addresses of the templates
+}
+
+// Reserved is a network that a peer cannot have behind it, because it is somewhere else: a pool, a headquarters network.
+type Reserved struct {
+	Network netip.Prefix
+	What    string // in words, for whoever tries: `pool "staff"`
 }
 
 // Template is a virtual template: a network interface of this host, and what is offered to the peers behind it.
@@ -111,6 +120,14 @@ func (c *Config) template(name string) *Template {
 		}
 	}
 	return nil
+}
+
+// filter finds a filter by its name; the empty name is none.
+func (c *Config) filter(name string) (*datapath.Filter, error) {
+	if f := c.Filters[name]; f != nil || name == "" {
+		return f, nil
+	}
+	return nil, aaa.Reject(aaa.Misconfigured, "there is no filter %q on this server; add it to the configuration, or correct the name", name)
 }
 
 // match finds the group of a peer: the one that says most about it. A host name says more than an address, a long prefix more than

@@ -40,6 +40,8 @@ const (
 	sessionsClosed
 	loginsAccepted
 	loginsRejected
+	loginsChallenged
+	eapTooLong
 	sendFailed
 	counterCount
 )
@@ -72,6 +74,8 @@ var counterNames = [counterCount]string{
 	sessionsClosed:        "sessions_closed",
 	loginsAccepted:        "logins_accepted",
 	loginsRejected:        "logins_rejected",
+	loginsChallenged:      "logins_challenged",
+	eapTooLong:            "eap_request_too_long_for_peer",
 	sendFailed:            "send_failed",
 }
 

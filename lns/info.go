@@ -49,8 +49,10 @@ type SessionInfo struct {
 	CalledNumber    string
 	SessionTimeout  time.Duration
 	IdleTimeout     time.Duration
+	RateUp          uint64         // from the peer, bits per second; 0 = no limit
+	RateDown        uint64         // to the peer, bits per second; 0 = no limit
+	Filter          string         // of its traffic; empty: none
+	Routes          []netip.Prefix // networks behind the peer
+	Backend         string         // which back end said yes
 	Counters        datapath.Counters
-
-	group   *Group
-	backend string
 }

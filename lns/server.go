@@ -26,6 +26,7 @@ type Deps struct {
 	Pools     pool.Allocator
 	Admission Admission      // nil: strangers are not held to a budget
 	Host      Host           // nil: the network of the host needs no word about single sessions
+	Router    Router         // nil: nor about the networks behind peers
 	Accounter aaa.Accounter  // nil: no accounting
 	Attempts  aaa.AttemptLog // nil: what came of logins is only logged
 	Registry  aaa.Registry   // nil: no limits on sessions of an account or domain
@@ -45,6 +46,12 @@ type Host interface {
 	Detach(template string, address netip.Addr) error
 }
 
+// Router leads the networks behind peers into the interface of a virtual template. It is safe for concurrent use.
+type Router interface {
+	AddRoutes(template string, routes []aaa.Route) error
+	RemoveRoutes(template string, routes []aaa.Route) error
+}
+
 // Server is the L2TP network server. Its methods are safe for concurrent use.
 type Server struct {
 	deps   Deps
@@ -59,6 +66,7 @@ type Server struct {
 	boot    int64          // when this process started: part of the names of its sessions
 	serial  atomic.Uint64  // of sessions
 	epoch   atomic.Uint64  // goes up when accounts or domains have changed
+	claims  claims         // the networks behind peers
 	pending waiting[*call] // sessions that have not logged in yet
 	chatter chatter
 	work    work

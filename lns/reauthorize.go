@@ -1,0 +1,165 @@
+package lns
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/lns/datapath"
+	"lnsgate/lns/session"
+	"lnsgate/lns/trace"
+)
+
+// Reload takes a new configuration. What exists goes on: tunnels keep the group that they matched, sessions what they
+// negotiated. Every session is reauthorized. A configuration with faults is refused whole.
+func (s *Server) Reload(ctx context.Context, config *Config) error {
+	if err := s.setConfig(config); err != nil {
+		return err
+	}
+	// The configuration is in force now, so it goes for every session, whether or not somebody still waits for us.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(s.life, cancel)()
+	s.askAll(ctx, func(t *tunnel, _ time.Time) {
+		for _, c := range t.calls {
+			c.refilter()
+		}
+	})
+	return s.Reauthorize(ctx, func(SessionInfo) bool { return true })
+}
+
+// Reauthorize asks again what the accounts of the matching sessions may. Sessions whose account may no longer log in, or is
+// to have another address or domain, end; changed timeouts and rates apply at once. A back end that cannot be asked changes
+// nothing and is told as an error: ask again later. Logins that are being checked meanwhile are checked again.
+func (s *Server) Reauthorize(ctx context.Context, match func(SessionInfo) bool) error {
+	s.epoch.Add(1)
+	var faults []error
+	away := make(map[string]bool) // back ends that cannot be asked now
+	for _, i := range s.loggedIn(match) {
+		if away[i.request.Backend] {
+			continue
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		d, err := s.authorize(ctx, i.request)
+		if retryable(err) {
+			away[i.request.Backend] = true
+			faults = append(faults, fmt.Errorf("sessions of back end %q go on unchecked: %w", i.request.Backend, err))
+			continue
+		}
+		s.askSession(ctx, i.name, func(c *call, now time.Time) {
+			if c.uid == i.request.Attempt {
+				c.reauthorize(d, err, now)
+			}
+		})
+	}
+	return errors.Join(append(faults, ctx.Err())...)
+}
+
+// member is a session that has logged in, and what AAA is asked about it: without a proof, and first the back end that knew it.
+type member struct {
+	name    string
+	request *aaa.Request
+}
+
+// loggedIn lists the sessions that match, by local tunnel and session id.
+func (s *Server) loggedIn(match func(SessionInfo) bool) []member {
+	type found struct {
+		info    SessionInfo
+		request *aaa.Request
+	}
+	var all []found
+	s.askAll(context.Background(), func(t *tunnel, _ time.Time) {
+		for _, c := range t.calls {
+			d := c.core.Decision()
+			if d.Account == "" {
+				continue
+			}
+			r := c.question()
+			r.Name, r.Backend = c.core.Name(), d.Backend
+			all = append(all, found{c.info(), r})
+		}
+	})
+	slices.SortFunc(all, func(a, b found) int {
+		return cmp.Or(cmp.Compare(a.info.LocalTunnel, b.info.LocalTunnel), cmp.Compare(a.info.LocalID, b.info.LocalID))
+	})
+	var matching []member
+	for _, f := range all {
+		if match(f.info) {
+			matching = append(matching, member{f.info.Name, f.request})
+		}
+	}
+	return matching
+}
+
+// authorize asks about an account, for no longer than a login may take.
+func (s *Server) authorize(ctx context.Context, r *aaa.Request) (aaa.Decision, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.Load().Limits.AuthenticationTimeout)
+	defer cancel()
+	return s.deps.AAA.Authorize(ctx, r)
+}
+
+// reauthorize applies what is now said of the session's account.
+func (c *call) reauthorize(d aaa.Decision, err error, now time.Time) {
+	phase := c.core.Phase()
+	if phase == session.Closing || phase == session.Ended {
+		return
+	}
+	before := c.core.Decision()
+	if keeps(err, before.Backend) {
+		d, err = before, nil
+	}
+	filter, unknown := c.tunnel.server.config.Load().filter(d.Filter)
+	template := cmp.Or(d.VirtualTemplate, c.tunnel.group.Template)
+	address := c.core.Lease().Address
+	if !address.IsValid() { // the lease is still awaited
+		address = before.Address
+	}
+	switch {
+	case err != nil:
+		c.close(trace.Because(trace.AccountChanged, "%v", err), now)
+	case d.Address.IsValid() && d.Address != address:
+		c.close(trace.Because(trace.AccountChanged, "its address is now %s", d.Address), now)
+	case !d.Address.IsValid() && before.Address.IsValid():
+		c.close(trace.Because(trace.AccountChanged, "it has no address of its own any more"), now)
+	case d.Domain != before.Domain:
+		c.close(trace.Because(trace.AccountChanged, "its domain is now %s", d.Domain), now)
+	case template != c.template:
+		c.close(trace.Because(trace.AccountChanged, "its virtual template is now %s", template), now)
+	case unknown != nil:
+		c.close(trace.Because(trace.AccountChanged, "%v", unknown), now)
+	default:
+		c.step(now, func(*session.Out) { c.core.Reauthorized(d, now) })
+		c.marks.sinks = d.Accounting
+		c.setFilter(filter)
+		if c.carrier != nil {
+			c.carrier.SetRates(d.RateUp, d.RateDown)
+		}
+	}
+}
+
+// refilter follows a change of the configuration. A filter that is no longer in it stays in force until the session's account
+// has been asked about.
+func (c *call) refilter() {
+	if f := c.tunnel.server.config.Load().Filters[c.core.Decision().Filter]; f != nil {
+		c.setFilter(f)
+	}
+}
+
+func (c *call) setFilter(f *datapath.Filter) {
+	c.filter = f
+	if c.carrier != nil {
+		c.carrier.SetFilter(f)
+	}
+}
+
+// retryable says that nobody could tell: the fault is on our side.
+func retryable(err error) bool {
+	var r interface{ Retryable() bool }
+	return errors.As(err, &r) && r.Retryable()
+}

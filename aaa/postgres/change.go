@@ -21,12 +21,14 @@ const (
 	Pools
 	PoolRanges
 	Sessions
+	Filters
+	FilterRules
 )
 
 var tables = [...]string{
 	Every: "every table", Domains: "domains", DomainAliases: "domain_aliases", DomainPools: "domain_pools",
 	Accounts: "accounts", Credentials: "credentials", Profiles: "profiles", StaticAddresses: "static_addresses",
-	Pools: "pools", PoolRanges: "pool_ranges", Sessions: "sessions",
+	Pools: "pools", PoolRanges: "pool_ranges", Sessions: "sessions", Filters: "filters", FilterRules: "filter_rules",
 }
 
 // String returns the name of the table.

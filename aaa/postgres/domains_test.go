@@ -34,9 +34,9 @@ func TestDomainsMakeAGateway(t *testing.T) {
 			Methods: []aaa.Method{aaa.PAP, aaa.MSCHAPv2}, VirtualTemplate: "vt2", Blocked: true, Pools: []string{"p3", "p1", "p2"},
 			DNS: [2]netip.Addr{ip("10.0.0.1"), ip("10.0.0.2")}, NBNS: [2]netip.Addr{ip("10.0.0.3")}, SessionTimeout: 8 * time.Hour,
 			IdleTimeout: 15 * time.Minute, MTU: 1400, RateUp: 1000000, RateDown: 5000000000, MaxSessions: 100, AccountSessions: 2,
-			SessionPolicy: aaa.ReplaceOld, Interim: 10 * time.Minute,
+			SessionPolicy: aaa.ReplaceOld, Interim: 10 * time.Minute, Accounting: []string{},
 		},
-		{Name: "plain", Aliases: []string{}, Chain: []string{"postgres"}, Pools: []string{}},
+		{Name: "plain", Aliases: []string{}, Chain: []string{"postgres"}, Pools: []string{}, Accounting: []string{}},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v, want\n%+v", got, want)

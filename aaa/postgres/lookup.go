@@ -19,6 +19,7 @@ SELECT a.id, a.name, a.password, coalesce(a.disabled, false), a.valid_from, a.va
 	extract(epoch FROM coalesce(a.session_timeout, p.session_timeout))::float8,
 	extract(epoch FROM coalesce(a.idle_timeout, p.idle_timeout))::float8,
 	coalesce(a.mtu, p.mtu), coalesce(a.rate_up, p.rate_up), coalesce(a.rate_down, p.rate_down),
+	coalesce(a.filter, p.filter, ''),
 	(SELECT s.address FROM static_addresses s WHERE s.account = a.name AND family(s.address) = 4),
 	c.kinds, c.contents, c.keys, d.methods
 FROM (SELECT $1::text AS typed, $2::text AS domain) asked
@@ -97,7 +98,7 @@ func (b *Backend) read(ctx context.Context, typed, domain string) (account, erro
 		contents             [][]byte
 	)
 	err := b.db.pool.QueryRow(ctx, lookupSQL, typed, domain).Scan(&id, &name, &password, &a.disabled, &from, &until, &a.now,
-		&sessions, &a.grant.Pools, &dns, &nbns, &session, &idle, &mtu, &up, &down, &address, &kinds, &contents, &keys, &methods)
+		&sessions, &a.grant.Pools, &dns, &nbns, &session, &idle, &mtu, &up, &down, &a.grant.Filter, &address, &kinds, &contents, &keys, &methods)
 	if err != nil {
 		return account{}, err
 	}

@@ -124,7 +124,7 @@ func TestCommandsPrintJSON(t *testing.T) {
 	for _, line := range []string{
 		"db migrate", "db status", "pool add p --range 10.0.0.1", "pool set p --description x", "pool list", "pool usage", "pool drain p",
 		"domain add d --pool p", "domain set d --blocked", "domain list", "profile add f --mtu 1400", "profile set f --mtu 1300", "profile list", "profile delete f", "profile list", "user add a@d --password-stdin", "user set a@d --mtu 1400", "user list",
-		"user show a@d", "user block a@d", "user unblock a@d", "who-had 10.0.0.1", "user delete a@d", "domain delete d", "pool delete p",
+		"user show a@d", "user block a@d", "user unblock a@d", "user logins", "user logins a@d", "who-had 10.0.0.1", "user delete a@d", "domain delete d", "pool delete p",
 		"user list", "domain list", "pool list", "pool usage",
 	} {
 		out := c.good("", line+" -o json")

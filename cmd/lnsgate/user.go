@@ -29,7 +29,7 @@ alice@sales.example are two accounts.`,
   lnsgate user block alice@sales.example -c lnsgate.yaml
   lnsgate user list --domain sales.example -c lnsgate.yaml`,
 		newUserAddCommand(), newUserSetCommand(), newUserListCommand(), newUserShowCommand(), newUserDeleteCommand(),
-		newUserBlockCommand(true), newUserBlockCommand(false), newUserImportCommand())
+		newUserBlockCommand(true), newUserBlockCommand(false), newUserLoginsCommand(), newUserImportCommand())
 }
 
 func newUserAddCommand() *cobra.Command {

@@ -28,6 +28,7 @@ func (c *checker) check() {
 	c.checkHeadquarters()
 	c.checkVirtualTemplates()
 	c.checkGroups()
+	c.checkFilters()
 	c.checkDomains()
 	c.checkPools()
 	c.checkUsers()

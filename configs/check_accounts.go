@@ -45,6 +45,9 @@ func (c *checker) checkDomains() {
 		if d.VirtualTemplate != "" {
 			c.known(path+".virtual_template", "virtual template", d.VirtualTemplate, c.templateNames())
 		}
+		if d.Filter != "" {
+			c.known(path+".filter", "filter", d.Filter, c.filterNames())
+		}
 		c.servers(path+".dns", d.DNS)
 		c.servers(path+".nbns", d.NBNS)
 		c.timeouts(path, d.SessionTimeout, d.IdleTimeout)

@@ -24,6 +24,7 @@ type Config struct {
 	VirtualTemplates     []VirtualTemplate    `mapstructure:"virtual_templates"`
 	L2TPGroups           []L2TPGroup          `mapstructure:"l2tp_groups"`
 	Domains              []Domain             `mapstructure:"domains"`
+	Filters              []Filter             `mapstructure:"filters"`
 	Pools                []Pool               `mapstructure:"pools"`
 	Users                []User               `mapstructure:"users"`
 }
@@ -121,6 +122,7 @@ type Domain struct {
 	IdleTimeout        time.Duration `mapstructure:"idle_timeout"`     // 0: that of the virtual template
 	MTU                int           `mapstructure:"mtu"`              // 0: what was negotiated
 	VirtualTemplate    string        `mapstructure:"virtual_template"` // empty: that of the l2tp group
+	Filter             string        `mapstructure:"filter"`           // empty: everything passes
 }
 
 // Pool is a named set of addresses.

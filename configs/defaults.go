@@ -77,6 +77,8 @@ func prefill(target any) {
 		*t = defaultRADIUS()
 	case *RADIUSServer:
 		*t = defaultRADIUSServer()
+	case *Filter:
+		*t = defaultFilter()
 	case *Pool:
 		*t = defaultPool()
 	}

@@ -58,6 +58,13 @@ func TestReferenceHoldsTheDefaults(t *testing.T) {
 	domain := defaultDomain()
 	domain.Name, domain.Pools = "default", []string{"pool1"}
 	want.Domains = []Domain{domain}
+	filter := defaultFilter()
+	filter.Name = "office"
+	filter.Rules = []FilterRule{{
+		Action: AllowPackets, To: netip.MustParsePrefix("192.168.1.0/24"), Protocol: ProtocolTCP,
+		Ports: []Ports{443, PortRange(8000, 8100)}, Types: []int{},
+	}}
+	want.Filters = []Filter{filter}
 	pool := defaultPool()
 	pool.Name = "pool1"
 	pool.Ranges = []Range{{First: netip.MustParseAddr("10.10.1.10"), Last: netip.MustParseAddr("10.10.1.250")}}

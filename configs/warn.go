@@ -23,6 +23,7 @@ func (c *checker) warn() {
 	c.warnOfUnused()
 	c.warnOfMethods()
 	c.warnOfUsers()
+	c.warnOfFilters()
 }
 
 func (c *checker) warnOfServer() {

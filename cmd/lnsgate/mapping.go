@@ -44,7 +44,8 @@ func tryRooms(c *configs.Config) []configs.Fault {
 	if _, err := sealingKeys(c); err != nil {
 		reachable = errors.Join(reachable, configs.Fault{Path: "database.key_file", Message: err.Error()})
 	}
-	return faultsIn(errors.Join(engineConfig(c).Validate(), gateway, pools, reachable))
+	_, filtering := filters(c)
+	return faultsIn(errors.Join(engineConfig(c).Validate(), gateway, pools, reachable, filtering))
 }
 
 // faultsIn takes joined errors apart. Those that name a place keep it.
@@ -181,6 +182,7 @@ func domains(c *configs.Config) (ds []aaa.Domain) {
 			IdleTimeout:     d.IdleTimeout,
 			MTU:             d.MTU,
 			VirtualTemplate: d.VirtualTemplate,
+			Filter:          d.Filter,
 			Accounting:      d.Accounting,
 			Interim:         d.AccountingInterval,
 		})

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// prepareDatabase makes FreeRADIUS's own tables, unless they are there, and fills the pools.
+// prepareDatabase makes FreeRADIUS's own tables, and the pools, unless they are there: two servers may share them.
 func prepareDatabase(o Options) error {
 	if o.Database == "" {
 		if len(o.Pools) > 0 {
@@ -33,7 +33,8 @@ func prepareDatabase(o Options) error {
 	for _, p := range o.Pools {
 		// The queries take what expired before this second, so the default of now() would be too late for the first.
 		_, err := conn.Exec(ctx, `INSERT INTO public.radippool (pool_name, framedipaddress, expiry_time)
-			SELECT $1, $2::inet + n, now() - '1 day'::interval FROM generate_series(0, $3::int - 1) AS n`, p.Name, p.First, p.Size)
+			SELECT $1, $2::inet + n, now() - '1 day'::interval FROM generate_series(0, $3::int - 1) AS n
+			WHERE NOT EXISTS (SELECT FROM public.radippool WHERE pool_name = $1)`, p.Name, p.First, p.Size)
 		if err != nil {
 			return fmt.Errorf("pool %s: %w", p.Name, err)
 		}

@@ -28,7 +28,7 @@ func measureLogins(ctx context.Context, b *bench, w *world) error {
 	var full loadOutcome
 	spent, err := busy(s.process, func() error {
 		return b.profiled(ctx, w, s, "logins", func() (err error) {
-			full, err = w.load(ctx, b.size.logins, 0)
+			full, err = w.load(ctx, fileUsers, b.size.logins, 0)
 			return err
 		})
 	})
@@ -49,7 +49,7 @@ func measureLogins(ctx context.Context, b *bench, w *world) error {
 	if err := s.awaitOpen(ctx, 0); err != nil {
 		return err
 	}
-	paced, err := w.load(ctx, b.size.paced, b.size.rate)
+	paced, err := w.load(ctx, fileUsers, b.size.paced, b.size.rate)
 	if err != nil {
 		return err
 	}
@@ -68,22 +68,25 @@ type loadOutcome struct {
 	P99       float64 `json:"p99_ms"`
 }
 
-// loadArgs are the arguments of a load of that many calls.
-func (w *world) loadArgs(count int, rate float64, more ...string) ([]string, error) {
+// fileUsers is the name of a load for the accounts of the configuration file.
+const fileUsers = "user%d"
+
+// loadArgs are the arguments of a load of that many calls of users whose number is the %d in the name.
+func (w *world) loadArgs(users string, count int, rate float64, more ...string) ([]string, error) {
 	file := filepath.Join(w.folder, "password")
 	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
 		return nil, err
 	}
 	return append([]string{
-		"dial", "--json", "--server", serverAddress, "--auth", "chap", "--user", "user%d", "--password-file", file,
+		"dial", "--json", "--server", serverAddress, "--auth", "chap", "--user", users, "--password-file", file,
 		"--count", strconv.Itoa(count), "--rate", strconv.FormatFloat(rate, 'f', -1, 64),
 		"--concurrency", strconv.Itoa(underWay),
 	}, more...), nil
 }
 
 // load places calls that hang up at once, and wants all of them to succeed.
-func (w *world) load(ctx context.Context, count int, rate float64) (o loadOutcome, err error) {
-	args, err := w.loadArgs(count, rate)
+func (w *world) load(ctx context.Context, users string, count int, rate float64) (o loadOutcome, err error) {
+	args, err := w.loadArgs(users, count, rate)
 	if err != nil {
 		return o, err
 	}

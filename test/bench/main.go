@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"lnsgate/lns/host/netns"
+	"lnsgate/test/radtest"
 )
 
 func main() {
@@ -32,6 +33,14 @@ Each run has a fresh server. A ratio is the median of the ratios run by run, bec
 reference too. 1 KB is 1024 octets.
 `
 
+// sqlLegend goes with the measurements of the group sql.
+const sqlLegend = `
+All of it runs against one PostgreSQL on the same cores, which syncs every commit to the disk. FreeRADIUS is Debian's,
+with its own queries, schema and thread pool; it is asked over UDP by PAP, 256 requests at once from 4 ports, each for
+another user and NAS-Port. Our side of an authorisation runs in this process, 256 at once: the decision of the gateway
+and the lease, without RADIUS or L2TP around it. A rate of leases is that at which they are in the table.
+`
+
 // size is how much is measured in one run.
 type size struct {
 	logins    int           // set-ups as fast as they go
@@ -41,6 +50,11 @@ type size struct {
 	idle      time.Duration // how long they idle
 	transfer  time.Duration // one TCP transfer
 	datagrams time.Duration // one stream of small packets
+	accounts  int           // in the database of the comparisons
+	radius    int           // authorisations of one run of FreeRADIUS
+	people    int           // accounts in the small database; all of them log in in one load
+	groups    int           // as many times that are in the great database
+	rounds    int           // loads on each of the small and the great database in one run
 }
 
 // bench is one call of this program.
@@ -52,24 +66,37 @@ type bench struct {
 	profile  string    // folder for profiles of the server; empty: none
 	progress io.Writer // for the person who waits
 	figures  collection
+
+	attendant attendant
+	sql       *sqlServer               // nil before it is needed
+	radius    map[bool]*radtest.Server // with and without SKIP LOCKED, once they are needed
+	turns     int                      // runs of what changes its order from run to run
+	seen      int                      // groups of the great database that have logged in
 }
 
 // measurement is one run of one group of figures, in a world of its own.
 type measurement struct {
 	name    string
+	group   string // measurements that are asked for together by this name
 	measure func(context.Context, *bench, *world) error
 }
 
 var measurements = []measurement{
-	{"logins", measureLogins},
-	{"memory", measureMemory},
-	{"throughput", measureThroughput},
-	{"packets", measurePackets},
+	{"logins", "", measureLogins},
+	{"memory", "", measureMemory},
+	{"throughput", "", measureThroughput},
+	{"packets", "", measurePackets},
+	{"authorisations", "sql", measureAuthorisations},
+	{"leases", "sql", measureLeases},
+	{"sqllogins", "sql", measureSQLLogins},
+	{"million", "sql", measureMillion},
 }
 
 // run is the whole program.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	b := &bench{progress: stderr}
+	b.attendant.log = func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
+	defer func() { err = errors.Join(err, b.attendant.end()) }()
 	flags := b.flags(stderr)
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -80,6 +107,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if b.runs < 1 {
 		return fmt.Errorf("--runs %d: at least 1 is needed", b.runs)
+	}
+	if b.size.accounts < 2*b.size.radius || b.size.accounts > sharedPoolSize {
+		return fmt.Errorf("--accounts %d: at least twice --radius are needed, at most %d fit the pool", b.size.accounts, sharedPoolSize)
 	}
 	if missing := netns.Missing(); missing != "" {
 		return fmt.Errorf("network namespaces need %s: run it as root", missing)
@@ -100,7 +130,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			}
 		}
 	}
-	_, err = io.WriteString(stdout, table(b.figures.all())+legend)
+	text := table(b.figures.all()) + legend
+	if b.sql != nil {
+		text += sqlLegend
+	}
+	_, err = io.WriteString(stdout, text)
 	return err
 }
 
@@ -108,7 +142,7 @@ func (b *bench) flags(stderr io.Writer) *flag.FlagSet {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.Usage = func() {
-		fmt.Fprintf(stderr, "bench [flags] all | %s ...\n", strings.Join(names(), " | "))
+		fmt.Fprintf(stderr, "bench [flags] all | sql | %s ...\n", strings.Join(names(), " | "))
 		f.PrintDefaults()
 	}
 	f.IntVar(&b.runs, "runs", 5, "runs of each measurement")
@@ -119,6 +153,11 @@ func (b *bench) flags(stderr io.Writer) *flag.FlagSet {
 	f.DurationVar(&b.size.idle, "idle", 10*time.Second, "how long they idle before their memory is read")
 	f.DurationVar(&b.size.transfer, "transfer", 5*time.Second, "length of one TCP transfer")
 	f.DurationVar(&b.size.datagrams, "datagrams", 3*time.Second, "length of one stream of small packets")
+	f.IntVar(&b.size.accounts, "accounts", 50000, "accounts in PostgreSQL, each of which logs in once in a run")
+	f.IntVar(&b.size.radius, "radius", 5000, "authorisations of one run of FreeRADIUS")
+	f.IntVar(&b.size.people, "people", 1000, "accounts in a small database, each of which logs in once in a load at half of --rate")
+	f.IntVar(&b.size.groups, "times", 1000, "how many times as many are in the great database")
+	f.IntVar(&b.size.rounds, "rounds", 5, "such loads on the small and the great database in one run")
 	f.StringVar(&b.program, "program", "", "the lnsgate to measure (default: build it)")
 	f.StringVar(&b.profile, "profile", "", "write profiles of the server (perf record) to this folder; slows it a little")
 	return f
@@ -135,18 +174,18 @@ func names() []string {
 // choose finds the measurements that were asked for.
 func choose(asked []string) ([]measurement, error) {
 	if len(asked) == 0 {
-		return nil, fmt.Errorf("say what to measure: all, or some of %s", strings.Join(names(), ", "))
+		return nil, fmt.Errorf("say what to measure: all, sql, or some of %s", strings.Join(names(), ", "))
 	}
 	var chosen []measurement
 	for _, name := range asked {
 		before := len(chosen)
 		for _, m := range measurements {
-			if name == m.name || name == "all" {
+			if name == m.name || name == m.group || name == "all" {
 				chosen = append(chosen, m)
 			}
 		}
 		if len(chosen) == before {
-			return nil, fmt.Errorf("%q cannot be measured: all, or some of %s (flags come first)", name, strings.Join(names(), ", "))
+			return nil, fmt.Errorf("%q cannot be measured: all, sql, or some of %s (flags come first)", name, strings.Join(names(), ", "))
 		}
 	}
 	return chosen, nil

@@ -16,7 +16,7 @@ func measureMemory(ctx context.Context, b *bench, w *world) error {
 	if err != nil {
 		return err
 	}
-	args, err := w.loadArgs(n, 0, "--hold", "forever")
+	args, err := w.loadArgs(fileUsers, n, 0, "--hold", "forever")
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"lnsgate/test/netns"
+	"lnsgate/test/pgtest"
 
 	"go.uber.org/goleak"
 )
@@ -16,17 +17,20 @@ import (
 func TestEveryMeasurementFillsItsLines(t *testing.T) {
 	netns.RequireTUN(t)
 	netns.RequireCommand(t, "iperf3")
+	netns.RequireCommand(t, "freeradius")
+	pgtest.Empty(t) // is there a PostgreSQL?
 	defer goleak.VerifyNone(t)
 	program := filepath.Join(t.TempDir(), "lnsgate")
 	if err := (&bench{program: "", folder: filepath.Dir(program)}).build(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for name, lines := range map[string]int{"logins": 6, "memory": 3, "throughput": 4, "packets": 6} {
+	for name, lines := range map[string]int{"logins": 6, "memory": 3, "throughput": 4, "packets": 6, "sql": 13} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			err := run(t.Context(), []string{
 				"--program", program, "--runs", "1", "--logins", "100", "--paced", "50", "--rate", "100", "--sessions", "50",
-				"--idle", "100ms", "--transfer", "1s", "--datagrams", "200ms", name,
+				"--idle", "100ms", "--transfer", "1s", "--datagrams", "200ms", "--accounts", "400", "--radius", "100", "--people", "20", "--times", "3",
+				"--rounds", "1", name,
 			}, &out, t.Output())
 			if err != nil {
 				t.Fatal(err)
@@ -64,6 +68,7 @@ func TestFaultyRequestsAreRefused(t *testing.T) {
 		"nothing":  {},
 		"unknown":  {"speed"},
 		"no runs":  {"--runs", "0", "all"},
+		"few":      {"--accounts", "10", "--radius", "6", "sql"},
 		"bad flag": {"--nonsense", "all"},
 	} {
 		if err := run(t.Context(), args, t.Output(), t.Output()); err == nil {
@@ -76,6 +81,10 @@ func TestChoose(t *testing.T) {
 	all, err := choose([]string{"all"})
 	if err != nil || len(all) != len(measurements) {
 		t.Errorf("all: %d, %v", len(all), err)
+	}
+	group, err := choose([]string{"sql"})
+	if err != nil || len(group) != 4 || group[0].name != "authorisations" {
+		t.Errorf("sql: %v, %v", group, err)
 	}
 	two, err := choose([]string{"packets", "logins"})
 	if err != nil || len(two) != 2 || two[0].name != "packets" || two[1].name != "logins" {

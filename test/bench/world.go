@@ -89,16 +89,23 @@ type server struct {
 
 // serve starts the server for that many accounts, user1 and so on, and waits until it answers.
 func (w *world) serve(ctx context.Context, accounts int) (*server, error) {
-	socket := filepath.Join(w.folder, "admin.sock")
+	return w.serveThis(ctx, w.configuration(accounts))
+}
+
+// serveThis starts the server with a configuration and waits until it answers.
+func (w *world) serveThis(ctx context.Context, configuration string) (*server, error) {
 	config := filepath.Join(w.folder, "lnsgate.yaml")
-	if err := os.WriteFile(config, []byte(configuration(socket, w.folder, accounts)), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(configuration), 0o600); err != nil {
 		return nil, err
 	}
 	p, err := w.start(w.lns, "serve", w.program, "serve", "-c", config)
 	if err != nil {
 		return nil, err
 	}
-	w.admin = admin.NewClient(socket)
+	if w.admin != nil {
+		w.admin.Close()
+	}
+	w.admin = admin.NewClient(w.socket())
 	s := &server{process: p, admin: w.admin}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -111,27 +118,58 @@ func (w *world) serve(ctx context.Context, accounts int) (*server, error) {
 	})
 }
 
-// configuration is what a small office would write, with the limits per source raised, because all calls come from one.
-func configuration(socket, folder string, accounts int) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "admin_socket: %s\nstate_dir: %s\n", socket, folder)
-	b.WriteString(`limits:
+func (w *world) socket() string { return filepath.Join(w.folder, "admin.sock") }
+
+func (w *world) configuration(accounts int) string {
+	return configuration(w.socket(), w.folder, accounts)
+}
+
+// sqlConfiguration is that of a node which has its accounts and pools in a database, and that many in the file as well.
+func (w *world) sqlConfiguration(s *sqlServer, d *sqlDatabase, accounts int) string {
+	text := fmt.Sprintf("database: {url: %q, key_file: %q}\n", d.url, s.keyFile)
+	if accounts > 0 {
+		return text + w.configuration(accounts)
+	}
+	return text + common(w.socket(), w.folder)
+}
+
+// common is what every configuration here has, with the limits per source raised, because all calls come from one.
+func common(socket, folder string) string {
+	return fmt.Sprintf("admin_socket: %s\nstate_dir: %s\n", socket, folder) + `limits:
   new_tunnels_per_second_per_source: 1000000
   half_open_per_source: 4096
 virtual_templates:
   - {name: vt1, address: 10.10.0.1/32, ppp_authentication: [chap]}
 l2tp_groups:
   - {name: default, virtual_template: vt1, tunnel_name: LNS}
-domains:
+`
+}
+
+// configuration is what a small office would write.
+func configuration(socket, folder string, accounts int) string {
+	var b strings.Builder
+	b.WriteString(common(socket, folder))
+	b.WriteString(`domains:
   - {name: default, authentication: [local], pools: [pool1]}
 pools:
-  - {name: pool1, ranges: [10.64.0.0/14]}
+  - {name: pool1, ranges: [10.128.0.0/14]}
 users:
 `)
 	for n := range accounts {
 		fmt.Fprintf(&b, "  - {name: user%d, password: %q}\n", n+1, password)
 	}
 	return b.String()
+}
+
+// end ends the server as an administrator would, so that another can take its place.
+func (s *server) end(ctx context.Context) error {
+	if err := s.interrupt(ctx); err != nil {
+		return err
+	}
+	if !s.command.ProcessState.Success() {
+		return fmt.Errorf("%s: %s\n%s", s.command, s.command.ProcessState, s.said())
+	}
+	return nil
 }
 
 // open is how many sessions are open.

@@ -12,7 +12,7 @@ const maxText = 255
 // shown makes a server's text fit to be shown to a person by whatever program stands at the other end: one line, printable,
 // valid UTF-8, not longer than maxText.
 func shown(text string) string {
-	text = strings.TrimRight(text, "\x00\r\n ")
+	text = strings.TrimRight(text, "\x00")
 	text = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
@@ -26,5 +26,5 @@ func shown(text string) string {
 		_, size := utf8.DecodeLastRuneInString(text)
 		text = text[:len(text)-size]
 	}
-	return text
+	return strings.TrimRight(text, " ")
 }

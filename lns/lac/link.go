@@ -106,6 +106,8 @@ func acceptable(login Login) []negotiate.AuthProtocol {
 			list = append(list, negotiate.AuthCHAPMD5)
 		case aaa.MSCHAPv2:
 			list = append(list, negotiate.AuthMSCHAPv2)
+		case aaa.EAP:
+			list = append(list, negotiate.AuthEAP)
 		}
 	}
 	return list
@@ -125,7 +127,7 @@ func (l *link) receive(f ppp.Frame, now time.Time, out *linkOut) {
 	case ppp.LCP:
 		l.lcp.Receive(f.Packet, now, &l.lcpOut)
 		l.settleLCP(now, out)
-	case ppp.PAP, ppp.CHAP:
+	case ppp.PAP, ppp.CHAP, ppp.EAP:
 		l.receiveLogin(f, now, out)
 	case ppp.IPCP:
 		l.receiveIPCP(f, now, out)
@@ -255,6 +257,8 @@ func methodOf(p negotiate.AuthProtocol) aaa.Method {
 		return aaa.CHAP
 	case negotiate.AuthMSCHAPv2:
 		return aaa.MSCHAPv2
+	case negotiate.AuthEAP:
+		return aaa.EAP
 	default:
 		return aaa.MethodNone
 	}

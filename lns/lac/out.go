@@ -61,7 +61,7 @@ type Up struct {
 	ServerTunnel  l2tp.TunnelID
 	ServerName    string     // the host name in the server's SCCRP
 	ServerVendor  string     // the vendor name in it, often empty
-	Method        string     // how we logged in: none, pap, chap, mschapv2
+	Method        string     // how we logged in: none, pap, chap, mschapv2, eap
 	Message       string     // what the server said about the login
 	Address       netip.Addr // ours
 	Peer          netip.Addr // the server's end of the link; zero when it told none

@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-
 	"layeh.com/radius"
+
 	"lnsgate/aaa"
 	"lnsgate/aaa/radius/wire"
 )

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"layeh.com/radius"
+
 	"lnsgate/aaa"
 	"lnsgate/aaa/radius/wire"
 )

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"layeh.com/radius"
+
 	"lnsgate/aaa/radius/wire"
 )
 

@@ -40,6 +40,8 @@ type Host struct {
 
 	mu        sync.Mutex // guards what follows, and keeps changes apart from each other
 	templates map[string]VirtualTemplate
+	behind    map[behind]int // how many peers have added each route
+	leading   []string       // the interfaces whose routes of peers Close removes
 	undo      []undoStep
 	claimed   claim
 	closed    bool
@@ -56,7 +58,7 @@ func New(c Config) (*Host, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &Host{log: c.Log, templates: make(map[string]VirtualTemplate), journal: newJournal(c.StateDir)}
+	h := &Host{log: c.Log, templates: make(map[string]VirtualTemplate), behind: make(map[behind]int), journal: newJournal(c.StateDir)}
 	var err error
 	if h.links, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return nil, failure("open netlink", err)

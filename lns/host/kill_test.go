@@ -64,7 +64,8 @@ func victim(state string) error {
 	}
 	return errors.Join(h.EnableForwarding(),
 		h.Configure(VirtualTemplate{Name: "vt1", Address: netip.MustParsePrefix("10.10.0.1/32"), Routes: prefixes("192.168.1.128/25")}),
-		proxy.AddProxy(netip.MustParseAddr("192.168.1.130")))
+		proxy.AddProxy(netip.MustParseAddr("192.168.1.130")),
+		h.AddRoutes("vt1", []Route{{Prefix: netip.MustParsePrefix("10.20.5.0/24")}, {Prefix: netip.MustParsePrefix("10.20.6.0/24"), Metric: 7}}))
 }
 
 func TestNothingIsLeftAfterAKillAndARestart(t *testing.T) {

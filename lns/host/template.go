@@ -20,7 +20,7 @@ type VirtualTemplate struct {
 	Address netip.Prefix
 	// MTU in octets. Zero leaves it as it is.
 	MTU int
-	// Routes lead into the interface: pools and networks behind peers. See Aggregate.
+	// Routes lead into the interface: those to the pools. See Aggregate, and AddRoutes for networks behind single peers.
 	Routes []netip.Prefix
 }
 
@@ -81,14 +81,15 @@ func (h *Host) dress(link netlink.Link, before, t VirtualTemplate) error {
 // reroute takes away routes that are no longer wanted and adds those that are.
 func (h *Host) reroute(link netlink.Link, before, wanted []netip.Prefix) error {
 	for _, prefix := range before {
-		if !slices.Contains(wanted, prefix) {
-			if err := h.removeRoute(link, prefix); err != nil {
+		r := Route{Prefix: prefix}
+		if !slices.Contains(wanted, prefix) && h.behind[behind{link.Attrs().Name, r}] == 0 {
+			if err := h.removeRoute(link, r); err != nil {
 				return err
 			}
 		}
 	}
 	for _, prefix := range wanted {
-		if err := h.addRoute(link, prefix); err != nil {
+		if err := h.addRoute(link, Route{Prefix: prefix}); err != nil {
 			return err
 		}
 	}
@@ -105,7 +106,7 @@ func (h *Host) clear(name string) error {
 	delete(h.templates, name)
 	var faults []error
 	for _, prefix := range slices.Backward(t.Routes) {
-		faults = append(faults, h.removeRoute(link, prefix))
+		faults = append(faults, h.removeRoute(link, Route{Prefix: prefix}))
 	}
 	if t.Address.IsValid() {
 		faults = append(faults, h.removeAddress(link, t.Address))
@@ -133,54 +134,55 @@ type RouteConflictError struct {
 
 // Error names the route in the way and what to do.
 func (e *RouteConflictError) Error() string {
-	return fmt.Sprintf("a route to %s exists already, through %s (proto %s): remove it or choose another pool range",
+	return fmt.Sprintf("a route to %s exists already, through %s (proto %s): remove it or choose another network",
 		e.Prefix, e.Interface, e.Protocol)
 }
 
-// route describes ours to a prefix.
-func route(link netlink.Link, prefix netip.Prefix) *netlink.Route {
+// describe is a route of ours as the library wants it.
+func describe(link netlink.Link, r Route) *netlink.Route {
 	return &netlink.Route{
-		LinkIndex: link.Attrs().Index, Dst: ipNet(prefix.Masked()),
+		LinkIndex: link.Attrs().Index, Dst: ipNet(r.Prefix.Masked()), Priority: r.Metric,
 		Scope: netlink.SCOPE_LINK, Protocol: RouteProtocol,
 	}
 }
 
-func (h *Host) addRoute(link netlink.Link, prefix netip.Prefix) error {
-	err := h.links.RouteAdd(route(link, prefix))
+func (h *Host) addRoute(link netlink.Link, r Route) error {
+	err := h.links.RouteAdd(describe(link, r))
 	if errors.Is(err, unix.EEXIST) {
-		return h.accept(link, prefix)
+		return h.accept(link, r)
 	}
 	if err != nil {
-		return failure(fmt.Sprintf("add route to %s through %s", prefix, link.Attrs().Name), err)
+		return failure(fmt.Sprintf("add route to %s through %s", r.Prefix, link.Attrs().Name), err)
 	}
 	return nil
 }
 
 // accept looks at the route that is in the way of a new one, and is content when it is the same.
-func (h *Host) accept(link netlink.Link, prefix netip.Prefix) error {
-	filter := &netlink.Route{Dst: ipNet(prefix.Masked()), Table: unix.RT_TABLE_MAIN}
+func (h *Host) accept(link netlink.Link, wanted Route) error {
+	filter := &netlink.Route{Dst: ipNet(wanted.Prefix.Masked()), Table: unix.RT_TABLE_MAIN}
 	routes, err := h.links.RouteListFiltered(unix.AF_INET, filter, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
 	if err != nil {
-		return failure(fmt.Sprintf("look up the route to %s", prefix), err)
+		return failure(fmt.Sprintf("look up the route to %s", wanted.Prefix), err)
 	}
+	routes = slices.DeleteFunc(routes, func(r netlink.Route) bool { return r.Priority != wanted.Metric })
 	for _, r := range routes {
 		if r.LinkIndex == link.Attrs().Index {
 			return nil
 		}
 	}
-	conflict := &RouteConflictError{Prefix: prefix, Interface: "?", Protocol: "?"}
+	conflict := &RouteConflictError{Prefix: wanted.Prefix, Interface: "?", Protocol: "?"}
 	if len(routes) > 0 {
 		conflict.Protocol = routes[0].Protocol.String()
 		if other, err := h.links.LinkByIndex(routes[0].LinkIndex); err == nil {
 			conflict.Interface = other.Attrs().Name
 		}
 	}
-	return failure(fmt.Sprintf("add route to %s through %s", prefix, link.Attrs().Name), conflict)
+	return failure(fmt.Sprintf("add route to %s through %s", wanted.Prefix, link.Attrs().Name), conflict)
 }
 
-func (h *Host) removeRoute(link netlink.Link, prefix netip.Prefix) error {
-	if err := h.links.RouteDel(route(link, prefix)); err != nil && !gone(err) {
-		return failure(fmt.Sprintf("remove route to %s through %s", prefix, link.Attrs().Name), err)
+func (h *Host) removeRoute(link netlink.Link, r Route) error {
+	if err := h.links.RouteDel(describe(link, r)); err != nil && !gone(err) {
+		return failure(fmt.Sprintf("remove route to %s through %s", r.Prefix, link.Attrs().Name), err)
 	}
 	return nil
 }

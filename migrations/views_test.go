@@ -1,6 +1,7 @@
 package migrations_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -147,7 +148,40 @@ func TestFreeRADIUSViews(t *testing.T) {
 	db.is("Auth-Type|Reject", "SELECT attribute, value FROM freeradius.radcheck ORDER BY id LIMIT 1")
 	db.is("", "SELECT table_name FROM information_schema.views WHERE table_schema = 'freeradius' AND is_insertable_into = 'YES'")
 	db.is("", "SELECT table_name FROM information_schema.views WHERE table_schema = 'freeradius' AND is_updatable = 'YES'")
-	db.is("7", "SELECT count(*) FROM information_schema.views WHERE table_schema = 'freeradius'")
+	db.is("9", "SELECT count(*) FROM information_schema.views WHERE table_schema = 'freeradius'")
+}
+
+func TestFreeRADIUSReportsOfGroupsAndLogins(t *testing.T) {
+	db := open(t, sales, `UPDATE domains SET blocked = true, max_account_sessions = 3; INSERT INTO domains(name) VALUES ('quiet');
+		INSERT INTO profiles(name, max_sessions) VALUES ('gold', 2), ('free', 0), ('plain', NULL);
+		INSERT INTO logins(attempt, at, verdict, name, node, calling_number, called_number, peer) VALUES
+			('t1', '2026-11-17 10:00+00', 'granted', 'alice@sales.example', 'n', '555', '666', '192.0.2.1'),
+			('t2', '2026-11-17 10:01+00', 'the login was rejected: wrong password', 'bob', 'n', NULL, NULL, '192.0.2.1')`, `SET timezone = 'UTC'`)
+	db.is("1|gold|Simultaneous-Use|:=|2 2|sales.example|Auth-Type|:=|Reject 3|sales.example|Simultaneous-Use|:=|3",
+		"SELECT id, groupname, attribute, op, value FROM freeradius.radgroupcheck ORDER BY id")
+	db.is("alice@sales.example||Access-Accept|666|555|2026-11-17 10:00:00+00 bob||Access-Reject||192.0.2.1|2026-11-17 10:01:00+00",
+		"SELECT username, pass, reply, calledstationid, callingstationid, authdate FROM freeradius.radpostauth ORDER BY authdate")
+	db.is("2", "SELECT count(DISTINCT id) FROM freeradius.radpostauth WHERE id > 0")
+}
+
+// The columns are those of schema.sql of FreeRADIUS 3.2 for PostgreSQL, with its modules sql and sqlippool.
+func TestFreeRADIUSViewsHaveTheColumnsOfFreeRADIUS(t *testing.T) {
+	db := open(t)
+	for view, columns := range map[string]string{
+		"radcheck": "id username attribute op value", "radreply": "id username attribute op value", "radusergroup": "id username groupname priority",
+		"radgroupcheck": "id groupname attribute op value", "radgroupreply": "id groupname attribute op value",
+		"nas": "id nasname shortname type ports secret server community description",
+		"radacct": "radacctid acctsessionid acctuniqueid username realm nasipaddress nasportid nasporttype acctstarttime acctupdatetime acctstoptime " +
+			"acctinterval acctsessiontime acctauthentic connectinfo_start connectinfo_stop acctinputoctets acctoutputoctets calledstationid " +
+			"callingstationid acctterminatecause servicetype framedprotocol framedipaddress framedipv6address framedipv6prefix framedinterfaceid " +
+			"delegatedipv6prefix class",
+		"radippool":   "id pool_name framedipaddress nasipaddress pool_key calledstationid callingstationid expiry_time username",
+		"radpostauth": "id username pass reply calledstationid callingstationid authdate class",
+	} {
+		for _, column := range strings.Fields(columns) {
+			db.is("1", "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'freeradius' AND table_name = $1 AND column_name = $2", view, column)
+		}
+	}
 }
 
 func TestRolesMayDoTheirWorkAndNoMore(t *testing.T) {

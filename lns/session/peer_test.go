@@ -56,24 +56,28 @@ type rig struct {
 	lease       pool.Lease
 	leaseErr    error
 	decision    aaa.Decision
-	holdAnswers bool // the test answers itself
+	holdAnswers bool                             // the test answers itself
+	server      func(*Ask) (aaa.Decision, error) // answers in the place of the password
 	ask         *Ask
 	addressAsk  *AddressAsk
 
 	// The peer.
-	lcp   *negotiate.LCP
-	auth  *authenticate.Peer
-	ipcp  *negotiate.IPCP
-	queue []ppp.Frame // from the peer
-	mute  bool        // the peer says nothing
-	done  *authenticate.Done
+	lcp      *negotiate.LCP
+	auth     *authenticate.Peer
+	ipcp     *negotiate.IPCP
+	queue    []ppp.Frame // from the peer
+	peerName string      // as it types it
+	mute     bool        // the peer says nothing
+	wish     netip.Addr  // the address that the peer asks for
+	held     []ppp.Frame // what a silent peer was sent last
+	done     *authenticate.Done
 }
 
 func newRig(t *testing.T, policy *Policy) *rig {
-	r := &rig{t: t, now: start, s: New(policy), password: password, lease: goodLease,
+	r := &rig{t: t, now: start, s: New(policy), peerName: userName, password: password, lease: goodLease,
 		decision: aaa.Decision{Account: userName, Domain: "default", Pools: []string{"pool1"}}}
 	r.lcp = negotiate.NewLCP(negotiate.LCPConfig{MRU: 1400, Magic: 77,
-		AcceptAuthentication: []negotiate.AuthProtocol{negotiate.AuthCHAPMD5, negotiate.AuthPAP, negotiate.AuthMSCHAPv2}})
+		AcceptAuthentication: []negotiate.AuthProtocol{negotiate.AuthCHAPMD5, negotiate.AuthPAP, negotiate.AuthMSCHAPv2, negotiate.AuthEAP}})
 	return r
 }
 
@@ -130,6 +134,11 @@ func (r *rig) step(act func(*Out)) {
 func (r *rig) answer() {
 	a, d := r.ask, r.decision
 	var err error
+	if r.server != nil {
+		d, err = r.server(a)
+		r.step(func(o *Out) { r.s.Authenticated(a.Generation, d, err, r.now, o) })
+		return
+	}
 	d.Reply, err = secret.Clear(aaa.NewSecret(r.password)).Check(a.Name, a.Proof)
 	r.step(func(o *Out) { r.s.Authenticated(a.Generation, d, err, r.now, o) })
 }
@@ -188,7 +197,7 @@ func (r *rig) peerTakes(f ppp.Frame) {
 	switch f.Protocol {
 	case ppp.LCP:
 		r.peerLCP(func(o *negotiate.Out) { r.lcp.Receive(f.Packet, r.now, o) })
-	case ppp.PAP, ppp.CHAP:
+	case ppp.PAP, ppp.CHAP, ppp.EAP:
 		if r.auth != nil {
 			r.peerAuth(func(o *authenticate.Out) { r.auth.Receive(f, r.now, o) })
 		}
@@ -213,7 +222,7 @@ func (r *rig) peerLCP(act func(*negotiate.Out)) {
 func (r *rig) startAuth() {
 	method := methodOf(r.lcp.Result().Authentication)
 	answerer := secret.NewAnswerer(userName, aaa.NewSecret(password), [16]byte{9})
-	r.auth = authenticate.NewPeer(authenticate.PeerConfig{Method: method, Name: userName, Credentials: answerer})
+	r.auth = authenticate.NewPeer(authenticate.PeerConfig{Method: method, Name: r.peerName, Credentials: answerer})
 	r.peerAuth(func(o *authenticate.Out) { r.auth.Start(r.now, o) })
 }
 
@@ -230,7 +239,7 @@ func (r *rig) peerAuth(act func(*authenticate.Out)) {
 }
 
 func (r *rig) startIPCP() {
-	r.ipcp = negotiate.NewIPCP(negotiate.IPCPConfig{RequestAddress: true, RequestDNS: true})
+	r.ipcp = negotiate.NewIPCP(negotiate.IPCPConfig{Local: r.wish, RequestAddress: true, RequestDNS: true})
 	r.peerIPCP(func(o *negotiate.Out) { r.ipcp.Open(r.now, o); r.ipcp.Up(r.now, o) })
 }
 

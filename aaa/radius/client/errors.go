@@ -35,6 +35,7 @@ type Try struct {
 type TimeoutError struct {
 	Group string
 	Tries []Try // at least one
+	Cause error // context.DeadlineExceeded, when that was the reason to stop
 }
 
 // Error names each server and what happened there.
@@ -50,11 +51,14 @@ func (e *TimeoutError) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the errors of all tries.
+// Unwrap returns the errors of all tries, and the cause.
 func (e *TimeoutError) Unwrap() []error {
-	list := make([]error, len(e.Tries))
-	for i, t := range e.Tries {
-		list[i] = t.Err
+	list := make([]error, 0, len(e.Tries)+1)
+	for _, t := range e.Tries {
+		list = append(list, t.Err)
+	}
+	if e.Cause != nil {
+		list = append(list, e.Cause)
 	}
 	return list
 }

@@ -77,3 +77,19 @@ type Stats struct {
 	ProbesGood uint64 // of these answered
 	Discarded  [reasonCount]uint64
 }
+
+// Stats tells how each server is, in the order of the configuration.
+func (g *Group) Stats() []Stats {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	all := make([]Stats, len(g.servers))
+	for i, s := range g.servers {
+		t := s.stats
+		t.Name, t.Address, t.TLS, t.Priority = s.config.Name, s.config.Address, s.tls != nil, s.config.Priority
+		t.State, t.Since, t.Fault = s.health.state, s.health.since, s.health.fault
+		t.Policy, t.Signs = s.config.MessageAuthenticator, s.signs
+		t.Sockets, t.InFlight, t.Queued = len(s.links), s.inFlight, s.waiting.count
+		all[i] = t
+	}
+	return all
+}

@@ -77,15 +77,20 @@ const tries = 3
 func (d *database) ask(ctx context.Context, what string, question func(ctx context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
+	if err := d.persist(limited, question); err != nil {
+		return d.failure(limited, what, err)
+	}
+	return nil
+}
+
+// persist does the same for those who put the failure into words themselves.
+func (d *database) persist(ctx context.Context, question func(ctx context.Context) error) error {
 	for n := 1; ; n++ {
-		err := question(limited)
-		if err == nil {
-			return nil
+		err := question(ctx)
+		if err == nil || n == tries || ctx.Err() != nil || !mayAskAgain(err) {
+			return err
 		}
-		if n == tries || limited.Err() != nil || !mayAskAgain(err) {
-			return d.failure(limited, what, err)
-		}
-		pause(limited, time.Duration(n)*(5*time.Millisecond+rand.N(10*time.Millisecond)))
+		pause(ctx, time.Duration(n)*(5*time.Millisecond+rand.N(10*time.Millisecond)))
 	}
 }
 

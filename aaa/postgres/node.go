@@ -14,6 +14,9 @@ import (
 // heartbeat is how often a node says that it is alive. After three minutes of silence its sessions do not count.
 const heartbeat = 10 * time.Second
 
+// burials is how often a node removes what the sessions of dead processes left behind.
+const burials = time.Hour
+
 // NodeConfig says who a node is.
 type NodeConfig struct {
 	Name    string     // of the configuration; no two nodes have the same
@@ -67,6 +70,9 @@ const buriedSQL = `
 DELETE FROM session_slots s USING nodes n
 WHERE n.name = s.node AND (s.epoch < n.epoch OR n.heartbeat_at < now() - interval '1 day')`
 
+// countlessSQL removes the numbers of earlier processes. One that is not zero has rows yet, of a login that came too late.
+const countlessSQL = `DELETE FROM session_counts c USING nodes n WHERE n.name = c.node AND c.epoch < n.epoch AND c.counted = 0`
+
 // Join enters the node into the database with a new epoch. It does nothing once that has succeeded. The error is a
 // *aaa.Rejection that is Retryable.
 func (n *Node) Join(ctx context.Context) error {
@@ -82,17 +88,35 @@ func (n *Node) Join(ctx context.Context) error {
 			return err
 		}
 		n.epoch.Store(epoch)
-		_, err := n.db.pool.Exec(ctx, buriedSQL)
-		return err
+		n.bury(ctx)
+		return nil
 	})
 }
 
-const heartbeatSQL = `UPDATE nodes SET heartbeat_at = now() WHERE name = $1 AND epoch = $2`
+// bury removes what does not count any more. That it does not is so anyway: it only takes room.
+func (n *Node) bury(ctx context.Context) {
+	for _, sql := range []string{buriedSQL, countlessSQL} {
+		if _, err := n.db.pool.Exec(ctx, sql); err != nil {
+			n.cfg.Log.Debug("sessions of earlier processes stay in the database for now", "cause", err)
+			return
+		}
+	}
+}
+
+// heartbeatSQL brings the row back, with the epoch that this process has: after a fail-over to a server that had not heard
+// all, the row may be older or missing.
+const heartbeatSQL = `
+INSERT INTO nodes (name, epoch, address, version) VALUES ($1, $2, $3, $4)
+ON CONFLICT (name) DO UPDATE SET epoch = EXCLUDED.epoch, heartbeat_at = now() WHERE nodes.epoch <= EXCLUDED.epoch`
 
 // Beat says that the node is alive. Errors: ErrSuperseded, or a *aaa.Rejection.
 func (n *Node) Beat(ctx context.Context) error {
 	return n.db.ask(ctx, "say that this node is alive", func(ctx context.Context) error {
-		tag, err := n.db.pool.Exec(ctx, heartbeatSQL, n.cfg.Name, n.Epoch())
+		epoch := n.Epoch()
+		if epoch == 0 {
+			return ErrNotEntered
+		}
+		tag, err := n.db.pool.Exec(ctx, heartbeatSQL, n.cfg.Name, epoch, host(n.cfg.Address), n.cfg.Version)
 		if err == nil && tag.RowsAffected() == 0 {
 			return ErrSuperseded
 		}
@@ -103,11 +127,16 @@ func (n *Node) Beat(ctx context.Context) error {
 // Run joins, as soon as the database answers, and says from time to time that the node is alive, until the context ends
 // or another process has taken the name.
 func (n *Node) Run(ctx context.Context) {
+	var buried time.Time
 	for wait := time.Second; ; {
 		err := n.Join(ctx)
 		if err == nil {
 			wait = heartbeat
 			err = n.Beat(ctx)
+		}
+		if err == nil && time.Since(buried) >= burials {
+			n.bury(ctx)
+			buried = time.Now()
 		}
 		switch {
 		case ctx.Err() != nil:

@@ -18,7 +18,7 @@ import (
 )
 
 // joined makes a node that is in the database, and its registry.
-func joined(t *testing.T, pool *pgxpool.Pool, name string) *Registry {
+func joined(t testing.TB, pool *pgxpool.Pool, name string) *Registry {
 	t.Helper()
 	node := NewNode(pool, NodeConfig{Name: name, Address: netip.MustParseAddr("192.0.2.1"), Version: "test", Log: quiet})
 	if err := node.Join(context.Background()); err != nil {

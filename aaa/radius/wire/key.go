@@ -21,7 +21,7 @@ type Key struct {
 // hashes are the two digests of RADIUS, to be used again, for making them costs more than running them.
 type hashes struct {
 	plain, keyed hash.Hash
-	sum          [md5.Size]byte
+	in, sum      [md5.Size]byte // here, as what goes to an interface is moved to the heap
 }
 
 // NewKey makes a key of a secret, which is taken as it is.
@@ -136,7 +136,8 @@ func (k *Key) sign(packet, authenticator []byte) {
 	h := k.pool.Get().(*hashes)
 	h.keyed.Reset()
 	h.keyed.Write(packet[:4])
-	h.keyed.Write(authenticator)
+	copy(h.in[:], authenticator)
+	h.keyed.Write(h.in[:])
 	h.keyed.Write(packet[HeaderLength:])
 	copy(packet[HeaderLength+2:], h.keyed.Sum(h.sum[:0]))
 	k.pool.Put(h)
@@ -148,7 +149,8 @@ func (k *Key) signed(packet []byte, at int, authenticator []byte) bool {
 	defer k.pool.Put(h)
 	h.keyed.Reset()
 	h.keyed.Write(packet[:4])
-	h.keyed.Write(authenticator)
+	copy(h.in[:], authenticator)
+	h.keyed.Write(h.in[:])
 	h.keyed.Write(packet[HeaderLength:at])
 	h.keyed.Write(zeroes[:])
 	h.keyed.Write(packet[at+AuthenticatorLength:])
@@ -173,7 +175,8 @@ func (k *Key) sealed(packet, authenticator []byte) bool {
 func (h *hashes) digest(packet, authenticator, secret []byte) []byte {
 	h.plain.Reset()
 	h.plain.Write(packet[:4])
-	h.plain.Write(authenticator)
+	copy(h.in[:], authenticator)
+	h.plain.Write(h.in[:])
 	h.plain.Write(packet[HeaderLength:])
 	h.plain.Write(secret)
 	return h.plain.Sum(h.sum[:0])

@@ -26,7 +26,11 @@ type Config struct {
 	Hashes      int           // slow password hashes computed at once; 0: half of the processors
 	HashQueue   int           // logins that may wait for one; 0: 1024
 	VerifiedFor time.Duration // how long a password that matched a slow hash is not hashed again; 0: 5 min; < 0: always hashed
+	Remembered  int           // accounts that logged in lately whose rows are kept while a Watcher hears what changes, some 1 kB each; 0: 20,000; < 0: none
 }
+
+// defaultRemembered is how many accounts are remembered unless it is said.
+const defaultRemembered = 20_000
 
 // Keyring holds the keys of this node. A reload of the key file sets new ones under the feet of those who use it. It is
 // safe for concurrent use; nil holds none.
@@ -51,13 +55,16 @@ func (k *Keyring) Get() *secret.Keys {
 }
 
 // Backend answers from the tables accounts, profiles, credentials and static_addresses. It implements aaa.Backend, is
-// safe for concurrent use, starts no goroutine and remembers no account.
+// safe for concurrent use and starts no goroutine. With a Watcher that knows of it (WatcherConfig.Backend) it remembers
+// accounts that logged in lately: it says yes to them without a question, but never no. An answer is never older than
+// a second: without a fresh sign that all changes were heard, the database is asked.
 type Backend struct {
-	db       *database
-	keys     *Keyring
-	hashing  *hashing
-	verified *verified
-	decoys   sync.Map // domain -> secret.Credential: costs what accounts of the domain cost
+	db         *database
+	keys       *Keyring
+	hashing    *hashing
+	verified   *verified
+	remembered *remembered
+	decoys     sync.Map // domain -> secret.Credential: costs what accounts of the domain cost
 
 	// check is Credential.Check; a test counts the calls.
 	check func(c secret.Credential, name string, p aaa.Proof) (string, error)
@@ -76,11 +83,14 @@ func New(pool *pgxpool.Pool, cfg Config) *Backend {
 	if cfg.VerifiedFor == 0 {
 		cfg.VerifiedFor = 5 * time.Minute
 	}
+	if cfg.Remembered == 0 {
+		cfg.Remembered = defaultRemembered
+	}
 	var key [32]byte
 	rand.Read(key[:]) //nolint:errcheck // never fails
 	return &Backend{
 		db: newDatabase(pool, cfg.Timeout), keys: cfg.Keys, hashing: newHashing(cfg.Hashes, cfg.HashQueue),
-		verified: newVerified(key, cfg.VerifiedFor), check: secret.Credential.Check,
+		verified: newVerified(key, cfg.VerifiedFor), remembered: newRemembered(max(0, cfg.Remembered)), check: secret.Credential.Check,
 	}
 }
 
@@ -88,36 +98,57 @@ func New(pool *pgxpool.Pool, cfg Config) *Backend {
 func (b *Backend) Name() string { return Name }
 
 // Authenticate checks the proof. Unknown names are checked against a decoy, accounts that may not log in against their
-// own credential, and near misses are looked for after every no, so that all ways to fail do the same work.
+// own credential, and near misses are looked for after every no, so that all ways to fail do the same work: nobody is
+// refused by what is remembered, but asked for again, and checked again only if that is not the same.
 func (b *Backend) Authenticate(ctx context.Context, q *aaa.Query) (aaa.Grant, error) {
+	known := b.recall(q)
+	var reply string
+	var no *aaa.Rejection
+	if known != nil {
+		reply, no = b.prove(ctx, known, q)
+		switch {
+		case no != nil && no.Retryable():
+			return aaa.Grant{}, no
+		case no == nil && known.usual():
+			return known.yes(reply), nil
+		}
+	}
 	a, err := b.lookup(ctx, q)
 	if err != nil {
 		return aaa.Grant{}, err
 	}
-	reply, no := b.prove(ctx, a, q)
-	if no != nil && no.Retryable() {
+	if known == nil || !known.same(a) {
+		reply, no = b.prove(ctx, a, q)
+	}
+	switch {
+	case no != nil && no.Retryable():
 		return aaa.Grant{}, no
+	case no == nil && a.usual():
+		return a.yes(reply), nil
 	}
-	ok, why := a.valid()
-	if no == nil && a.known() && !a.disabled && ok {
-		grant := a.grant
-		grant.Reply = reply
-		return grant, nil
-	}
+	return aaa.Grant{}, b.refuse(ctx, a, q, no)
+}
+
+// refuse says why an account may not log in. The rejection of its proof is nil if that was right.
+func (b *Backend) refuse(ctx context.Context, a *account, q *aaa.Query, no *aaa.Rejection) *aaa.Rejection {
 	near := b.explain(ctx, q)
+	ok, why := a.valid()
 	switch {
 	case !a.known():
-		return aaa.Grant{}, unknown(q, near)
+		return unknown(q, near)
 	case a.disabled:
-		return aaa.Grant{}, reject(aaa.AccountDisabled, shown(no), near)
+		return reject(aaa.AccountDisabled, shown(no), near)
 	case !ok:
-		return aaa.Grant{}, reject(aaa.AccountExpired, why, shown(no), near)
+		return reject(aaa.AccountExpired, why, shown(no), near)
 	}
-	return aaa.Grant{}, reject(no.Cause, no.Detail, near)
+	return reject(no.Cause, no.Detail, near)
 }
 
 // Authorize says what the account would get, without a proof.
 func (b *Backend) Authorize(ctx context.Context, q *aaa.Query) (aaa.Grant, error) {
+	if known := b.recall(q); known != nil && known.usual() {
+		return known.yes(""), nil
+	}
 	a, err := b.lookup(ctx, q)
 	if err != nil {
 		return aaa.Grant{}, err
@@ -131,7 +162,7 @@ func (b *Backend) Authorize(ctx context.Context, q *aaa.Query) (aaa.Grant, error
 	case !ok:
 		return aaa.Grant{}, reject(aaa.AccountExpired, why)
 	}
-	return a.grant, nil
+	return a.yes(""), nil
 }
 
 // prove checks the proof against what is stored. The rejection is nil if it matches.

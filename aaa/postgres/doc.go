@@ -1,10 +1,11 @@
 // Package postgres keeps accounts, domains and the count of sessions in PostgreSQL, shared by any number of nodes.
 //
-// Backend checks a login with one indexed query and asks for near misses only after a no. Domains reads what a Gateway is
+// Backend checks a login with one indexed query, or with none if the account logged in lately and a Watcher vouches that it
+// has not changed since, and asks for near misses only after a no. Domains reads what a Gateway is
 // made of, Watcher tells within a moment what changed, Sealer takes clear passwords out of the table, Registry counts
 // sessions over all nodes, Attempts writes what came of logins, and Guard slows down who guesses passwords.
 //
 // It does not choose a domain or merge grants (aaa), does not hash or seal by itself (aaa/secret), does not give out an
-// address (pool/postgres) and does not make the schema (migrations). It holds no account in memory: a change of a row
-// counts from the next login on, and a million accounts cost no more than ten.
+// address (pool/postgres) and does not make the schema (migrations). It holds no clear password in memory, and a bounded
+// number of accounts: a change of a row counts within a second, and a million accounts cost no more than ten thousand.
 package postgres

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"net/netip"
 	"slices"
@@ -66,17 +67,47 @@ func (a *account) valid() (bool, string) {
 	return true, ""
 }
 
-// lookup asks for the account of a name.
+// same reports whether a proof has the same result against both.
+func (a *account) same(b *account) bool {
+	return a.id == b.id && a.password == b.password && slices.Equal(a.methods, b.methods) &&
+		slices.EqualFunc(a.forms, b.forms, func(x, y form) bool {
+			return x.kind == y.kind && x.key == y.key && bytes.Equal(x.value, y.value)
+		})
+}
+
+// yes is what the account grants. Nobody else has a part of it.
+func (a *account) yes(reply string) aaa.Grant {
+	g := a.grant
+	g.Pools, g.Reply = slices.Clone(g.Pools), reply
+	return g
+}
+
+// usual reports whether the account may log in, as far as it is up to the account.
+func (a *account) usual() bool {
+	ok, _ := a.valid()
+	return ok && a.known() && !a.disabled
+}
+
+// recall looks for the account of a name among those that logged in lately. Nil: the database has to be asked.
+func (b *Backend) recall(q *aaa.Query) *account {
+	return b.remembered.get(q.Identity.Raw, q.Domain, time.Now())
+}
+
+// lookup asks the database for the account of a name.
 func (b *Backend) lookup(ctx context.Context, q *aaa.Query) (*account, error) {
 	typed := q.Identity.Raw
 	if !storable(typed) {
 		typed = "" // no account has it; the question is asked all the same, as for any other name
 	}
 	var found account
+	asked := b.remembered.now(typed)
 	err := b.db.ask(ctx, "look up an account", func(ctx context.Context) (err error) {
 		found, err = b.read(ctx, typed, q.Domain)
 		return err
 	})
+	if err == nil {
+		b.remembered.put(asked, typed, q.Domain, &found, time.Now())
+	}
 	return &found, err
 }
 

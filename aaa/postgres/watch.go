@@ -16,6 +16,9 @@ type WatcherConfig struct {
 	// Connect leads to the server itself: LISTEN does not work through PgBouncer in transaction mode.
 	Connect *pgx.ConnConfig
 	Node    *Node // whose sessions were asked to end while nobody listened; nil: not looked for
+	// Backend may remember accounts as long as this watcher hears what changes. It forgets what changed before Changed is
+	// told. Nil: none does.
+	Backend *Backend
 	// Changed is told of every burst of changes, on the goroutine of Run: it must not wait for long.
 	Changed func([]Change)
 	Log     *slog.Logger
@@ -26,16 +29,21 @@ const (
 	burstGap     = 10 * time.Millisecond  // a burst is over when nothing came for so long
 	burstMost    = 50 * time.Millisecond  // and at the latest after so long
 	lookAround   = 2 * time.Second        // between two looks at the clock of the database
+	signEvery    = 200 * time.Millisecond // between two signs of life, where somebody remembers accounts
 	answerIn     = 5 * time.Second        // a connection that does not answer is dead
-	backoffFirst = 100 * time.Millisecond // between two attempts to connect, doubling
-	backoffMost  = 5 * time.Second
+	connectIn    = 2 * time.Second        // likewise a server while connecting, unless the address says otherwise
+	backoffFirst = 50 * time.Millisecond  // between two attempts to connect at most, doubling
+	backoffMost  = time.Second
 )
 
 // listener is what the connection of a Watcher is called in pg_stat_activity, unless its address says otherwise.
 const listener = "lnsgate changes"
 
 // Watcher tells what changes in the database. It has one connection of its own.
-type Watcher struct{ cfg WatcherConfig }
+type Watcher struct {
+	cfg    WatcherConfig
+	memory *remembered
+}
 
 // NewWatcher makes a watcher. It does nothing before Run.
 func NewWatcher(cfg WatcherConfig) *Watcher {
@@ -44,7 +52,14 @@ func NewWatcher(cfg WatcherConfig) *Watcher {
 	if cfg.Connect.RuntimeParams["application_name"] == "" {
 		cfg.Connect.RuntimeParams["application_name"] = listener
 	}
-	return &Watcher{cfg}
+	if cfg.Connect.ConnectTimeout == 0 {
+		cfg.Connect.ConnectTimeout = connectIn
+	}
+	w := &Watcher{cfg, newRemembered(0)}
+	if cfg.Backend != nil {
+		w.memory = cfg.Backend.remembered
+	}
+	return w
 }
 
 // Run listens until the context ends. After every new connection, the first included, the first change told is one of
@@ -69,48 +84,91 @@ func (w *Watcher) Run(ctx context.Context) {
 		if time.Since(began) > backoffMost {
 			backoff = backoffFirst
 		}
-		if !pause(ctx, backoff+rand.N(backoff)) {
+		if !pause(ctx, backoff/2+rand.N(backoff/2)) {
 			return
 		}
 		backoff = min(2*backoff, backoffMost)
 	}
 }
 
+// listening is a connection that listens.
+type listening struct {
+	conn  *pgx.Conn
+	heard []Change // since it was last told, in order
+}
+
+// connect opens a connection. Whatever it hears, at any time, is forgotten at once by those who remember it.
+func (w *Watcher) connect(ctx context.Context) (*listening, error) {
+	l := &listening{}
+	cfg := w.cfg.Connect.Copy()
+	cfg.OnNotification = func(_ *pgconn.PgConn, n *pgconn.Notification) {
+		c := parseChange(n.Payload)
+		w.memory.heard(c)
+		l.heard = append(l.heard, c)
+	}
+	var err error
+	l.conn, err = pgx.ConnectConfig(ctx, cfg)
+	return l, err
+}
+
 // listen connects and tells what changes until the connection is lost.
 func (w *Watcher) listen(ctx context.Context, connected func()) error {
-	conn, err := w.connect(ctx)
+	l, err := w.connect(ctx)
 	if err != nil {
 		return err
 	}
-	defer hangUp(conn)
-	at, err := w.begin(ctx, conn)
+	defer hangUp(l.conn)
+	defer w.memory.close()
+	at, err := w.begin(ctx, l.conn)
 	if err != nil {
 		return err
 	}
 	connected()
-	for look := time.Now().Add(lookAround); ; {
-		burst, err := collect(ctx, conn, look)
-		if err != nil {
+	look, sign := time.Now().Add(lookAround), time.Now().Add(w.signs())
+	for {
+		if err := l.collect(ctx, earlier(look, sign)); err != nil {
 			return err
+		}
+		if !time.Now().Before(sign) {
+			if err := w.live(ctx, l.conn); err != nil {
+				return err
+			}
+			sign = time.Now().Add(w.signs())
 		}
 		if !time.Now().Before(look) {
 			var expired []Change
-			if expired, at, err = w.expired(ctx, conn, at); err != nil {
+			if expired, at, err = w.expired(ctx, l.conn, at); err != nil {
 				return err
 			}
-			burst = append(burst, expired...)
+			l.heard = append(l.heard, expired...)
 			look = time.Now().Add(lookAround)
 		}
-		if len(burst) > 0 {
-			w.cfg.Changed(coalesce(burst))
+		if len(l.heard) > 0 {
+			w.cfg.Changed(coalesce(l.heard))
+			l.heard = nil
 		}
 	}
 }
 
-func (w *Watcher) connect(ctx context.Context) (*pgx.Conn, error) {
+// signs is how often the connection has to show that it is alive.
+func (w *Watcher) signs() time.Duration {
+	if w.cfg.Backend == nil {
+		return lookAround
+	}
+	return signEvery
+}
+
+// live asks for a sign of life. The server sends what there is to hear before it answers, so when the answer is here all
+// has been heard that was committed before the question.
+func (w *Watcher) live(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, answerIn)
 	defer cancel()
-	return pgx.ConnectConfig(ctx, w.cfg.Connect)
+	at := time.Now()
+	if err := conn.Ping(ctx); err != nil {
+		return err
+	}
+	w.memory.sure(at)
+	return nil
 }
 
 func hangUp(conn *pgx.Conn) {
@@ -126,6 +184,7 @@ func (w *Watcher) begin(ctx context.Context, conn *pgx.Conn) (at time.Time, err 
 	if _, err := conn.Exec(ctx, "LISTEN lnsgate"); err != nil {
 		return at, err
 	}
+	w.memory.open()
 	if err := conn.QueryRow(ctx, "SELECT now()").Scan(&at); err != nil {
 		return at, err
 	}
@@ -138,7 +197,7 @@ func (w *Watcher) begin(ctx context.Context, conn *pgx.Conn) (at time.Time, err 
 		first = append(first, missed...)
 	}
 	w.cfg.Changed(first)
-	return at, nil
+	return at, w.live(ctx, conn)
 }
 
 const missedSQL = `SELECT session, ending FROM session_slots WHERE node = $1 AND ending IS NOT NULL`
@@ -178,21 +237,26 @@ func (w *Watcher) expired(ctx context.Context, conn *pgx.Conn, since time.Time) 
 	return changes, at, err
 }
 
-// collect waits for a notification until a time, and takes what follows close behind it.
-func collect(ctx context.Context, conn *pgx.Conn, until time.Time) (burst []Change, err error) {
+// collect waits for a notification until a time, and for what follows close behind it.
+func (l *listening) collect(ctx context.Context, until time.Time) error {
 	for end := until; ; {
-		n, err := next(ctx, conn, end)
-		if n == nil {
-			return burst, err
+		first := len(l.heard) == 0
+		more, err := l.wait(ctx, end)
+		if err != nil || !more {
+			return err
 		}
-		if burst = append(burst, parseChange(n.Payload)); len(burst) == 1 {
+		if first {
 			until = time.Now().Add(burstMost)
 		}
-		end = time.Now().Add(burstGap)
-		if until.Before(end) {
-			end = until
-		}
+		end = earlier(time.Now().Add(burstGap), until)
 	}
+}
+
+// wait says whether a notification came before the time was over.
+func (l *listening) wait(ctx context.Context, until time.Time) (bool, error) {
+	before := len(l.heard)
+	_, err := next(ctx, l.conn, until)
+	return len(l.heard) > before, err
 }
 
 // next returns a notification, or nil when the time is over.
@@ -207,4 +271,11 @@ func next(ctx context.Context, conn *pgx.Conn, until time.Time) (*pgconn.Notific
 		return nil, nil
 	}
 	return nil, err
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }

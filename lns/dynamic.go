@@ -70,8 +70,8 @@ func (c *call) matches(m *aaa.Match) bool {
 	is := func(wanted, have string) bool { return wanted == "" || wanted == have }
 	peer := t.path.Remote.Addr()
 	return is(m.Session, c.recordName()) && is(m.Name, c.who.name) && is(m.UserName, c.userName()) &&
-		is(m.CallingNumber, aaa.Station(c.request.CallingNumber, peer)) &&
-		is(m.CalledNumber, aaa.Station(c.request.CalledNumber, t.path.Local)) &&
+		(m.CallingNumber == "" || m.CallingNumber == aaa.Station(c.request.CallingNumber, peer)) &&
+		(m.CalledNumber == "" || m.CalledNumber == aaa.Station(c.request.CalledNumber, t.path.Local)) &&
 		(!m.Address.IsValid() || m.Address.Unmap() == c.who.address) &&
 		(!m.Peer.IsValid() || m.Peer.Unmap() == peer.Unmap()) &&
 		(m.LocalTunnel == 0 || m.LocalTunnel == uint16(t.id)) &&

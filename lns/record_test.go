@@ -56,6 +56,13 @@ func (l *ledger) Leave(_ context.Context, session string) error {
 	return nil
 }
 
+// written returns the records so far.
+func (l *ledger) written() []aaa.Record {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]aaa.Record(nil), l.records...)
+}
+
 func (l *ledger) kinds() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -66,13 +67,13 @@ type AdminSettings map[string]any
 // adminColumns are the columns of each table that AdminSettings may name.
 var adminColumns = map[string][]string{
 	"accounts": {"name", "password", "disabled", "valid_from", "valid_until", "max_sessions", "profile", "pools", "dns", "nbns",
-		"session_timeout", "idle_timeout", "mtu", "rate_up", "rate_down", "description"},
+		"session_timeout", "idle_timeout", "mtu", "rate_up", "rate_down", "filter", "description"},
 	"domains": {"name", "description", "blocked", "authentication", "on_backend_error", "methods", "virtual_template", "dns", "nbns",
 		"session_timeout", "idle_timeout", "mtu", "rate_up", "rate_down", "max_sessions", "max_account_sessions", "session_policy",
-		"accounting_interim"},
+		"accounting_interim", "accounting", "filter"},
 	"pools": {"name", "description", "routing_context", "family", "quarantine", "sticky", "draining"},
 	"profiles": {"name", "description", "max_sessions", "pools", "dns", "nbns", "session_timeout", "idle_timeout", "mtu", "rate_up",
-		"rate_down"},
+		"rate_down", "filter"},
 	"pool_ranges":      {"pool", "range", "kind", "draining"},
 	"static_addresses": {"account", "address", "routing_context", "description"},
 }
@@ -85,16 +86,32 @@ func (s AdminSettings) columns(table string) ([]string, error) {
 			return nil, &AdminError{Text: fmt.Sprintf("%s has no setting %q", table, name),
 				Advice: "the settings are " + strings.Join(adminColumns[table], ", ")}
 		}
+		// JSON would put another character in the place of what is not one, without a word.
+		if !utf8.ValidString(fmt.Sprint(s[name])) { // it may be a password
+			return nil, &AdminError{Text: name + " is not UTF-8", Advice: adviceOnText}
+		}
 	}
 	return names, nil
 }
+
+// columnsOf is columns of rows that all set the same.
+func columnsOf(table string, rows []AdminSettings) (names []string, err error) {
+	for _, row := range rows {
+		if names, err = row.columns(table); err != nil {
+			return nil, err
+		}
+	}
+	return names, nil
+}
+
+const adviceOnText = "set the terminal, or the file, to UTF-8"
 
 // adminInsert adds rows that all set the same columns. PostgreSQL reads the values by the types of the columns.
 func adminInsert(ctx context.Context, tx pgx.Tx, table, onConflict string, rows ...AdminSettings) (int64, error) {
 	if len(rows) == 0 {
 		return 0, nil
 	}
-	names, err := rows[0].columns(table)
+	names, err := columnsOf(table, rows)
 	if err != nil {
 		return 0, err
 	}

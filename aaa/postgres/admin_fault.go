@@ -74,6 +74,7 @@ var adminRules = map[string]adminRule{
 	"domains_methods":                  {text: "the methods are pap, chap, mschapv2 and eap"},
 	"domains_session_policy":           {text: "session_policy is refuse or replace"},
 	"domains_accounting_interim":       {text: "accounting_interim is 60s at least"},
+	"domains_accounting_check":         {text: "the places of records have names"},
 	"pools_name":                       {text: "a pool has a name without blanks"},
 	"pools_family":                     {text: "family is 4 or 6"},
 	"pools_quarantine":                 {text: "a quarantine is not less than nothing"},
@@ -87,11 +88,12 @@ var adminRules = map[string]adminRule{
 
 // The rules that accounts, profiles and domains have alike, by the end of the name of the constraint.
 var adminSharedRules = map[string]adminRule{
-	"_servers":  {text: "dns and nbns are at most two single addresses each"},
-	"_timeouts": {text: "a timeout is not less than nothing"},
-	"_mtu":      {text: "an mtu is 68 to 65535 octets"},
-	"_rates":    {text: "a rate is more than nothing"},
-	"_sessions": {text: "a number of sessions is not less than nothing"},
+	"_servers":      {text: "dns and nbns are at most two single addresses each"},
+	"_timeouts":     {text: "a timeout is not less than nothing"},
+	"_mtu":          {text: "an mtu is 68 to 65535 octets"},
+	"_rates":        {text: "a rate is more than nothing"},
+	"_filter_check": {text: "the name of a filter is not empty"},
+	"_sessions":     {text: "a number of sessions is not less than nothing"},
 }
 
 func ruleOf(constraint string) (adminRule, bool) {
@@ -142,6 +144,8 @@ func inWords(pg *pgconn.PgError) *AdminError {
 		e.Text, e.Advice = rule.text, rule.advice
 	case known:
 		e.Advice = rule.advice
+	case pg.Code == notText:
+		e.Text, e.Advice = "what was given is not UTF-8", adviceOnText
 	default:
 		e.Advice = adviceOn(pg.Code)
 		if e.Advice == "" && pg.Hint != "" {
@@ -153,6 +157,9 @@ func inWords(pg *pgconn.PgError) *AdminError {
 	}
 	return e
 }
+
+// notText is the SQLSTATE of octets that are no characters.
+const notText = "22021"
 
 var adminBounds = regexp.MustCompile(`\[([0-9a-fA-F.:]+),([0-9a-fA-F.:]+)\]`)
 

@@ -148,7 +148,7 @@ func byColumns(rows []ImportRow) map[string][]AdminSettings {
 
 // accounts inserts rows that set the same columns, and notes the names that now are as their rows say.
 func (report *ImportReport) accounts(ctx context.Context, tx pgx.Tx, rows []AdminSettings, existing Existing, taken map[string]bool) error {
-	names, err := rows[0].columns("accounts")
+	names, err := columnsOf("accounts", rows)
 	if err != nil {
 		return err
 	}

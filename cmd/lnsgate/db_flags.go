@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -91,6 +92,14 @@ func (f *databaseFlags) with(ctx context.Context, work func(*postgres.Admin) err
 	return work(admin)
 }
 
+// named makes it an error that nothing has the name that was asked for.
+func named(what string, args []string, found int) error {
+	if len(args) > 0 && found == 0 {
+		return fmt.Errorf("there is no %s of the name %q\n  see: lnsgate %s list", what, args[0], what)
+	}
+	return nil
+}
+
 // print writes what was found: as JSON, or as the table that rows fills.
 func (f *databaseFlags) print(cmd *cobra.Command, got any, rows func(*table)) error {
 	if f.output == "json" {
@@ -131,6 +140,7 @@ type settingKind uint8
 const (
 	textSetting settingKind = iota
 	listSetting
+	addressesSetting
 	durationSetting
 	rateSetting
 	numberSetting
@@ -148,14 +158,15 @@ type setting struct {
 // sharedSettings are those that accounts and domains have alike.
 var sharedSettings = []setting{
 	{"description", "description", textSetting, "for people"},
-	{"dns", "dns", listSetting, "at most two DNS servers told to subscribers"},
-	{"nbns", "nbns", listSetting, "at most two NetBIOS name servers told to subscribers"},
+	{"dns", "dns", addressesSetting, "at most two DNS servers told to subscribers"},
+	{"nbns", "nbns", addressesSetting, "at most two NetBIOS name servers told to subscribers"},
 	{"session-timeout", "session_timeout", durationSetting, "end a session after this time, such as 8h; 0: never"},
 	{"idle-timeout", "idle_timeout", durationSetting, "end a session without user traffic after this time"},
 	{"mtu", "mtu", numberSetting, "the largest packet sent to a subscriber, in octets"},
 	{"rate-up", "rate_up", rateSetting, "the most a subscriber may send, such as 512k or 10M (bits per second)"},
 	{"rate-down", "rate_down", rateSetting, "the most a subscriber is sent"},
 	{"max-sessions", "max_sessions", numberSetting, "the most sessions on all nodes together"},
+	{"filter", "filter", textSetting, "the filter of its sessions"},
 	{"rename", "name", textSetting, "another name"},
 }
 
@@ -171,7 +182,7 @@ func addSettings(cmd *cobra.Command, change bool, list ...setting) *settingFlags
 	for _, s := range list {
 		switch {
 		case s.column == "name" && !change:
-		case s.kind == listSetting:
+		case s.kind == listSetting || s.kind == addressesSetting:
 			cmd.Flags().StringSlice(s.flag, nil, s.help)
 		case s.kind == switchSetting:
 			cmd.Flags().Bool(s.flag, false, s.help)
@@ -220,6 +231,12 @@ func (s setting) value(cmd *cobra.Command) (any, error) {
 	case listSetting:
 		list, err := cmd.Flags().GetStringSlice(s.flag)
 		return append([]string{}, list...), err
+	case addressesSetting:
+		list, err := cmd.Flags().GetStringSlice(s.flag)
+		for _, text := range list {
+			err = errors.Join(err, checkAddress(text))
+		}
+		return append([]string{}, list...), err
 	case switchSetting:
 		return cmd.Flags().GetBool(s.flag)
 	}
@@ -247,6 +264,14 @@ func (s setting) value(cmd *cobra.Command) (any, error) {
 		return at.Format(time.RFC3339Nano), err
 	}
 	return text, nil
+}
+
+// checkAddress takes one address, not a network.
+func checkAddress(text string) error {
+	if _, err := netip.ParseAddr(text); err != nil {
+		return fmt.Errorf("%q is not an address", text)
+	}
+	return nil
 }
 
 // parseRate reads bits per second, with k, M or G for powers of 1000.

@@ -90,6 +90,9 @@ func TestADayAtTheDatabase(t *testing.T) {
 	c.bad("the domain still has accounts", "domain delete sales.example")
 	c.good("it has no pool", "domain set Sales.example --pool= --alias sales --max-account-sessions 1 --methods chap,mschapv2 --rename sales.test")
 	c.good("sales.test  sales,sales.example  -        postgres        chap,mschapv2  -      -    1         0         -    1", "domain list")
+	c.good("changed", "domain set sales.test --filter office --accounting postgres,billing")
+	c.good("changed", "user set alice@sales.example --filter lab")
+	c.bad("the name of a filter is not empty", "user set alice@sales.example --filter=")
 	c.good("sales: deleted", "pool delete sales")
 	c.good("alice@sales.example: deleted", "user delete alice@sales.example")
 	c.good("sales.test: deleted", "domain delete sales.test")
@@ -155,6 +158,19 @@ func TestMistakesAtTheDatabase(t *testing.T) {
 		{"--reset colour: there is no such setting", "user set x --reset colour"},
 		{"--reset dns: there is no such setting, or it is set at the same time", "user set x --reset dns --dns 1.1.1.1"},
 		{"the password is empty", "user add x --password-stdin"},
+		{"name is not UTF-8\n  set the terminal, or the file, to UTF-8", "user add bad\xff"},
+		{"name is not UTF-8", "pool add bad\xff"},
+		{"description is not UTF-8", "domain add x --description \xff"},
+		{"what was given is not UTF-8\n  set the terminal, or the file, to UTF-8", "domain set sales --pool bad\xff"},
+		{"what was given is not UTF-8", "user show bad\xff"},
+		{`--address: "10.20.0.300" is not an address`, "user add x --address 10.20.0.300"},
+		{`--address: "10.20.0.0/24" is not an address`, "user list --address 10.20.0.0/24"},
+		{`--dns: "ns" is not an address`, "domain set sales --dns 10.0.0.1,ns"},
+		{`--status: there is no "off"; the states are active, disabled`, "user list --status off"},
+		{`there is no pool of the name "x"` + "\n  see: lnsgate pool list", "pool list x"},
+		{`there is no pool of the name "x"`, "pool usage x"},
+		{`there is no domain of the name "x"`, "domain list x"},
+		{`there is no profile of the name "x"`, "profile list x"},
 		{"--password-file: open /nowhere", "user add x --password-file /nowhere"},
 		{`"10.1" is not an address`, "who-had 10.1"},
 		{"name one account", "user set"},
@@ -271,6 +287,11 @@ func TestImportOfUsers(t *testing.T) {
 		}
 	}
 	c.bad("there is no account", "user show good@sales")
+	write("name,password\nb\xfcro@sales,\ndora@sales,geheim\xff\nfine@sales,\n")
+	if _, err = c.run("", "user", "import", file); err == nil || !strings.Contains(err.Error(), "line 2: name is not UTF-8") ||
+		!strings.Contains(err.Error(), "line 3: password is not UTF-8") || strings.Contains(err.Error(), "geheim") {
+		t.Errorf("got %v", err)
+	}
 	for text, want := range map[string]string{
 		"":                      "there is no first line",
 		"name,colour\n":         `"colour" is no column`,
@@ -292,6 +313,27 @@ func TestEveryDatabaseCommandHasAnExample(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Behind PgBouncer in transaction mode every command works too, from an empty database on.
+func TestCommandsBehindPgBouncer(t *testing.T) {
+	c := cli{t, pgtest.Pooler(t, pgtest.Empty(t))}
+	c.good("applied 00001_types", "db migrate")
+	c.good("sales: added", "pool add sales --range 10.20.0.0/24")
+	c.good("sales.example: added", "domain add sales.example --pool sales --alias sales")
+	c.good("field: added", "profile add field --rate-down 10M")
+	c.good("added", "user add alice@sales.example --password-stdin --profile field --address 10.20.0.7")
+	c.good("changed", "user set alice@sales.example --password-stdin --reset profile")
+	c.good("alice@sales.example  active", "user list --domain sales")
+	c.good("Passwords  1 clear", "db status")
+	keys := filepath.Join(t.TempDir(), "keys")
+	c.good("", "db rotate-key --prepare --id k1 --key-file "+keys)
+	c.good("no clear password is left", "db seal --key-file "+keys)
+	c.good("0 passwords sealed with key k1", "db rotate-key --key-file "+keys)
+	c.good("sales", "pool usage")
+	c.good("nobody had 10.1.2.3", "who-had 10.1.2.3")
+	c.good("alice@sales.example: deleted", "user delete alice@sales.example")
+	c.good("the schema is up to date", "db migrate")
 }
 
 // The views that lnsgate has in the shape of FreeRADIUS stand in for FreeRADIUS.

@@ -15,6 +15,7 @@ var domainSettings = append([]setting{
 	{"virtual-template", "virtual_template", textSetting, "the interface of its subscribers"},
 	{"max-account-sessions", "max_account_sessions", numberSetting, "the most sessions of one account on all nodes together"},
 	{"session-policy", "session_policy", textSetting, "at a limit: refuse the new session, or replace the oldest"},
+	{"accounting", "accounting", listSetting, "where records go: postgres, or RADIUS groups of the nodes; empty: postgres"},
 	{"accounting-interim", "accounting_interim", durationSetting, "how often a session writes its figures, at least 60s"},
 	{"blocked", "blocked", switchSetting, "nobody may log in, and sessions end"},
 }, sharedSettings...)
@@ -131,6 +132,9 @@ func newDomainListCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.with(cmd.Context(), func(admin *postgres.Admin) error {
 				list, err := admin.Domains(cmd.Context(), strings.Join(args, ""))
+				if err == nil {
+					err = named("domain", args, len(list))
+				}
 				if err != nil {
 					return err
 				}

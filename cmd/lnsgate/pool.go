@@ -120,6 +120,9 @@ func newPoolListCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.with(cmd.Context(), func(admin *postgres.Admin) error {
 				list, err := admin.Pools(cmd.Context(), strings.Join(args, ""))
+				if err == nil {
+					err = named("pool", args, len(list))
+				}
 				if err != nil {
 					return err
 				}
@@ -148,6 +151,9 @@ func newPoolUsageCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.with(cmd.Context(), func(admin *postgres.Admin) error {
 				list, err := admin.PoolUsage(cmd.Context(), strings.Join(args, ""))
+				if err == nil {
+					err = named("pool", args, len(list))
+				}
 				if err != nil {
 					return err
 				}

@@ -94,6 +94,9 @@ func newProfileListCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.with(cmd.Context(), func(admin *postgres.Admin) error {
 				list, err := admin.Profiles(cmd.Context(), strings.Join(args, ""))
+				if err == nil {
+					err = named("profile", args, len(list))
+				}
 				if err != nil {
 					return err
 				}

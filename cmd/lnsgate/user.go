@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -110,6 +112,9 @@ func accountChange(cmd *cobra.Command, s *settingFlags, p *passwordFlags, addres
 	}
 	if cmd.Flags().Changed("address") {
 		c.Address = &address
+		if err := checkAddress(address); address != "" && err != nil {
+			return c, fmt.Errorf("--address: %w", err)
+		}
 	}
 	c.Password, err = p.read(cmd)
 	return c, err
@@ -124,6 +129,9 @@ func sayAccount(cmd *cobra.Command, f *databaseFlags, admin *postgres.Admin, nam
 	return f.say(cmd, account, "%s: %s", printable(name), what)
 }
 
+// accountStates are those of the view account_overview.
+var accountStates = []string{"active", "disabled", "domain blocked", "not yet valid", "expired"}
+
 func newUserListCommand() *cobra.Command {
 	var f *databaseFlags
 	var filter postgres.AccountFilter
@@ -135,6 +143,12 @@ its profile, else of its domain.`,
   lnsgate user list --status expired -o json -c lnsgate.yaml | jq -r '.[].name'`,
 		Args: onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkAddress(filter.Address); filter.Address != "" && err != nil {
+				return fmt.Errorf("--address: %w", err)
+			}
+			if filter.Status != "" && !slices.Contains(accountStates, filter.Status) {
+				return fmt.Errorf("--status: there is no %q; the states are %s", filter.Status, strings.Join(accountStates, ", "))
+			}
 			return f.with(cmd.Context(), func(admin *postgres.Admin) error {
 				list, err := admin.Accounts(cmd.Context(), filter)
 				if err != nil {
@@ -153,7 +167,7 @@ its profile, else of its domain.`,
 	f = addDatabaseFlags(cmd)
 	cmd.Flags().StringVar(&filter.Match, "match", "", "only names with this in them")
 	cmd.Flags().StringVar(&filter.Domain, "domain", "", "only this domain")
-	cmd.Flags().StringVar(&filter.Status, "status", "", `only these: active, disabled, "domain blocked", "not yet valid", expired`)
+	cmd.Flags().StringVar(&filter.Status, "status", "", "only these: "+strings.Join(accountStates, ", "))
 	cmd.Flags().StringVar(&filter.Address, "address", "", "only the one with this fixed address")
 	cmd.Flags().StringVar(&filter.Profile, "profile", "", "only this profile")
 	cmd.Flags().StringVar(&filter.After, "after", "", "only names behind this one")
@@ -310,4 +324,9 @@ func length(seconds *float64) string {
 	return time.Duration(*seconds * float64(time.Second)).String()
 }
 
-func number(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
+func number(n float64) string {
+	if n >= 1<<63 { // of IPv6, more than anybody counts
+		return "2^" + strconv.Itoa(int(math.Round(math.Log2(n))))
+	}
+	return strconv.FormatFloat(n, 'f', -1, 64)
+}

@@ -120,7 +120,7 @@ func (l *look) content(ctx context.Context) error {
 		return err
 	}
 	with, fault := gatewayConfig(l.config)
-	with.Backends = append(with.Backends, absentBackend{})
+	with.Backends = append(with.Backends, absentBackend(postgres.Name))
 	with = shared.addDomains(with, slog.New(warner{slog.DiscardHandler, l}))
 	for _, overlap := range shared.overlaps(l.config) {
 		l.warn("pools overlap, so the same address can be given twice: %s", overlap)

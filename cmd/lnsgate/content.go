@@ -43,6 +43,35 @@ func (s content) addDomains(c aaa.Config, log *slog.Logger) aaa.Config {
 	return c
 }
 
+// possible tells of decisions what this server cannot give: a RADIUS server may name anything.
+func (s content) possible(c *configs.Config) func(*aaa.Decision) error {
+	pools, filters, fromRADIUS := make(map[string]bool), make(map[string]bool), make(map[string]bool)
+	for _, p := range c.Pools {
+		pools[p.Name] = true
+	}
+	for _, p := range s.pools {
+		pools[p.Name] = true
+	}
+	for _, f := range c.Filters {
+		filters[f.Name] = true
+	}
+	for _, g := range c.RADIUS {
+		fromRADIUS[g.Name] = true
+	}
+	inDatabase := c.Database.Given() && len(s.pools) == 0 // not known yet: the allocator will say
+	return func(d *aaa.Decision) error {
+		for _, name := range d.Pools {
+			if fromRADIUS[d.Backend] && !pools[name] && !inDatabase {
+				return fmt.Errorf("there is no pool %q on this server", name)
+			}
+		}
+		if d.Filter != "" && !filters[d.Filter] {
+			return fmt.Errorf("there is no filter %q on this server", d.Filter)
+		}
+		return nil
+	}
+}
+
 // merge is the file with what routes need to know of the database's domains and pools.
 func (s content) merge(c *configs.Config) *configs.Config {
 	merged := *c
@@ -90,7 +119,7 @@ func (n *node) readDomains(ctx context.Context) error {
 	if both := n.shared.overlaps(n.config); len(both) > 0 {
 		n.log.Error("pools of the file and of the database overlap: the same address can be given twice; change one of them", "pools", both)
 	}
-	gateway, inForce, err := n.newGateway(n.config)
+	gateway, inForce, err := n.newGateway(n.config, n.radius.groups())
 	if err != nil {
 		return err
 	}

@@ -93,7 +93,7 @@ func TestBothPoolsKnowWhoseStaticAddressItIs(t *testing.T) {
 
 func TestAWrongDomainOfTheDatabaseLocksOutNobodyElse(t *testing.T) {
 	var log strings.Builder
-	base := aaa.Config{DefaultDomain: "tech.example", Backends: []aaa.Backend{absentBackend{}}}
+	base := aaa.Config{DefaultDomain: "tech.example", Backends: []aaa.Backend{absentBackend("postgres")}}
 	s := content{domains: []aaa.Domain{
 		{Name: "bad.example", Chain: []string{"nowhere"}},
 		{Name: "tech.example", Chain: []string{"postgres"}},
@@ -111,7 +111,7 @@ func TestAWrongDomainOfTheDatabaseLocksOutNobodyElse(t *testing.T) {
 }
 
 func TestTheFilesDomainCounts(t *testing.T) {
-	base := aaa.Config{Domains: []aaa.Domain{{Name: "sales.example", Chain: []string{"postgres"}, MTU: 1400}}, Backends: []aaa.Backend{absentBackend{}}}
+	base := aaa.Config{Domains: []aaa.Domain{{Name: "sales.example", Chain: []string{"postgres"}, MTU: 1400}}, Backends: []aaa.Backend{absentBackend("postgres")}}
 	s := content{domains: []aaa.Domain{{Name: "Sales.Example", Chain: []string{"postgres"}, MTU: 1300}}}
 	c := s.addDomains(base, slog.New(slog.DiscardHandler))
 	if len(c.Domains) != 1 || c.Domains[0].MTU != 1400 {

@@ -344,15 +344,15 @@ func concerned(changes []sqlaccounts.Change) func(lns.SessionInfo) bool {
 	return func(s lns.SessionInfo) bool { return every || names[s.Account] || domains[s.Domain] }
 }
 
-// absentBackend stands for the database's back end where a file is looked at by itself.
-type absentBackend struct{}
+// absentBackend stands for a back end, by its name, where a file is looked at by itself.
+type absentBackend string
 
 // Name implements aaa.Backend.
-func (absentBackend) Name() string { return sqlaccounts.Name }
+func (b absentBackend) Name() string { return string(b) }
 
 // Authenticate implements aaa.Backend.
 func (absentBackend) Authenticate(context.Context, *aaa.Query) (aaa.Grant, error) {
-	return aaa.Grant{}, aaa.Reject(aaa.BackendUnavailable, "the database is not open")
+	return aaa.Grant{}, aaa.Reject(aaa.BackendUnavailable, "it is not open")
 }
 
 // Authorize implements aaa.Backend.

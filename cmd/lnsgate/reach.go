@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"lnsgate/aaa"
 	"lnsgate/configs"
 	"lnsgate/lns/host"
 )
@@ -238,4 +239,22 @@ func (r *reach) reroute(template string) error {
 		}
 	}
 	return nil
+}
+
+// AddRoutes implements lns.Router.
+func (r *reach) AddRoutes(template string, routes []aaa.Route) error {
+	return r.host.AddRoutes(template, hostRoutes(routes))
+}
+
+// RemoveRoutes implements lns.Router.
+func (r *reach) RemoveRoutes(template string, routes []aaa.Route) error {
+	return r.host.RemoveRoutes(template, hostRoutes(routes))
+}
+
+func hostRoutes(routes []aaa.Route) []host.Route {
+	var all []host.Route
+	for _, route := range routes {
+		all = append(all, host.Route{Prefix: route.Prefix, Metric: route.Metric})
+	}
+	return all
 }

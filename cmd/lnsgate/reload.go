@@ -86,7 +86,12 @@ func (n *node) put(next *configs.Config, keys *secret.Keys) error {
 	if err := inspect(next, n.file); err != nil {
 		return fmt.Errorf("%s cannot be used:\n%w", n.file, err)
 	}
-	gateway, domains, err := n.newGateway(next)
+	groups, err := n.radius.prepare(next)
+	if err != nil {
+		return err
+	}
+	defer n.radius.discard(groups) // unless they are in force by then
+	gateway, domains, err := n.newGateway(next, groups)
 	if err != nil {
 		return err
 	}
@@ -97,6 +102,7 @@ func (n *node) put(next *configs.Config, keys *secret.Keys) error {
 		both.configure(next)
 	}
 	n.gateway.replace(gateway, domains, next.DefaultDomain)
+	n.radius.put(groups, next.Limits.AuthenticationTimeout)
 	if n.db != nil {
 		n.db.keys.Set(keys)
 		n.db.sealer.Wake()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	sqlaccounts "lnsgate/aaa/postgres"
 	"lnsgate/configs"
 	"lnsgate/lns"
 	"lnsgate/lns/admin"
@@ -40,6 +41,7 @@ type node struct {
 	pools     pool.Allocator // those of the file, with a database those of the database too
 	gateway   *liveGateway
 	db        *database // nil without one
+	radius    *radiusGroups
 	engine    *lns.Server
 
 	reloading sync.Mutex // lets one reload in at a time; held while back ends are asked
@@ -62,7 +64,7 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 		}
 	}()
 	for _, step := range []func(*configs.Config) error{
-		n.openOperator, n.openDatabase, n.openPools, n.openGateway, n.openHost, n.openSockets, n.openPath, n.openReach,
+		n.openOperator, n.openDatabase, n.openRADIUS, n.openPools, n.openGateway, n.openHost, n.openSockets, n.openPath, n.openReach,
 	} {
 		if err := step(config); err != nil {
 			return nil, err
@@ -76,6 +78,7 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 		Pools:     n.pools,
 		Admission: n.transport.Admission(),
 		Host:      n.reach,
+		Router:    n.reach,
 		Log:       log,
 	}
 	if n.db != nil {
@@ -97,6 +100,16 @@ func (n *node) openOperator(c *configs.Config) (err error) {
 		}
 		return nil
 	})
+	return nil
+}
+
+// openRADIUS makes room for the groups; the gateway opens them.
+func (n *node) openRADIUS(c *configs.Config) error {
+	if err := os.MkdirAll(c.StateDir, 0o755); err != nil {
+		return fmt.Errorf("state_dir: %w", err)
+	}
+	n.radius = newRADIUSGroups(c.Node, c.StateDir, n.log)
+	n.onClose(n.radius.close)
 	return nil
 }
 
@@ -128,14 +141,23 @@ func (n *node) openPools(c *configs.Config) (err error) {
 }
 
 func (n *node) openGateway(c *configs.Config) error {
-	g, domains, err := n.newGateway(c)
+	groups, err := n.radius.prepare(c)
+	if err != nil {
+		return err
+	}
+	n.radius.put(groups, 0)
+	g, domains, err := n.newGateway(c, groups)
 	n.gateway = newLiveGateway(g, domains, c.DefaultDomain)
 	return err
 }
 
 // newGateway makes the gateway of the file's domains and the database's, and tells which those are.
-func (n *node) newGateway(c *configs.Config) (*aaa.Gateway, []aaa.Domain, error) {
+func (n *node) newGateway(c *configs.Config, groups []*radiusGroup) (*aaa.Gateway, []aaa.Domain, error) {
 	config, fault := gatewayConfig(c)
+	for _, g := range groups {
+		config.Backends = append(config.Backends, g.backend)
+	}
+	config.Possible = n.shared.possible(c)
 	if n.db != nil {
 		config.Backends = append(config.Backends, n.db.backend)
 		config = n.shared.addDomains(config, n.log)
@@ -147,8 +169,11 @@ func (n *node) newGateway(c *configs.Config) (*aaa.Gateway, []aaa.Domain, error)
 // newGateway makes the gateway of a file alone. What lives in the database is not known to it.
 func newGateway(c *configs.Config) (*aaa.Gateway, error) {
 	config, fault := gatewayConfig(c)
+	for _, g := range c.RADIUS {
+		config.Backends = append(config.Backends, absentBackend(g.Name))
+	}
 	if c.Database.Given() {
-		config.Backends = append(config.Backends, absentBackend{})
+		config.Backends = append(config.Backends, absentBackend(sqlaccounts.Name))
 		config = content{}.addDomains(config, slog.New(slog.DiscardHandler))
 	}
 	g, err := aaa.NewGateway(config)

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sync"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/aaa/radius"
+	"lnsgate/aaa/radius/client"
+	"lnsgate/configs"
+)
+
+// radiusGroup is one group of the configuration: who is asked, and who is told.
+type radiusGroup struct {
+	config         configs.RADIUS
+	nas            radius.NAS
+	authentication *client.Group
+	accounting     *client.Group
+	backend        *radius.Backend
+}
+
+// radiusGroups are those in force. A reload replaces the groups that have changed; logins that are being checked by one of
+// before go on with it.
+type radiusGroups struct {
+	node, stateDir string
+	log            *slog.Logger
+
+	mu      sync.Mutex
+	inForce []*radiusGroup
+	leaving sync.WaitGroup // groups that finish what they were asked
+	stop    chan struct{}
+}
+
+func newRADIUSGroups(node, stateDir string, log *slog.Logger) *radiusGroups {
+	return &radiusGroups{node: node, stateDir: stateDir, log: log, stop: make(chan struct{})}
+}
+
+// prepare makes the groups of a configuration, those that stay as they are taken over. Nothing is in force yet.
+func (r *radiusGroups) prepare(c *configs.Config) ([]*radiusGroup, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var next, made []*radiusGroup
+	for i := range c.RADIUS {
+		if old := find(r.inForce, c.RADIUS[i].Name); old != nil && reflect.DeepEqual(old.config, c.RADIUS[i]) {
+			next = append(next, old)
+			continue
+		}
+		g, err := r.open(c.RADIUS[i], i)
+		if err != nil {
+			for _, g := range made {
+				g.close()
+			}
+			return nil, err
+		}
+		next, made = append(next, g), append(made, g)
+	}
+	return next, nil
+}
+
+func find(groups []*radiusGroup, name string) *radiusGroup {
+	for _, g := range groups {
+		if g.config.Name == name {
+			return g
+		}
+	}
+	return nil
+}
+
+// put puts the groups in force. Those that are no longer wanted end after the time that a login may take.
+func (r *radiusGroups) put(next []*radiusGroup, linger time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, old := range r.inForce {
+		if now := find(next, old.config.Name); now != old {
+			r.leaving.Go(func() {
+				wait := time.NewTimer(linger)
+				defer wait.Stop()
+				select {
+				case <-wait.C:
+				case <-r.stop:
+				}
+				old.close()
+			})
+		}
+	}
+	r.inForce = next
+}
+
+// discard ends groups that were prepared and are not put in force.
+func (r *radiusGroups) discard(prepared []*radiusGroup) {
+	for _, g := range prepared {
+		if find(r.groups(), g.config.Name) != g {
+			g.close()
+		}
+	}
+}
+
+// groups returns those in force.
+func (r *radiusGroups) groups() []*radiusGroup {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.inForce
+}
+
+// close ends all.
+func (r *radiusGroups) close() error {
+	close(r.stop)
+	r.leaving.Wait()
+	for _, g := range r.groups() {
+		g.close()
+	}
+	return nil
+}
+
+func (r *radiusGroups) open(c configs.RADIUS, index int) (*radiusGroup, error) {
+	servers, err := radiusServers(c, index)
+	if err != nil {
+		return nil, err
+	}
+	g := &radiusGroup{config: c, nas: radius.NAS{Identifier: cmp.Or(c.NASIdentifier, r.node), Address: c.NASAddress}}
+	authentication := clientConfig(c, servers.authentication, r.log)
+	authentication.Retry.Count = c.Transmissions
+	authentication.StateFile = filepath.Join(r.stateDir, "radius-"+fileName(c.Name)+".state")
+	if g.authentication, err = client.New(authentication); err != nil {
+		return nil, fmt.Errorf("radius[%d]: %w", index, err)
+	}
+	if g.accounting, err = client.New(clientConfig(c, servers.accounting, r.log)); err != nil {
+		g.authentication.Close()
+		return nil, fmt.Errorf("radius[%d]: %w", index, err)
+	}
+	g.backend, err = radius.New(radius.Config{
+		Name: c.Name, Group: g.authentication, NAS: g.nas, Names: nameForm(c.UserName), LeastInterim: c.LeastInterim,
+	})
+	if err != nil {
+		g.close()
+		return nil, fmt.Errorf("radius[%d]: %w", index, err)
+	}
+	return g, nil
+}
+
+func (g *radiusGroup) close() {
+	g.authentication.Close()
+	g.accounting.Close()
+}
+
+func clientConfig(c configs.RADIUS, servers []client.Server, log *slog.Logger) client.Config {
+	return client.Config{
+		Name: c.Name, Servers: servers, Sockets: c.SocketsPerServer, Log: log,
+		Retry:  client.RetryConfig{Initial: c.FirstRetry, Max: c.LongestRetry, Jitter: 0.1},
+		Health: client.Health{Check: c.StatusInterval},
+	}
+}
+
+// endpoints are the servers of a group in its two roles: authentication and accounting are two destinations.
+type endpoints struct{ authentication, accounting []client.Server }
+
+func radiusServers(c configs.RADIUS, index int) (e endpoints, _ error) {
+	var faults []error
+	for i, s := range c.Servers {
+		at := fmt.Sprintf("radius[%d].servers[%d]", index, i)
+		security, err := radiusTLS(s, at)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		server := client.Server{
+			Secret:               aaa.NewSecret(s.Secret.Reveal()),
+			TLS:                  security,
+			MessageAuthenticator: demand(s.MessageAuthenticator),
+			Priority:             s.Priority,
+			Weight:               s.Weight,
+			InFlight:             c.RequestsInFlight,
+			StatusServer:         c.StatusServer,
+		}
+		server.Address = s.Endpoint(false)
+		e.authentication = append(e.authentication, server)
+		server.Address = s.Endpoint(true)
+		e.accounting = append(e.accounting, server)
+	}
+	return e, errors.Join(faults...)
+}
+
+// radiusTLS reads the certificates of a server entry; nil for UDP.
+func radiusTLS(s configs.RADIUSServer, at string) (*tls.Config, error) {
+	if s.Transport != configs.TLS {
+		return nil, nil
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cmp.Or(s.ServerName, s.Address)}
+	if s.CAFile != "" {
+		text, err := os.ReadFile(s.CAFile)
+		if err != nil {
+			return nil, configs.Fault{Path: at + ".ca_file", Message: err.Error()}
+		}
+		if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM(text) {
+			return nil, configs.Fault{Path: at + ".ca_file", Message: s.CAFile + " holds no certificate in PEM form"}
+		}
+	}
+	if s.CertificateFile != "" {
+		own, err := tls.LoadX509KeyPair(s.CertificateFile, s.KeyFile)
+		if err != nil {
+			return nil, configs.Fault{Path: at + ".certificate_file", Message: err.Error()}
+		}
+		c.Certificates = []tls.Certificate{own}
+	}
+	return c, nil
+}
+
+// tryRADIUS says what is wrong with the groups of a file, without opening a socket for them.
+func tryRADIUS(c *configs.Config) error {
+	var faults []error
+	for i, g := range c.RADIUS {
+		_, err := radiusServers(g, i)
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
+}
+
+func demand(d configs.Demand) client.Policy {
+	switch d {
+	case configs.Require:
+		return client.Require
+	case configs.NoDemand:
+		return client.Off
+	default:
+		return client.Auto
+	}
+}
+
+func nameForm(f configs.NameForm) radius.NameForm {
+	switch f {
+	case configs.WithDomain:
+		return radius.WithDomain
+	case configs.WithoutDomain:
+		return radius.WithoutDomain
+	default:
+		return radius.AsTyped
+	}
+}
+
+// fileName is a name of the configuration as a part of the name of a file.
+func fileName(name string) string {
+	safe := []byte(name)
+	for i, b := range safe {
+		if b == '/' || b == '.' || b < ' ' {
+			safe[i] = '_'
+		}
+	}
+	return string(safe)
+}

@@ -59,6 +59,29 @@ func TestEverydayTasksWork(t *testing.T) {
 	db.is("bob", "SELECT account FROM who_had('10.1.2.3', '2026-11-17 20:43+08')")
 }
 
+func TestEveryTableIsOnThePage(t *testing.T) {
+	page, err := os.ReadFile("EVERYDAY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := open(t)
+	rows, err := db.Query(context.Background(), `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname IN ('public', 'freeradius') AND c.relkind IN ('r', 'p', 'v') AND c.relname !~ '_[0-9]{4}_[0-9]{2}$'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(names) < 25 {
+		t.Fatal(names, err)
+	}
+	_, tables, found := strings.Cut(string(page), "\n# The tables\n")
+	for _, name := range names {
+		if !found || !strings.Contains(tables, "`"+name+"`") {
+			t.Errorf("%s is not explained", name)
+		}
+	}
+}
+
 // readable lets the server, which is another user, read a file of this test.
 func readable(file string) error {
 	for folder := filepath.Dir(file); strings.HasPrefix(folder, os.TempDir()+string(filepath.Separator)); folder = filepath.Dir(folder) {

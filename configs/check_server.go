@@ -21,7 +21,7 @@ func (c *checker) checkServer() {
 			c.say(path, "%v is listed twice", a)
 		}
 	}
-	for path, name := range map[string]string{"admin_socket": c.cfg.AdminSocket, "state_dir": c.cfg.StateDir} {
+	for path, name := range map[string]string{"admin_socket": c.cfg.AdminSocket, "state_dir": c.cfg.StateDir, "spool_dir": c.cfg.Spool()} {
 		if !filepath.IsAbs(name) {
 			c.say(path, "%q is not an absolute path", name)
 		}

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 )
@@ -11,6 +12,7 @@ type Config struct {
 	Node                 string               `mapstructure:"node"` // empty in the file: made of the host name
 	Listen               []netip.AddrPort     `mapstructure:"listen"`
 	AdminSocket          string               `mapstructure:"admin_socket"`
+	SpoolDir             string               `mapstructure:"spool_dir"` // empty: StateDir
 	StateDir             string               `mapstructure:"state_dir"`
 	Log                  Log                  `mapstructure:"log"`
 	Database             Database             `mapstructure:"database"`
@@ -28,6 +30,9 @@ type Config struct {
 	Pools                []Pool               `mapstructure:"pools"`
 	Users                []User               `mapstructure:"users"`
 }
+
+// Spool is the folder of records that wait.
+func (c *Config) Spool() string { return cmp.Or(c.SpoolDir, c.StateDir) }
 
 // Log says what is written to standard error and how.
 type Log struct {

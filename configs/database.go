@@ -20,7 +20,6 @@ type Database struct {
 	PoolConnections    int           `mapstructure:"pool_connections"`
 	StatementTimeout   time.Duration `mapstructure:"statement_timeout"`
 	PreparedStatements Switch        `mapstructure:"prepared_statements"`
-	SpoolDir           string        `mapstructure:"spool_dir"`  // empty: state_dir
 	BlockSize          int           `mapstructure:"block_size"` // addresses at most
 }
 
@@ -142,9 +141,6 @@ func (c *checker) warnOfDatabase() {
 	}
 	if d.Key.IsZero() {
 		c.advise("database", "there is no key_file: passwords for chap and mschapv2 stay readable in the database; make one with lnsgate db rotate-key --prepare --key-file FILE")
-	}
-	if d.SpoolDir == "" && strings.HasPrefix(c.cfg.StateDir, "/run/") {
-		c.advise("database.spool_dir", "accounting records that wait for the database are kept in %s, which a reboot empties; set a folder that lasts, such as /var/lib/lnsgate", c.cfg.StateDir)
 	}
 	if c.lines["node"] == 0 && c.cfg.Node == "localhost" {
 		c.advise("node", "this host is called localhost, and so is the node; nodes that share a database need names of their own, set node")

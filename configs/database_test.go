@@ -16,7 +16,8 @@ virtual_templates:
   - {name: vt1, address: 10.10.0.1/32, ppp_authentication: [chap]}
 l2tp_groups:
   - {name: default, virtual_template: vt1}
-database: {spool_dir: /var/lib/lnsgate, url: "postgres://lns:geheim@db/lnsgate", key: "k1 x"}
+database: {url: "postgres://lns:geheim@db/lnsgate", key: "k1 x"}
+spool_dir: /var/lib/lnsgate
 `
 
 func TestWithADatabaseTheListsMayBeMissing(t *testing.T) {
@@ -76,6 +77,7 @@ func TestWarningsOfTheDatabase(t *testing.T) {
 		{"chain", "database:", "domains: [{name: d, authentication: [local, postgres]}]\ndatabase:", nil},
 		{"users of the file", "database:", "users: [{name: a@x, password: p, address: 10.0.0.1}]\ndatabase:", nil},
 		{"no key", `, key: "k1 x"`, "", []string{"line 6: database: there is no key_file"}},
+		{"records that a reboot loses", "spool_dir: /var/lib/lnsgate\n", "", []string{"spool_dir: accounting records"}},
 		{"pool elsewhere", "database:", "domains: [{name: d, pools: [p]}]\nusers: [{name: a, password: x, pools: [q]}]\ndatabase:", []string{
 			"line 6: domains[0].pools[0]: the pool p is not in this file, so it must be in the database",
 			"line 7: users[0].pools[0]: the pool q is not in this file"}},
@@ -214,5 +216,5 @@ func TestNodeIsMadeOfTheHostName(t *testing.T) {
 	c := &checker{cfg: Default(), lines: map[string]int{}}
 	c.cfg.Node, c.cfg.Database.URL, c.cfg.Database.Key = "localhost", NewURL("postgres://h"), NewSecret("k")
 	c.warnOfDatabase()
-	expectWarnings(t, c.sortedWarnings(), []string{"database.spool_dir: accounting records", "node: this host is called localhost"})
+	expectWarnings(t, c.sortedWarnings(), []string{"node: this host is called localhost"})
 }

@@ -32,6 +32,10 @@ func (c *checker) warnOfServer() {
 			c.advise(fmt.Sprintf("listen[%d]", i), "with port 0 every start listens on another port; peers call 1701")
 		}
 	}
+	keepsRecords := c.cfg.Database.Given() || slices.ContainsFunc(c.cfg.Domains, func(d Domain) bool { return len(d.Accounting) > 0 })
+	if keepsRecords && strings.HasPrefix(c.cfg.Spool(), "/run/") {
+		c.advise("spool_dir", "accounting records that wait are kept in %s, which a reboot empties; set a folder that lasts, such as /var/lib/lnsgate", c.cfg.Spool())
+	}
 	if setup, check := c.cfg.Limits.SetupTimeout, c.cfg.Limits.AuthenticationTimeout; setup < check {
 		c.advise("limits.setup_timeout", "%v is shorter than authentication_timeout, %v: a call ends before a slow check of its login does", setup, check)
 	}

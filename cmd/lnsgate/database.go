@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,7 +97,7 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 		Connect: listenAt, Node: d.node, Log: log, Changed: d.hear,
 	})
 	d.spool, err = spool.Open(spool.Config{
-		Path: filepath.Join(cmp.Or(c.Database.SpoolDir, c.StateDir), "accounting.spool"), Sink: sqlaccounts.NewRecorder(d.pool, d.node.Epoch), Log: log,
+		Path: filepath.Join(c.Spool(), "accounting.spool"), Sink: sqlaccounts.NewRecorder(d.pool, d.node.Epoch), Log: log,
 	})
 	if err != nil {
 		d.pool.Close()

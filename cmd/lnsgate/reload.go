@@ -136,6 +136,8 @@ func (n *node) keepFixed(next *configs.Config) {
 		{"udp", &n.config.UDP, &next.UDP},
 		{"admin_socket", &n.config.AdminSocket, &next.AdminSocket},
 		{"state_dir", &n.config.StateDir, &next.StateDir},
+		{"spool_dir", &n.config.SpoolDir, &next.SpoolDir},
+		{"dynamic_authorization", &n.config.DynamicAuthorization, &next.DynamicAuthorization},
 		{"log", &n.config.Log, &next.Log},
 		{"forwarding", &n.config.Forwarding, &next.Forwarding},
 		{"limits.pending_authentications", &n.config.Limits.PendingAuthentications, &next.Limits.PendingAuthentications},

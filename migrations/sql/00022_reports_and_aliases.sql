@@ -23,6 +23,30 @@ SELECT ('x' || substr(md5(l.attempt), 1, 15))::bit(60)::bigint AS id, l.name AS 
 FROM logins l LEFT JOIN nodes n ON n.name = l.node; -- the join costs nothing, and nobody can write through it
 COMMENT ON VIEW freeradius.radpostauth IS 'Every login with its outcome. No password is in it; why a login was refused is in logins.verdict.';
 
+-- An alias that an account is just being called by must not be deleted before both see each other: the account holds its
+-- row until it is committed. That takes a right on domain_aliases which whoever adds accounts need not have.
+CREATE OR REPLACE FUNCTION derive_account_domain() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+AS $$
+DECLARE
+    typed text := domain_of(NEW.name);
+BEGIN
+    NEW.domain := NULL;
+    IF typed IS NULL THEN
+        RETURN NEW;
+    END IF;
+    SELECT name INTO NEW.domain FROM domains WHERE name = typed;
+    IF NEW.domain IS NULL THEN
+        SELECT domain INTO NEW.domain FROM domain_aliases WHERE alias = typed FOR KEY SHARE;
+    END IF;
+    IF NEW.domain IS NULL THEN
+        RAISE EXCEPTION 'account %: there is no domain %', quote_literal(NEW.name), quote_literal(typed)
+            USING ERRCODE = 'foreign_key_violation', TABLE = 'accounts', CONSTRAINT = 'accounts_domain_fkey',
+                  HINT = format('Make it first: INSERT INTO domains(name) VALUES (%L)', typed);
+    END IF;
+    RETURN NEW;
+END $$;
+
 SELECT grant_roles();
 
 -- +goose StatementEnd

@@ -11,8 +11,17 @@ import (
 )
 
 // cisco is the one attribute that holds all of Cisco's: protocol:attribute=value.
-var cisco = family{
-	wire.CiscoAVPair: changing(text("Cisco-AVPair", readPair)),
+var cisco = family{wire.CiscoAVPair: changingPairs(text("Cisco-AVPair", readPair))}
+
+// changingPairs marks the pairs that a living session can take: those that are about rates.
+func changingPairs(a attribute) attribute {
+	a.live = func(value []byte) bool {
+		name, rest, _, ok := cutPair(string(value))
+		words := strings.Fields(strings.ToLower(rest))
+		return ok && (strings.HasPrefix(name, "sub-qos-policy-") && pairs[name] != nil ||
+			name == "interface-config" && len(words) > 0 && words[0] == "rate-limit")
+	}
+	return a
 }
 
 // pairs are the attributes inside that we know. Names are in lower case, without the protocol.
@@ -29,24 +38,29 @@ var pairs = map[string]func(o *offer, value string) error{
 }
 
 func readPair(o *offer, s string) error {
-	at := strings.IndexAny(s, "=*") // * marks what may be ignored
-	if at < 0 {
+	name, value, optional, ok := cutPair(s)
+	read := pairs[name]
+	if !ok || read == nil {
 		return nil
+	}
+	if err := read(o, value); err != nil && !optional {
+		return err
+	}
+	return nil
+}
+
+// cutPair takes protocol:name=value apart. A * in place of the = marks what may be ignored.
+func cutPair(s string) (name, value string, optional, ok bool) {
+	at := strings.IndexAny(s, "=*")
+	if at < 0 {
+		return "", "", false, false
 	}
 	_, name, found := strings.Cut(s[:at], ":")
 	if !found {
 		name = s[:at]
 	}
 	name, _, _ = strings.Cut(strings.ToLower(name), "#") // interface-config#1
-	read := pairs[name]
-	if read == nil {
-		return nil
-	}
-	err := read(o, strings.TrimSpace(s[at+1:]))
-	if s[at] == '*' {
-		return nil
-	}
-	return err
+	return name, strings.TrimSpace(s[at+1:]), s[at] == '*', true
 }
 
 func readPairAddress(o *offer, s string) error {

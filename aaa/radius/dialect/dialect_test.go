@@ -312,13 +312,22 @@ func TestChange(t *testing.T) {
 }
 
 func TestWhatCanBeChanged(t *testing.T) {
-	for at, want := range map[key]bool{
-		{0, 11}: true, {0, 25}: true, {0, 27}: true, {0, 28}: true, {0, 85}: true, {wire.Cisco, 1}: true,
-		{wire.Mikrotik, 8}: true, {wire.WISPr, 7}: true, {wire.WISPr, 8}: true, {wire.Huawei, 2}: true, {wire.Ascend, 255}: true,
-		{0, 8}: false, {0, 88}: false, {0, 12}: false, {0, 240}: false, {wire.Huawei, 88}: false, {4711, 1}: false,
+	for _, tc := range []struct {
+		vendor wire.Vendor
+		kind   byte
+		value  string
+		want   bool
+	}{
+		{0, 11, "x", true}, {0, 25, "x", true}, {0, 27, "x", true}, {0, 28, "x", true}, {0, 85, "x", true},
+		{wire.Mikrotik, 8, "x", true}, {wire.WISPr, 7, "x", true}, {wire.WISPr, 8, "x", true}, {wire.Huawei, 2, "x", true},
+		{wire.Ascend, 255, "x", true}, {0, 8, "x", false}, {0, 88, "x", false}, {0, 12, "x", false}, {0, 240, "x", false},
+		{wire.Huawei, 88, "x", false}, {4711, 1, "x", false},
+		{wire.Cisco, 1, "ip:sub-qos-policy-in=10M", true}, {wire.Cisco, 1, "lcp:interface-config#1=rate-limit input 1000 1 1", true},
+		{wire.Cisco, 1, "lcp:interface-config#1=shutdown", false}, {wire.Cisco, 1, "ip:addr-pool=x", false},
+		{wire.Cisco, 1, "subscriber:command=reauthenticate", false}, {wire.Cisco, 1, "sub-qos-policy-up=1", false}, {wire.Cisco, 1, "", false},
 	} {
-		if Changeable(at.vendor, at.kind) != want {
-			t.Errorf("%v: not %v", at, want)
+		if Changeable(tc.vendor, tc.kind, []byte(tc.value)) != tc.want {
+			t.Errorf("%v %d %q: not %v", tc.vendor, tc.kind, tc.value, tc.want)
 		}
 	}
 }

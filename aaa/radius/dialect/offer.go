@@ -195,5 +195,8 @@ func Change(p *radius.Packet, options Options) (aaa.Change, error) {
 	return c, nil
 }
 
-// Changeable says whether an attribute can be changed while a session lives; vendor 0 is the standard.
-func Changeable(vendor wire.Vendor, kind byte) bool { return table[key{vendor, kind}].live }
+// Changeable says whether an attribute with this value can be changed while a session lives. Vendor 0 is the standard.
+func Changeable(vendor wire.Vendor, kind byte, value []byte) bool {
+	live := table[key{vendor, kind}].live
+	return live != nil && live(value)
+}

@@ -16,7 +16,7 @@ type attribute struct {
 	name string
 	show func([]byte) string
 	read func(o *offer, value []byte) error // the error is the problem in words
-	live bool                               // it can be changed while a session lives
+	live func(value []byte) bool            // it can be changed while a session lives; nil: never
 }
 
 // key is where an attribute stands in the table.
@@ -77,7 +77,7 @@ func readOne(o *offer, at key, value []byte) error {
 
 // changing marks an attribute as one that a living session can take.
 func changing(a attribute) attribute {
-	a.live = true
+	a.live = func([]byte) bool { return true }
 	return a
 }
 

@@ -1,0 +1,255 @@
+package dynauth
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"layeh.com/radius"
+
+	"lnsgate/aaa/radius/dialect"
+	"lnsgate/aaa/radius/wire"
+)
+
+// Server answers Disconnect and CoA. It is safe for concurrent use.
+type Server struct {
+	config  Config
+	peers   []peer
+	us      identity
+	sockets []socket
+	slots   chan struct{} // one for each request that is being carried out
+
+	working sync.WaitGroup
+	mu      sync.Mutex // guards the rest
+	answers answers
+	stats   Stats
+	told    bool // the log knows that strangers send
+}
+
+// Listen makes a server and opens its sockets. Run serves them; Close gives them back.
+func Listen(c Config) (*Server, error) {
+	if err := c.validate(); err != nil {
+		return nil, fmt.Errorf("dynamic authorization: %w", err)
+	}
+	c = c.withDefaults()
+	s := &Server{
+		config: c, peers: peersOf(c.Clients), us: identity{c.Identifiers, c.Addresses}, slots: make(chan struct{}, c.AtOnce),
+		answers: answers{window: c.Window, most: mostAnswers},
+	}
+	for _, at := range c.Listen {
+		socket, err := open(at)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("dynamic authorization: %w", err), s.Close())
+		}
+		s.sockets = append(s.sockets, socket)
+	}
+	return s, nil
+}
+
+// Addresses are those that the server listens on, in the order of the configuration.
+func (s *Server) Addresses() []netip.AddrPort {
+	list := make([]netip.AddrPort, len(s.sockets))
+	for i, socket := range s.sockets {
+		list[i] = socket.LocalAddr().(*net.UDPAddr).AddrPort()
+	}
+	return list
+}
+
+// Stats returns the counters.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
+}
+
+func (s *Server) count(o Outcome) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats[o]++
+}
+
+// Run serves until the context ends, waits until what has begun is done and answered, and closes the sockets. Call it
+// once.
+func (s *Server) Run(ctx context.Context) error {
+	var readers sync.WaitGroup
+	faults := make([]error, len(s.sockets))
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	for i, socket := range s.sockets {
+		readers.Go(func() {
+			faults[i] = s.read(ctx, socket)
+			stop() // one that is broken ends all: better seen than half a service
+		})
+	}
+	<-ctx.Done()
+	for _, socket := range s.sockets {
+		_ = socket.SetReadDeadline(time.Unix(1, 0)) // wakes the readers, and fails only when it is closed
+	}
+	readers.Wait()
+	s.working.Wait()
+	return errors.Join(append(faults, s.Close())...)
+}
+
+// Close closes the sockets. Run does so by itself.
+func (s *Server) Close() error {
+	var faults []error
+	for _, socket := range s.sockets {
+		if err := socket.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			faults = append(faults, err)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// read takes datagrams until the context ends.
+func (s *Server) read(ctx context.Context, socket socket) error {
+	buffer, control := make([]byte, wire.MaxLength+1), make([]byte, roomForControl)
+	for {
+		n, from, back, err := socket.receive(buffer, control)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("dynamic authorization: %w", err)
+		}
+		s.take(ctx, buffer[:n], from, time.Now(), func(reply []byte) { socket.send(reply, back, from) })
+	}
+}
+
+// take does with one datagram what the package says, step by step. respond may be called later, from another goroutine.
+func (s *Server) take(ctx context.Context, datagram []byte, from netip.AddrPort, now time.Time, respond func([]byte)) {
+	client := peerOf(s.peers, from.Addr())
+	if client == nil {
+		s.stranger(from)
+		return
+	}
+	request, signed, dropped := admit(client, datagram, now, s.config.Window)
+	if request == nil {
+		s.count(dropped)
+		return
+	}
+	q := question{from, request.Identifier, request.Authenticator}
+	s.mu.Lock()
+	answer, isNew := s.answers.begin(q, now)
+	s.mu.Unlock()
+	if !isNew {
+		s.count(Repeated)
+		if answer != nil {
+			respond(answer)
+		}
+		return
+	}
+	select {
+	case s.slots <- struct{}{}:
+	default:
+		s.mu.Lock()
+		s.answers.drop(q)
+		s.stats[Busy]++
+		s.mu.Unlock()
+		return
+	}
+	s.working.Go(func() {
+		defer func() { <-s.slots }()
+		answer := s.answer(ctx, client, request, signed, from)
+		s.mu.Lock()
+		s.answers.end(q, answer)
+		s.mu.Unlock()
+		if answer != nil {
+			respond(answer)
+		}
+	})
+}
+
+// stranger counts a datagram from nobody, and tells of the first.
+func (s *Server) stranger(from netip.AddrPort) {
+	s.mu.Lock()
+	told := s.told
+	s.told = true
+	s.stats[Stranger]++
+	s.mu.Unlock()
+	if !told {
+		s.config.Log.Warn("dynamic authorization: a request from a source that is no client is dropped; others are counted only",
+			"peer", from.String())
+	}
+}
+
+// admit checks a datagram as far as its octets tell. Without a packet the outcome says why it is dropped.
+func admit(client *peer, datagram []byte, now time.Time, window time.Duration) (p *radius.Packet, signed bool, dropped Outcome) {
+	if len(datagram) < wire.HeaderLength {
+		return nil, false, Malformed
+	}
+	if code := radius.Code(datagram[0]); code != radius.CodeDisconnectRequest && code != radius.CodeCoARequest {
+		return nil, false, Malformed
+	}
+	verified, err := client.key.VerifyRequest(datagram)
+	switch {
+	case errors.Is(err, wire.ErrAuthenticator), errors.Is(err, wire.ErrMessageAuthenticator):
+		return nil, false, Forged
+	case err != nil:
+		return nil, false, Malformed
+	case client.demanded && !verified.Signed:
+		return nil, false, Unsigned
+	}
+	p = client.key.Parse(verified)
+	if at, there := timestamp(p); there && (at.Before(now.Add(-window)) || at.After(now.Add(window))) {
+		return nil, false, Stale
+	}
+	return p, verified.Signed || client.demanded, 0
+}
+
+// answer carries a request out and makes the reply.
+func (s *Server) answer(ctx context.Context, client *peer, request *radius.Packet, signed bool, from netip.AddrPort) []byte {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.Timeout)
+	defer cancel()
+	order, refusal := orderOf(request, &s.us, dialect.Options{LeastInterim: s.config.LeastInterim})
+	count := 0
+	if refusal == nil {
+		count, refusal = s.carryOut(ctx, order, from.Addr().Unmap().String())
+	}
+	s.tell(request, from, count, refusal)
+	reply, err := client.key.AppendReply(nil, replyTo(request, refusal, signed))
+	if err != nil {
+		s.config.Log.Error("dynamic authorization: a reply does not fit", "peer", from.String(), "cause", err)
+		return nil
+	}
+	return reply
+}
+
+// tell counts and logs what was done.
+func (s *Server) tell(request *radius.Packet, from netip.AddrPort, count int, refusal *refusal) {
+	if refusal != nil {
+		s.count(Refused)
+		s.config.Log.Warn("dynamic authorization: refused", "peer", from.String(), "request", request.Code.String(),
+			"cause", refusal.cause.String(), "detail", refusal.detail)
+		return
+	}
+	s.count(Done)
+	s.config.Log.Info("dynamic authorization: done", "peer", from.String(), "request", request.Code.String(), "sessions", count)
+}
+
+// replyTo makes the reply: what was asked for decides the code, and Proxy-State and State go back as they came.
+func replyTo(request *radius.Packet, refusal *refusal, signed bool) *radius.Packet {
+	codes := map[radius.Code][2]radius.Code{
+		radius.CodeDisconnectRequest: {radius.CodeDisconnectACK, radius.CodeDisconnectNAK},
+		radius.CodeCoARequest:        {radius.CodeCoAACK, radius.CodeCoANAK},
+	}[request.Code]
+	reply := request.Response(codes[0])
+	if refusal != nil {
+		reply.Code = codes[1]
+		reply.Add(typeErrorCause, binary.BigEndian.AppendUint32(nil, uint32(refusal.cause)))
+	}
+	if signed {
+		reply.Add(typeMessageAuth, make(radius.Attribute, wire.AuthenticatorLength))
+	}
+	for _, a := range request.Attributes {
+		if a.Type == typeProxyState || a.Type == typeState && request.Code == radius.CodeCoARequest {
+			reply.Add(a.Type, a.Attribute)
+		}
+	}
+	return reply
+}

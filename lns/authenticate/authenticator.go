@@ -56,7 +56,7 @@ type Authenticator struct {
 	asked    Ask       // what is being checked
 	answerID uint8     // the identifier the verdict carries
 	verdict  ppp.Packet
-	eap      eapTalk
+	eap      *eapTalk // nil but for EAP
 }
 
 // NewAuthenticator makes an authenticator. It does nothing before Start or Adopt.
@@ -279,7 +279,7 @@ func (a *Authenticator) silence() Reason {
 	switch {
 	case a.garbled:
 		return MalformedAnswer
-	case a.eap.turns > 0:
+	case a.eap != nil && a.eap.turns > 0:
 		return ChallengeUnanswered
 	}
 	return NoAnswer

@@ -28,7 +28,7 @@ type eapTalk struct {
 
 // requestIdentity asks the peer who it is (RFC 3748 section 5.1).
 func (a *Authenticator) requestIdentity(now time.Time, out *Out) {
-	a.eap = eapTalk{request: ppp.EAPPacket{Code: ppp.EAPRequest, Identifier: a.cfg.Identifier, Type: ppp.EAPIdentity}.Append(nil)}
+	a.eap = &eapTalk{request: ppp.EAPPacket{Code: ppp.EAPRequest, Identifier: a.cfg.Identifier, Type: ppp.EAPIdentity}.Append(nil)}
 	a.request(now, out)
 }
 
@@ -80,7 +80,7 @@ func (a *Authenticator) Challenge(c *aaa.Challenge, now time.Time, out *Out) {
 		return
 	}
 	if reason := a.faultIn(c.Packet); reason != ReasonNone {
-		a.refuseEAP(reason, out)
+		a.finishEAP(ppp.EAPFailure, nil, reason, out)
 		return
 	}
 	a.asked, a.garbled, a.sent = Ask{}, false, 0
@@ -122,26 +122,20 @@ func (a *Authenticator) patience(wanted time.Duration) time.Duration {
 // resolveEAP gives the server's Success or Failure to the peer, or ours where it sent none (RFC 3579 section 2.6.3).
 func (a *Authenticator) resolveEAP(r Result, out *Out) {
 	if !r.OK {
-		a.verdict = a.eapVerdict(ppp.EAPFailure, r.Packet)
-		a.finish(Done{Reason: Refused}, out)
+		a.finishEAP(ppp.EAPFailure, r.Packet, Refused, out)
 		return
 	}
-	a.verdict = a.eapVerdict(ppp.EAPSuccess, r.Packet)
-	a.finish(Done{OK: true}, out)
+	a.finishEAP(ppp.EAPSuccess, r.Packet, ReasonNone, out)
 }
 
-// refuseEAP ends the phase with a Failure of ours, because the back end's challenge cannot be put to the peer.
-func (a *Authenticator) refuseEAP(reason Reason, out *Out) {
-	a.asked = Ask{}
-	a.verdict = a.eapVerdict(ppp.EAPFailure, nil)
-	a.finish(Done{Reason: reason}, out)
-}
-
-// eapVerdict is the server's packet, identifier included, if it says what it should, or one for the last Response
-// (RFC 3748 section 4.2).
-func (a *Authenticator) eapVerdict(code ppp.Code, packet []byte) ppp.Packet {
+// finishEAP ends the phase with the server's packet, identifier included, if that says what it should, or else with one for
+// the last Response (RFC 3748 section 4.2). Only that Response is kept, in case it comes again.
+func (a *Authenticator) finishEAP(code ppp.Code, packet []byte, reason Reason, out *Out) {
 	if p, err := ppp.ParsePacket(packet); err == nil && p.Code == code {
 		a.answerID = p.Identifier
 	}
-	return ppp.Packet{Code: code}
+	a.asked = Ask{}
+	a.eap = &eapTalk{response: a.eap.response}
+	a.verdict = ppp.Packet{Code: code}
+	a.finish(Done{OK: reason == ReasonNone, Reason: reason}, out)
 }

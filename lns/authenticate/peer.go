@@ -20,6 +20,14 @@ type Credentials interface {
 	VerifyMSCHAPv2(successMessage string) bool
 }
 
+// EAPResponder leads the whole EAP conversation in the place of what Peer can by itself. Credentials that are one too are
+// asked.
+type EAPResponder interface {
+	// RespondEAP takes a whole packet of the server: a Request, never the same one twice in a row, and at the end the
+	// Success or Failure. It returns the Response, a whole packet, or nil where there is nothing to say.
+	RespondEAP(packet []byte) []byte
+}
+
 // PeerConfig is what a Peer needs. A zero duration means the default.
 type PeerConfig struct {
 	Method      aaa.Method // PAP, CHAP, MSCHAPv2 or EAP, as LCP has agreed

@@ -104,7 +104,7 @@ func (s *server) answered(now time.Time) {
 // that answers all but one user is well.
 func (s *server) silent(c *call, now time.Time) {
 	h := &s.health
-	if !h.heard.Before(c.first) {
+	if h.heard.After(c.first) {
 		return
 	}
 	switch {

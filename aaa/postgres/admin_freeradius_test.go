@@ -136,7 +136,7 @@ func leftIs(t *testing.T, left []ImportNote) {
 		"(anna@sales.example): Mikrotik-Rate-Limit: of \"2M/10M 4M/20M\" only the rates are kept",
 		"(carl): Framed-Pool: there is no pool \"none\"",
 		"(dora): SSHA2-512-Password: this form of a password cannot be checked here",
-		"(emil): Crypt-Password: this hash cannot be checked here",
+		"(emil): Crypt-Password: the stored hash cannot be used: md5-crypt with a salt or sum of no use; set the password anew with lnsgate user set",
 		"(gerd): Password-With-Header: this form",
 		"user dora: there is no password that could be carried over",
 		"user h h: nobody could log in by this name",

@@ -76,8 +76,15 @@ type Gap struct {
 
 // String tells what to do.
 func (g Gap) String() string {
-	return fmt.Sprintf("domain %q accepts %s, but the stored passwords of %d accounts, such as %q, cannot check it: "+
-		"take %s from the domain's methods, or set these passwords again", g.Domain, g.Method, g.Accounts, g.Example, g.Method)
+	who, remedy := fmt.Sprintf("domain %q accepts %s", g.Domain, g.Method), fmt.Sprintf("take %s from the domain's methods", g.Method)
+	if g.Domain == "" {
+		who, remedy = fmt.Sprintf("names without a domain may come by %s", g.Method), "do not offer it"
+	}
+	passwords := fmt.Sprintf("passwords of %d accounts, such as %q,", g.Accounts, g.Example)
+	if g.Accounts == 1 {
+		passwords = fmt.Sprintf("password of %q", g.Example)
+	}
+	return fmt.Sprintf("%s, but the stored %s cannot check it: %s, or set the password again", who, passwords, remedy)
 }
 
 // gapsSQL looks at every account. It is for a check, not for a login.

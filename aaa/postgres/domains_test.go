@@ -13,7 +13,7 @@ import (
 )
 
 func TestDomainsMakeAGateway(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	run(t, pool, `INSERT INTO pools (name) VALUES ('p1'), ('p2'), ('p3')`)
 	run(t, pool, `INSERT INTO domains (name) VALUES ('plain')`)
 	run(t, pool, `INSERT INTO domains (name, blocked, authentication, on_backend_error, methods, virtual_template, dns, nbns, session_timeout, idle_timeout,
@@ -50,7 +50,7 @@ func TestDomainsMakeAGateway(t *testing.T) {
 }
 
 func TestGapsNameWhatCannotBeChecked(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	run(t, pool, `INSERT INTO domains (name, methods) VALUES ('pap', '{pap}'), ('all', '{}'), ('chap', '{chap}')`)
 	run(t, pool, `INSERT INTO accounts (name) VALUES ('a@pap'), ('b@pap'), ('a@all'), ('b@all'), ('nodomain')`)
 	run(t, pool, `INSERT INTO accounts (name, password) VALUES ('a@chap', 'x')`)
@@ -66,11 +66,14 @@ func TestGapsNameWhatCannotBeChecked(t *testing.T) {
 	if s := got[3].String(); !strings.Contains(s, `domain "all" accepts chap, but the stored passwords of 2 accounts`) {
 		t.Error(s)
 	}
+	if s := got[0].String(); s != `names without a domain may come by chap, but the stored password of "nodomain" cannot check it: do not offer it, or set the password again` {
+		t.Error(s)
+	}
 }
 
 // A node needs no more than the role lnsgate_daemon for all of it.
 func TestTheRoleOfANodeIsEnough(t *testing.T) {
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	admin := openPool(t, dsn, false)
 	run(t, admin, `CREATE ROLE node_of_a_test LOGIN`)
 	t.Cleanup(func() { run(t, admin, `DROP ROLE node_of_a_test`) })

@@ -51,7 +51,7 @@ func TestCheckLooksIntoTheDatabase(t *testing.T) {
 		"warning: database: a domain of the database cannot be used, domain odd, cause ",
 		"warning: database: pools overlap, so the same address can be given twice: sales of the database (10.20.0.1-10.20.0.254) and files of the file (10.20.0.100-10.20.0.110)",
 		"warning: database: nobody of the domain never can log in: it allows only [mschapv2], which no virtual template offers",
-		`warning: database: domain "nt" accepts chap, but the stored passwords of 1 accounts, such as "emil@nt", cannot check it: take chap from the domain's methods, or set these passwords again`,
+		`warning: database: domain "nt" accepts chap, but the stored password of "emil@nt" cannot check it: take chap from the domain's methods, or set the password again`,
 		`warning: database: 1 account of the domain sales, such as "anna@sales", get no address: lnsgate domain set sales --pool POOL`,
 		"warning: database: default_domain: there is no domain default, neither in this file nor in the database",
 		"virtual template vt9",

@@ -16,6 +16,7 @@ import (
 	"lnsgate/aaa/aaatest"
 	sqlaccounts "lnsgate/aaa/postgres"
 	"lnsgate/configs"
+	"lnsgate/lns"
 	"lnsgate/pool"
 	"lnsgate/test/pgtest"
 )
@@ -229,6 +230,37 @@ func TestANodeFollowsTheDatabaseToTheStandby(t *testing.T) {
 	s.db.changes.take()
 	execute(t, admin, "UPDATE accounts SET disabled = true")
 	s.soon("a change is told", 10*time.Second, func() bool { return s.changed("anna@sales") })
+}
+
+// Of every change it is known which open sessions to look at again.
+func TestWhichSessionsAChangeConcerns(t *testing.T) {
+	anna, bob := lns.SessionInfo{Account: "anna@sales", Domain: "sales"}, lns.SessionInfo{Account: "bob", Domain: "default"}
+	for _, test := range []struct {
+		change    sqlaccounts.Change
+		anna, bob bool
+	}{
+		{sqlaccounts.Change{Table: sqlaccounts.Accounts, Op: sqlaccounts.Updated, Key: "anna@sales"}, true, false},
+		{sqlaccounts.Change{Table: sqlaccounts.Accounts, Op: sqlaccounts.Deleted, Key: "anna@sales"}, true, false},
+		{sqlaccounts.Change{Table: sqlaccounts.Accounts, Op: sqlaccounts.Expired, Key: "anna@sales"}, true, false},
+		{sqlaccounts.Change{Table: sqlaccounts.StaticAddresses, Key: "anna@sales"}, true, false},
+		{sqlaccounts.Change{Table: sqlaccounts.Domains, Key: "sales"}, true, false},
+		{sqlaccounts.Change{Table: sqlaccounts.DomainPools, Key: "sales"}, true, false},
+		{sqlaccounts.Change{Table: sqlaccounts.Accounts, All: true}, true, true},
+		{sqlaccounts.Change{Table: sqlaccounts.Domains, All: true}, true, true},
+		{sqlaccounts.Change{Table: sqlaccounts.Profiles, Key: "field"}, true, true}, // who has it is asked of each
+		{sqlaccounts.Change{All: true}, true, true},
+		{sqlaccounts.Change{Table: sqlaccounts.Credentials, Key: "anna@sales"}, false, false}, // a new password is for the next login
+		{sqlaccounts.Change{Table: sqlaccounts.PoolRanges, Key: "sales"}, false, false},       // who has an address keeps it
+		{sqlaccounts.Change{Table: sqlaccounts.Sessions, Op: sqlaccounts.Ended, Key: "s"}, false, false},
+	} {
+		match := concerned([]sqlaccounts.Change{test.change})
+		if got := match != nil && match(anna); got != test.anna {
+			t.Errorf("%+v: anna %v", test.change, got)
+		}
+		if got := match != nil && match(bob); got != test.bob {
+			t.Errorf("%+v: bob %v", test.change, got)
+		}
+	}
 }
 
 func adminPool(t *testing.T, dsn string) *sqlaccounts.Pool {

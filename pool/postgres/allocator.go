@@ -25,6 +25,7 @@ type Allocator struct {
 	fault   error // what it said last; while not up
 	expires time.Time
 	lapsed  bool  // the blocks expired and that was reported
+	dead    bool  // so did the leases
 	ended   error // why Run is over; nil while it is not
 	defs    *definitions
 	stocks  map[string]*stock   // by pool

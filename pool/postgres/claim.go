@@ -119,7 +119,7 @@ func (r *runner) claimGroup(ctx context.Context, claims []*claim) error {
 		lone, forced, sticky = append(lone, r.blockOf(m.key) == nil), append(forced, m.forced), append(sticky, m.sticky)
 	}
 	r.mu.Unlock()
-	won, err := r.collect(ctx, claimLeases, r.cfg.Node, r.epoch, r.stamp(now), r.cfg.BlockLife.Microseconds(),
+	won, err := r.collect(ctx, claimLeases, r.cfg.Node, r.epoch, r.stamp(now), r.cfg.LeaseLife.Microseconds(),
 		c.contexts, c.addresses, c.pools, c.accounts, c.holder, lone, forced, sticky)
 	if transient(err) {
 		err, won = nil, nil
@@ -236,7 +236,7 @@ func (r *runner) doubt(m *claim) {
 		return // audit finds the row
 	}
 	m.entry.state = free
-	m.entry.common = true
+	m.entry.common, m.entry.bound = true, false
 	r.shelve(m.entry)
 	r.mark(m.entry)
 }
@@ -273,7 +273,7 @@ func (r *runner) steal(ctx context.Context, s *stock, asks []*ask) error {
 		r.mu.Unlock()
 		first, last := ends(s.def.spans)
 		var got []theft
-		args := []any{r.cfg.Node, r.epoch, r.stamp(now), r.cfg.BlockLife.Microseconds(),
+		args := []any{r.cfg.Node, r.epoch, r.stamp(now), r.cfg.LeaseLife.Microseconds(),
 			s.def.name, s.def.context, first, last, len(asks), accounts, holders}
 		err := r.ask(ctx, stealLeases+wait+stealRest, args, func(rows pgx.Rows) (err error) {
 			got, err = pgx.CollectRows(rows, pgx.RowToStructByPos[theft])

@@ -14,7 +14,7 @@ import (
 
 // Config is what an Allocator works with. Zero values mean the defaults that are named.
 type Config struct {
-	Pool    *pgxpool.Pool // connections to the database; one is in use all the time, more for reports
+	Pool    *pgxpool.Pool // connections to the database; up to three are in use all the time, more for reports
 	Node    string        // the name of this node, unique among all that share the database
 	Address netip.Addr    // where peers reach this node; only told in the table nodes
 	Version string        // the program that runs; only told in the table nodes
@@ -24,8 +24,9 @@ type Config struct {
 	Epoch int64
 
 	BlockSize    int           // the most addresses of one block, 256. A block has a power of two
-	BlockLife    time.Duration // how long blocks stay ours without renewal, 30 minutes: the longest outage that is survived
-	Grace        time.Duration // how long after that others leave them alone, 3 minutes: until our sessions are surely over
+	BlockLife    time.Duration // how long blocks stay ours without renewal, 30 minutes: how long addresses are given during an outage
+	LeaseLife    time.Duration // how long leases stay ours without renewal, 4 hours: how long sessions outlive an outage. See the package
+	Grace        time.Duration // how long after either others leave them alone, 3 minutes: until our sessions are surely over
 	LowWater     int           // private addresses of each pool kept for an outage, a quarter of a block
 	JournalEvery time.Duration // leases are written this often, 10 ms
 	Tick         time.Duration // heartbeat, and the look at what other nodes do, 1 second
@@ -49,6 +50,7 @@ func (c *Config) complete() error {
 	}
 	c.BlockSize = cmp.Or(c.BlockSize, 256)
 	c.BlockLife = cmp.Or(c.BlockLife, 30*time.Minute)
+	c.LeaseLife = cmp.Or(c.LeaseLife, max(4*time.Hour, c.BlockLife))
 	c.Grace = cmp.Or(c.Grace, 3*time.Minute)
 	c.JournalEvery = cmp.Or(c.JournalEvery, 10*time.Millisecond)
 	c.Tick = cmp.Or(c.Tick, time.Second)
@@ -56,6 +58,9 @@ func (c *Config) complete() error {
 	c.Patience = cmp.Or(c.Patience, 2*c.Tick)
 	if c.BlockSize < 1 || c.BlockLife <= 0 || c.Grace < 0 || c.LowWater < 0 || c.JournalEvery <= 0 || c.Tick <= 0 || c.Timeout <= 0 {
 		return errors.New("pool/postgres: a size or a time is negative")
+	}
+	if c.LeaseLife < c.BlockLife {
+		return errors.New("pool/postgres: leases must live at least as long as blocks")
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -21,15 +21,40 @@
 // # Blocks
 //
 // A node cuts blocks out of a pool when it needs them, or takes one that nobody owns (FOR UPDATE SKIP LOCKED). It renews
-// all of them after a third of their life and reports, through Config.Lost, every lease that it may hold no longer. It
-// stops giving addresses away a sixth of the life before the blocks expire. While the database is away a node lives on
-// its private addresses; it keeps a reserve of them (Config.LowWater) and uses common addresses first.
+// all of them after a third of their life and stops giving addresses away a sixth of the life before they expire. While
+// the database is away a node lives on its private addresses; it keeps a reserve of them (Config.LowWater) and uses
+// common addresses first.
 //
 // Pools too small for eight blocks of four addresses for each node have no blocks: all their addresses are common. When
 // a bigger pool has nothing left to cut, the nodes make their private addresses common, so that none is stranded.
 //
+// # A node that is cut off, or dead
+//
+// Nobody can tell the one from the other, so both are treated alike. What the administrator gets, counted from the last
+// renewal (at most a third of Config.BlockLife before the database went away):
+//
+//   - Live sessions stay up, and for five sixths of Config.BlockLife (25 of 30 minutes) new ones are let in.
+//
+//   - After Config.BlockLife the leases end that could not be written any more: those given after the database went away.
+//     They are reported through Config.Lost. Config.Grace later the other nodes take the blocks, without the addresses
+//     that are bound in the table. These sessions go on, and their leases are renewed when the database is back.
+//
+//   - After Config.LeaseLife (4 hours) the rest is reported through Config.Lost, and Config.Grace later the other nodes
+//     have those addresses too. For so long the addresses in use on a node that died are missing. A process that starts
+//     again under its name frees them at once. If there will be none, and the node is surely dead, an administrator does:
+//
+//     UPDATE leases SET expires_at = '-infinity' WHERE node = 'lns3' AND state = 'bound';
+//
+// A longer Config.LeaseLife keeps sessions through longer outages and addresses away for longer when a machine is lost.
+// It must be the same on all nodes, as must the other two. When the database was away from all nodes nobody takes
+// anything until the others had the grace time to come back.
+//
 // # Who does the work
 //
-// One goroutine, [Allocator.Run], makes all changes in the database, in groups: what is asked while one group is being
-// written is the next group. Allocate and Release touch memory only, or wait for that goroutine.
+// One goroutine, [Allocator.Run], decides about all changes in the database and has them made in groups: what is asked
+// while one group is being written is the next group. The journal is written, and accounts are looked up, at the same
+// time, on up to three connections. Allocate and Release touch memory only, or wait for that goroutine.
+//
+// When one connection breaks the work goes on over another, and nobody who waits is told. The books are compared first,
+// because the statement may have been carried out.
 package postgres

@@ -25,6 +25,7 @@ type entry struct {
 	state  state
 	common bool // the database may say that it is free: others may have it
 	dirty  bool // its row has to be written
+	bound  bool // its row says that it is this node's, whoever holds it: nobody else takes it while leases live
 	row    bool // it has a row, or may have one
 	block  *block
 	home   *stock // the pool that it may be given from; nil: none

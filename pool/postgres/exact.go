@@ -207,7 +207,7 @@ func (r *runner) insertExact(ctx context.Context, tx pgx.Tx, granted map[key]*as
 		c.add(row{entry: &entry{key: k}, pool: home, account: q.Account, holder: q.Holder, since: now}, now)
 	}
 	r.mu.Unlock()
-	rows, err := tx.Query(ctx, insertExact, r.cfg.Node, r.epoch, r.stamp(now), r.cfg.BlockLife.Microseconds(),
+	rows, err := tx.Query(ctx, insertExact, r.cfg.Node, r.epoch, r.stamp(now), r.cfg.LeaseLife.Microseconds(),
 		c.contexts, c.addresses, c.pools, c.accounts, c.holder)
 	if err != nil {
 		return err

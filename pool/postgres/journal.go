@@ -130,6 +130,7 @@ func (a *Allocator) gatherGroup(entries []*entry) group {
 			e.row = true
 		}
 		g.rows = append(g.rows, line)
+		e.bound = e.bound && line.bound
 		if e.state == free && !e.common {
 			a.unshelve(e)
 			e.common = true
@@ -160,7 +161,7 @@ func (a *Allocator) rowOf(e *entry, now time.Time) row {
 	}
 	line.pool, line.holder, line.bound, line.since, line.expires = e.lease.Pool, e.lease.Holder, true, e.lease.Since, time.Time{}
 	if e.block == nil {
-		line.expires = now.Add(a.cfg.BlockLife)
+		line.expires = now.Add(a.cfg.LeaseLife)
 	}
 	return line
 }
@@ -304,6 +305,7 @@ func (r *runner) settle(ctx context.Context, g group, written int) error {
 			continue
 		}
 		holder, foreign := bad[e.key]
+		e.bound = line.bound && !foreign
 		switch {
 		case !foreign && e.state == leaving && !e.dirty:
 			r.forget(e)
@@ -340,7 +342,7 @@ func (r *runner) conflict(e *entry, holder string) {
 // setAside notes that another node has an address of ours.
 func (a *Allocator) setAside(e *entry) {
 	a.unshelve(e)
-	e.state, e.common, e.row = away, true, true
+	e.state, e.common, e.row, e.bound = away, true, true, false
 	a.aside[e] = true
 	a.version++
 }

@@ -202,7 +202,10 @@ func (r *runner) restore(ctx context.Context, s *stock, now time.Time) error {
 func (r *runner) fetchBack(ctx context.Context) error {
 	r.mu.Lock()
 	var keys []key
-	for e := range r.aside {
+	for e := range r.aside { // in no order: if there are many, each has its turn
+		if len(keys) == groupMost {
+			break
+		}
 		if e.state == away && r.entries[e.key] == e {
 			keys = append(keys, e.key)
 		} else {

@@ -214,6 +214,7 @@ func (q *ask) reply(l pool.Lease, err error) {
 // mutex is held.
 func (r *runner) deliver(q *ask, e *entry, why string) {
 	lease := r.give(e, q.Request, r.now(), why)
+	e.bound = true
 	if q.gone {
 		r.takeBack(e, r.now())
 		return

@@ -103,7 +103,7 @@ func (r *runner) renew(ctx context.Context) error {
 		if tag.RowsAffected() == 0 {
 			return ErrSuperseded
 		}
-		if _, err := tx.Exec(ctx, renewLeases, r.cfg.Node, r.epoch, r.stamp(began), r.cfg.BlockLife.Microseconds()); err != nil {
+		if _, err := tx.Exec(ctx, renewLeases, r.cfg.Node, r.epoch, r.stamp(began), r.cfg.LeaseLife.Microseconds()); err != nil {
 			return err
 		}
 		rows, err := tx.Query(ctx, renewBlocks, r.cfg.Node, r.epoch, r.stamp(began), r.cfg.BlockLife.Microseconds())
@@ -143,14 +143,35 @@ func (r *runner) compare(ours map[key]bool, began time.Time) []pool.Lease {
 		}
 	}
 	var lost []pool.Lease
+	alive := began.Before(r.renewed.Add(r.cfg.LeaseLife))
 	for _, b := range gone {
-		r.cfg.Log.Error("pools: a block of this node expired and is another node's now", "block", b.span, "sessions", b.held)
-		for _, e := range r.dropBlock(b) {
+		kept := r.keepBound(b, alive)
+		dropped := r.dropBlock(b)
+		for _, e := range dropped {
 			lost = append(lost, e.lease)
 		}
+		r.cfg.Log.Error("pools: a block of this node expired and is no longer ours", "block", b.span, "sessions that go on", kept, "sessions that end", len(dropped))
 	}
-	r.renewed, r.expires, r.lapsed = began, began.Add(r.cfg.BlockLife), false
+	r.renewed, r.expires, r.lapsed, r.dead = began, began.Add(r.cfg.BlockLife), false, false
 	return lost
+}
+
+// keepBound takes the leases out of a block that nobody else can have taken, because the table says that they are ours.
+func (a *Allocator) keepBound(b *block, alive bool) int {
+	if !alive || a.dead {
+		return 0
+	}
+	before := b.held
+	for i := range b.size() {
+		e := a.entries[key{b.context, plus(b.span.First, uint64(i))}]
+		if e == nil || e.block != b || e.state != held || !e.bound {
+			continue
+		}
+		e.block = nil
+		b.held--
+		a.mark(e)
+	}
+	return before - b.held
 }
 
 // disown gives back blocks that we got without hearing of it.
@@ -194,6 +215,9 @@ func (r *runner) reconcile(rows map[key]string) (strays []key, lost []pool.Lease
 	defer r.mu.Unlock()
 	for k := range rows {
 		e := r.entries[k]
+		if e != nil {
+			e.bound = true
+		}
 		switch {
 		case e == nil:
 			strays = append(strays, k)
@@ -206,7 +230,9 @@ func (r *runner) reconcile(rows map[key]string) (strays []key, lost []pool.Lease
 		}
 	}
 	for k, e := range r.entries {
-		if _, written := rows[k]; written || e.state != held || e.dirty {
+		_, written := rows[k]
+		e.bound = e.bound && written
+		if written || e.state != held || e.dirty && e.block != nil {
 			continue
 		}
 		if e.block != nil {

@@ -304,15 +304,27 @@ func (r *runner) superseded() error {
 	return ErrSuperseded
 }
 
-// watchExpiry reports all leases when the blocks could not be renewed in time.
+// watchExpiry reports what this node may hold no longer because the database could not be reached for so long: first the
+// leases that are written nowhere, with the blocks, then all.
 func (r *runner) watchExpiry() {
 	r.mu.Lock()
 	now := r.now()
 	var lost []pool.Lease
-	if !r.lapsed && !r.expires.IsZero() && !now.Before(r.expires) {
-		r.lapsed = true
+	switch {
+	case r.expires.IsZero():
+	case !r.dead && !now.Before(r.renewed.Add(r.cfg.LeaseLife)):
+		r.lapsed, r.dead = true, true
 		lost = r.heldLeases()
-		r.cfg.Log.Error("pools: the blocks of this node have expired while the database is away; their sessions must end", "leases", len(lost))
+		r.cfg.Log.Error("pools: the leases of this node have expired while the database is away; their sessions must end", "leases", len(lost))
+	case !r.lapsed && !now.Before(r.expires):
+		r.lapsed = true
+		for _, e := range r.entries {
+			if e.state == held && !e.bound {
+				lost = append(lost, e.lease)
+			}
+		}
+		r.cfg.Log.Error("pools: the blocks of this node have expired while the database is away; sessions that came after it went must end",
+			"leases", len(lost), "others until", r.renewed.Add(r.cfg.LeaseLife))
 	}
 	r.mu.Unlock()
 	r.report(lost)

@@ -162,7 +162,7 @@ func (s *storm) excuse(t testing.TB, on *node, err error) bool {
 		return true
 	case errors.As(err, &away):
 		s.away.Add(1)
-		<-time.After(2 * time.Millisecond)
+		<-time.After(20 * time.Millisecond)
 	case errors.As(err, &full):
 		s.full.Add(1)
 	default:
@@ -255,8 +255,8 @@ func TestThreeNodesOneDiesOneIsCutOff(t *testing.T) {
 	db := dial(t, dsn)
 	define(t, db, makePool(t, "p", 20*time.Millisecond, "10.64.0.0/19"))
 	link, cutOff := through(t, dsn)
-	const life, grace = 3 * time.Second, 2 * time.Second
-	cfg := Config{Pool: db, BlockLife: life, Grace: grace, Tick: 50 * time.Millisecond, JournalEvery: 5 * time.Millisecond}
+	const life, leaseLife, grace = 3 * time.Second, 4 * time.Second, 2 * time.Second
+	cfg := Config{Pool: db, BlockLife: life, LeaseLife: leaseLife, Grace: grace, Tick: 50 * time.Millisecond, JournalEvery: 5 * time.Millisecond}
 	at := func(name string, db *pgxpool.Pool, h *history) Config {
 		c := cfg
 		c.Node, c.Pool = name, db
@@ -325,7 +325,7 @@ func dial(t testing.TB, dsn string) *pgxpool.Pool {
 // eventually waits until it is so.
 func eventually(t testing.TB, what string, so func() bool) {
 	t.Helper()
-	deadline := time.After(40 * time.Second)
+	deadline := time.After(20 * time.Second)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !so() {

@@ -29,7 +29,7 @@ func beVictim() {
 	if err != nil {
 		panic(err)
 	}
-	a, err := New(Config{Pool: db, Node: "victim", BlockLife: victimLife, Grace: victimGrace, Tick: 50 * time.Millisecond})
+	a, err := New(Config{Pool: db, Node: "victim", BlockLife: victimLife, LeaseLife: victimLife, Grace: victimGrace, Tick: 50 * time.Millisecond})
 	if err != nil {
 		panic(err)
 	}
@@ -88,7 +88,7 @@ func TestANodeIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	h1, h2 := newHistory(), newHistory()
-	n := open(t, Config{Pool: db, Node: "n2", BlockLife: victimLife, Grace: victimGrace, Tick: 50 * time.Millisecond})
+	n := open(t, Config{Pool: db, Node: "n2", BlockLife: victimLife, LeaseLife: victimLife, Grace: victimGrace, Tick: 50 * time.Millisecond})
 	s := &storm{pools: []string{"p"}, limit: 30_000}
 	var all sync.WaitGroup
 	s.workers(t, 64, n, h2, &all)

@@ -34,8 +34,9 @@ type Grant struct {
 
 // Route is a network behind the peer.
 type Route struct {
-	Prefix netip.Prefix
-	Metric int // 0 = none said
+	Prefix  netip.Prefix
+	Metric  int  // 0 = none said
+	Implied bool // follows from the netmask beside an address; left out, and no reason to refuse the login, where it cannot be
 }
 
 // IPv6 is what an account gets for IPv6. Sessions do not carry IPv6 yet: it is kept for when they do.

@@ -187,9 +187,14 @@ func (c *call) admit(d *aaa.Decision) error {
 	if err != nil {
 		return err
 	}
-	if d.Routes, err = s.claimRoutes(c.uid, d.Routes); err != nil {
+	routes, leftOut, err := s.claimRoutes(c.uid, d.Routes)
+	if err != nil {
 		return err
 	}
+	for _, cause := range leftOut {
+		c.log().Warn("the network of a netmask is not led to the peer", "cause", cause)
+	}
+	d.Routes = routes
 	c.filter = filter
 	return c.rebind(*d)
 }

@@ -314,6 +314,33 @@ func TestNetworksBehindPeers(t *testing.T) {
 	})
 }
 
+// A netmask beside each address of a pool is common, and seldom meant as a network behind the peer.
+func TestImpliedRoutesRefuseNobody(t *testing.T) {
+	s := &conversation{}
+	s.grant = func(d *aaa.Decision) {
+		d.Routes = []aaa.Route{
+			{Prefix: netip.MustParsePrefix("10.10.0.0/16"), Implied: true},
+			{Prefix: netip.MustParsePrefix("192.168.0.0/16"), Implied: true},
+			{Prefix: netip.MustParsePrefix(map[string]string{"user0": "172.16.1.0/24", "user1": "172.16.2.0/24"}[d.Account])},
+		}
+	}
+	runWith(t, fast, withServer(s, nil), func(r *rig) {
+		r.openMany(2)
+		got := map[string]int{}
+		for _, spec := range r.specs() {
+			for _, p := range spec.Routes {
+				got[p.String()]++
+			}
+		}
+		if len(got) != 3 || got["172.16.1.0/24"] != 1 || got["172.16.2.0/24"] != 1 || got["192.168.0.0/16"] != 1 {
+			t.Errorf("routes %v", got)
+		}
+		if !strings.Contains(r.log.String(), "the network of a netmask is not led to the peer") {
+			t.Error("nobody is told")
+		}
+	})
+}
+
 // Sessions are found, changed, ended and dialled, and the configuration is reloaded, all at once.
 func TestSessionsAreChangedFromManySides(t *testing.T) {
 	s := &conversation{}

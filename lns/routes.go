@@ -95,8 +95,31 @@ func (cl *claims) drop(uid string) {
 }
 
 // claimRoutes gives a session the networks behind its peer, less those within others of them. The error is a *aaa.Rejection
-// that says which cannot be there, and why.
-func (s *Server) claimRoutes(uid string, routes []aaa.Route) ([]aaa.Route, error) {
+// that says which cannot be there, and why. Implied routes that cannot be are left out, and told of.
+func (s *Server) claimRoutes(uid string, routes []aaa.Route) (kept []aaa.Route, leftOut []error, err error) {
+	var named, implied []aaa.Route
+	for _, r := range routes {
+		if r.Implied {
+			implied = append(implied, r)
+		} else {
+			named = append(named, r)
+		}
+	}
+	if kept, err = s.claimAll(uid, named); err != nil {
+		return nil, nil, err
+	}
+	for _, r := range implied {
+		if more, err := s.claimAll(uid, append(slices.Clone(kept), r)); err != nil {
+			leftOut = append(leftOut, err)
+		} else {
+			kept = more
+		}
+	}
+	return kept, leftOut, nil
+}
+
+// claimAll gives a session all of the networks in the place of those that it has, or none.
+func (s *Server) claimAll(uid string, routes []aaa.Route) ([]aaa.Route, error) {
 	if len(routes) > 0 && !s.deps.DataPath.Capabilities().Routes {
 		return nil, aaa.Reject(aaa.Misconfigured, "this data path carries no networks behind peers, such as %s", routes[0].Prefix)
 	}
@@ -161,7 +184,7 @@ func (c *Config) reserved(routes []aaa.Route) error {
 // clearRoutes has earlier sessions of the same account give way that still have the networks of this login: they are remnants
 // of a connection that broke.
 func (s *Server) clearRoutes(ctx context.Context, uid string, d *aaa.Decision) {
-	networks := prefixes(d.Routes)
+	networks := prefixes(slices.DeleteFunc(slices.Clone(d.Routes), func(r aaa.Route) bool { return r.Implied }))
 	for tries := 0; tries < maxRemnants; tries++ {
 		c, taken := s.claims.taken(uid, networks)
 		if !taken || !s.displace(ctx, c.holder, d.Account) {

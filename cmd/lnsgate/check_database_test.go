@@ -25,6 +25,7 @@ func checkAgainst(t *testing.T, dsn, section, more string) (string, error) {
 }
 
 func TestCheckLooksIntoTheDatabase(t *testing.T) {
+	t.Parallel()
 	dsn := pgtest.DSN(t)
 	admin := adminPool(t, dsn)
 	execute(t, admin, shopSQL)
@@ -70,6 +71,7 @@ func TestCheckLooksIntoTheDatabase(t *testing.T) {
 }
 
 func TestCheckWithADatabaseThatDoesNotFit(t *testing.T) {
+	t.Parallel()
 	out, err := checkAgainst(t, pgtest.Empty(t), "", "")
 	if err == nil || !strings.Contains(out, "fault: line 4: database: the database has an older schema than this lnsgate needs: run lnsgate db migrate") {
 		t.Errorf("%v\n%s", err, out)
@@ -88,6 +90,7 @@ func TestCheckWithADatabaseThatDoesNotFit(t *testing.T) {
 }
 
 func TestCheckTriesToListen(t *testing.T) {
+	t.Parallel()
 	dsn := pgtest.DSN(t)
 	execute(t, adminPool(t, dsn), "INSERT INTO domains (name) VALUES ('default')")
 	pooler := pgtest.Pooler(t, dsn)

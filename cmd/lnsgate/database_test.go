@@ -127,6 +127,7 @@ func (s *shop) changed(key string) bool {
 
 // Behind PgBouncer in transaction mode all of a node works: every transaction of it is on another connection to the server.
 func TestANodeBehindPgBouncer(t *testing.T) {
+	t.Parallel()
 	dsn := pgtest.DSN(t)
 	admin := adminPool(t, dsn)
 	execute(t, admin, shopSQL)
@@ -182,6 +183,7 @@ func TestANodeBehindPgBouncer(t *testing.T) {
 
 // Without an address to listen at it says so, and compares from time to time.
 func TestANodeThatListensThroughPgBouncerSaysSo(t *testing.T) {
+	t.Parallel()
 	dsn := pgtest.DSN(t)
 	execute(t, adminPool(t, dsn), shopSQL)
 	s := openShop(t, pgtest.Pooler(t, dsn), `prepared_statements: "off"`)
@@ -196,6 +198,7 @@ func TestANodeThatListensThroughPgBouncerSaysSo(t *testing.T) {
 
 // The primary dies and the standby is made the primary: the node goes on with the same address.
 func TestANodeFollowsTheDatabaseToTheStandby(t *testing.T) {
+	t.Parallel()
 	first := pgtest.Cluster(t)
 	execute(t, first.New(), shopSQL)
 	second := first.Standby()

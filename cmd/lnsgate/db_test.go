@@ -100,6 +100,7 @@ func TestADayAtTheDatabase(t *testing.T) {
 }
 
 func TestProfilesByCommand(t *testing.T) {
+	t.Parallel()
 	c := onDatabase(t)
 	c.good("", "pool add field --range 10.20.0.0/24")
 	c.good("field: added; give it to accounts: lnsgate user set NAME --profile field", "profile add field --rate-down 10M --session-timeout 24h --pool field --dns 10.0.0.53", "--description", "on the road")
@@ -317,6 +318,7 @@ func TestEveryDatabaseCommandHasAnExample(t *testing.T) {
 
 // Behind PgBouncer in transaction mode every command works too, from an empty database on.
 func TestCommandsBehindPgBouncer(t *testing.T) {
+	t.Parallel()
 	c := cli{t, pgtest.Pooler(t, pgtest.Empty(t))}
 	c.good("applied 00001_types", "db migrate")
 	c.good("sales: added", "pool add sales --range 10.20.0.0/24")

@@ -191,6 +191,9 @@ func (s *server) cut(l *link, err error) {
 		s.backOff(time.Now())
 	}
 	s.drop(l, errCut)
+	if l.stream && len(s.links) == 0 {
+		s.flush(errCut) // others need not wait for the next connection
+	}
 	s.group.note(slog.LevelInfo, "A socket to the RADIUS server was closed.", "server", s.config.Name, "cause", err.Error())
 }
 

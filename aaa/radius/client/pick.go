@@ -40,7 +40,7 @@ type class int
 
 const (
 	well     class = iota
-	doubtful       // zombies, and dead ones that answer Status-Server again
+	doubtful       // zombies, dead ones that answer Status-Server again, and TLS without a connection
 	resort         // dead ones: one request at a time, when nobody is better
 	none
 )
@@ -48,6 +48,8 @@ const (
 func (s *server) class() class {
 	h := &s.health
 	switch {
+	case h.state == Alive && s.tls != nil && len(s.links) == 0:
+		return doubtful
 	case h.state == Alive:
 		return well
 	case h.state == Probing && h.byTime && !h.trial:

@@ -7,26 +7,28 @@ import (
 	"layeh.com/radius"
 )
 
-// probe sends a Status-Server (RFC 5997): with an identifier of its own, only once, and not while another is under way.
+// probe sends a Status-Server (RFC 5997) on the best socket, while no other is under way.
 func (s *server) probe(now time.Time) {
 	if !s.config.StatusServer || s.health.probing {
 		return
 	}
-	c := s.newCall(radius.CodeStatusServer, now)
-	c.probe = true
-	if !s.identify(c, now) {
-		s.group.recycle(c)
-		if len(s.links) == 0 && s.tls == nil {
-			s.want = max(s.want, 1)
-			nudge(s.keeper.wake)
-		}
-		return
+	if l := s.roomiest(now); l != nil {
+		l.probe(now)
+	} else if s.tls == nil {
+		s.want = max(s.want, 1)
+		nudge(s.keeper.wake)
 	}
-	s.launchProbe(c, now)
 }
 
-// launchProbe sends a Status-Server for which there is an identifier.
-func (s *server) launchProbe(c *call, now time.Time) {
+// probe sends a Status-Server on this socket, with an identifier of its own, and only once.
+func (l *link) probe(now time.Time) {
+	s := l.server
+	c := s.newCall(radius.CodeStatusServer, now)
+	if !l.identify(c, now) {
+		s.group.recycle(c)
+		return
+	}
+	c.probe = true
 	rand.Read(c.authenticator[:]) // never fails
 	c.packet.Code, c.packet.Identifier, c.packet.Authenticator = c.code, c.id, c.authenticator
 	c.octets, _ = s.key.AppendRequest(c.octets[:0], &c.packet) // one without attributes fits
@@ -34,7 +36,7 @@ func (s *server) launchProbe(c *call, now time.Time) {
 	c.launch(now)
 	s.health.probing = true
 	s.stats.Probes++
-	s.group.send(c.link, c.octets)
+	s.group.send(l, c.octets)
 }
 
 // watch looks after a TLS connection (RFC 3539 section 3.4): when nothing was heard for a while it asks, and when nothing
@@ -50,7 +52,7 @@ func (l *link) watch(now time.Time) {
 		return
 	case quiet >= interval-interval/10:
 		l.pinged = true
-		s.probe(now)
+		l.probe(now)
 		l.watchIn(jittered(interval))
 	default:
 		l.watchIn(jittered(interval) - quiet)

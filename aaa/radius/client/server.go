@@ -75,16 +75,19 @@ func (s *server) admit(c *call, now time.Time) error {
 
 // grant gives the call an identifier if the budget and the sockets have one.
 func (s *server) grant(c *call, now time.Time) bool {
-	if s.inFlight >= s.config.InFlight || !s.identify(c, now) {
+	if s.inFlight >= s.config.InFlight {
+		return false
+	}
+	l := s.roomiest(now)
+	if l == nil || !l.identify(c, now) {
 		return false
 	}
 	s.inFlight++
 	return true
 }
 
-// identify gives the call an identifier of the socket that has the most left.
-func (s *server) identify(c *call, now time.Time) bool {
-	var best *link
+// roomiest is the socket with the most identifiers left, or nil when none is open.
+func (s *server) roomiest(now time.Time) (best *link) {
 	used := 0
 	for _, l := range s.links {
 		l.ids.ripen(now)
@@ -95,15 +98,17 @@ func (s *server) identify(c *call, now time.Time) bool {
 	}
 	s.busiest = max(s.busiest, used+1)
 	s.grow(used + 1)
-	if best == nil {
-		return false
-	}
-	id, ok := best.ids.take(now)
+	return best
+}
+
+// identify gives the call an identifier of the socket, if one is left.
+func (l *link) identify(c *call, now time.Time) bool {
+	id, ok := l.ids.take(now)
 	if !ok {
 		return false
 	}
-	c.stage, c.link, c.id = granted, best, id
-	best.slots[id] = slot{call: c, serial: best.slots[id].serial}
+	c.stage, c.link, c.id = granted, l, id
+	l.slots[id] = slot{call: c, serial: l.slots[id].serial}
 	return true
 }
 

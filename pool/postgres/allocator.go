@@ -95,6 +95,9 @@ type ask struct {
 	remembered []*candidate     // that, the best last
 	stage      int              // which pool of the request is being tried
 	until      time.Time        // real time: how long to wait for other nodes
+	deadline   time.Time        // of the caller; zero: none
+	holder     string           // the session of the account that is to give the exact address up
+	told       bool             // its node knows
 	refused    *pool.InUseError // who turned out to have the exact address
 	refusal    error            // what the database says against the exact address
 	static     bool             // the exact address is reserved for the account
@@ -109,6 +112,9 @@ type answer struct {
 
 // Allocate implements [pool.Allocator]. Besides the errors named there it answers *[UnavailableError], which is
 // retryable, and [ErrSuperseded]. See the package for when the lease is in the database.
+//
+// An exact address that a session of the same account holds on another node is waited for, Config.Takeover at most, and
+// that node is asked to end the session (see the function end_session in the schema). On this node the caller does so.
 //
 // An exact address is looked for in the routing context of the account's static address, else in that of the first pool
 // named, else in "default". The Holder of a *pool.InUseError may be a session of another node. It is "node x" when the
@@ -126,6 +132,7 @@ func (a *Allocator) Allocate(ctx context.Context, r pool.Request) (pool.Lease, e
 	r.Address = r.Address.Unmap()
 	a.mu.Lock()
 	q := &ask{Request: r, answer: make(chan answer, 1)}
+	q.deadline, _ = ctx.Deadline()
 	lease, err := a.atOnce(q)
 	if !errors.Is(err, errAsk) {
 		a.mu.Unlock()

@@ -7,8 +7,6 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-
-	"lnsgate/pool"
 )
 
 // Here and where rows are found by their address nothing says state = 'quarantine', or a planner without statistics might
@@ -124,10 +122,19 @@ func (r *runner) claimGroup(ctx context.Context, claims []*claim) error {
 	if transient(err) {
 		err, won = nil, nil
 	}
-	holders := make(map[key]string)
+	var holders map[key]occupant
 	if err == nil {
 		holders, err = r.holders(ctx, claims, won)
 	}
+	waiting := r.settleClaims(claims, won, holders, err)
+	if err != nil || waiting == nil {
+		return err
+	}
+	return r.takeOver(ctx, waiting)
+}
+
+// settleClaims hands out what was won. It returns the asks that wait for another session of their account.
+func (r *runner) settleClaims(claims []*claim, won map[key]bool, holders map[key]occupant, err error) (waiting []*ask) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, m := range claims {
@@ -138,9 +145,12 @@ func (r *runner) claimGroup(ctx context.Context, claims []*claim) error {
 			r.deliver(m.ask, r.entryOf(m.key), m.why)
 		default:
 			r.refuse(m, holders[m.key])
+			if m.ask.waiting {
+				waiting = append(waiting, m.ask)
+			}
 		}
 	}
-	return err
+	return waiting
 }
 
 // collect runs a statement that answers with addresses.
@@ -158,12 +168,15 @@ func (r *runner) collect(ctx context.Context, statement string, args ...any) (ma
 }
 
 const selectHolders = `
-SELECT l.routing_context, l.address, l.holder
+SELECT l.routing_context, l.address, l.holder, coalesce(l.account, '')
 FROM unnest($1::text[], $2::inet[]) v(context, address) JOIN leases l ON l.routing_context = v.context AND l.address = v.address
 WHERE l.state = 'bound'`
 
+// occupant is who has an address.
+type occupant struct{ holder, account string }
+
 // holders tells who has the exact addresses that could not be had.
-func (r *runner) holders(ctx context.Context, claims []*claim, won map[key]bool) (map[key]string, error) {
+func (r *runner) holders(ctx context.Context, claims []*claim, won map[key]bool) (map[key]occupant, error) {
 	var contexts []string
 	var addresses []netip.Addr
 	for _, m := range claims {
@@ -171,15 +184,15 @@ func (r *runner) holders(ctx context.Context, claims []*claim, won map[key]bool)
 			contexts, addresses = append(contexts, m.key.context), append(addresses, m.key.address)
 		}
 	}
-	holders := make(map[key]string)
+	holders := make(map[key]occupant)
 	if addresses == nil {
 		return holders, nil
 	}
 	err := r.ask(ctx, selectHolders, []any{contexts, addresses}, func(rows pgx.Rows) error {
 		var k key
-		var holder string
-		_, err := pgx.ForEachRow(rows, []any{&k.context, &k.address, &holder}, func() error {
-			holders[k] = holder
+		var o occupant
+		_, err := pgx.ForEachRow(rows, []any{&k.context, &k.address, &o.holder, &o.account}, func() error {
+			holders[k] = o
 			return nil
 		})
 		return err
@@ -211,13 +224,13 @@ func (a *Allocator) wear(b *block, k key) {
 }
 
 // refuse notes that a claim was not granted. The mutex is held.
-func (r *runner) refuse(m *claim, holder string) {
+func (r *runner) refuse(m *claim, by occupant) {
 	if m.entry != nil && m.entry.state == claiming {
 		r.stats.Refused++
 		r.setAside(m.entry) // look finds out when it is back
 	}
-	if m.ask.Address.IsValid() && holder != "" {
-		m.ask.refused = &pool.InUseError{Address: m.key.address, Holder: holder}
+	if m.ask.Address.IsValid() && by.holder != "" && !r.yields(m.ask, by.holder, by.account) {
+		m.ask.refused = inUse(m.key, by.holder)
 	}
 }
 

@@ -31,6 +31,7 @@ type Config struct {
 	JournalEvery time.Duration // leases are written this often, 10 ms
 	Tick         time.Duration // heartbeat, and the look at what other nodes do, 1 second
 	Timeout      time.Duration // the longest that one exchange with the database takes, 2 seconds
+	Takeover     time.Duration // how long Allocate waits for an exact address that the same account has on another node, 10 seconds
 	Patience     time.Duration // how long Allocate waits for addresses stranded on other nodes, 2 ticks
 
 	// Lost is told of leases that this node may hold no longer: the sessions must end before the grace time is over.
@@ -55,6 +56,7 @@ func (c *Config) complete() error {
 	c.JournalEvery = cmp.Or(c.JournalEvery, 10*time.Millisecond)
 	c.Tick = cmp.Or(c.Tick, time.Second)
 	c.Timeout = cmp.Or(c.Timeout, 2*time.Second)
+	c.Takeover = cmp.Or(c.Takeover, 10*time.Second)
 	c.Patience = cmp.Or(c.Patience, 2*c.Tick)
 	if c.BlockSize < 1 || c.BlockLife <= 0 || c.Grace < 0 || c.LowWater < 0 || c.JournalEvery <= 0 || c.Tick <= 0 || c.Timeout <= 0 {
 		return errors.New("pool/postgres: a size or a time is negative")

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -43,6 +44,7 @@ type site struct {
 // exactly serves requests for addresses outside our blocks, all in one transaction.
 func (r *runner) exactly(ctx context.Context, asks []*ask) error {
 	var granted map[key]*ask
+	var occupied map[*ask]occupant // what sessions of other nodes have
 	var now time.Time
 	err := r.within(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		r.mu.Lock()
@@ -60,10 +62,14 @@ func (r *runner) exactly(ctx context.Context, asks []*ask) error {
 		if err != nil {
 			return err
 		}
-		granted = make(map[key]*ask)
+		granted, occupied = make(map[key]*ask), make(map[*ask]occupant)
 		for i, q := range asks {
 			k := keys[i]
 			q.refusal = r.judge(q, k, sites[k], statics[k])
+			var held *pool.InUseError
+			if s := sites[k]; s.bound && !s.ours && errors.As(q.refusal, &held) {
+				occupied[q] = occupant{s.holder, s.account}
+			}
 			if _, twice := granted[k]; !twice && q.refusal == nil {
 				granted[k] = q
 			}
@@ -75,8 +81,23 @@ func (r *runner) exactly(ctx context.Context, asks []*ask) error {
 	} else if err != nil {
 		return err
 	}
+	waiting := r.giveExact(asks, granted, occupied)
+	if waiting == nil {
+		return nil
+	}
+	return r.takeOver(ctx, waiting)
+}
+
+// giveExact hands out what was granted and refuses the rest, except for the asks it returns: they wait for another session
+// of their account.
+func (r *runner) giveExact(asks []*ask, granted map[key]*ask, occupied map[*ask]occupant) (waiting []*ask) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for q, by := range occupied {
+		if !q.gone && r.yields(q, by.holder, by.account) {
+			waiting = append(waiting, q)
+		}
+	}
 	for k, q := range granted {
 		why := "the address that was asked for"
 		if q.static {
@@ -92,11 +113,11 @@ func (r *runner) exactly(ctx context.Context, asks []*ask) error {
 		}
 	}
 	for _, q := range asks {
-		if q.refusal != nil && !q.done && !q.gone {
+		if q.refusal != nil && !q.done && !q.gone && !q.waiting {
 			q.reply(pool.Lease{}, q.refusal)
 		}
 	}
-	return nil
+	return waiting
 }
 
 // locate finds the routing context of each ask, and for whom its address is reserved.

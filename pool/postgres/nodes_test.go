@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/netip"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -115,7 +116,9 @@ func TestStaticAddressHeldOnAnotherNode(t *testing.T) {
 					t.Errorf("asked again: %+v, want %+v", again, l)
 				}
 				exact.Holder = "s2"
-				_, err := a.Allocate(t.Context(), exact)
+				ctx, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
+				_, err := a.Allocate(ctx, exact) // it waits, and says in time what for
+				cancel()
 				var inUse *pool.InUseError
 				if !errors.As(err, &inUse) || inUse.Holder != "s1" {
 					t.Errorf("held on the other node: %v", err)
@@ -128,6 +131,52 @@ func TestStaticAddressHeldOnAnotherNode(t *testing.T) {
 				b.drop(l)
 				b.written()
 				a.get(exact)
+			})
+		}
+	}
+}
+
+// An account logs in on another node while its old session, which has its address, is still there.
+func TestAnAccountTakesItsAddressOver(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{0, 64} {
+		for _, text := range []string{"10.0.0.7", "192.0.2.7"} {
+			t.Run(fmt.Sprint("blocks of ", size, " ", text), func(t *testing.T) {
+				db, a, b := twoNodes(t, size, makePool(t, "p", time.Minute, "10.0.0.1-10.0.0.64"))
+				b.get(from("p", "x")) // the block is b's: there it claims, elsewhere it inserts
+				reserve(t, db, pool.Static{Account: "bob", Address: address(text)})
+				for _, n := range []*node{a, b} {
+					if err := n.Refresh(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				b.written()
+				old := a.get(pool.Request{Address: address(text), Account: "bob", Holder: "s1"})
+				a.written()
+				do(t, db, "INSERT INTO sessions (id, node, epoch, name, account) VALUES ('s1', 'a', 1, 'bob', 'bob')")
+				listener, err := db.Acquire(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer listener.Release()
+				if _, err := listener.Exec(t.Context(), "LISTEN lnsgate"); err != nil {
+					t.Fatal(err)
+				}
+				var ended sync.WaitGroup
+				ended.Go(func() {
+					ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+					defer cancel()
+					notice, err := listener.Conn().WaitForNotification(ctx)
+					if err != nil || !strings.Contains(notice.Payload, `"key" : "s1"`) || !strings.Contains(notice.Payload, "bob logged in again on node b") {
+						t.Errorf("%v, %+v", err, notice)
+					}
+					a.drop(old)
+				})
+				next := b.get(pool.Request{Address: address(text), Account: "bob", Holder: "s2"})
+				ended.Wait()
+				if next.Address != old.Address || b.Stats().TakenOver != 1 {
+					t.Errorf("%+v, %+v", next, b.Stats())
+				}
 			})
 		}
 	}

@@ -15,6 +15,7 @@ type Stats struct {
 	Conflicts uint64 // private addresses that turned out to be another node's: never, if all is well
 	Refused   uint64 // common addresses of our blocks that another node was quicker to take
 	Mended    uint64 // broken connections that nobody noticed, because another one did
+	TakenOver uint64 // sessions of other nodes that were asked to give an address up to their account
 	Unwritten int    // rows that wait for the next group, or for the database
 	Blocks    int    // blocks of this node
 	Held      int    // leases of this node

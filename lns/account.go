@@ -166,7 +166,7 @@ func terminateCause(c trace.Cause) aaa.TerminateCause {
 		return aaa.TerminateIdleTimeout
 	case trace.SessionTimeout:
 		return aaa.TerminateSessionTimeout
-	case trace.Kicked:
+	case trace.Kicked, trace.Requested:
 		return aaa.TerminateAdminReset
 	case trace.Shutdown:
 		return aaa.TerminateAdminReboot

@@ -19,10 +19,6 @@ import (
 
 var _ aaa.Sessions = (*Server)(nil)
 
-// leastInterim is the shortest interval of accounting records that somebody else than the administrator can ask for
-// (RFC 2869 section 5.16).
-const leastInterim = time.Minute
-
 // Find implements aaa.Sessions: the open sessions that match, of one tunnel where the match tells which.
 func (s *Server) Find(ctx context.Context, m aaa.Match) []aaa.Live {
 	var found []aaa.Live
@@ -142,10 +138,6 @@ func (s *Server) prepare(c aaa.Change) (change, error) {
 			return change{}, fmt.Errorf("the %s is negative", what)
 		}
 	}
-	if c.Interim != nil && *c.Interim > 0 {
-		interim := max(*c.Interim, leastInterim)
-		prepared.Interim = &interim
-	}
 	if c.Filter != nil {
 		f, err := s.config.Load().filter(*c.Filter)
 		if err != nil {
@@ -204,7 +196,7 @@ func (s *Server) Disconnect(ctx context.Context, record, reason string) bool {
 	return ours && s.askSession(ctx, name, func(c *call, now time.Time) {
 		if c.recordName() == record && c.isLive() {
 			ended = true
-			c.close(trace.Verdict{Cause: trace.Kicked, Detail: reason}, now)
+			c.close(trace.Verdict{Cause: trace.Requested, Detail: reason}, now)
 		}
 	}) && ended
 }

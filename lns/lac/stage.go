@@ -10,7 +10,7 @@ const (
 	StageTunnel         Stage = iota // SCCRQ, SCCRP, SCCCN (RFC 2661 section 5.1)
 	StageCall                        // ICRQ, ICRP, ICCN (RFC 2661 section 5.2)
 	StageLink                        // LCP (RFC 1661)
-	StageAuthentication              // PAP, CHAP, MS-CHAPv2
+	StageAuthentication              // PAP, CHAP, MS-CHAPv2, EAP
 	StageAddress                     // IPCP (RFC 1332)
 	StageUp                          // user traffic may flow
 	stageCount

@@ -116,7 +116,7 @@ func disconnectCause(c trace.Cause) *l2tp.PPPDisconnectCause {
 		return &l2tp.PPPDisconnectCause{Code: code, Protocol: uint16(p), Direction: direction}
 	}
 	switch c {
-	case trace.Kicked, trace.AccountChanged, trace.Shutdown, trace.Displaced, trace.IdleTimeout, trace.SessionTimeout:
+	case trace.Kicked, trace.Requested, trace.AccountChanged, trace.Shutdown, trace.Displaced, trace.IdleTimeout, trace.SessionTimeout:
 		return cause(1, 0, directionGlobal)
 	case trace.PeerTerminated:
 		return cause(3, 0, directionPeer)

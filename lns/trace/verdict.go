@@ -47,6 +47,7 @@ const (
 	IdleTimeout    // no user traffic for the idle timeout
 	SessionTimeout // the longest life of a session is over
 	Kicked         // an administrator ended the session
+	Requested      // somebody who may do so asked for the end, such as a RADIUS server
 	AccountChanged // the account was deleted, disabled or changed
 	Displaced      // the same account logged in again and needs its address
 	Shutdown       // lnsgate is stopping
@@ -86,6 +87,7 @@ var sentences = [causeCount]string{
 	IdleTimeout:               "no user traffic for the idle timeout",
 	SessionTimeout:            "the session timeout is over",
 	Kicked:                    "an administrator ended the session",
+	Requested:                 "ended on request",
 	AccountChanged:            "the account was deleted, disabled or changed",
 	Displaced:                 "a newer login of the same account took its place",
 	Shutdown:                  "lnsgate is stopping",

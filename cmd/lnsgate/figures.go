@@ -14,10 +14,14 @@ type figures struct {
 	transport *transport.Transport
 	path      *tun.DataPath
 	db        *database // nil without one
+	radius    *radiusGroups
+
+	authorization *authorization
 }
 
 // Counters returns those of the engine, and by prefix: "udp_" those of the sockets together, "tun_" those of the virtual
-// templates together, "db_" and "spool_" those of the database and of the records for it. Names that end in "_sockets" tell
+// templates together, "db_" and "spool_" those of the database and of the records for it, "radius_" those of the RADIUS
+// servers of all groups together, "dynauth_" what they asked of us. Names that end in "_sockets" tell
 // how many there are now, and tun_offload is 1 while all virtual templates take large packets unsegmented.
 func (f figures) Counters() map[string]uint64 {
 	all := f.Engine.Counters()
@@ -42,6 +46,8 @@ func (f figures) Counters() map[string]uint64 {
 	if f.db != nil {
 		maps.Copy(all, f.db.figures())
 	}
+	maps.Copy(all, f.radius.figures())
+	maps.Copy(all, f.authorization.figures())
 	return all
 }
 

@@ -256,3 +256,27 @@ func fileName(name string) string {
 	}
 	return string(safe)
 }
+
+// figures sums up what the servers of all groups did, for authentication and for accounting.
+func (r *radiusGroups) figures() map[string]uint64 {
+	all := make(map[string]uint64)
+	for _, g := range r.groups() {
+		for role, group := range map[string]*client.Group{"authentication": g.authentication, "accounting": g.accounting} {
+			for _, s := range group.Stats() {
+				name := "radius_" + role + "_"
+				all[name+"requests"] += s.Requests
+				all[name+"resent"] += s.Resent
+				all[name+"answered"] += s.Answered
+				all[name+"timed_out"] += s.TimedOut
+				all[name+"queue_full"] += s.Refused
+				all[name+"in_flight_now"] += uint64(s.InFlight)
+				all[name+"sockets"] += uint64(s.Sockets)
+				all[name+"servers_dead_now"] += one(s.State == client.Dead)
+				for _, reason := range client.Reasons() {
+					all[name+"discarded_"+reason.String()] += s.Discarded[reason]
+				}
+			}
+		}
+	}
+	return all
+}

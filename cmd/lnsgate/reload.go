@@ -120,7 +120,8 @@ func (n *node) follow(ctx context.Context, c *configs.Config) error {
 	if err := n.reach.adapt(merged); err != nil {
 		faults = append(faults, fmt.Errorf("routes of the new pools: %w", err))
 	}
-	return errors.Join(append(faults, n.engine.Reload(ctx, engineConfig(c)))...)
+	faults = append(faults, n.engine.Reload(ctx, engineConfig(c)))
+	return errors.Join(append(faults, n.authorization.put(c))...)
 }
 
 // keepFixed puts back what is decided once at the start: sockets and their admission, interfaces, the number of checks at
@@ -137,7 +138,6 @@ func (n *node) keepFixed(next *configs.Config) {
 		{"admin_socket", &n.config.AdminSocket, &next.AdminSocket},
 		{"state_dir", &n.config.StateDir, &next.StateDir},
 		{"spool_dir", &n.config.SpoolDir, &next.SpoolDir},
-		{"dynamic_authorization", &n.config.DynamicAuthorization, &next.DynamicAuthorization},
 		{"log", &n.config.Log, &next.Log},
 		{"forwarding", &n.config.Forwarding, &next.Forwarding},
 		{"limits.pending_authentications", &n.config.Limits.PendingAuthentications, &next.Limits.PendingAuthentications},

@@ -42,7 +42,9 @@ type node struct {
 	gateway   *liveGateway
 	db        *database // nil without one
 	radius    *radiusGroups
-	engine    *lns.Server
+
+	authorization *authorization
+	engine        *lns.Server
 
 	reloading sync.Mutex // lets one reload in at a time; held while back ends are asked
 
@@ -85,8 +87,12 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 		deps.AAA = n.db.guard.Before(n.gateway)
 		deps.Accounter, deps.Attempts, deps.Registry = n.db.spool, n.db.attempts, n.db.registry
 	}
-	n.engine, err = lns.New(engineConfig(config), deps)
-	return n, err
+	if n.engine, err = lns.New(engineConfig(config), deps); err != nil {
+		return n, err
+	}
+	n.authorization = &authorization{node: n}
+	n.onClose(n.authorization.close)
+	return n, n.authorization.put(config)
 }
 
 // openOperator comes first: a second server started by mistake finds the socket answered, before it has touched the host.
@@ -269,7 +275,7 @@ func (n *node) close() error {
 func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 	defer func() { err = errors.Join(err, n.close()) }()
 	operator := admin.New(admin.Config{
-		Engine: figures{n.engine, n.transport, n.path, n.db}, Pools: n.pools, Domains: n.gateway.domains, Reload: n.reload, Version: buildVersion(), Log: n.log,
+		Engine: figures{n.engine, n.transport, n.path, n.db, n.radius, n.authorization}, Pools: n.pools, Domains: n.gateway.domains, Reload: n.reload, Version: buildVersion(), Log: n.log,
 	})
 	if n.db != nil {
 		n.db.start()

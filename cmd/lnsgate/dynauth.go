@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"reflect"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"lnsgate/aaa"
+	"lnsgate/aaa/radius/dynauth"
+	"lnsgate/configs"
+)
+
+// authorization lets RADIUS servers end and change sessions, as the file in force says.
+type authorization struct {
+	node *node
+
+	mu      sync.Mutex // guards the rest
+	config  configs.DynamicAuthorization
+	server  *dynauth.Server // nil: nobody may
+	stop    context.CancelFunc
+	running errgroup.Group
+}
+
+// put makes the file count. What stays as it is goes on undisturbed.
+func (a *authorization) put(c *configs.Config) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if reflect.DeepEqual(a.config, c.DynamicAuthorization) {
+		return nil
+	}
+	a.end()
+	a.config = configs.DynamicAuthorization{}
+	if len(c.DynamicAuthorization.Listen) == 0 {
+		return nil
+	}
+	server, err := dynauth.Listen(a.node.authorizationConfig(c))
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	a.config, a.server, a.stop = c.DynamicAuthorization, server, stop
+	a.running.Go(func() error { return server.Run(ctx) })
+	a.node.log.Info("RADIUS servers may end and change sessions", "listen", server.Addresses())
+	return nil
+}
+
+// end stops the server that runs.
+func (a *authorization) end() {
+	if a.server == nil {
+		return
+	}
+	a.stop()
+	if err := a.running.Wait(); err != nil {
+		a.node.log.Warn("dynamic authorization has ended", "cause", err)
+	}
+	a.server.Close()
+	a.server, a.running = nil, errgroup.Group{}
+}
+
+func (a *authorization) close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.end()
+	return nil
+}
+
+// figures counts requests by what became of them.
+func (a *authorization) figures() map[string]uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all := make(map[string]uint64)
+	if a.server == nil {
+		return all
+	}
+	counts := a.server.Stats()
+	for _, o := range dynauth.Outcomes() {
+		all["dynauth_"+o.String()] = counts[o]
+	}
+	return all
+}
+
+func (n *node) authorizationConfig(c *configs.Config) dynauth.Config {
+	d := dynauth.Config{Listen: c.DynamicAuthorization.Listen, Sessions: n.engine, Identifiers: []string{c.Node}, Log: n.log}
+	for _, client := range c.DynamicAuthorization.Clients {
+		d.Clients = append(d.Clients, dynauth.Client{
+			Source: client.Source, Secret: aaa.NewSecret(client.Secret.Reveal()),
+			RequireMessageAuthenticator: client.RequireMessageAuthenticator,
+		})
+	}
+	for _, g := range c.RADIUS {
+		if g.NASIdentifier != "" {
+			d.Identifiers = append(d.Identifiers, g.NASIdentifier)
+		}
+		if g.NASAddress.IsValid() {
+			d.Addresses = append(d.Addresses, g.NASAddress)
+		}
+	}
+	return d
+}

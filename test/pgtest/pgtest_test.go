@@ -113,6 +113,7 @@ func TestAddressSurvivesWriting(t *testing.T) {
 }
 
 func TestClusterGoesAndComesBack(t *testing.T) {
+	t.Parallel()
 	s := Cluster(t, "max_connections=17")
 	db := s.New()
 	ping := func() error { return db.Ping(context.Background()) }
@@ -144,6 +145,7 @@ func TestClusterGoesAndComesBack(t *testing.T) {
 
 // Through the pooler the next transaction is on another connection to the server.
 func TestPoolerGivesEachTransactionAnotherServerConnection(t *testing.T) {
+	t.Parallel()
 	dsn := DSN(t)
 	do(t, connect(t, dsn), "INSERT INTO domains(name) VALUES ('here')")
 	conn, err := pgx.Connect(context.Background(), Pooler(t, dsn))
@@ -184,6 +186,7 @@ func TestPoolerGivesEachTransactionAnotherServerConnection(t *testing.T) {
 }
 
 func TestPoolerGoesWithTheTest(t *testing.T) {
+	t.Parallel()
 	var dsn string
 	t.Run("inner", func(t *testing.T) { dsn = Pooler(t, DSN(t)) })
 	cfg, err := pgx.ParseConfig(dsn)
@@ -196,6 +199,7 @@ func TestPoolerGoesWithTheTest(t *testing.T) {
 }
 
 func TestStandbyFollowsAndTakesOver(t *testing.T) {
+	t.Parallel()
 	first := Cluster(t)
 	db := first.New()
 	second := first.Standby()
@@ -215,6 +219,7 @@ func TestStandbyFollowsAndTakesOver(t *testing.T) {
 }
 
 func TestClusterGoesWithTheTest(t *testing.T) {
+	t.Parallel()
 	var folder string
 	t.Run("inner", func(t *testing.T) { folder = Cluster(t).folder })
 	if _, err := os.Stat(folder); !os.IsNotExist(err) {
@@ -223,6 +228,7 @@ func TestClusterGoesWithTheTest(t *testing.T) {
 }
 
 func TestServerGoesWhenTheTestBinaryIsKilled(t *testing.T) {
+	t.Parallel()
 	_, err := findPrograms()
 	require(t, err)
 	cmd := exec.Command(os.Args[0])

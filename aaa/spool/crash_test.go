@@ -205,7 +205,7 @@ func TestNothingIsLostOrInvented(t *testing.T) {
 			if got.Terminate == aaa.TerminateNASReboot {
 				want.At, want.Reason = got.At, got.Reason
 			}
-			if got != want {
+			if !same(got, want) {
 				t.Fatalf("%s:\n got %+v\nwant %+v", name, got, want)
 			}
 		}

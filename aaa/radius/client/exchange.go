@@ -44,7 +44,7 @@ type exchange struct {
 
 // Exchange asks a server and returns its answer. It goes from server to server until one answers, the time of
 // RetryConfig.Duration is over, or the context ends. Without a Duration it begins again after the last server, as long as
-// they are silent and not known to be dead.
+// there is one to ask.
 //
 // Errors: *TimeoutError when servers were tried; ErrNoServer when there was nobody to try; ErrClosed; that of Build; the
 // context's. The last three and context.DeadlineExceeded are found by errors.Is.

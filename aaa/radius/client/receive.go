@@ -80,8 +80,7 @@ func (l *link) deliver(id byte, serial uint32, r Reply, eap bool) {
 		return
 	case at.call == nil:
 		at.waiting = false
-		s.stats.Discarded[Late]++
-		s.answered(time.Now())
+		s.stats.Discarded[Late]++ // and no sign of health: who is always late is of no use
 		return
 	}
 	c, now := at.call, time.Now()

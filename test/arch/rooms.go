@@ -45,7 +45,7 @@ var rooms = map[string]room{
 	"migrations":         {level: 2},
 	"configs":            {level: 2},
 
-	"aaa/radius":         {level: 3, may: []string{"aaa", "aaa/secret", "aaa/radius/wire", "aaa/radius/client", "aaa/radius/dialect"}},
+	"aaa/radius":         {level: 3, may: []string{"aaa", "aaa/secret", "aaa/radius/wire", "aaa/radius/client", "aaa/radius/dialect", "aaa/spool"}},
 	"aaa/radius/dynauth": {level: 3, may: []string{"aaa", "aaa/radius/wire", "aaa/radius/dialect"}},
 
 	"lns": {level: 3, may: join(contracts, join(cores, "lns/transport")...)},

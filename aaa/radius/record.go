@@ -1,0 +1,98 @@
+package radius
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"layeh.com/radius"
+
+	"lnsgate/aaa"
+)
+
+// Values of Acct-Status-Type (RFC 2866 section 5.1) and Acct-Authentic (section 5.6).
+const (
+	statusStart   = 1
+	statusStop    = 2
+	statusInterim = 3
+	statusOn      = 7
+	statusOff     = 8
+
+	authenticRADIUS = 1
+	authenticLocal  = 2
+)
+
+// buildRecord adds the attributes of an Accounting-Request. It makes the same octets of a record whenever it is asked: a
+// record that is sent again is the same event.
+func (r *Recorder) buildRecord(p *radius.Packet, record *aaa.Record) {
+	w := writer{p}
+	w.number(typeAcctStatusType, statusOf(record.Kind))
+	w.text(typeUserName, r.config.Names.recordName(record))
+	w.addNAS(r.config.NAS, record.Local)
+	line := callOfRecord(record)
+	w.addCall(&line)
+	if record.CallSerial != 0 {
+		w.text(typeAcctTunnelConnection, strconv.FormatUint(uint64(record.CallSerial), 10))
+	}
+	w.time(record.At)
+	w.number(typeAcctAuthentic, r.authentic(record.Backend))
+	if a := record.Address.Unmap(); a.Is4() {
+		w.octets(typeFramedIPAddress, a.AsSlice())
+	}
+	for _, class := range record.Class {
+		w.octets(typeClass, class)
+	}
+	w.octets(typeCUI, record.CUI)
+	if record.Kind != aaa.RecordStart {
+		w.addUsage(record)
+	}
+	if record.Kind == aaa.RecordStop && record.Terminate != aaa.TerminateUnknown {
+		w.number(typeAcctTerminateCause, uint32(record.Terminate))
+	}
+}
+
+func statusOf(kind aaa.RecordKind) uint32 {
+	switch kind {
+	case aaa.RecordStop:
+		return statusStop
+	case aaa.RecordInterim:
+		return statusInterim
+	}
+	return statusStart
+}
+
+// authentic tells who checked the user.
+func (r *Recorder) authentic(backend string) uint32 {
+	if slices.Contains(r.config.RADIUS, backend) {
+		return authenticRADIUS
+	}
+	return authenticLocal
+}
+
+// addUsage adds what a session used so far. Input is what came from the user (RFC 2866 section 5.3). The Gigawords are always
+// there, so that nobody takes a missing one for an old value.
+func (w writer) addUsage(record *aaa.Record) {
+	lasted := max(record.At.Sub(record.Started), 0) / time.Second
+	w.number(typeAcctSessionTime, uint32(min(lasted, math.MaxUint32)))
+	w.number(typeAcctInputOctets, uint32(record.RxOctets))
+	w.number(typeAcctInputGigawords, uint32(record.RxOctets>>32))
+	w.number(typeAcctOutputOctets, uint32(record.TxOctets))
+	w.number(typeAcctOutputGigawords, uint32(record.TxOctets>>32))
+	w.number(typeAcctInputPackets, uint32(min(record.RxPackets, math.MaxUint32)))
+	w.number(typeAcctOutputPackets, uint32(min(record.TxPackets, math.MaxUint32)))
+}
+
+// time adds the Event-Timestamp (RFC 2869 section 5.3).
+func (w writer) time(at time.Time) {
+	w.number(typeEventTimestamp, uint32(min(max(at.Unix(), 0), math.MaxUint32)))
+}
+
+// buildNode adds the attributes of Accounting-On or -Off. RFC 2866 section 5.5 wants a session in every request.
+func (r *Recorder) buildNode(p *radius.Packet, status uint32, at time.Time) {
+	w := writer{p}
+	w.number(typeAcctStatusType, status)
+	w.addNAS(r.config.NAS, r.config.NAS.Address)
+	w.text(typeAcctSessionID, "node-"+strconv.FormatInt(r.config.Since.Unix(), 16))
+	w.time(at)
+}

@@ -41,6 +41,7 @@ type Spec struct {
 	// added. It counts only with Sequencing.
 	FirstNs uint16
 	// RateUp and RateDown bound what is carried from and to the peer, in bits per second of IP packets. Zero is no bound.
+	// A data path may let packets wait for a moment before it drops those over the bound.
 	RateUp, RateDown uint64
 	// Filter decides which packets are carried. Nil lets all pass.
 	Filter *Filter

@@ -57,6 +57,7 @@ type port struct {
 	addresses table
 	routes    routeTable
 	queues    sync.WaitGroup
+	pacer     *pacer
 	closing   atomic.Bool
 	ended     sync.Once // tells that the device has ended by itself
 }
@@ -111,6 +112,8 @@ func (d *DataPath) Open(c Config) error {
 func (d *DataPath) attach(c Config, dev device) *port {
 	p := &port{name: c.Interface, device: dev, offload: c.Offload, sender: c.Sender, log: c.Log}
 	d.ports[c.Interface] = p
+	p.pacer = newPacer(d, p)
+	p.pacer.running.Go(p.pacer.run)
 	for queue := range dev.Queues() {
 		e := newEgress(d, p, queue)
 		p.queues.Go(e.run)
@@ -139,6 +142,7 @@ func (d *DataPath) Close() error {
 
 func (p *port) close() error {
 	p.closing.Store(true)
+	p.pacer.close()
 	err := p.device.Close()
 	p.queues.Wait()
 	if err != nil {

@@ -5,6 +5,9 @@
 // goroutine per queue reads packets, finds the session by destination address, writes PPP and L2TP headers into the free
 // octets in front of the packet and sends it. Neither direction copies a payload or allocates per packet.
 //
+// What is over a session's rate waits in a copy for up to a tenth of a second, so that TCP finds a queue that it can fill and
+// keeps to the rate; only what would wait longer is dropped. One goroutine per device lets go what waits.
+//
 // What leaves the limits of a peer: packets longer than its MRU are fragmented, or refused with an ICMP "fragmentation
 // needed" when they must not be. The device's own MTU makes the host do the same earlier; this is for peers whose MRU
 // is smaller than the device's MTU.

@@ -45,10 +45,15 @@ type egress struct {
 }
 
 func newEgress(d *DataPath, p *port, queue int) *egress {
+	e := newDownward(d, p, queue)
+	e.slab, e.packets = make([]byte, slabSize), make([]extent, slabPackets)
+	return e
+}
+
+// newDownward makes one that reads nothing: its packets come from elsewhere.
+func newDownward(d *DataPath, p *port, queue int) *egress {
 	return &egress{
 		path: d, port: p, queue: queue,
-		slab:      make([]byte, slabSize),
-		packets:   make([]extent, slabPackets),
 		datagrams: make([][]byte, 0, slabPackets),
 		owners:    make([]*session, 0, slabPackets),
 	}
@@ -103,11 +108,16 @@ func (e *egress) batch(n int) {
 	for _, at := range e.packets[:n] {
 		e.packet(at.Offset, at.Size)
 	}
+	e.finish()
+}
+
+// finish sends what is left of a batch.
+func (e *egress) finish() {
 	e.send()
 	e.fragments = e.fragments[:0]
 }
 
-// packet finds the session of a packet in the slab and puts it into a form the session's peer can receive.
+// packet finds the session of a packet in the slab and asks whether it may pass.
 func (e *egress) packet(offset, size int) {
 	packet, ok := cutIPv4(e.slab[offset : offset+size])
 	if !ok {
@@ -127,16 +137,22 @@ func (e *egress) packet(offset, size int) {
 		s.dropTx(datapath.Filtered)
 		return
 	}
-	if !s.down.allow(len(packet), e.now) {
+	switch due, verdict := s.down.admit(len(packet), e.now); {
+	case verdict == passes:
+		e.pass(s, e.slab[offset-headroom:], packet)
+	case verdict == over || !e.port.pacer.hold(s, datapath.Down, packet, e.now, due):
 		s.dropTx(datapath.OverRateDown)
-		return
 	}
+}
+
+// pass puts a packet that may pass, headroom octets into a buffer, into a form the session's peer can receive.
+func (e *egress) pass(s *session, buffer, packet []byte) {
 	if s.mss != 0 {
 		clampMSS(packet, s.mss)
 	}
 	switch {
 	case len(packet) <= s.mru:
-		e.add(s, e.slab[offset-headroom:], len(packet))
+		e.add(s, buffer, len(packet))
 	case fragmentField(packet)&flagDontFragment != 0:
 		s.dropTx(datapath.TooBig)
 		e.refuse(s, packet)

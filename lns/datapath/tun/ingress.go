@@ -68,7 +68,7 @@ func (in *ingress) Receive(from datapath.Path, datagram []byte) bool {
 	return true
 }
 
-// packet checks a user packet, which is a view into the datagram, and puts it aside for Flush.
+// packet checks a user packet, which is a view into the datagram.
 func (in *ingress) packet(s *session, datagram, packet []byte) {
 	packet, ok := cutIPv4(packet)
 	if !ok {
@@ -86,10 +86,16 @@ func (in *ingress) packet(s *session, datagram, packet []byte) {
 	if in.now == 0 {
 		in.now = in.path.now()
 	}
-	if !s.up.allow(len(packet), in.now) {
+	switch due, verdict := s.up.admit(len(packet), in.now); {
+	case verdict == passes:
+		in.pass(s, datagram, packet)
+	case verdict == over || !s.port.pacer.hold(s, datapath.Up, packet, in.now, due):
 		s.dropRx(datapath.OverRateUp)
-		return
 	}
+}
+
+// pass puts a packet that may pass, which is a view into a buffer, aside for Flush.
+func (in *ingress) pass(s *session, datagram, packet []byte) {
 	if s.mss != 0 {
 		clampMSS(packet, s.mss)
 	}
@@ -110,7 +116,7 @@ func (in *ingress) spaced(datagram, packet []byte) []byte {
 		return datagram[at-writeOffset : at+len(packet)]
 	}
 	if need := writeOffset + len(packet); cap(in.scratch)-len(in.scratch) < need {
-		in.Flush() // empties the scratch too
+		in.empty()
 		if cap(in.scratch) < need {
 			in.scratch = make([]byte, 0, scratchSize)
 		}
@@ -138,13 +144,18 @@ func (in *ingress) out(p *port) *outgoing {
 
 // Flush implements datapath.Ingress.
 func (in *ingress) Flush() {
+	in.empty()
+	in.now = 0
+}
+
+// empty writes everything out, so that nothing lies in the scratch any more.
+func (in *ingress) empty() {
 	for _, out := range in.outs {
 		if len(out.packets) > 0 {
 			in.write(out)
 		}
 	}
 	in.scratch = in.scratch[:0]
-	in.now = 0
 }
 
 // write hands the list to the device, counts what it has taken, and empties the list.

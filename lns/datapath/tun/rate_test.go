@@ -7,37 +7,92 @@ import (
 	"pgregory.net/rapid"
 )
 
+// departures offers packets to a rate for so many seconds and tells when each one that is carried leaves.
+func departures(r *rate, octets, tries int, start, seconds int64) (at []int64, longest int64) {
+	for i := range tries {
+		now := start + seconds*1e9*int64(i)/int64(tries)
+		switch due, v := r.admit(octets, now); v {
+		case passes:
+			at = append(at, now)
+		case waits:
+			at = append(at, due)
+			longest = max(longest, due-now)
+		}
+	}
+	return at, longest
+}
+
 func TestRateLetsTheBoundPassAndNoMore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		bits := rapid.Uint64Range(8_000, 10_000_000_000).Draw(t, "bits")
+		bits := rapid.Uint64Range(200_000, 10_000_000_000).Draw(t, "bits")
 		octets := rapid.IntRange(40, 1500).Draw(t, "octets")
 		var r rate
 		r.set(bits)
-		const seconds = 20
-		passed, now := uint64(0), int64(1e18)
-		tries := 4000
-		for range tries { // twice the rate is offered, or as much as tries allow
-			if r.allow(octets, now) {
+		const start, seconds, tries = int64(1e18), 10, 4000 // twice the rate is offered, or as much as tries allow
+		at, longest := departures(&r, octets, tries, start, seconds)
+		if most := max(patienceTime, costOf(patienceOctets, bits)); longest > most {
+			t.Fatalf("a packet waits %d ns, at most %d", longest, most)
+		}
+		passed := uint64(0)
+		for i, when := range at {
+			if i > 0 && when < at[i-1] {
+				t.Fatalf("packet %d leaves before the one before it", i)
+			}
+			if when < start+seconds*1e9 {
 				passed += uint64(octets)
 			}
-			now += seconds * 1e9 / int64(tries)
 		}
-		offered := uint64(tries * octets)
-		allowed := bits/8*seconds + bits/8/5 + burstOctets + uint64(octets)
-		if passed > allowed {
-			t.Fatalf("%d octets passed, %d are allowed", passed, allowed)
+		credit := max(bits/8/50, creditOctets)
+		if most := bits*seconds/8 + credit + 2*uint64(octets); passed > most {
+			t.Fatalf("%d octets passed, at most %d should", passed, most)
 		}
-		if want := min(offered, bits/8*seconds*9/10); passed < want {
-			t.Fatalf("%d octets passed, at least %d should", passed, want)
+		if least := min(uint64(tries*octets), bits*seconds/8) * 98 / 100; passed < least {
+			t.Fatalf("%d octets passed, at least %d should", passed, least)
 		}
 	})
+}
+
+// With little offered nothing waits: a packet now and then, and a burst as long as the credit.
+func TestRateLetsASilentSessionSpeakAtOnce(t *testing.T) {
+	var r rate
+	r.set(2_000_000)
+	now := int64(1e18)
+	for range creditOctets / 1000 {
+		if _, v := r.admit(1000, now); v != passes {
+			t.Fatal("a packet within the credit waits")
+		}
+	}
+	now += 1e9
+	for range 100 {
+		if _, v := r.admit(1000, now); v != passes {
+			t.Fatal("a packet below the rate waits")
+		}
+		now += 5e6 // 1.6 Mbit/s
+	}
+}
+
+func TestRateBehindThoseThatWait(t *testing.T) {
+	var r rate
+	r.set(1_000_000)
+	r.waiting.Add(1)
+	if due, v := r.admit(100, 1e18); v != waits || due != 1e18 {
+		t.Errorf("overtakes: %d, %d", due, v)
+	}
+	r.set(0)
+	if _, v := r.admit(100, 1e18); v != waits {
+		t.Errorf("overtakes when the bound is gone: %d", v)
+	}
+	r.waiting.Add(-1)
+	if _, v := r.admit(100, 1e18); v != passes {
+		t.Errorf("waits for nothing: %d", v)
+	}
 }
 
 func TestRateZeroIsNoBound(t *testing.T) {
 	var r rate
 	for range 1000 {
-		if !r.allow(65535, 1) {
-			t.Fatal("a packet was dropped")
+		if _, v := r.admit(65535, 1); v != passes {
+			t.Fatal("a packet was held up")
 		}
 	}
 }
@@ -45,19 +100,20 @@ func TestRateZeroIsNoBound(t *testing.T) {
 func TestRateIsSharedByQueues(t *testing.T) {
 	var r rate
 	r.set(8_000_000) // a million octets per second
-	var passed [4]int
+	var left [4]int
 	var group sync.WaitGroup
-	for i := range passed {
+	for i := range left {
 		group.Go(func() {
-			for k := range 1000 {
-				if r.allow(1000, 1e18+int64(k)*1e6) {
-					passed[i] += 1000
+			at, _ := departures(&r, 1000, 1000, 1e18, 1)
+			for _, when := range at {
+				if when < 1e18+1e9 {
+					left[i] += 1000
 				}
 			}
 		})
 	}
 	group.Wait()
-	if sum := passed[0] + passed[1] + passed[2] + passed[3]; sum > 1_000_000+200_000+burstOctets {
+	if sum := left[0] + left[1] + left[2] + left[3]; sum > 1_000_000+20_000+creditOctets+1000 {
 		t.Errorf("%d octets passed in one second", sum)
 	}
 }

@@ -44,6 +44,7 @@ type session struct {
 	ns atomic.Uint32
 
 	closing sync.Once
+	closed  atomic.Bool
 	last    datapath.Counters
 }
 
@@ -155,9 +156,18 @@ func (s *session) Counters() datapath.Counters {
 func (s *session) Close() datapath.Counters {
 	s.closing.Do(func() {
 		s.path.forget(s)
+		s.closed.Store(true)
 		s.last = s.Counters()
 	})
 	return s.last
+}
+
+// rateOf is the bound of one direction.
+func (s *session) rateOf(way datapath.Direction) *rate {
+	if way == datapath.Up {
+		return &s.up
+	}
+	return &s.down
 }
 
 func (s *session) dropRx(reason datapath.Reason) {

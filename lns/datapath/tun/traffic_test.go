@@ -22,9 +22,18 @@ import (
 type wire struct {
 	conn *net.UDPConn
 	done sync.WaitGroup
+
+	// A wire with a latency keeps datagrams in late for so long.
+	latency time.Duration
+	late    chan late
+	closed  chan struct{}
 }
 
 func (w *wire) Send(p datapath.Path, datagram []byte) error {
+	if w.latency != 0 {
+		w.enqueue(p, datagram)
+		return nil
+	}
 	_, err := w.conn.WriteToUDPAddrPort(datagram, p.Remote)
 	return err
 }
@@ -58,9 +67,10 @@ func (w *wire) read(in datapath.Ingress) {
 type office struct {
 	client, gateway, server *netns.Namespace
 	session                 datapath.Session // the gateway's
+	wires                   []*wire
 }
 
-func newOffice(t *testing.T, c Config, change func(*datapath.Spec)) *office {
+func newOffice(t testing.TB, c Config, change func(*datapath.Spec)) *office {
 	t.Helper()
 	netns.RequireTUN(t)
 	o := &office{client: netns.NewTest(t), gateway: netns.NewTest(t), server: netns.NewTest(t)}
@@ -75,6 +85,7 @@ func newOffice(t *testing.T, c Config, change func(*datapath.Spec)) *office {
 
 	near := newWire(t, o.client, "198.51.100.7:1701")
 	far := newWire(t, o.gateway, "198.51.100.1:1701")
+	o.wires = []*wire{near, far}
 	clientPath := newPath(t, o.client, "ppp0", near, c)
 	gatewayPath := newPath(t, o.gateway, "vt1", far, c)
 	must(t, o.client.Address("ppp0", "10.10.1.10/32"))
@@ -107,7 +118,8 @@ func newOffice(t *testing.T, c Config, change func(*datapath.Spec)) *office {
 	t.Cleanup(func() {
 		t.Logf("gateway: %+v, drops %v", o.session.Counters(), nonzero(gatewayPath.Drops()))
 		t.Logf("client: drops %v", nonzero(clientPath.Drops()))
-		for _, w := range []*wire{near, far} {
+		for _, w := range o.wires {
+			close(w.closed)
 			w.conn.Close()
 			w.done.Wait()
 		}
@@ -124,9 +136,9 @@ func nonzero(drops map[string]uint64) map[string]uint64 {
 	return drops
 }
 
-func newWire(t *testing.T, n *netns.Namespace, address string) *wire {
+func newWire(t testing.TB, n *netns.Namespace, address string) *wire {
 	t.Helper()
-	w := new(wire)
+	w := &wire{closed: make(chan struct{})}
 	must(t, n.Do(func() (err error) {
 		w.conn, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(address)))
 		return err
@@ -135,7 +147,7 @@ func newWire(t *testing.T, n *netns.Namespace, address string) *wire {
 	return w
 }
 
-func newPath(t *testing.T, n *netns.Namespace, name string, w *wire, c Config) *DataPath {
+func newPath(t testing.TB, n *netns.Namespace, name string, w *wire, c Config) *DataPath {
 	t.Helper()
 	c.Interface, c.Sender, c.Log = name, w, testLog(t)
 	var d *DataPath

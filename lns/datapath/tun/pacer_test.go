@@ -1,0 +1,189 @@
+package tun
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"lnsgate/lns/datapath"
+	"lnsgate/lns/datapath/datapathtest"
+)
+
+// stillPacer is a pacer that only turns when it is told, with sessions 0 to 3.
+func stillPacer(t testing.TB) (*pacer, []*session) {
+	t.Helper()
+	d, p := newIdle(t, deaf{})
+	var sessions []*session
+	for n := range 4 {
+		s, err := d.Add(specOf(n))
+		must(t, err)
+		sessions = append(sessions, s.(*session))
+	}
+	return newPacer(d, p), sessions
+}
+
+func TestPacerLetsPacketsGoInOrderAndNeverEarly(t *testing.T) {
+	p, sessions := stillPacer(t)
+	rapid.Check(t, func(t *rapid.T) {
+		type key struct {
+			session *session
+			way     datapath.Direction
+		}
+		now := p.turned*slotTime + rapid.Int64Range(0, 3e9).Draw(t, "start")
+		last := make(map[key]int64)
+		expected := make(map[key][]int64)
+		held := 0
+		check := func() {
+			var due [letGo]*parcel
+			for {
+				n, _ := p.takeDue(due[:], now/slotTime)
+				for _, one := range due[:n] {
+					k := key{one.session, one.way}
+					want := expected[k][0]
+					if got := int64(binary.BigEndian.Uint64(one.buffer[headroom:])); got != want || got > now {
+						t.Fatalf("due %d instead of %d comes at %d", got, want, now)
+					}
+					expected[k] = expected[k][1:]
+					held--
+				}
+				p.giveBack(due[:n])
+				if n == 0 {
+					return
+				}
+			}
+		}
+		for range rapid.IntRange(1, 200).Draw(t, "packets") {
+			now += rapid.Int64Range(0, 5e6).Draw(t, "later")
+			if rapid.Bool().Draw(t, "turn") {
+				check()
+			}
+			k := key{sessions[rapid.IntRange(0, 3).Draw(t, "session")], datapath.Direction(rapid.IntRange(1, 2).Draw(t, "way"))}
+			due := max(last[k], now+rapid.Int64Range(0, longestWait).Draw(t, "wait"))
+			last[k] = due
+			packet := binary.BigEndian.AppendUint64(nil, uint64(due))
+			if p.hold(k.session, k.way, packet, now, due) {
+				expected[k] = append(expected[k], due)
+				held++
+			} else if due-p.turned*slotTime < longestWait {
+				t.Fatalf("a packet that is due in %d is refused", due-now)
+			}
+		}
+		now += 2 * longestWait
+		check()
+		if held != 0 || p.held != 0 || p.idle > sparedParcels {
+			t.Fatalf("%d packets are left, %d held, %d parcels idle", held, p.held, p.idle)
+		}
+	})
+	for _, s := range sessions {
+		if s.up.waiting.Load() != 0 || s.down.waiting.Load() != 0 {
+			t.Error("somebody still waits")
+		}
+	}
+}
+
+func TestPacerIsBounded(t *testing.T) {
+	p, sessions := stillPacer(t)
+	if p.hold(sessions[0], datapath.Up, nil, 0, wheelSlots*slotTime) {
+		t.Error("a packet beyond the wheel is held")
+	}
+	p.held = mostParcels
+	if p.hold(sessions[0], datapath.Up, nil, 0, 0) {
+		t.Error("one packet too many is held")
+	}
+}
+
+func TestPacerAllocatesNothing(t *testing.T) {
+	p, sessions := stillPacer(t)
+	packet := datapathtest.Packet{Source: "10.10.0.0", Destination: "192.0.2.80", Payload: 1300}.Bytes()
+	var due [letGo]*parcel
+	now := p.path.now()
+	if n := testing.AllocsPerRun(1000, func() {
+		p.hold(sessions[0], datapath.Up, packet, now, now)
+		p.hold(sessions[0], datapath.Down, packet, now, now)
+		now += 2 * slotTime
+		n, _ := p.takeDue(due[:], now/slotTime)
+		p.carry(due[:n], now)
+		p.giveBack(due[:n])
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if c := sessions[0].Counters(); c.RxPackets == 0 || c.RxPackets != c.TxPackets || c.Drops != 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// More comes in one moment than a session may send at once, and less than may wait: all of it arrives, in order.
+func TestWhatIsOverTheRateWaitsInOrder(t *testing.T) {
+	r := newMemoryRig(t)
+	spec := specOf(1)
+	spec.RateUp, spec.RateDown, spec.Sequencing = 2_000_000, 2_000_000, true
+	s, err := r.path.Add(spec)
+	must(t, err)
+	in := r.path.Ingress()
+	const packets = 30 // 30 KB: a third of it within the credit
+	packet := func(id uint16, from, to string) []byte {
+		return datapathtest.Packet{Source: from, Destination: to, Payload: 972, ID: id}.Bytes()
+	}
+	client := spec.Address.String()
+	for i := range uint16(packets) {
+		in.Receive(spec.Path, append([]byte{0, 2, 0, byte(spec.Key.Tunnel), byte(spec.Key.Session >> 8), byte(spec.Key.Session), 0x21},
+			packet(i, client, "192.0.2.80")...))
+		r.ToPeers(packet(i, "192.0.2.80", client))
+	}
+	in.Flush()
+	start := r.path.now()
+	for i := range uint16(packets) {
+		if got := binary.BigEndian.Uint16(r.FromPeers()[atIdentification:]); got != i {
+			t.Errorf("up: %d comes instead of %d", got, i)
+		}
+		_, datagram := r.Sent()
+		if got := binary.BigEndian.Uint16(datagram[len(datagram)-1000+atIdentification:]); got != i {
+			t.Errorf("down: %d comes instead of %d", got, i)
+		}
+		if ns := binary.BigEndian.Uint16(datagram[8:]); ns != i {
+			t.Errorf("down: numbered %d instead of %d", ns, i)
+		}
+	}
+	if took := r.path.now() - start; took < costOf(packets*1000-creditOctets-2000, spec.RateUp)*9/10 {
+		t.Errorf("it took only %d ns", took)
+	}
+	if c := s.Counters(); c.RxPackets != packets || c.RxOctets != packets*1000 || c.Drops != 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestWhatWouldWaitTooLongIsDropped(t *testing.T) {
+	d, _ := newIdle(t, deaf{})
+	spec := specOf(1)
+	spec.RateUp = 1_000_000
+	s, err := d.Add(spec)
+	must(t, err)
+	in := d.Ingress()
+	for range 200 {
+		in.Receive(spec.Path, up(1, 972, false))
+	}
+	in.Flush()
+	c := s.Close()
+	over := d.Drops()[datapath.OverRateUp.String()]
+	if c.Drops != over || over < 200-(creditOctets+patienceOctets)/1000-2 || over > 200-patienceOctets/1000 {
+		t.Errorf("%d of 200 were dropped, %+v", over, c)
+	}
+}
+
+// What waits when its session is closed is not carried any more.
+func TestNobodyWaitsForAClosedSession(t *testing.T) {
+	p, sessions := stillPacer(t)
+	packet := up(0, 100, false)[10:]
+	p.hold(sessions[0], datapath.Up, packet, 0, 0)
+	p.hold(sessions[0], datapath.Down, packet, 0, 0)
+	last := sessions[0].Close()
+	var due [letGo]*parcel
+	n, left := p.takeDue(due[:], 10)
+	p.carry(due[:n], 10*slotTime)
+	p.giveBack(due[:n])
+	drops := p.path.Drops()
+	if n != 2 || left || sessions[0].Counters() != last || drops["rate_up"] != 1 || drops["rate_down"] != 1 {
+		t.Errorf("%d let go, %v, %+v", n, drops, sessions[0].Counters())
+	}
+}

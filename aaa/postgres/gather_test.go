@@ -63,6 +63,8 @@ func TestWhoComesMeanwhileGoesTogether(t *testing.T) {
 		if got := fmt.Sprint(r.done); got != "[a b c d e e f]" || len(r.done) != 4 {
 			t.Errorf("%q", r.done)
 		}
+		g.mu.Lock()
+		defer g.mu.Unlock()
 		if g.working || len(g.waiting) != 0 {
 			t.Error("it goes on")
 		}

@@ -13,7 +13,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"lnsgate/aaa"
-	"lnsgate/test/pgtest"
 )
 
 // noDrift compares the numbers with what they count.
@@ -32,7 +31,7 @@ func noDrift(t *testing.T, pool *pgxpool.Pool) {
 // Three nodes fill a small domain up and empty it, all the time; one of them dies in between and comes back.
 func TestADomainIsNeverOverfilled(t *testing.T) {
 	const limit, workers, rounds = 12, 32, 12
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	registries := nodesOf(t, dsn, "n1", "n2", "n3")
 	pool := registries[0].db.pool
 	stop := background(t, func(ctx context.Context) {
@@ -94,7 +93,7 @@ func TestADomainIsNeverOverfilled(t *testing.T) {
 
 // With replacing, sessions go on all nodes at the same time as others leave there.
 func TestReplacingDoesNotDrift(t *testing.T) {
-	registries := nodesOf(t, pgtest.DSN(t), "n1", "n2")
+	registries := nodesOf(t, sharedDSN(t), "n1", "n2")
 	pool := registries[0].db.pool
 	if in := storm(t, registries, 64, func(i int) aaa.Entry {
 		return entry(fmt.Sprint("s", i), fmt.Sprint("user", i%8), "small", 2, 5, aaa.ReplaceOld)
@@ -117,7 +116,7 @@ func TestReplacingDoesNotDrift(t *testing.T) {
 
 // Whoever changes the rows, by whatever statement: the numbers follow.
 func TestNumbersFollowTheRows(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	for _, sql := range []string{
 		`INSERT INTO session_slots (session, node, epoch, account, domain, name, since) SELECT 's' || i, 'n' || i % 3, 1, 'a', 'd' || i % 2, 'a', now() FROM generate_series(1, 30) i`,
 		`UPDATE session_slots SET ending = 'x' WHERE session < 's2'`,
@@ -133,7 +132,7 @@ func TestNumbersFollowTheRows(t *testing.T) {
 }
 
 func TestANodeBuriesItsPredecessor(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	run(t, pool, `INSERT INTO nodes (name, epoch) VALUES ('n1', 7)`)
 	run(t, pool, `INSERT INTO session_slots (session, node, epoch, account, domain, name, since) VALUES ('old', 'n1', 6, 'a', 'd', 'a', now()), ('own', 'n1', 7, 'a', 'd', 'a', now())`)
 	// Another room has entered the node.
@@ -146,7 +145,7 @@ func TestANodeBuriesItsPredecessor(t *testing.T) {
 
 // After a fail-over to a server that had not heard all, the row of a node may be older, or missing.
 func TestANodeBringsItsRowBack(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	ctx := context.Background()
 	n := joined(t, pool, "n1").node
 	for range 2 {
@@ -174,7 +173,7 @@ func TestANodeBringsItsRowBack(t *testing.T) {
 
 // The user of a node needs no more than its role.
 func TestTheRoleOfTheDaemonIsEnough(t *testing.T) {
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	r := joined(t, openPool(t, dsn+" options='-c role=lnsgate_daemon'", false), "n1")
 	if who := one[string](t, r.db.pool, `SELECT current_user`); who != "lnsgate_daemon" {
 		t.Fatal(who)
@@ -205,13 +204,13 @@ func TestTheRoleOfTheDaemonIsEnough(t *testing.T) {
 
 // Neither a full table nor one that was small when the plan was made is read as a whole.
 func TestEnteringDoesNotCostMoreTheMoreThereAre(t *testing.T) {
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	cfg := openPool(t, dsn, false).Config()
 	cfg.MaxConns = 1 // whose plans are from the time when there was nobody
 	r := joined(t, openConfig(t, cfg), "n1")
 	ctx := context.Background()
 	enter := func(limit int) error {
-		return r.Enter(ctx, entry(fmt.Sprint("s", since.Load()), "bob", "sales", 0, limit, aaa.RefuseNew))
+		return r.Enter(ctx, entry(fmt.Sprint("s", since.Load()), "bob", "sales", 100, limit, aaa.RefuseNew))
 	}
 	for range 20 {
 		if err := errors.Join(enter(100_000), r.Leave(ctx, fmt.Sprint("s", since.Load()-1))); err != nil {

@@ -66,9 +66,10 @@ COMMENT ON VIEW domain_sessions IS 'How many sessions count towards max_sessions
 COMMENT ON COLUMN domain_sessions.domain IS 'The domain; empty: none.';
 COMMENT ON COLUMN domain_sessions.counted IS 'How many sessions.';
 
--- The oldest session of a domain is found without a look at those that are ending. What a node has to end is found by the
+-- The sessions of an account, and the oldest of a domain, are found without a look at those that are ending. What a node has to end is found by the
 -- few rows that say so; nothing else is looked for by node, but by a node that starts.
-DROP INDEX session_slots_domain, session_slots_node;
+DROP INDEX session_slots_account, session_slots_domain, session_slots_node;
+CREATE INDEX session_slots_account ON session_slots (account, since, session) WHERE ending IS NULL;
 CREATE INDEX session_slots_domain ON session_slots (domain, since, session) WHERE ending IS NULL;
 CREATE INDEX session_slots_ending ON session_slots (node) WHERE ending IS NOT NULL;
 

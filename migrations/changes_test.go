@@ -42,6 +42,7 @@ func TestEveryChangeIsAnnouncedAndRecorded(t *testing.T) {
 		{"bulk", "", "INSERT INTO accounts(name) SELECT 'u' || n FROM generate_series(1, 101) n", []notice{{Table: "accounts", Op: "insert", All: true}}, "101 changes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			db := open(t, c.before)
 			db.do("TRUNCATE audit")
 			ears := listen(db)

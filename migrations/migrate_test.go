@@ -160,6 +160,7 @@ func TestUnreachableServerIsSaid(t *testing.T) {
 // An ordinary owner of a database, neither superuser nor allowed to make roles, can migrate it and use it. A server of
 // its own, because roles belong to the whole server.
 func TestOwnerWithoutRightsMigrates(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Cluster(t, "fsync=off")
 	admin := connect(t, server.DSN("postgres"))
 	admin.do("CREATE ROLE owner LOGIN")
@@ -179,6 +180,7 @@ func TestOwnerWithoutRightsMigrates(t *testing.T) {
 
 // What pg_dump writes can be read back: nothing in the schema depends on a search path.
 func TestDumpCanBeRestored(t *testing.T) {
+	t.Parallel()
 	dsn := pgtest.DSN(t)
 	source := connect(t, dsn)
 	source.do(sales + `INSERT INTO static_addresses(account, address) VALUES ('alice@sales.example', '10.20.0.7');

@@ -11,6 +11,7 @@ import (
 
 // Nodes whose address leads through PgBouncer in transaction mode migrate at once.
 func TestNodesMigrateThroughPgBouncer(t *testing.T) {
+	t.Parallel()
 	dsn, db := empty(t)
 	through := pgtest.Pooler(t, dsn)
 	var nodes sync.WaitGroup

@@ -23,6 +23,7 @@ func TestRacesLeaveNoOrphan(t *testing.T) {
 		"name":    {"INSERT INTO domains(name) VALUES ('new')", "INSERT INTO domain_aliases(alias, domain) VALUES ('new', 'empty')", "domain_names_unique"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dsn := pgtest.DSN(t)
 			db := connect(t, dsn)
 			db.do(sales + `INSERT INTO domain_aliases(alias, domain) VALUES ('verkauf', 'sales.example'); INSERT INTO domains(name) VALUES ('empty');

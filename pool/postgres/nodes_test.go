@@ -35,6 +35,7 @@ func twoNodes(t *testing.T, size int, pools ...pool.Pool) (db *pgxpool.Pool, a, 
 }
 
 func TestStickyAcrossNodes(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{0, 16} {
 		t.Run(fmt.Sprint("blocks of ", size), func(t *testing.T) {
 			_, a, b := twoNodes(t, size, makePool(t, "p", time.Minute, "10.0.0.0/24"))
@@ -63,6 +64,7 @@ func TestStickyAcrossNodes(t *testing.T) {
 
 // The last address of an account may lie in a block of the node, which remembers it, or outside, which only the database does.
 func TestTheLastAddressCountsWhereverItLies(t *testing.T) {
+	t.Parallel()
 	_, a, _ := twoNodes(t, 16, makePool(t, "here", time.Minute, "10.1.0.0/24"), makePool(t, "there", time.Minute, "10.2.0.0/24"))
 	a.drop(a.get(from("here", "x")))
 	exact := from("there", "x")
@@ -76,6 +78,7 @@ func TestTheLastAddressCountsWhereverItLies(t *testing.T) {
 }
 
 func TestNoAddressIsStranded(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{0, 4, 64} {
 		t.Run(fmt.Sprint("blocks of ", size), func(t *testing.T) {
 			_, a, b := twoNodes(t, size, makePool(t, "p", 0, "10.0.0.1-10.0.0.64"))
@@ -98,6 +101,7 @@ func TestNoAddressIsStranded(t *testing.T) {
 }
 
 func TestStaticAddressHeldOnAnotherNode(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{0, 64} {
 		for _, text := range []string{"10.0.0.7", "192.0.2.7"} {
 			t.Run(fmt.Sprint("blocks of ", size, " ", text), func(t *testing.T) {
@@ -183,6 +187,7 @@ func TestAnAccountTakesItsAddressOver(t *testing.T) {
 }
 
 func TestExactAddressInTheBlockOfAnotherNode(t *testing.T) {
+	t.Parallel()
 	_, a, b := twoNodes(t, 64, makePool(t, "p", time.Minute, "10.0.0.1-10.0.0.64"))
 	held := a.get(from("p", "x"))
 	a.written()
@@ -197,6 +202,7 @@ func TestExactAddressInTheBlockOfAnotherNode(t *testing.T) {
 }
 
 func TestPrivateToAnotherNode(t *testing.T) {
+	t.Parallel()
 	db := pgtest.New(t)
 	define(t, db, makePool(t, "p", time.Minute, "10.0.0.1-10.0.15.255"))
 	a := open(t, Config{Pool: db, Node: "a"}, sized(64))
@@ -210,6 +216,7 @@ func TestPrivateToAnotherNode(t *testing.T) {
 }
 
 func TestNewRangeIsUsedAtOnceAndADrainedOneNoMore(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{0, 4} {
 		t.Run(fmt.Sprint("blocks of ", size), func(t *testing.T) {
 			db := pgtest.New(t)
@@ -265,6 +272,7 @@ func TestNewRangeIsUsedAtOnceAndADrainedOneNoMore(t *testing.T) {
 }
 
 func TestARangeMovesToAnotherPool(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{0, 4} {
 		t.Run(fmt.Sprint("blocks of ", size), func(t *testing.T) {
 			db, a, b := twoNodes(t, size, makePool(t, "p", 0, "10.0.0.1-10.0.0.16"), makePool(t, "q", 0, "10.0.9.1"))
@@ -287,6 +295,7 @@ func TestARangeMovesToAnotherPool(t *testing.T) {
 }
 
 func TestOutageShorterThanTheLife(t *testing.T) {
+	t.Parallel()
 	s := pgtest.Cluster(t)
 	db := s.New()
 	define(t, db, makePool(t, "p", 10*time.Millisecond, "10.0.0.0/20"))
@@ -296,12 +305,12 @@ func TestOutageShorterThanTheLife(t *testing.T) {
 	cfg.Node = "b"
 	b := open(t, cfg)
 	h1, h2 := newHistory(), newHistory()
-	w := &storm{pools: []string{"small", "p"}, limit: 12_000}
+	w := &storm{pools: []string{"small", "p"}, limit: 8_000}
 	var all sync.WaitGroup
 	w.workers(t, 16, a, h1, &all)
 	w.workers(t, 16, b, h2, &all)
 	for i, out := range []func(){s.Stop, s.Crash} {
-		eventually(t, "some work", func() bool { return w.cycles.Load() > int64(2000*(i+1)) })
+		eventually(t, "some work", func() bool { return w.cycles.Load() > int64(1500*(i+1)) })
 		out()
 		eventually(t, "both notice", func() bool { return !a.Stats().Attached && !b.Stats().Attached })
 		s.Start()
@@ -323,6 +332,7 @@ func TestOutageShorterThanTheLife(t *testing.T) {
 
 // A statement may be carried out without our hearing of it: what it did is undone.
 func TestStrayRowsAndBlocksAreGivenBack(t *testing.T) {
+	t.Parallel()
 	dsn := pgtest.DSN(t)
 	db := dial(t, dsn)
 	define(t, db, makePool(t, "p", 0, "10.0.0.1-10.0.0.64"))
@@ -350,6 +360,7 @@ func TestStrayRowsAndBlocksAreGivenBack(t *testing.T) {
 
 // The last line of defence: somebody wrote a lease into our block.
 func TestConflictIsSetAsideAndTold(t *testing.T) {
+	t.Parallel()
 	db := pgtest.New(t)
 	define(t, db, makePool(t, "p", 0, "10.0.0.1-10.0.0.64"))
 	lost := make(chan []pool.Lease, 1)
@@ -375,6 +386,7 @@ func TestConflictIsSetAsideAndTold(t *testing.T) {
 }
 
 func TestFarewellGivesBlocksBack(t *testing.T) {
+	t.Parallel()
 	db := pgtest.New(t)
 	define(t, db, makePool(t, "p", 0, "10.0.0.1-10.0.0.64"))
 	a := open(t, Config{Pool: db}, sized(16))
@@ -389,6 +401,7 @@ func TestFarewellGivesBlocksBack(t *testing.T) {
 }
 
 func TestCallerWhoGivesUpHoldsNothing(t *testing.T) {
+	t.Parallel()
 	db := pgtest.New(t)
 	define(t, db, makePool(t, "p", 0, "10.0.0.1-10.0.0.2"))
 	n := open(t, Config{Pool: db}, sized(0))
@@ -450,6 +463,7 @@ func TestSizing(t *testing.T) {
 
 // Behind PgBouncer in transaction mode nothing may count on prepared statements or on the session.
 func TestEveryWayToSendStatements(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol} {
 		t.Run(mode.String(), func(t *testing.T) {
 			dsn := pgtest.DSN(t)

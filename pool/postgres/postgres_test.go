@@ -235,6 +235,7 @@ func TestConformance(t *testing.T) {
 	}
 	for _, size := range []int{0, 2, 16} {
 		t.Run(fmt.Sprint("blocks of ", size), func(t *testing.T) {
+			t.Parallel()
 			db := pgtest.New(t)
 			do(t, db, "DROP INDEX static_addresses_account") // the suite gives one account two of them
 			var last *node

@@ -10,9 +10,10 @@ const (
 WITH dead AS (
     SELECT b.routing_context, b.first_address, b.last_address, b.node, b.epoch, b.expires_at FROM pool_blocks b
     WHERE b.expires_at < coalesce($1::timestamptz, clock_timestamp()) - $2 * interval '1 microsecond'
+        AND b.node <> $3
     ORDER BY b.routing_context, b.first_address LIMIT 1000 FOR UPDATE SKIP LOCKED),
 ending AS (
-    UPDATE leases l SET expires_at = d.expires_at + $3 * interval '1 microsecond'
+    UPDATE leases l SET expires_at = d.expires_at + $4 * interval '1 microsecond'
     FROM dead d WHERE l.routing_context = d.routing_context AND l.address BETWEEN d.first_address AND d.last_address
         AND l.node = d.node AND l.epoch = d.epoch AND l.state = 'bound' AND l.expires_at IS NULL),
 missing AS (
@@ -25,11 +26,11 @@ FROM dead d WHERE b.routing_context = d.routing_context AND b.first_address = d.
 	reapLeases = `
 UPDATE leases l SET state = 'quarantine', expires_at = coalesce($1::timestamptz, clock_timestamp())
 WHERE l.node = ANY (ARRAY(SELECT n.name FROM nodes n
-        WHERE n.heartbeat_at < coalesce($1::timestamptz, clock_timestamp()) - $2 * interval '1 microsecond'))
+        WHERE n.name <> $3 AND n.heartbeat_at < coalesce($1::timestamptz, clock_timestamp()) - $2 * interval '1 microsecond'))
     AND l.state = 'bound' AND l.expires_at < coalesce($1::timestamptz, clock_timestamp()) - $2 * interval '1 microsecond'`
 )
 
-// reap takes back what dead nodes left. A node that has just come back to the database leaves the others a grace time to
+// reap takes back what dead nodes left. This one is alive, also when it has just woken from a long sleep. A node that has just come back to the database leaves the others a grace time to
 // come back too: after an outage all blocks have expired, and their owners are alive.
 func (r *runner) reap(ctx context.Context) error {
 	r.mu.Lock()
@@ -41,10 +42,10 @@ func (r *runner) reap(ctx context.Context) error {
 	}
 	grace := r.cfg.Grace.Microseconds()
 	rest := (r.cfg.LeaseLife - r.cfg.BlockLife).Microseconds()
-	if err := r.change(ctx, reapBlocks, r.stamp(now), grace, rest); err != nil && !transient(err) {
+	if err := r.change(ctx, reapBlocks, r.stamp(now), grace, r.cfg.Node, rest); err != nil && !transient(err) {
 		return err
 	}
-	if err := r.change(ctx, reapLeases, r.stamp(now), grace); err != nil && !transient(err) {
+	if err := r.change(ctx, reapLeases, r.stamp(now), grace, r.cfg.Node); err != nil && !transient(err) {
 		return err
 	}
 	return nil

@@ -75,6 +75,7 @@ func (h *history) read(lines []string, until time.Time) {
 }
 
 func TestANodeIsKilled(t *testing.T) {
+	t.Parallel()
 	dsn := pgtest.DSN(t)
 	db := dial(t, dsn)
 	define(t, db, makePool(t, "p", 5*time.Millisecond, "10.64.0.0/23"))
@@ -89,13 +90,13 @@ func TestANodeIsKilled(t *testing.T) {
 	}
 	h1, h2 := newHistory(), newHistory()
 	n := open(t, Config{Pool: db, Node: "n2", BlockLife: victimLife, LeaseLife: victimLife, Grace: victimGrace, Tick: 50 * time.Millisecond})
-	s := &storm{pools: []string{"p"}, limit: 30_000}
+	s := &storm{pools: []string{"p"}, limit: 15_000}
 	var all sync.WaitGroup
 	s.workers(t, 64, n, h2, &all)
 	lines := bufio.NewScanner(out)
 	var told []string
 	for lines.Scan() {
-		if told = append(told, lines.Text()); len(told) == 4000 {
+		if told = append(told, lines.Text()); len(told) == 3000 {
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
@@ -127,6 +128,7 @@ func TestANodeIsKilled(t *testing.T) {
 
 // A process that is started again does not wait for the expiry of what it held before.
 func TestARestartedNodeClearsUpAfterItself(t *testing.T) {
+	t.Parallel()
 	db := pgtest.New(t)
 	define(t, db, makePool(t, "p", 0, "10.0.0.0/24"))
 	first := open(t, Config{Pool: db}, sized(256))
@@ -147,6 +149,7 @@ func TestARestartedNodeClearsUpAfterItself(t *testing.T) {
 }
 
 func TestTwoProcessesOfOneName(t *testing.T) {
+	t.Parallel()
 	db := pgtest.New(t)
 	define(t, db, makePool(t, "p", 0, "10.0.0.0/24"))
 	lost := make(chan []pool.Lease, 1)

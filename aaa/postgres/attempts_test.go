@@ -21,7 +21,7 @@ func attempt(i int) aaa.Attempt {
 }
 
 func TestAttemptsAreWritten(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	a := NewAttempts(pool, quiet)
 	stop := background(t, a.Run)
 	a.Log(attempt(1))
@@ -64,7 +64,7 @@ func TestARowThatIsRefusedDoesNotTakeOthersAlong(t *testing.T) {
 }
 
 func TestAttemptsWaitForTheDatabaseAndAreCountedWhenTooMany(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	a := NewAttempts(pool, quiet)
 	for i := range attemptsQueue + 7 {
 		a.Log(attempt(i))

@@ -17,7 +17,6 @@ import (
 	"lnsgate/aaa"
 	"lnsgate/aaa/aaatest"
 	"lnsgate/aaa/secret"
-	"lnsgate/test/pgtest"
 )
 
 // store writes the accounts of the conformance suite as an administrator would.
@@ -48,7 +47,7 @@ func TestConformance(t *testing.T) {
 		"sealed, behind a pooler":      {sealed: true, pooled: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pool := openPool(t, pgtest.DSN(t), variant.pooled)
+			pool := openPool(t, sharedDSN(t), variant.pooled)
 			if variant.pooled {
 				pool = forgetful(t, pool)
 			}
@@ -93,7 +92,7 @@ func bcryptOf(t testing.TB, password string) string {
 const cheapArgon2id = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"
 
 func TestEveryStoredFormServesItsMethods(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	nt, err := secret.NTHashOf(aaa.NewSecret("password"))
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +139,7 @@ func TestEveryStoredFormServesItsMethods(t *testing.T) {
 
 // While a clear password stands in the column it is the password, whatever is stored besides.
 func TestAClearPasswordCountsAtOnce(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	run(t, pool, `INSERT INTO accounts (name) VALUES ('bob')`)
 	run(t, pool, `INSERT INTO credentials (account, kind, value) VALUES ('bob', 'argon2id', $1)`, []byte(cheapArgon2id))
 	run(t, pool, `UPDATE accounts SET password = 'newer' WHERE name = 'bob'`)
@@ -156,7 +155,7 @@ func TestAClearPasswordCountsAtOnce(t *testing.T) {
 }
 
 func TestTheAccountOverridesItsProfile(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	run(t, pool, `INSERT INTO pools (name) VALUES ('gold'), ('own')`)
 	run(t, pool, `INSERT INTO profiles (name, max_sessions, pools, dns, nbns, session_timeout, idle_timeout, mtu, rate_up, rate_down)
 		VALUES ('gold', 3, '{gold}', '{10.0.0.1}', '{10.0.0.2}', '1 day', '10 min', 1400, 1000, 2000)`)
@@ -185,7 +184,7 @@ func TestTheAccountOverridesItsProfile(t *testing.T) {
 }
 
 func TestAnAccountIsValidBetweenItsTimes(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	run(t, pool, `INSERT INTO accounts (name, password, valid_from, valid_until) VALUES
 		('now', 'x', now() - interval '1 h', now() + interval '1 h'), ('soon', 'x', now() + interval '1 h', NULL), ('over', 'x', NULL, now() - interval '1 s')`)
 	b := New(pool, Config{})
@@ -211,7 +210,7 @@ func TestAnAccountIsValidBetweenItsTimes(t *testing.T) {
 // By structure, every answer costs one look-up, one check of one credential that costs the same, and, when it is a no,
 // one look for near misses.
 func TestEveryOutcomeDoesTheSameWork(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	run(t, pool, `INSERT INTO domains (name, methods) VALUES ('pap', '{pap}'), ('all', '{}')`)
 	run(t, pool, `INSERT INTO accounts (name, disabled, valid_until) VALUES ('a@pap', false, NULL), ('gone@pap', true, NULL), ('over@pap', false, now()), ('none@pap', false, NULL)`)
 	run(t, pool, `INSERT INTO credentials (account, kind, value) SELECT name, 'argon2id', $1 FROM accounts WHERE name <> 'none@pap'`, []byte(cheapArgon2id))
@@ -247,7 +246,7 @@ func TestEveryOutcomeDoesTheSameWork(t *testing.T) {
 }
 
 func TestNearMissesAreExplained(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	run(t, pool, `INSERT INTO domains (name) VALUES ('default'), ('sales'), ('corp')`)
 	run(t, pool, `INSERT INTO domain_aliases (alias, domain) VALUES ('vertrieb', 'sales')`)
 	run(t, pool, `INSERT INTO accounts (name, password) VALUES ('l2tpuser', 'x'), ('bob@default', 'x'), ('bob@sales', 'x'), ('CORP\carol', 'x')`)
@@ -271,7 +270,7 @@ func TestNearMissesAreExplained(t *testing.T) {
 }
 
 func TestOddNamesAskLikeAnyOther(t *testing.T) {
-	b := New(pgtest.New(t), Config{})
+	b := New(sharedPool(t), Config{})
 	for _, name := range []string{"", "\x00", "a\xff", strings.Repeat("x", 70000), "';DROP TABLE accounts;--", "%", "_", `\`} {
 		if _, err := login(b, aaa.PAP, name, "x"); causeOf(err) != aaa.UnknownUser {
 			t.Errorf("%q: %v", name, err)

@@ -11,7 +11,6 @@ import (
 
 	"lnsgate/aaa"
 	"lnsgate/aaa/secret"
-	"lnsgate/test/pgtest"
 )
 
 func TestHashesAreBounded(t *testing.T) {
@@ -91,7 +90,7 @@ func TestTheQueueForHashesIsBounded(t *testing.T) {
 
 // A password that matched is not hashed again, until the stored hash is another.
 func TestAVerifiedPasswordIsNotHashedAgain(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	run(t, pool, `INSERT INTO accounts (name) VALUES ('bob'), ('eve')`)
 	run(t, pool, `INSERT INTO credentials (account, kind, value) SELECT name, 'argon2id', $1 FROM accounts`, []byte(cheapArgon2id))
 	b := New(pool, Config{})
@@ -157,7 +156,7 @@ func TestWhatFadesIsBoundedAndForgotten(t *testing.T) {
 }
 
 func TestAnArgon2idStormIsServedInTimeOrRefused(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	run(t, pool, `INSERT INTO domains (name, methods) VALUES ('pap', '{pap}')`)
 	run(t, pool, `INSERT INTO accounts (name, password) SELECT 'u' || i || '@pap', 'x' FROM generate_series(1, 4) i`)
 	mustSeal(t, pool, nil)

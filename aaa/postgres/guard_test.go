@@ -151,9 +151,11 @@ func TestFailuresAreForgotten(t *testing.T) {
 
 func TestAFloodOfNamesDoesNotGrowTheMemory(t *testing.T) {
 	g := newGuardian(GuardConfig{SourceFailures: -1})
-	for i := range 3 * maxGuarded {
-		g.try(t, strings.Repeat("x", 300)+fmt.Sprint(i), "192.0.2.1", wrong)
+	for i := range maxGuarded + maxGuarded/4 {
 		g.try(t, fmt.Sprint(i), "192.0.2.1", wrong)
+	}
+	for i := range 100 {
+		g.try(t, strings.Repeat("x", 300)+fmt.Sprint(i), "192.0.2.1", wrong)
 	}
 	if n := g.names.size(); n > maxGuarded {
 		t.Errorf("%d names are remembered", n)

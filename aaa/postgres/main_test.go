@@ -21,7 +21,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	code := pgtest.Run(m)
+	code := pgtest.Run(allTests{m})
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
 			fmt.Fprintln(os.Stderr, err)

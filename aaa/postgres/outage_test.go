@@ -21,7 +21,7 @@ func queryPAP(name, password string) *aaa.Query {
 // Whatever happens to the server, logins fail before their deadline with a verdict that names it, and work again once it
 // is back, without anybody doing anything.
 func TestTheDatabaseGoesAwayAndComesBack(t *testing.T) {
-	server := pgtest.Cluster(t)
+	server := pgtest.Cluster(t, "fsync=off") // a process that dies loses nothing without it
 	pool := server.New()
 	run(t, pool, `INSERT INTO accounts (name) VALUES ('bob')`)
 	run(t, pool, hashed)
@@ -79,7 +79,7 @@ func TestTheDatabaseGoesAwayAndComesBack(t *testing.T) {
 }
 
 func TestAServerThatDoesNotAnswerInTimeIsATimeout(t *testing.T) {
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	admin, pool := openPool(t, dsn, false), openPool(t, dsn, false)
 	b := New(pool, Config{Timeout: 100 * time.Millisecond})
 	tx, err := admin.Begin(context.Background())
@@ -97,7 +97,7 @@ func TestAServerThatDoesNotAnswerInTimeIsATimeout(t *testing.T) {
 }
 
 func TestAllConnectionsInUseIsSaidInWords(t *testing.T) {
-	cfg := openPool(t, pgtest.DSN(t), false).Config()
+	cfg := openPool(t, sharedDSN(t), false).Config()
 	cfg.MaxConns = 1
 	pool := openConfig(t, cfg)
 	held, err := pool.Acquire(context.Background())
@@ -113,7 +113,7 @@ func TestAllConnectionsInUseIsSaidInWords(t *testing.T) {
 
 // What the database says is told with what to do about it, and never with a password.
 func TestRejectionsNameTheDatabaseAndWhatToDo(t *testing.T) {
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	pool := openPool(t, dsn, false)
 	run(t, pool, `CREATE ROLE nobody_`+strings.ToLower(t.Name())+` LOGIN`)
 	stranger := openPool(t, pgtest.As(t, dsn, "nobody_"+strings.ToLower(t.Name())), false)
@@ -140,7 +140,7 @@ func TestRejectionsNameTheDatabaseAndWhatToDo(t *testing.T) {
 }
 
 func TestOnlyWhatIsSafeIsAskedAgain(t *testing.T) {
-	db := newDatabase(pgtest.New(t), time.Second)
+	db := newDatabase(openPool(t, "host=/nowhere", false), time.Second) // nobody asks it
 	for code, want := range map[string]int{serializationFailure: tries, deadlockDetected: tries, "23505": 1, "57P01": 1, readOnly: 1} {
 		asked := 0
 		err := db.ask(context.Background(), "do it", func(context.Context) error {

@@ -66,7 +66,7 @@ func row(t testing.TB, pool *pgxpool.Pool, table, key, session string) map[strin
 }
 
 func TestRecordsOfOneLife(t *testing.T) {
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	for _, pooled := range []bool{false, true} {
 		t.Run(fmt.Sprintf("pooled=%v", pooled), func(t *testing.T) {
 			pool := openPool(t, dsn, pooled)
@@ -125,7 +125,7 @@ func table(t testing.TB, pool *pgxpool.Pool) string {
 }
 
 func TestRecordThatComesAgainOrLateChangesNothing(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	r := newRecorder(pool, 1)
 	first, second, stop := newRecord(aaa.RecordStart, "a", 1), newRecord(aaa.RecordInterim, "a", 2), newRecord(aaa.RecordStop, "a", 3)
 	for _, records := range [][]aaa.Record{{first}, {second}, {stop}} {
@@ -144,7 +144,7 @@ func TestRecordThatComesAgainOrLateChangesNothing(t *testing.T) {
 }
 
 func TestRecordsOfOneSessionInOneBatch(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	write(t, newRecorder(pool, 1), newRecord(aaa.RecordStart, "a", 1), newRecord(aaa.RecordStart, "b", 1),
 		newRecord(aaa.RecordInterim, "a", 2), newRecord(aaa.RecordInterim, "b", 2), newRecord(aaa.RecordStop, "a", 3))
 	got := one[string](t, pool, "SELECT string_agg(session || ' ' || sequence || coalesce(' ' || terminate_cause, ''), ', ' ORDER BY session) FROM accounting")
@@ -155,7 +155,7 @@ func TestRecordsOfOneSessionInOneBatch(t *testing.T) {
 }
 
 func TestStopAloneIsEnough(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	write(t, newRecorder(pool, 1), newRecord(aaa.RecordStop, "a", 9))
 	if got := row(t, pool, "accounting", "session", "a"); got["account"] != "alice@sales.example" || got["packets_up"] != 9. {
 		t.Error(got)
@@ -164,7 +164,7 @@ func TestStopAloneIsEnough(t *testing.T) {
 
 // TestAnyRecordCanBeStored: what a peer names itself, or a clock that jumps, must not stop the queue.
 func TestAnyRecordCanBeStored(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	r := newRecorder(pool, 1)
 	odd := newRecord(aaa.RecordStop, "odd", math.MaxUint32)
 	odd.Name, odd.TunnelName, odd.CallingNumber = "a\x00b", "\xff\xfe", strings.Repeat("ä", 5000)
@@ -192,7 +192,7 @@ func TestAnyRecordCanBeStored(t *testing.T) {
 }
 
 func TestRecorderWithoutEpochWaits(t *testing.T) {
-	err := newRecorder(pgtest.New(t), 0).Write(context.Background(), []aaa.Record{newRecord(aaa.RecordStart, "a", 1)})
+	err := newRecorder(sharedPool(t), 0).Write(context.Background(), []aaa.Record{newRecord(aaa.RecordStart, "a", 1)})
 	if !errors.Is(err, ErrNotRegistered) || hopelessRecord(err) {
 		t.Error(err)
 	}
@@ -239,9 +239,16 @@ func drainSpool(t testing.TB, s *spool.Spool) {
 	}
 }
 
-func TestWriteAnswersWhileTheServerIsAway(t *testing.T) {
-	server := pgtest.Cluster(t)
-	r := newRecorder(server.New(), 1)
+func TestRecordsWhileTheServerIsAway(t *testing.T) {
+	server := pgtest.Cluster(t, "fsync=off")
+	pool := server.New()
+	t.Run("write answers", func(t *testing.T) { writeAnswers(t, server, pool) })
+	run(t, pool, "TRUNCATE accounting, sessions")
+	t.Run("upkeep waits", func(t *testing.T) { upkeepWaits(t, server, pool) })
+}
+
+func writeAnswers(t *testing.T, server *pgtest.Server, pool *pgxpool.Pool) {
+	r := newRecorder(pool, 1)
 	server.Stop()
 	if err := r.Write(context.Background(), []aaa.Record{newRecord(aaa.RecordStart, "a", 1)}); err == nil || hopelessRecord(err) {
 		t.Errorf("stopped: %v", err)
@@ -264,7 +271,7 @@ func addNode(t testing.TB, pool *pgxpool.Pool, name string, epoch int64, silent 
 }
 
 func TestSessionsOfDeadNodesAreClosed(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	ctx := context.Background()
 	addNode(t, pool, "alive", 3, "1 minute")
 	addNode(t, pool, "dead", 1, "10 minutes")
@@ -321,7 +328,7 @@ restarted: the node started again without closing the session|NAS-Reboot|1717986
 }
 
 func TestOneNodeAtATimeCloses(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	ctx := context.Background()
 	addNode(t, pool, "n1", 1, "10 minutes")
 	write(t, newRecorder(pool, 1), newRecord(aaa.RecordStart, "a", 1))
@@ -344,9 +351,7 @@ func TestOneNodeAtATimeCloses(t *testing.T) {
 	}
 }
 
-func TestUpkeep(t *testing.T) {
-	server := pgtest.Cluster(t)
-	pool := server.New()
+func upkeepWaits(t *testing.T, server *pgtest.Server, pool *pgxpool.Pool) {
 	month := one[string](t, pool, "SELECT to_char(now() AT TIME ZONE 'UTC' + interval '1 month', 'YYYY_MM')")
 	run(t, pool, "DROP TABLE accounting_"+month)
 	addNode(t, pool, "n1", 1, "10 minutes")
@@ -371,7 +376,7 @@ func TestUpkeep(t *testing.T) {
 
 // TestClosingUsesTheIndex: looking for open sessions of dead nodes must not read those that are over.
 func TestClosingUsesTheIndex(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	addNode(t, pool, "n1", 1, "10 minutes")
 	run(t, pool, "INSERT INTO accounting (session, started_at, node, epoch, name, account, stopped_at) SELECT 't' || n, now(), 'n1', 1, 'a', 'a', CASE WHEN n > 10 THEN now() END FROM generate_series(1, 20000) n")
 	run(t, pool, "ANALYZE accounting")

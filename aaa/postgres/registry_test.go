@@ -14,7 +14,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"lnsgate/aaa"
-	"lnsgate/test/pgtest"
 )
 
 // joined makes a node that is in the database, and its registry.
@@ -68,7 +67,7 @@ func nodesOf(t *testing.T, dsn string, names ...string) (registries []*Registry)
 }
 
 func TestOf64LoginsAtOnceOneGetsIn(t *testing.T) {
-	registries := nodesOf(t, pgtest.DSN(t), "n1", "n2", "n3")
+	registries := nodesOf(t, sharedDSN(t), "n1", "n2", "n3")
 	if in := storm(t, registries, 64, func(i int) aaa.Entry { return entry(fmt.Sprint("s", i), "bob", "sales", 1, 0, aaa.RefuseNew) }); in != 1 {
 		t.Errorf("%d got in", in)
 	}
@@ -80,7 +79,7 @@ func TestOf64LoginsAtOnceOneGetsIn(t *testing.T) {
 }
 
 func TestWithReplaceTheOldestGoes(t *testing.T) {
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	registries := nodesOf(t, dsn, "n1", "n2")
 	pool := registries[0].db.pool
 	h := watch(t, dsn, registries[0].node)
@@ -115,7 +114,7 @@ func TestWithReplaceTheOldestGoes(t *testing.T) {
 }
 
 func TestALimitTellsWhoIsThere(t *testing.T) {
-	r := joined(t, pgtest.New(t), "n1")
+	r := joined(t, sharedPool(t), "n1")
 	ctx := context.Background()
 	if err := r.Enter(ctx, entry("s1", "bob", "sales", 1, 0, aaa.RefuseNew)); err != nil {
 		t.Fatal(err)
@@ -139,7 +138,7 @@ func TestALimitTellsWhoIsThere(t *testing.T) {
 }
 
 func TestLeaveCountsOutOnce(t *testing.T) {
-	r := joined(t, pgtest.New(t), "n1")
+	r := joined(t, sharedPool(t), "n1")
 	ctx := context.Background()
 	for round := range 3 {
 		if err := r.Enter(ctx, entry(fmt.Sprint("s", round), "bob", "sales", 1, 1, aaa.RefuseNew)); err != nil {
@@ -154,7 +153,7 @@ func TestLeaveCountsOutOnce(t *testing.T) {
 }
 
 func TestSessionsOfADeadNodeDoNotCount(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	ctx := context.Background()
 	n1, n2 := joined(t, pool, "n1"), joined(t, pool, "n2")
 	enter := func(r *Registry, session string) error {
@@ -197,7 +196,7 @@ func TestSessionsOfADeadNodeDoNotCount(t *testing.T) {
 }
 
 func TestANodeThatAnotherRoomEnters(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	var epoch atomic.Int64
 	node := NewNode(pool, NodeConfig{Name: "n1", Log: quiet, Epoch: epoch.Load})
 	r := NewRegistry(node)
@@ -213,7 +212,7 @@ func TestANodeThatAnotherRoomEnters(t *testing.T) {
 }
 
 func TestANodeSaysThatItIsAlive(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	node := NewNode(pool, NodeConfig{Name: "n1", Log: quiet})
 	stop := background(t, node.Run)
 	until(t, "the node is there", 5*time.Second, func() bool { return node.Epoch() == 1 })

@@ -11,7 +11,6 @@ import (
 
 	"lnsgate/aaa"
 	"lnsgate/aaa/secret"
-	"lnsgate/test/pgtest"
 )
 
 // remembering makes a back end whose watcher listens.
@@ -32,7 +31,7 @@ const hashed = `INSERT INTO credentials (account, kind, value) SELECT name, 'bcr
 
 // Whatever is changed, and however: within a second the answer is the one that the database gives.
 func TestWhatIsRememberedFollowsEveryTable(t *testing.T) {
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	pool := openPool(t, dsn, false)
 	for _, sql := range []string{
 		`INSERT INTO domains (name) VALUES ('sales')`, `INSERT INTO pools (name) VALUES ('p1')`,
@@ -112,13 +111,13 @@ func differs(b, plain *Backend, name string) string {
 
 // Rows are read while they change. No answer is older than a second.
 func TestNoAnswerIsOlderThanASecond(t *testing.T) {
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	pool := openPool(t, dsn, false)
 	const accounts = 8
 	run(t, pool, `INSERT INTO accounts (name, rate_up) SELECT 'user' || i, 1 FROM generate_series(0, $1::int - 1) i`, accounts)
 	b, _ := remembering(t, dsn, Config{})
 	var committed [accounts]atomic.Int64 // what was true a second ago is at least what is here
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 1500*time.Millisecond)
 	defer cancel()
 	var remembered, asked atomic.Int64
 	parallel(4, 4, func(worker int) {
@@ -271,7 +270,7 @@ func remembers(b *Backend, name string) bool {
 }
 
 func TestNoSecretInClearIsRemembered(t *testing.T) {
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	pool, keys := openPool(t, dsn, false), testKeys(t, "k1")
 	run(t, pool, `INSERT INTO accounts (name, password) VALUES ('sealed', 'x')`)
 	mustSeal(t, pool, keys)
@@ -291,7 +290,7 @@ func TestNoSecretInClearIsRemembered(t *testing.T) {
 
 // A no comes from the database: a password that was changed this very moment works, and no way to fail is quicker.
 func TestNobodyIsRefusedFromMemory(t *testing.T) {
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	pool := openPool(t, dsn, false)
 	run(t, pool, `INSERT INTO accounts (name) VALUES ('bob')`)
 	run(t, pool, hashed)
@@ -329,7 +328,7 @@ func TestNobodyIsRefusedFromMemory(t *testing.T) {
 
 // A watcher that is held up says nothing, and what nobody vouches for is not believed.
 func TestAFeedThatHangsIsNotBelieved(t *testing.T) {
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	pool := openPool(t, dsn, false)
 	run(t, pool, `INSERT INTO domains (name) VALUES ('sales')`)
 	run(t, pool, `INSERT INTO accounts (name) VALUES ('bob')`)
@@ -352,7 +351,7 @@ func TestAFeedThatHangsIsNotBelieved(t *testing.T) {
 }
 
 func TestALostFeedForgetsAtOnceAndComesBack(t *testing.T) {
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	pool := openPool(t, dsn, false)
 	run(t, pool, `INSERT INTO accounts (name) VALUES ('bob')`)
 	b, h := remembering(t, dsn, Config{})

@@ -37,7 +37,7 @@ func accountsForScale() int {
 	if os.Getenv("LNSGATE_TEST_ALL") == "1" {
 		return 1_000_000
 	}
-	return 50_000
+	return 20_000
 }
 
 func p99(t *testing.T, b *Backend, accounts, logins int) time.Duration {

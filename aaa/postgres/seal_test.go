@@ -18,7 +18,6 @@ import (
 	"lnsgate/aaa"
 	"lnsgate/aaa/aaatest"
 	"lnsgate/aaa/secret"
-	"lnsgate/test/pgtest"
 )
 
 // kinds lists the stored forms of an account.
@@ -28,7 +27,7 @@ func kinds(t *testing.T, pool *pgxpool.Pool, account string) string {
 }
 
 func TestTheStoredFormFollowsTheMethodsOfTheDomain(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	keys := testKeys(t, "k1")
 	b := New(pool, Config{Keys: NewKeyring(keys)})
 	for methods, want := range map[string]struct {
@@ -66,7 +65,7 @@ func TestTheStoredFormFollowsTheMethodsOfTheDomain(t *testing.T) {
 }
 
 func TestRawNTHashesAreSealed(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	nt, _ := secret.NTHashOf(aaa.NewSecret("pw"))
 	run(t, pool, `INSERT INTO accounts (name) VALUES ('bob')`)
 	run(t, pool, `INSERT INTO credentials (account, kind, value) VALUES ('bob', 'nt', $1)`, nt[:])
@@ -82,7 +81,7 @@ func TestRawNTHashesAreSealed(t *testing.T) {
 
 // A row that is copied to another account opens nothing, whoever wrote it.
 func TestSwappedRowsAreRefused(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	keys := NewKeyring(testKeys(t, "k1"))
 	run(t, pool, `INSERT INTO accounts (name, password) VALUES ('alice', 'a'), ('bob', 'b')`)
 	mustSeal(t, pool, keys.Get())
@@ -104,7 +103,7 @@ func TestSwappedRowsAreRefused(t *testing.T) {
 }
 
 func TestAMissingKeyIsNamed(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	run(t, pool, `INSERT INTO accounts (name, password) VALUES ('alice', 'a')`)
 	mustSeal(t, pool, testKeys(t, "k1"))
 	for _, ring := range []*Keyring{nil, NewKeyring(nil), NewKeyring(testKeys(t, "k2"))} {
@@ -116,7 +115,7 @@ func TestAMissingKeyIsNamed(t *testing.T) {
 }
 
 func TestWithoutKeysOnlyOneWayFormsAreStored(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	run(t, pool, `INSERT INTO domains (name, methods) VALUES ('pap', '{pap}')`)
 	run(t, pool, `INSERT INTO accounts (name, password) VALUES ('a@pap', 'x'), ('b', 'x')`)
 	left, err := NewSealer(pool, nil, quiet).Seal(context.Background())
@@ -130,7 +129,7 @@ func TestWithoutKeysOnlyOneWayFormsAreStored(t *testing.T) {
 
 // A password that is changed while the old one is being sealed is not lost.
 func TestANewerPasswordIsNotLost(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	keys := testKeys(t, "k1")
 	run(t, pool, `INSERT INTO accounts (name, password) VALUES ('bob', 'old')`)
 	s := NewSealer(pool, NewKeyring(keys), quiet)
@@ -152,7 +151,7 @@ func TestANewerPasswordIsNotLost(t *testing.T) {
 
 // A clear password is gone within a second, whoever wrote it and however many nodes there are.
 func TestClearPasswordsAreSealedAtOnce(t *testing.T) {
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	pool := openPool(t, dsn, false)
 	ring := NewKeyring(testKeys(t, "k1"))
 	for range 3 {
@@ -186,7 +185,7 @@ func TestClearPasswordsAreSealedAtOnce(t *testing.T) {
 // cannot be opened is named.
 func TestRotateKeyOnline(t *testing.T) {
 	const accounts = 1200
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	run(t, pool, `INSERT INTO domains (name, methods) VALUES ('nt', '{mschapv2}')`)
 	run(t, pool, `INSERT INTO accounts (name, password) SELECT 'user' || i || CASE WHEN i % 2 = 0 THEN '@nt' ELSE '' END, 'pw' || i FROM generate_series(1, $1) i`, accounts)
 	mustSeal(t, pool, testKeys(t, "k1"))
@@ -246,7 +245,7 @@ func TestRotateKeyOnline(t *testing.T) {
 
 // A password that was changed between the two statements of a step stays as the administrator set it.
 func TestRotationLeavesANewerPasswordAlone(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	run(t, pool, `INSERT INTO accounts (name, password) VALUES ('bob', 'old')`)
 	mustSeal(t, pool, testKeys(t, "k1"))
 	before := one[[]byte](t, pool, `SELECT value FROM credentials`)
@@ -297,7 +296,7 @@ func TestKeyFile(t *testing.T) {
 
 // Only one node seals at a time, and the others neither wait nor fail.
 func TestSealersTakeTurns(t *testing.T) {
-	pool := pgtest.New(t)
+	pool := sharedPool(t)
 	tx, err := pool.BeginTx(context.Background(), pgx.TxOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"lnsgate/test/pgtest"
 )
 
 // heard collects what a watcher tells.
@@ -52,7 +50,7 @@ func watch(t *testing.T, dsn string, node *Node) *heard {
 }
 
 func TestEveryChangeIsTold(t *testing.T) {
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	pool := openPool(t, dsn, false)
 	h := watch(t, dsn, nil)
 	for _, test := range []struct {
@@ -87,7 +85,7 @@ func TestEveryChangeIsTold(t *testing.T) {
 }
 
 func TestAChangeIsToldWithinAMoment(t *testing.T) {
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	pool := openPool(t, dsn, false)
 	run(t, pool, `INSERT INTO accounts (name) VALUES ('bob')`)
 	h := watch(t, dsn, nil)
@@ -107,7 +105,7 @@ func TestAChangeIsToldWithinAMoment(t *testing.T) {
 }
 
 func TestABurstIsFolded(t *testing.T) {
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	pool := openPool(t, dsn, false)
 	run(t, pool, `INSERT INTO accounts (name) SELECT 'u' || i FROM generate_series(1, 300) i`)
 	h := watch(t, dsn, nil)
@@ -145,7 +143,7 @@ func TestCoalesce(t *testing.T) {
 }
 
 func TestAnExpiredAccountIsTold(t *testing.T) {
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	pool := openPool(t, dsn, false)
 	h := watch(t, dsn, nil)
 	run(t, pool, `INSERT INTO accounts (name, valid_until) VALUES ('bob', now() + interval '0.5 s'), ('later', now() + interval '1 h'), ('before', now() - interval '1 h')`)
@@ -159,7 +157,7 @@ func TestAnExpiredAccountIsTold(t *testing.T) {
 
 // After a lost connection anything may have changed, and the sessions that were to end meanwhile still have to.
 func TestALostConnectionMeansThatAnythingMayHaveChanged(t *testing.T) {
-	dsn := pgtest.DSN(t)
+	dsn := sharedDSN(t)
 	pool := openPool(t, dsn, false)
 	node := NewNode(pool, NodeConfig{Name: "n1", Log: quiet})
 	if err := node.Join(context.Background()); err != nil {

@@ -82,8 +82,12 @@ var protocolNames = []struct {
 	{"gre", 47}, {"esp", 50}, {"ah", 51}, {"icmpv6", ProtocolICMPv6}, {"ospf", 89}, {"sctp", ProtocolSCTP},
 }
 
-// UnmarshalText reads a name. Numbers are read as numbers.
+// UnmarshalText reads a name, or a number as text.
 func (p *Protocol) UnmarshalText(b []byte) error {
+	if n, err := strconv.ParseUint(string(b), 10, 8); err == nil {
+		*p = Protocol(n)
+		return nil
+	}
 	var known []string
 	for _, one := range protocolNames {
 		if one.name == string(b) {

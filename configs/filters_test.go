@@ -17,6 +17,7 @@ func TestFiltersAreRead(t *testing.T) {
       - {action: deny, to: 10.1.0.0/16, protocol: tcp, ports: [443, 8000-8100, "22"], direction: up, established: true}
       - {action: allow, to: "2001:db8::/32", protocol: icmpv6, types: [128, 129], direction: down}
       - {action: allow, protocol: 253}
+      - {action: allow, protocol: "47"}
   - name: guests
     rules: []
 users:`, 1)), "filters")
@@ -24,7 +25,7 @@ users:`, 1)), "filters")
 		t.Fatalf("read %+v", cfg.Filters)
 	}
 	want := "{sales allow [{deny up 10.1.0.0/16 tcp [443 8000-8100 22] [] true} " +
-		"{allow down 2001:db8::/32 icmpv6 [] [128 129] false} {allow both invalid Prefix 253 [] [] false}]}"
+		"{allow down 2001:db8::/32 icmpv6 [] [128 129] false} {allow both invalid Prefix 253 [] [] false} {allow both invalid Prefix gre [] [] false}]}"
 	if got := fmt.Sprint(cfg.Filters[0]); got != want {
 		t.Errorf("read %s\nwant %s", got, want)
 	}
@@ -43,6 +44,7 @@ func TestFaultsOfFilters(t *testing.T) {
 		{"{action: allow, to: 10.1.2.3/16}", "filters[0].rules[0].to: 10.1.2.3/16 has bits set behind the prefix; the network is 10.1.0.0/16"},
 		{"{action: allow, to: 10.1.2.3}", `filters[0].rules[0].to: "10.1.2.3" is not a network like`},
 		{"{action: allow, protocol: tpc}", `filters[0].rules[0].protocol: "tpc" is not a number or one of any, icmp`},
+		{`{action: allow, protocol: "256"}`, `filters[0].rules[0].protocol: "256" is not a number or one of any, icmp`},
 		{"{action: allow, protocol: 256}", "filters[0].rules[0].protocol: 256 is not the number of an IP protocol"},
 		{"{action: allow, protocol: -1}", "filters[0].rules[0].protocol: -1 is not the number of an IP protocol"},
 		{"{action: allow, to: 10.0.0.0/8, protocol: icmpv6}", "filters[0].rules[0].protocol: icmpv6 does not go to the IPv4 network 10.0.0.0/8; write icmp"},

@@ -8,6 +8,9 @@ import (
 
 	"lnsgate/aaa"
 	"lnsgate/configs"
+	"lnsgate/lns"
+	"lnsgate/lns/datapath"
+	"lnsgate/lns/host"
 	"lnsgate/pool"
 )
 
@@ -15,6 +18,7 @@ import (
 type content struct {
 	domains []aaa.Domain
 	pools   []pool.Pool
+	filters map[string]*datapath.Filter
 }
 
 // addDomains adds the domains to those of the file. A domain that the file has too is the file's; one that would keep the gateway
@@ -54,6 +58,9 @@ func (s content) possible(c *configs.Config) func(*aaa.Decision) error {
 	}
 	for _, f := range c.Filters {
 		filters[f.Name] = true
+	}
+	for name := range s.filters {
+		filters[name] = true
 	}
 	for _, g := range c.RADIUS {
 		fromRADIUS[g.Name] = true
@@ -113,9 +120,13 @@ func (n *node) readDomains(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	rows, err := n.db.backend.Filters(ctx)
+	if err != nil {
+		return err
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.shared = content{domains: domains, pools: n.db.leases.Pools()}
+	n.shared = content{domains: domains, pools: n.db.leases.Pools(), filters: filtersOfDatabase(rows, n.log)}
 	if both := n.shared.overlaps(n.config); len(both) > 0 {
 		n.log.Error("pools of the file and of the database overlap: the same address can be given twice; change one of them", "pools", both)
 	}
@@ -128,4 +139,34 @@ func (n *node) readDomains(ctx context.Context) error {
 		n.log.Error("a domain or pool of the database cannot be served as it is", "cause", err)
 	}
 	return nil
+}
+
+// engineConfig is what the file says, with what the database adds. The caller holds n.mu, once the node runs.
+func (n *node) engineConfig(c *configs.Config) *lns.Config {
+	e := engineConfig(c)
+	for name, filter := range n.shared.filters {
+		if e.Filters[name] != nil {
+			n.log.Warn("the file defines this filter too, and the file counts", "filter", name)
+			continue
+		}
+		e.Filters[name] = filter
+	}
+	e.Reserved = reserved(n.shared.merge(c))
+	return e
+}
+
+// reserved are the networks that cannot lie behind a peer.
+func reserved(c *configs.Config) []lns.Reserved {
+	var all []lns.Reserved
+	for _, h := range c.Headquarters {
+		all = append(all, lns.Reserved{Network: h.Network, What: fmt.Sprintf("headquarters network %q", h.Name)})
+	}
+	for _, p := range c.Pools {
+		for _, r := range p.Ranges {
+			for _, network := range host.Aggregate(r.First, r.Last) {
+				all = append(all, lns.Reserved{Network: network, What: fmt.Sprintf("pool %q", p.Name)})
+			}
+		}
+	}
+	return all
 }

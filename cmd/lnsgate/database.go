@@ -306,11 +306,18 @@ func (n *node) applyChanges(ctx context.Context, changes []sqlaccounts.Change) e
 	if touched(sqlaccounts.Pools, sqlaccounts.PoolRanges, sqlaccounts.StaticAddresses) {
 		faults = append(faults, n.db.leases.Refresh(ctx))
 	}
-	if touched(sqlaccounts.Domains, sqlaccounts.DomainAliases, sqlaccounts.DomainPools, sqlaccounts.Pools, sqlaccounts.PoolRanges) {
+	if touched(sqlaccounts.Domains, sqlaccounts.DomainAliases, sqlaccounts.DomainPools, sqlaccounts.Pools, sqlaccounts.PoolRanges,
+		sqlaccounts.Filters, sqlaccounts.FilterRules) {
 		faults = append(faults, n.readDomains(ctx))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return err // the database is away: asking about every session would tell the same
+	}
+	if touched(sqlaccounts.Filters, sqlaccounts.FilterRules) {
+		n.mu.Lock()
+		engine := n.engineConfig(n.config)
+		n.mu.Unlock()
+		return n.engine.Reload(ctx, engine) // asks about every session
 	}
 	match := concerned(changes)
 	if match == nil {

@@ -15,6 +15,7 @@ type figures struct {
 	path      *tun.DataPath
 	db        *database // nil without one
 	radius    *radiusGroups
+	books     *books
 
 	authorization *authorization
 }
@@ -47,6 +48,7 @@ func (f figures) Counters() map[string]uint64 {
 		maps.Copy(all, f.db.figures())
 	}
 	maps.Copy(all, f.radius.figures())
+	maps.Copy(all, f.books.figures())
 	maps.Copy(all, f.authorization.figures())
 	return all
 }

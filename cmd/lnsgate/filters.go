@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 
+	sqlaccounts "lnsgate/aaa/postgres"
 	"lnsgate/configs"
 	"lnsgate/lns/datapath"
 )
@@ -52,4 +54,48 @@ func filterAction(a configs.FilterAction) datapath.Action {
 		return datapath.Allow
 	}
 	return datapath.Deny
+}
+
+// filtersOfDatabase compiles the filters of the database. One that cannot be used is left out, and who is to have it cannot log
+// in: nobody goes unfiltered because of a wrong row.
+func filtersOfDatabase(rows []sqlaccounts.Filter, log *slog.Logger) map[string]*datapath.Filter {
+	compiled := make(map[string]*datapath.Filter, len(rows))
+	for _, row := range rows {
+		filter, err := compileRow(row)
+		if err != nil {
+			log.Error("a filter of the database cannot be used", "filter", row.Name, "cause", err)
+			continue
+		}
+		compiled[row.Name] = filter
+	}
+	return compiled
+}
+
+// compileRow reads the words of a row as those of the file are read.
+func compileRow(row sqlaccounts.Filter) (*datapath.Filter, error) {
+	var action configs.FilterAction
+	if err := action.UnmarshalText([]byte(row.DefaultAction)); err != nil {
+		return nil, err
+	}
+	var rules []datapath.Rule
+	for i, r := range row.Rules {
+		rule := configs.FilterRule{To: r.Network, Established: r.Established}
+		faults := []error{rule.Action.UnmarshalText([]byte(r.Action)), rule.Direction.UnmarshalText([]byte(r.Direction))}
+		if r.Protocol != "" {
+			faults = append(faults, rule.Protocol.UnmarshalText([]byte(r.Protocol)))
+		}
+		for _, text := range r.Ports {
+			var ports configs.Ports
+			faults = append(faults, ports.UnmarshalText([]byte(text)))
+			rule.Ports = append(rule.Ports, ports)
+		}
+		for _, t := range r.Types {
+			rule.Types = append(rule.Types, int(t))
+		}
+		if err := errors.Join(faults...); err != nil {
+			return nil, fmt.Errorf("rule %d: %w", i+1, err)
+		}
+		rules = append(rules, filterRule(rule))
+	}
+	return datapath.NewFilter(row.Name, filterAction(action), rules)
 }

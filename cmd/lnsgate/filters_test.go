@@ -2,10 +2,14 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
+	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
+	sqlaccounts "lnsgate/aaa/postgres"
 	"lnsgate/configs"
 	"lnsgate/lns/datapath"
 )
@@ -88,5 +92,25 @@ func TestFiltersOfTheFileAndOfTheDataPathAgree(t *testing.T) {
 			t.Errorf("the file says %q\nthe data path %q", said, want)
 		}
 		rules = append(rules[1:], rules[0])
+	}
+}
+
+func TestFiltersOfTheDatabaseReadLikeThoseOfTheFile(t *testing.T) {
+	web := sqlaccounts.FilterRule{Action: "allow", Direction: "up", Network: netip.MustParsePrefix("10.1.0.0/16"), Protocol: "tcp", Ports: []string{"443", "8000-8100"}}
+	row := sqlaccounts.Filter{Name: "web", DefaultAction: "deny", Rules: []sqlaccounts.FilterRule{web, {Action: "allow", Direction: "both", Protocol: "icmp", Types: []uint8{8}}}}
+	wrong := sqlaccounts.Filter{Name: "wrong", DefaultAction: "deny", Rules: []sqlaccounts.FilterRule{{Action: "allow", Direction: "both", Ports: []string{"80"}}}}
+	got := filtersOfDatabase([]sqlaccounts.Filter{row, wrong}, slog.New(slog.DiscardHandler))
+	if got["web"] == nil || got["wrong"] != nil {
+		t.Fatalf("compiled %v", got)
+	}
+	want, err := datapath.NewFilter("web", datapath.Deny, []datapath.Rule{
+		{Action: datapath.Allow, Direction: datapath.Up, Prefix: web.Network, Protocol: datapath.TCP, Ports: []datapath.PortRange{{First: 443, Last: 443}, {First: 8000, Last: 8100}}},
+		{Action: datapath.Allow, Protocol: datapath.ICMP, Types: []uint8{8}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got["web"], want) {
+		t.Errorf("%+v, want %+v", got["web"], want)
 	}
 }

@@ -78,6 +78,7 @@ func engineConfig(c *configs.Config) *lns.Config {
 		AuthenticationTimeout: c.Limits.AuthenticationTimeout,
 		SetupTimeout:          c.Limits.SetupTimeout,
 	}}
+	e.Filters, _ = filters(c) // faults are told where the file is inspected
 	for _, t := range c.VirtualTemplates {
 		e.Templates = append(e.Templates, templateConfig(t))
 	}

@@ -120,7 +120,10 @@ func (n *node) follow(ctx context.Context, c *configs.Config) error {
 	if err := n.reach.adapt(merged); err != nil {
 		faults = append(faults, fmt.Errorf("routes of the new pools: %w", err))
 	}
-	faults = append(faults, n.engine.Reload(ctx, engineConfig(c)))
+	n.mu.Lock()
+	engine := n.engineConfig(c)
+	n.mu.Unlock()
+	faults = append(faults, n.books.follow(n.radius.groups()), n.engine.Reload(ctx, engine))
 	return errors.Join(append(faults, n.authorization.put(c))...)
 }
 

@@ -42,6 +42,7 @@ type node struct {
 	gateway   *liveGateway
 	db        *database // nil without one
 	radius    *radiusGroups
+	books     *books
 
 	authorization *authorization
 	engine        *lns.Server
@@ -81,13 +82,14 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 		Admission: n.transport.Admission(),
 		Host:      n.reach,
 		Router:    n.reach,
+		Accounter: n.books,
 		Log:       log,
 	}
 	if n.db != nil {
 		deps.AAA = n.db.guard.Before(n.gateway)
-		deps.Accounter, deps.Attempts, deps.Registry = n.db.spool, n.db.attempts, n.db.registry
+		deps.Attempts, deps.Registry = n.db.attempts, n.db.registry
 	}
-	if n.engine, err = lns.New(engineConfig(config), deps); err != nil {
+	if n.engine, err = lns.New(n.engineConfig(config), deps); err != nil {
 		return n, err
 	}
 	n.authorization = &authorization{node: n}
@@ -116,6 +118,8 @@ func (n *node) openRADIUS(c *configs.Config) error {
 	}
 	n.radius = newRADIUSGroups(c.Node, c.StateDir, n.log)
 	n.onClose(n.radius.close)
+	n.books = newBooks(c, n.db, n.log)
+	n.onClose(n.books.close)
 	return nil
 }
 
@@ -152,6 +156,9 @@ func (n *node) openGateway(c *configs.Config) error {
 		return err
 	}
 	n.radius.put(groups, 0)
+	if err := n.books.follow(groups); err != nil {
+		return fmt.Errorf("accounting spool: %w", err)
+	}
 	g, domains, err := n.newGateway(c, groups)
 	n.gateway = newLiveGateway(g, domains, c.DefaultDomain)
 	return err
@@ -275,7 +282,7 @@ func (n *node) close() error {
 func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 	defer func() { err = errors.Join(err, n.close()) }()
 	operator := admin.New(admin.Config{
-		Engine: figures{n.engine, n.transport, n.path, n.db, n.radius, n.authorization}, Pools: n.pools, Domains: n.gateway.domains, Reload: n.reload, Version: buildVersion(), Log: n.log,
+		Engine: figures{n.engine, n.transport, n.path, n.db, n.radius, n.books, n.authorization}, Pools: n.pools, Domains: n.gateway.domains, Reload: n.reload, Version: buildVersion(), Log: n.log,
 	})
 	if n.db != nil {
 		n.db.start()

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"log/slog"
+	"testing"
+
+	"lnsgate/aaa"
+)
+
+// pages is a place that remembers.
+type pages []string
+
+func (p *pages) Account(r aaa.Record) { *p = append(*p, r.Session) }
+
+func TestRecordsGoWhereTheirDomainSays(t *testing.T) {
+	var sql, hq pages
+	b := &books{log: slog.New(slog.DiscardHandler), places: map[string]aaa.Accounter{"postgres": &sql, "hq": &hq}, usual: []string{"postgres"}}
+	for _, r := range []aaa.Record{
+		{Session: "a"}, {Session: "b", Sinks: []string{"hq"}}, {Session: "c", Sinks: []string{"hq", "postgres"}},
+		{Session: "d", Sinks: []string{"gone"}},
+	} {
+		b.Account(r)
+	}
+	if len(sql) != 2 || sql[0] != "a" || sql[1] != "c" {
+		t.Errorf("the database has %v", sql)
+	}
+	if len(hq) != 2 || hq[0] != "b" || hq[1] != "c" {
+		t.Errorf("the RADIUS group has %v", hq)
+	}
+	if n := b.figures()["accounting_unknown_place"]; n != 1 {
+		t.Errorf("%d records had no place, want 1", n)
+	}
+}

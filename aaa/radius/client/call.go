@@ -39,7 +39,9 @@ type call struct {
 	until              time.Time     // when it is given up; zero = never
 	timer              timer
 
-	next, previous *call // in the queue
+	next, previous *call // in the queue, or among the young ones
+	young          bool
+	grantedAt      time.Time
 	done           chan struct{}
 	reply          Reply
 	err            error

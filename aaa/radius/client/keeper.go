@@ -96,13 +96,8 @@ func (s *server) shrink(now time.Time) {
 	}
 	s.want--
 	for i := len(s.links) - 1; i >= 0 && s.active() > s.want; i-- {
-		l := s.links[i]
-		if l.retired {
-			continue
-		}
-		l.retired = true
-		if !l.busy() {
-			s.drop(l, ErrClosed)
+		if l := s.links[i]; !l.retired {
+			l.retire()
 		}
 	}
 }

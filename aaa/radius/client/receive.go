@@ -96,6 +96,9 @@ func (l *link) deliver(id byte, serial uint32, r Reply, eap bool) {
 	s.stats.Answered++
 	if c.transmissions == 1 { // else nobody knows which one it answers
 		s.measure(r.RTT)
+		if r.Packet.Code != radius.CodeAccessReject {
+			s.young.measure(r.RTT)
+		}
 	}
 	s.answered(now)
 	if r.Packet.Code == wire.CodeProtocolError {

@@ -24,7 +24,8 @@ type server struct {
 	keeper   keeper
 	waiting  callList
 	inFlight int
-	ripe     timer // when an identifier has rested enough, while calls wait for one
+	young    burst // of UDP alone: TCP minds the buffers
+	ripe     timer // when an identifier has rested enough, or the burst is over, while calls wait
 	current  int   // of the shares by weight
 	health   health
 	signs    bool // replies to Access-Requests must be signed
@@ -56,6 +57,7 @@ func newServer(g *Group, c Server, signing []string, now time.Time) *server {
 // admit gives the call an identifier, or puts it in the queue. The call is granted or queued afterwards, unless it fails.
 func (s *server) admit(c *call, now time.Time) error {
 	if s.waiting.count == 0 && s.grant(c, now) {
+		s.young.add(c, now)
 		return nil
 	}
 	if s.waiting.count >= s.group.config.Queue {
@@ -75,7 +77,7 @@ func (s *server) admit(c *call, now time.Time) error {
 
 // grant gives the call an identifier if the budget and the sockets have one.
 func (s *server) grant(c *call, now time.Time) bool {
-	if s.inFlight >= s.config.InFlight {
+	if s.inFlight >= s.config.InFlight || s.young.full(now) {
 		return false
 	}
 	l := s.roomiest(now)
@@ -129,18 +131,19 @@ func (s *server) dispatch(now time.Time) {
 	for s.waiting.count > 0 && s.grant(s.waiting.first, now) {
 		c := s.waiting.first
 		s.waiting.remove(c)
+		s.young.add(c, now)
 		s.group.timers.stop(&c.timer)
 		c.signal()
 	}
 	s.awaitRipe()
 }
 
-// awaitRipe dispatches again when an identifier has rested enough, if calls wait for one.
+// awaitRipe dispatches again when an identifier has rested enough, or there is room in the burst, if calls wait for that.
 func (s *server) awaitRipe() {
 	if s.waiting.count == 0 || s.inFlight >= s.config.InFlight {
 		return
 	}
-	var earliest time.Time
+	earliest := s.young.over()
 	for _, l := range s.links {
 		if at, ok := l.ids.nextRipe(); ok && (earliest.IsZero() || at.Before(earliest)) {
 			earliest = at
@@ -188,9 +191,10 @@ func (s *server) vacate(c *call, now time.Time, clean bool) {
 	}
 	if !c.probe {
 		s.inFlight--
+		s.young.remove(c)
 	}
-	if l.retired && !l.busy() {
-		s.drop(l, ErrClosed)
+	if l.retired {
+		l.retire()
 	}
 }
 
@@ -216,6 +220,23 @@ func (s *server) drop(l *link, err error) {
 		if c := l.slots[i].call; c != nil {
 			s.finish(c, now, err)
 		}
+	}
+	nudge(s.keeper.wake)
+}
+
+// retire has a socket closed as soon as it has no call any more. It gets no new ones.
+func (l *link) retire() {
+	l.retired = true
+	if !l.busy() {
+		l.server.drop(l, ErrClosed)
+	}
+}
+
+// renew replaces all sockets: the name may stand for another address by now, or something in between may have forgotten
+// the way back.
+func (s *server) renew() {
+	for _, l := range slices.Clone(s.links) {
+		l.retire()
 	}
 	nudge(s.keeper.wake)
 }

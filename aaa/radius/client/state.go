@@ -51,6 +51,7 @@ func (s *server) become(state State, now time.Time, why string) {
 	case Probing:
 		s.checkIn(s.group.config.Health.Check / 10)
 	case Dead:
+		s.renew()
 		s.checkIn(jittered(s.group.config.Health.Check))
 	}
 }

@@ -194,11 +194,11 @@ func TestSocketsGrowAndShrink(t *testing.T) {
 		for range 3000 {
 			all = append(all, ask(g, login("alice")))
 		}
-		synctest.Wait()
+		after(500 * time.Millisecond)
 		if s := g.Stats()[0]; s.Sockets != 4 || s.InFlight != 1024 || s.Queued != 3000-1024 {
 			t.Errorf("%+v", s)
 		}
-		after(4 * time.Second)
+		after(5 * time.Second)
 		for _, done := range all {
 			if !answered(t, done) {
 				t.Fatal("one is missing")
@@ -279,4 +279,57 @@ func TestGivingUpInTheQueue(t *testing.T) {
 		}
 		g.Close()
 	})
+}
+
+// A storm does not overflow the receive buffer of the server: what comes at once is limited, but not what it takes long
+// to answer.
+func TestBurst(t *testing.T) {
+	bubble(t, []string{"a"}, func(t *testing.T, n *network) {
+		a := n.server("a")
+		a.delay = time.Second // as rejects have it
+		g := n.group(t, Config{Servers: one("a")})
+		var all []chan error
+		for range 1000 {
+			all = append(all, ask(g, login("alice")))
+		}
+		for i := range 6 {
+			synctest.Wait()
+			if got, want := len(a.arrivals(false)), min(1000, (i+1)*burstSize); got != want {
+				t.Errorf("%d came in %v, not %d", got, time.Since(epoch), want)
+			}
+			time.Sleep(burstTime)
+		}
+		after(time.Second)
+		for _, done := range all {
+			if !answered(t, done) {
+				t.Fatal("one is missing")
+			}
+		}
+		if s := g.Stats()[0]; s.InFlight != 0 || s.Resent != 0 || g.servers[0].young.calls.count != 0 {
+			t.Errorf("%+v", s)
+		}
+		g.Close()
+	})
+}
+
+// The line in a slow server's buffer is seen in its answers, and what is in it counts as young for longer.
+func TestBurstFollowsTheRoundTrip(t *testing.T) {
+	var b burst
+	b.measure(10 * time.Millisecond)
+	c := &call{link: &link{}}
+	b.add(c, epoch)
+	if got := b.over().Sub(epoch); got != burstTime {
+		t.Errorf("young for %v on a long way", got)
+	}
+	for range 100 {
+		b.measure(110 * time.Millisecond)
+	}
+	if got := b.over().Sub(epoch); got < burstTime+90*time.Millisecond || got > burstTime+100*time.Millisecond {
+		t.Errorf("young for %v with a line of 100 ms", got)
+	}
+	b.remove(c)
+	b.remove(c)
+	if !b.over().IsZero() || b.full(epoch) {
+		t.Error("something is left")
+	}
 }

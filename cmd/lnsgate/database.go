@@ -94,7 +94,7 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 	d.attempts = sqlaccounts.NewAttempts(d.pool, log)
 	d.sealer = sqlaccounts.NewSealer(d.pool, d.keys, log) // without a key it still hashes what only PAP needs
 	d.watcher = sqlaccounts.NewWatcher(sqlaccounts.WatcherConfig{
-		Connect: listenAt, Node: d.node, Log: log, Changed: d.hear,
+		Connect: listenAt, Node: d.node, Log: log, Changed: d.hear, Backend: d.backend,
 	})
 	d.spool, err = spool.Open(spool.Config{
 		Path: filepath.Join(c.Spool(), "accounting.spool"), Sink: sqlaccounts.NewRecorder(d.pool, d.node.Epoch), Log: log,

@@ -145,7 +145,7 @@ func TestWhatIsOverTheRateWaitsInOrder(t *testing.T) {
 			t.Errorf("down: numbered %d instead of %d", ns, i)
 		}
 	}
-	if took := r.path.now() - start; took < costOf(packets*1000-creditOctets-2000, spec.RateUp)*9/10 {
+	if took := r.path.now() - start; took < costOf(packets*1000-2000, spec.RateUp)-creditTime-costOf(creditOctets, spec.RateUp) {
 		t.Errorf("it took only %d ns", took)
 	}
 	if c := s.Counters(); c.RxPackets != packets || c.RxOctets != packets*1000 || c.Drops != 0 {

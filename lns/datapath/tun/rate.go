@@ -13,10 +13,10 @@ type rate struct {
 	waiting atomic.Int32
 }
 
-// What a session that was silent may send before it waits. It is what TCP sends at once when it starts, and little
-// enough to stay within half a percent of the rate over 10 seconds from 2 Mbit/s up.
+// What a session that was silent may send before it waits. It is what TCP sends at once when it starts, makes up for the
+// moments in which a busy host runs nobody, and is half a percent of the rate over 10 seconds from 2 Mbit/s up.
 const (
-	creditTime   = int64(20e6)
+	creditTime   = int64(50e6)
 	creditOctets = 10 << 10
 )
 

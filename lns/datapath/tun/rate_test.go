@@ -42,7 +42,7 @@ func TestRateLetsTheBoundPassAndNoMore(t *testing.T) {
 				passed += uint64(octets)
 			}
 		}
-		credit := max(bits/8/50, creditOctets)
+		credit := max(bits/8/20, creditOctets)
 		if most := bits*seconds/8 + credit + 2*uint64(octets); passed > most {
 			t.Fatalf("%d octets passed, at most %d should", passed, most)
 		}
@@ -113,7 +113,7 @@ func TestRateIsSharedByQueues(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if sum := left[0] + left[1] + left[2] + left[3]; sum > 1_000_000+20_000+creditOctets+1000 {
+	if sum := left[0] + left[1] + left[2] + left[3]; sum > 1_000_000+50_000+creditOctets+1000 {
 		t.Errorf("%d octets passed in one second", sum)
 	}
 }

@@ -287,6 +287,17 @@ func TestTCPWithSequenceNumbers(t *testing.T) {
 	eachConfig(t, change, func(t *testing.T, o *office) { transferBothWays(t, o, 2<<20) })
 }
 
+// TestTCPWithRates has most packets wait for their turn, both ways and numbered.
+func TestTCPWithRates(t *testing.T) {
+	change := func(s *datapath.Spec) {
+		s.Sequencing = true
+		if s.Interface == "vt1" {
+			s.RateUp, s.RateDown = 20_000_000, 20_000_000
+		}
+	}
+	eachConfig(t, change, func(t *testing.T, o *office) { transferBothWays(t, o, 1<<20) })
+}
+
 // TestTCPFindsASmallPath leaves the segment size alone, so that it takes ICMP errors to find the MRU.
 func TestTCPFindsASmallPath(t *testing.T) {
 	change := func(s *datapath.Spec) { s.PeerMRU, s.MSS = 1000, 0 }

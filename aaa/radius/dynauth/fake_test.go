@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"maps"
 	"net/netip"
 	"sync"
 	"testing"
@@ -89,6 +90,18 @@ func (s *sessions) Disconnect(_ context.Context, name, reason string) bool {
 	delete(s.live, name)
 	s.disconnected[name] = reason
 	return there
+}
+
+func (s *sessions) allChanged() map[string]aaa.Change {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.changed)
+}
+
+func (s *sessions) reason(name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.disconnected[name]
 }
 
 // row is an attribute.

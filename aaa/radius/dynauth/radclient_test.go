@@ -51,15 +51,15 @@ func TestRadclientDisconnectsAndChanges(t *testing.T) {
 		Mikrotik-Rate-Limit = "1M/2M"
 		WISPr-Bandwidth-Max-Up = 5
 		Event-Timestamp = `+itoa(time.Now()))
-	if !ok || !strings.Contains(reply, "CoA-ACK") || len(all.changed) != 2 || *all.changed["s1"].RateUp != 1_000_000 {
-		t.Errorf("%v %v\n%s", ok, all.changed, reply)
+	if !ok || !strings.Contains(reply, "CoA-ACK") || len(all.allChanged()) != 2 || *all.allChanged()["s1"].RateUp != 1_000_000 {
+		t.Errorf("%v %v\n%s", ok, all.allChanged(), reply)
 	}
 
 	reply, ok = radtest.Radclient(t, at, "disconnect", secret, `
 		Acct-Session-Id = "s3"
 		Message-Authenticator = 0x00`)
-	if !ok || !strings.Contains(reply, "Disconnect-ACK") || all.disconnected["s3"] == "" || !strings.Contains(reply, "Message-Authenticator") {
-		t.Errorf("%v %v\n%s", ok, all.disconnected, reply)
+	if !ok || !strings.Contains(reply, "Disconnect-ACK") || all.reason("s3") == "" || !strings.Contains(reply, "Message-Authenticator") {
+		t.Errorf("%v %q\n%s", ok, all.reason("s3"), reply)
 	}
 
 	for request, cause := range map[string]string{

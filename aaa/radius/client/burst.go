@@ -5,7 +5,7 @@ import "time"
 const (
 	// burstSize is how many small datagrams fit in the receive buffer of a Linux server as shipped (212,992 octets), less
 	// some. One more would be lost, and sent again only after seconds.
-	burstSize = 192
+	burstSize = 128
 	// burstTime is how long a server that is not busy may take to read them.
 	burstTime = 20 * time.Millisecond
 )

@@ -55,7 +55,7 @@ func TestRFC5997_AliveZombieDeadProbingAlive(t *testing.T) {
 		probes := a.arrivals(true)
 		for i, p := range probes {
 			for _, q := range probes[:i] {
-				if string(p.octets) == string(q.octets) || p.octets[1] == q.octets[1] && p.at-q.at < 30*time.Second {
+				if string(p.octets) == string(q.octets) || p.socket == q.socket && p.octets[1] == q.octets[1] && p.at-q.at < 30*time.Second {
 					t.Errorf("Status-Server at %v is that of %v again", p.at, q.at)
 				}
 			}

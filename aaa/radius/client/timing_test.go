@@ -292,7 +292,7 @@ func TestBurst(t *testing.T) {
 		for range 1000 {
 			all = append(all, ask(g, login("alice")))
 		}
-		for i := range 6 {
+		for i := range 8 {
 			synctest.Wait()
 			if got, want := len(a.arrivals(false)), min(1000, (i+1)*burstSize); got != want {
 				t.Errorf("%d came in %v, not %d", got, time.Since(epoch), want)

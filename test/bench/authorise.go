@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
 
 	"lnsgate/pool"
 	"lnsgate/test/radtest"
@@ -23,6 +24,12 @@ const inFlight = 256
 func (b *bench) office(ctx context.Context) (*sqlServer, *sqlDatabase, error) {
 	d, err := b.database(ctx, "office", population{groups: 1, each: b.size.accounts, pool: sharedPool}.fill)
 	return b.sql, d, err
+}
+
+// effort is how fast something went and what it cost.
+type effort struct {
+	rate float64 // per second
+	each float64 // microseconds of processor time for one, of the server and PostgreSQL together
 }
 
 // measureAuthorisations asks FreeRADIUS with rlm_sql and sqlippool, and a node of ours, for complete authorisations with
@@ -48,57 +55,93 @@ func measureAuthorisations(ctx context.Context, b *bench, _ *world) error {
 		return err
 	}
 	defer n.close()
-	authorise := func(round string) (float64, []pool.Lease, error) {
-		return n.rate(ctx, b.size.accounts, inFlight, func(i int) (pool.Lease, error) {
-			return n.authorise(ctx, paps(1, 1+i), sessionID(round, i))
-		})
-	}
-	unknown, leases, err := authorise("first")
+	unknown, err := n.authorisations(ctx, b, d, "first", 1, b.size.accounts)
 	if err != nil {
 		return err
 	}
-	if err := n.release(ctx, leases); err != nil {
-		return err
+	var each []effort
+	for range b.size.rounds {
+		// The last ones are those whom the node remembers.
+		count := min(b.size.accounts, lately)
+		again, err := n.authorisations(ctx, b, d, "again", 1+b.size.accounts-count, count)
+		if err != nil {
+			return err
+		}
+		each = append(each, again)
 	}
-	returning, _, err := authorise("again")
-	if err != nil {
-		return err
-	}
+	returning := median(each)
 	c := &b.figures
-	const what = "authorisations with address per second, "
-	c.add(what+"accounts the node has not seen", "/s", unknown, "FreeRADIUS with sqlippool, as shipped", shipped)
-	c.add(what+"the same, with SKIP LOCKED", "/s", unknown, "FreeRADIUS with sqlippool and SKIP LOCKED", skipping)
-	c.add(what+"accounts that come back", "/s", returning, "FreeRADIUS with sqlippool, as shipped", shipped)
+	const what, cost = "authorisations with address per second, ", "processor time per authorisation, PostgreSQL included, "
+	const reference = "FreeRADIUS with sqlippool, as shipped"
+	c.add(what+"accounts the node has not seen", "/s", unknown.rate, reference, shipped.rate)
+	c.add(what+"the same, with SKIP LOCKED", "/s", unknown.rate, "FreeRADIUS with sqlippool and SKIP LOCKED", skipping.rate)
+	c.add(what+"accounts that come back", "/s", returning.rate, reference, shipped.rate)
+	c.add(cost+"accounts the node has not seen", "us", unknown.each, reference, shipped.each)
+	c.add(cost+"accounts that come back", "us", returning.each, reference, shipped.each)
 	return nil
 }
 
+// lately is how many accounts come back. A node remembers at least that many.
+const lately = 8000
+
+// median takes both figures by themselves.
+func median(efforts []effort) effort {
+	var rates, each sample
+	for _, e := range efforts {
+		rates, each = append(rates, e.rate), append(each, e.each)
+	}
+	return effort{rates.median(), each.median()}
+}
+
+// authorisations has that many accounts log in once, and gives their addresses back.
+func (n *node) authorisations(ctx context.Context, b *bench, d *sqlDatabase, round string, first, count int) (e effort, err error) {
+	var leases []pool.Lease
+	spent, err := d.costing(os.Getpid(), func() error {
+		return b.profiledHere("authorisations-"+round, d, func() (err error) {
+			e.rate, leases, err = n.rate(ctx, count, inFlight, func(i int) (pool.Lease, error) {
+				return n.authorise(ctx, paps(1, first+i), sessionID(round, i))
+			})
+			return err
+		})
+	})
+	if err != nil {
+		return e, err
+	}
+	e.each = spent.Seconds() * 1e6 / float64(count)
+	return e, n.release(ctx, leases)
+}
+
 // freeRADIUS measures FreeRADIUS.
-func (b *bench) freeRADIUS(ctx context.Context, skipLocked bool) (float64, error) {
+func (b *bench) freeRADIUS(ctx context.Context, skipLocked bool) (e effort, err error) {
 	d, err := b.database(ctx, "freeradius", func(context.Context, *sqlServer, *sqlDatabase) error { return nil })
 	if err != nil {
-		return 0, err
+		return e, err
 	}
 	server, err := b.radiusServer(ctx, d, skipLocked)
 	if err != nil {
-		return 0, err
+		return e, err
 	}
 	err = d.exec(ctx, "UPDATE radippool SET expiry_time = now() - interval '1 day', nasipaddress = '', pool_key = '', username = ''",
 		"VACUUM FULL ANALYZE radippool", "CHECKPOINT")
 	if err != nil {
-		return 0, err
+		return e, err
 	}
 	load := radiusLoad{server: server.Auth(), secret: []byte(server.Secret()), flight: inFlight, count: b.size.radius}
 	// The server starts threads and connections as it needs them, one after the other; the first logins are for that.
 	load.first = b.size.accounts - load.count + 1
 	if _, err := load.run(ctx); err != nil {
-		return 0, fmt.Errorf("FreeRADIUS, warming up: %w", err)
+		return e, fmt.Errorf("FreeRADIUS, warming up: %w", err)
 	}
 	load.first = 1
-	rate, err := load.run(ctx)
+	spent, err := d.costing(server.PID(), func() (err error) {
+		e.rate, err = load.run(ctx)
+		return err
+	})
 	if err != nil {
-		return 0, fmt.Errorf("FreeRADIUS: %w", err)
+		return e, fmt.Errorf("FreeRADIUS: %w", err)
 	}
-	return rate, nil
+	e.each = spent.Seconds() * 1e6 / float64(load.count)
+	return e, nil
 }
 
 // radiusServer starts FreeRADIUS, or returns the one that runs. The accounts are the same, in the form of rlm_sql.

@@ -25,10 +25,15 @@ func measureLeases(ctx context.Context, b *bench, _ *world) error {
 	}
 	defer n.close()
 	for _, round := range []string{"accounts without a past", "accounts that come back"} {
-		rate, leases, err := n.rate(ctx, b.size.accounts, leaseWorkers, func(i int) (pool.Lease, error) {
-			return n.leases.Allocate(ctx, pool.Request{
-				Pools: []string{"sales"}, Account: user(1, 1+i), Holder: sessionID(round, i),
+		var rate float64
+		var leases []pool.Lease
+		err := b.profiledHere("leases-"+round, d, func() (err error) {
+			rate, leases, err = n.rate(ctx, b.size.accounts, leaseWorkers, func(i int) (pool.Lease, error) {
+				return n.leases.Allocate(ctx, pool.Request{
+					Pools: []string{"sales"}, Account: user(1, 1+i), Holder: sessionID(round, i),
+				})
 			})
+			return err
 		})
 		if err != nil {
 			return err

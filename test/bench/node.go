@@ -28,8 +28,11 @@ type node struct {
 	running     errgroup.Group
 }
 
-// connections is how many a node has to the database: the default of the configuration.
-const connections = 16
+// The defaults of the configuration.
+const (
+	connections      = 16
+	statementTimeout = 5 * time.Second
+)
 
 func openNode(ctx context.Context, s *sqlServer, d *sqlDatabase) (n *node, err error) {
 	n = &node{}
@@ -37,17 +40,21 @@ func openNode(ctx context.Context, s *sqlServer, d *sqlDatabase) (n *node, err e
 		return nil, err
 	}
 	log := slog.New(slog.DiscardHandler)
-	if n.leases, err = pools.New(pools.Config{Pool: n.connections, Node: "bench", Log: log}); err != nil {
+	if n.leases, err = pools.New(pools.Config{Pool: n.connections, Node: "bench", Timeout: statementTimeout, Log: log}); err != nil {
 		n.connections.Close()
 		return nil, err
 	}
 	member := accounts.NewNode(n.connections, accounts.NodeConfig{Name: "bench", Log: log, Epoch: n.leases.Epoch})
-	backend := accounts.New(n.connections, accounts.Config{Keys: accounts.NewKeyring(s.keys)})
+	backend := accounts.New(n.connections, accounts.Config{Keys: accounts.NewKeyring(s.keys), Timeout: statementTimeout})
 	n.registry = accounts.NewRegistry(member)
 	running, stop := context.WithCancel(context.Background())
 	n.stop = stop
 	n.running.Go(func() error { return n.leases.Run(running) })
 	n.running.Go(func() error { member.Run(running); return nil })
+	if err := n.watch(running, member, backend, d.url, log); err != nil {
+		n.close()
+		return nil, err
+	}
 	domains, err := backend.Domains(ctx)
 	if err == nil {
 		err = n.leases.Ready(ctx)
@@ -62,6 +69,19 @@ func openNode(ctx context.Context, s *sqlServer, d *sqlDatabase) (n *node, err e
 	}
 	n.gateway = accounts.NewGuard(accounts.GuardConfig{}).Before(gateway)
 	return n, nil
+}
+
+// watch has the back end hear of changes, without which it would remember nobody.
+func (n *node) watch(ctx context.Context, member *accounts.Node, backend *accounts.Backend, url string, log *slog.Logger) error {
+	address, err := accounts.ParseAddress(aaa.NewSecret(url))
+	if err != nil {
+		return err
+	}
+	watcher := accounts.NewWatcher(accounts.WatcherConfig{
+		Connect: address, Node: member, Backend: backend, Log: log, Changed: func([]accounts.Change) {},
+	})
+	n.running.Go(func() error { watcher.Run(ctx); return nil })
+	return nil
 }
 
 func (n *node) close() {

@@ -40,17 +40,63 @@ func processorTime(pid int) (time.Duration, error) {
 	return parseProcessorTime(string(text))
 }
 
+// familyTime is the processor time of a process, of its children, and of those of its children that have ended.
+func familyTime(pid int) (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	sum, err := parseTimes(string(stat), 4)
+	if err != nil {
+		return 0, err
+	}
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return 0, err
+	}
+	for _, field := range strings.Fields(string(children)) {
+		child, err := strconv.Atoi(field)
+		if err != nil {
+			return 0, err
+		}
+		if t, err := processorTime(child); err == nil { // one that has just ended counts among those next time
+			sum += t
+		}
+	}
+	return sum, nil
+}
+
+// parent is the process that started another.
+func parent(pid int) (int, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := behindName(string(stat))
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("too short: %q", stat)
+	}
+	return strconv.Atoi(fields[1])
+}
+
 // tick is the unit of /proc/PID/stat, USER_HZ, which is 100 on every Linux that Go runs on.
 const tick = time.Second / 100
 
-func parseProcessorTime(stat string) (time.Duration, error) {
-	// The name in the second field may hold spaces and brackets; after its end utime and stime are the 12th and 13th.
-	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 13 {
+func parseProcessorTime(stat string) (time.Duration, error) { return parseTimes(stat, 2) }
+
+// behindName is what follows the second field of a stat, the name, which may hold spaces and brackets.
+func behindName(stat string) []string {
+	return strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+}
+
+// parseTimes adds up the first of utime, stime, cutime and cstime, which are the 12th to 15th behind the name.
+func parseTimes(stat string, count int) (time.Duration, error) {
+	fields := behindName(stat)
+	if len(fields) < 11+count {
 		return 0, fmt.Errorf("too short: %q", stat)
 	}
 	var sum time.Duration
-	for _, field := range fields[11:13] {
+	for _, field := range fields[11 : 11+count] {
 		ticks, err := strconv.ParseUint(field, 10, 63)
 		if err != nil {
 			return 0, err

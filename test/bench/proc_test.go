@@ -31,6 +31,18 @@ func TestParseProcessorTime(t *testing.T) {
 	}
 }
 
+func TestFamilyTimeCountsTheDead(t *testing.T) {
+	if got, err := parseTimes("123 (a) S 1 2 3 4 5 6 7 8 9 10 150 50 200 100 20", 4); err != nil || got != 5*time.Second {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if _, err := familyTime(os.Getpid()); err != nil {
+		t.Error(err)
+	}
+	if pid, err := parent(os.Getpid()); err != nil || pid != os.Getppid() {
+		t.Errorf("parent %d, %v", pid, err)
+	}
+}
+
 func TestOwnProcessIsMeasured(t *testing.T) {
 	if rss, err := resident(os.Getpid()); err != nil || rss < 1<<20 {
 		t.Errorf("resident memory %v, %v", rss, err)

@@ -2,9 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
 
 	"lnsgate/aaa/postgres"
 	"lnsgate/aaa/secret"
@@ -74,6 +79,43 @@ func (b *bench) database(ctx context.Context, name string, fill func(context.Con
 	}
 	s.databases[name] = d
 	return d, d.exec(ctx, "VACUUM ANALYZE", "CHECKPOINT")
+}
+
+// processorTime is that of all processes of the server.
+func (d *sqlDatabase) processorTime() (time.Duration, error) {
+	postmaster, err := parent(int(d.conn.PgConn().PID()))
+	if err != nil {
+		return 0, err
+	}
+	return familyTime(postmaster)
+}
+
+// processes lists the server and its children, as perf wants them; it follows those that the server makes later.
+func (d *sqlDatabase) processes() (string, error) {
+	postmaster, err := parent(int(d.conn.PgConn().PID()))
+	if err != nil {
+		return "", err
+	}
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", postmaster, postmaster))
+	return strings.Join(append(strings.Fields(string(children)), strconv.Itoa(postmaster)), ","), err
+}
+
+// costing measures the processor time that a process and the database spend together on f.
+func (d *sqlDatabase) costing(pid int, f func() error) (time.Duration, error) {
+	both := func() (time.Duration, error) {
+		server, err := d.processorTime()
+		own, fault := processorTime(pid)
+		return server + own, errors.Join(err, fault)
+	}
+	before, err := both()
+	if err != nil {
+		return 0, err
+	}
+	if err := f(); err != nil {
+		return 0, err
+	}
+	after, err := both()
+	return after - before, err
 }
 
 func (d *sqlDatabase) exec(ctx context.Context, statements ...string) error {

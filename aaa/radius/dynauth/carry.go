@@ -2,6 +2,7 @@ package dynauth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"lnsgate/aaa"
@@ -36,7 +37,7 @@ func (s *Server) change(ctx context.Context, names []string, c aaa.Change) *refu
 	switch {
 	case err == nil:
 		return nil
-	case ctx.Err() != nil:
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return refuse(ResourcesUnavailable, "%v", err)
 	}
 	return refuse(InvalidValue, "%v", err)

@@ -2,7 +2,9 @@ package dynauth
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -173,6 +175,14 @@ func TestCoAIsAllOrNothing(t *testing.T) {
 	all := newSessions()
 	all.refuse = errors.New("no filter named guests")
 	if got := causeOf(t, send(t, newServer(all, nil), datagram(t, coa, secret, text(1, "alice"), text(11, "guests")), client, noon)); got != InvalidValue {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestCoAThatTakesTooLongMayComeAgain(t *testing.T) {
+	all := newSessions()
+	all.refuse = fmt.Errorf("asking the tunnel: %w", context.DeadlineExceeded)
+	if got := causeOf(t, send(t, newServer(all, nil), datagram(t, coa, secret, text(1, "alice"), text(11, "guests")), client, noon)); got != ResourcesUnavailable {
 		t.Errorf("%v", got)
 	}
 }

@@ -21,6 +21,7 @@ type Database struct {
 	StatementTimeout   time.Duration `mapstructure:"statement_timeout"`
 	PreparedStatements Switch        `mapstructure:"prepared_statements"`
 	BlockSize          int           `mapstructure:"block_size"` // addresses at most
+	LeaseLife          time.Duration `mapstructure:"lease_life"`
 }
 
 // Given reports whether there is a database.
@@ -35,7 +36,7 @@ func (d *Database) ListenAt() URL {
 }
 
 func defaultDatabase() Database {
-	return Database{PoolConnections: 16, StatementTimeout: 5 * time.Second, BlockSize: 256}
+	return Database{PoolConnections: 16, StatementTimeout: 5 * time.Second, BlockSize: 256, LeaseLife: 4 * time.Hour}
 }
 
 // URL is the address of a database, postgres://user:password@host:5432/name or the keywords of libpq. However it is
@@ -122,6 +123,7 @@ func (c *checker) checkDatabase() {
 	c.between("database.pool_connections", d.PoolConnections, 2, 1000)
 	c.atLeast("database.statement_timeout", d.StatementTimeout, 100*time.Millisecond)
 	c.between("database.block_size", d.BlockSize, 1, 65536)
+	c.atLeast("database.lease_life", d.LeaseLife, time.Hour)
 }
 
 // checkURL names the key that the address came by.

@@ -9,6 +9,7 @@ import (
 
 	"lnsgate/configs"
 	"lnsgate/pool"
+	sqlpools "lnsgate/pool/postgres"
 )
 
 // bothPools allocates from the pools of the file and from those of the database: each name is in one of the two. It is safe
@@ -49,7 +50,8 @@ func (b *bothPools) configure(c *configs.Config) {
 	b.inFile.Store(names)
 }
 
-// Allocate implements pool.Allocator. The order of the pools holds over both sides.
+// Allocate implements pool.Allocator. The order of the pools holds over both sides. While the database is away its pools are
+// passed over like full ones: whoever names a pool of the file behind them wants people to get in.
 func (b *bothPools) Allocate(ctx context.Context, r pool.Request) (pool.Lease, error) {
 	names := b.inFile.Load()
 	if r.Address.IsValid() {
@@ -59,6 +61,7 @@ func (b *bothPools) Allocate(ctx context.Context, r pool.Request) (pool.Lease, e
 		return pool.Lease{}, pool.ErrNoPool
 	}
 	tried := &pool.ExhaustedError{}
+	var away *sqlpools.UnavailableError
 	for rest := r.Pools; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && names.pools[rest[n]] == names.pools[rest[0]] {
@@ -68,10 +71,16 @@ func (b *bothPools) Allocate(ctx context.Context, r pool.Request) (pool.Lease, e
 		part.Pools, rest = rest[:n], rest[n:]
 		lease, err := b.side(names.pools[part.Pools[0]]).Allocate(ctx, part)
 		var full *pool.ExhaustedError
-		if !errors.As(err, &full) {
+		switch {
+		case errors.As(err, &full):
+			tried.Pools = append(tried.Pools, full.Pools...)
+		case errors.As(err, &away):
+		default:
 			return lease, err
 		}
-		tried.Pools = append(tried.Pools, full.Pools...)
+	}
+	if away != nil {
+		return pool.Lease{}, away
 	}
 	return pool.Lease{}, tried
 }

@@ -72,7 +72,7 @@ func serveFake(t *testing.T, engine *fakeEngine) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := admin.New(admin.Config{Engine: engine, Pools: engine, Domains: fakeDomains, Now: func() time.Time { return cliNoon },
+	server := admin.New(admin.Config{Engine: engine, Pools: engine, Domains: fakeDomains, RADIUS: fakeRADIUS, Now: func() time.Time { return cliNoon },
 		Reload: func(context.Context) error { return nil }})
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
@@ -98,6 +98,13 @@ func lnsgate(t *testing.T, args ...string) (string, error) {
 	return out.String(), err
 }
 
+func fakeRADIUS() []admin.RADIUSServer {
+	return []admin.RADIUSServer{{
+		Group: "hq", Role: "authentication", Address: "192.0.2.1:1812", Transport: "udp", State: "dead", Since: cliNoon.Add(-271 * time.Second),
+		RTT: 1234 * time.Microsecond, InFlight: 2, Queued: 1, Requests: 7, Resent: 2, TimedOut: 1, Discarded: map[string]uint64{"forged": 2},
+	}}
+}
+
 func TestShowTables(t *testing.T) {
 	socket := serveFake(t, &fakeEngine{})
 	tests := map[string][]string{
@@ -119,6 +126,10 @@ func TestShowTables(t *testing.T) {
 			"Domain   Default  Sessions  Authentication  Methods  Pools        DNS                  SessionTimeout  IdleTimeout",
 			"default  *        0         local           -        pool1,pool2  -                    -               -",
 			"sales    -        1         local           chap     -            10.0.0.53,10.0.0.54  -               01:00:00",
+		},
+		"radius": {
+			"Group  Role            Address         Transport  State  Since                RTT     InFlight  Requests  Resent  TimedOut  Discarded  Fault",
+			"hq     authentication  192.0.2.1:1812  udp        dead   2026-03-01 11:55:29  1.23ms  3         7         2       1         2          -",
 		},
 		"counters": {
 			"Counter  Value",

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"lnsgate/aaa"
 	"lnsgate/pool"
 	"lnsgate/pool/memory"
+	sqlpools "lnsgate/pool/postgres"
 )
 
 func newMemory(t *testing.T, name, ranges string) *memory.Allocator {
@@ -65,6 +67,26 @@ func TestBothPoolsOverflowInOrder(t *testing.T) {
 	}
 	if _, err := b.Allocate(ctx, pool.Request{Holder: "y"}); !errors.Is(err, pool.ErrNoPool) {
 		t.Errorf("without a pool: %v", err)
+	}
+}
+
+// awayPools is the database's side while the database is away.
+type awayPools struct{ pool.Allocator }
+
+func (awayPools) Allocate(context.Context, pool.Request) (pool.Lease, error) {
+	return pool.Lease{}, fmt.Errorf("in words: %w", &sqlpools.UnavailableError{Err: errors.New("connection refused")})
+}
+
+func TestPoolsOfTheFileServeWhileTheDatabaseIsAway(t *testing.T) {
+	b := newBothPools(newMemory(t, "pool1", "10.10.1.1"), awayPools{}, parse(t, departments))
+	names := []string{"shared", "pool1"}
+	l, err := b.Allocate(context.Background(), pool.Request{Pools: names, Holder: "a"})
+	if err != nil || l.Address.String() != "10.10.1.1" {
+		t.Fatal(l, err)
+	}
+	var away *sqlpools.UnavailableError
+	if _, err = b.Allocate(context.Background(), pool.Request{Pools: names, Holder: "b"}); !errors.As(err, &away) {
+		t.Errorf("with the file's pool full: %v", err)
 	}
 }
 

@@ -78,7 +78,7 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 		return nil, fmt.Errorf("database.key_file: %w", err)
 	}
 	d.leases, err = sqlpools.New(sqlpools.Config{
-		Pool: d.pool, Node: c.Node, Version: buildVersion(), BlockSize: c.Database.BlockSize,
+		Pool: d.pool, Node: c.Node, Version: buildVersion(), BlockSize: c.Database.BlockSize, LeaseLife: c.Database.LeaseLife,
 		Timeout: c.Database.StatementTimeout, Log: log,
 		Lost: d.lost.put,
 	})

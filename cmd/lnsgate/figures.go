@@ -71,6 +71,8 @@ func (d *database) figures() map[string]uint64 {
 		"db_leases_written":        leases.Written,
 		"db_lease_conflicts":       leases.Conflicts,
 		"db_lease_refused":         leases.Refused,
+		"db_lease_mended":          leases.Mended,
+		"db_lease_taken_over":      leases.TakenOver,
 		"spool_accepted":           records.Accepted,
 		"spool_lost":               records.Lost,
 		"spool_written":            records.Written,

@@ -17,6 +17,7 @@ import (
 	"lnsgate/aaa/radius"
 	"lnsgate/aaa/radius/client"
 	"lnsgate/configs"
+	"lnsgate/lns/admin"
 )
 
 // radiusGroup is one group of the configuration: who is asked, and who is told.
@@ -257,13 +258,23 @@ func fileName(name string) string {
 	return string(safe)
 }
 
+// roles are the two groups of servers behind one of the configuration.
+func (g *radiusGroup) roles() []radiusRole {
+	return []radiusRole{{"authentication", g.authentication}, {"accounting", g.accounting}}
+}
+
+type radiusRole struct {
+	name  string
+	group *client.Group
+}
+
 // figures sums up what the servers of all groups did, for authentication and for accounting.
 func (r *radiusGroups) figures() map[string]uint64 {
 	all := make(map[string]uint64)
 	for _, g := range r.groups() {
-		for role, group := range map[string]*client.Group{"authentication": g.authentication, "accounting": g.accounting} {
-			for _, s := range group.Stats() {
-				name := "radius_" + role + "_"
+		for _, role := range g.roles() {
+			for _, s := range role.group.Stats() {
+				name := "radius_" + role.name + "_"
 				all[name+"requests"] += s.Requests
 				all[name+"resent"] += s.Resent
 				all[name+"answered"] += s.Answered
@@ -279,4 +290,34 @@ func (r *radiusGroups) figures() map[string]uint64 {
 		}
 	}
 	return all
+}
+
+// servers tells how each server is.
+func (r *radiusGroups) servers() []admin.RADIUSServer {
+	var all []admin.RADIUSServer
+	for _, g := range r.groups() {
+		for _, role := range g.roles() {
+			for _, s := range role.group.Stats() {
+				all = append(all, serverView(g.config.Name, role.name, &s))
+			}
+		}
+	}
+	return all
+}
+
+func serverView(group, role string, s *client.Stats) admin.RADIUSServer {
+	v := admin.RADIUSServer{
+		Group: group, Role: role, Address: s.Address, Transport: "udp", Priority: s.Priority, State: s.State.String(), Since: s.Since,
+		Fault: s.Fault, Signs: s.Signs, RTT: s.RTT, InFlight: s.InFlight, Queued: s.Queued,
+		Requests: s.Requests, Resent: s.Resent, Answered: s.Answered, TimedOut: s.TimedOut, Discarded: make(map[string]uint64),
+	}
+	if s.TLS {
+		v.Transport = "tls"
+	}
+	for _, reason := range client.Reasons() {
+		if n := s.Discarded[reason]; n > 0 {
+			v.Discarded[reason.String()] = n
+		}
+	}
+	return v
 }

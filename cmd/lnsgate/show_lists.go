@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"lnsgate/lns/admin"
 
@@ -87,6 +88,29 @@ a domain. Authentication lists the back ends in the order they are asked, Pools 
 			for _, v := range got.([]admin.Domain) {
 				t.row(v.Name, mark(v.Default), v.Sessions, strings.Join(v.Authentication, ","), strings.Join(v.Methods, ","),
 					strings.Join(v.Pools, ","), addresses(v.DNS), limit(v.SessionTimeout), limit(v.IdleTimeout))
+			}
+		},
+	}
+}
+
+func radiusView() view {
+	return view{
+		name:  "radius",
+		short: "List the RADIUS servers and how they are",
+		long: `One line per server and role. An alive server answers; a zombie left a request unanswered lately; a dead one is asked
+again when it answers a Status-Server. Discarded counts replies that were thrown away: -o json says why. "forged" there
+means a wrong secret, or somebody who pretends to be the server.`,
+		example: `  lnsgate show radius`,
+		ask:     func(ctx context.Context, c *admin.Client) (any, error) { return c.RADIUS(ctx) },
+		rows: func(t *table, got any) {
+			t.row("Group", "Role", "Address", "Transport", "State", "Since", "RTT", "InFlight", "Requests", "Resent", "TimedOut", "Discarded", "Fault")
+			for _, v := range got.([]admin.RADIUSServer) {
+				var discarded uint64
+				for _, n := range v.Discarded {
+					discarded += n
+				}
+				t.row(v.Group, v.Role, v.Address, v.Transport, v.State, moment(v.Since), v.RTT.Round(10*time.Microsecond), v.InFlight+v.Queued,
+					v.Requests, v.Resent, v.TimedOut, discarded, v.Fault)
 			}
 		},
 	}

@@ -90,6 +90,13 @@ func (c *Client) Domains(ctx context.Context) ([]Domain, error) {
 	return list.Domains, err
 }
 
+// RADIUS lists the servers of all RADIUS groups, in the order of the configuration.
+func (c *Client) RADIUS(ctx context.Context) ([]RADIUSServer, error) {
+	var list radiusList
+	err := c.do(ctx, http.MethodGet, "radius", nil, nil, &list)
+	return list.Servers, err
+}
+
 // Counters tells the server's counters by name.
 func (c *Client) Counters(ctx context.Context) (map[string]uint64, error) {
 	var list counterList

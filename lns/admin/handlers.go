@@ -38,6 +38,7 @@ func (s *Server) routes() http.Handler {
 	route(http.MethodGet, "/v1/sessions", s.sessions)
 	route(http.MethodGet, "/v1/pools", s.pools)
 	route(http.MethodGet, "/v1/domains", s.domains)
+	route(http.MethodGet, "/v1/radius", s.radius)
 	route(http.MethodGet, "/v1/counters", s.counters)
 	route(http.MethodPost, "/v1/kick", s.kick)
 	route(http.MethodPost, "/v1/reload", s.reload)
@@ -121,6 +122,13 @@ func (s *Server) domains(*http.Request) (any, error) {
 	}
 	domains, fallback := s.cfg.Domains()
 	return domainList{domainsFrom(domains, fallback, open)}, nil
+}
+
+func (s *Server) radius(*http.Request) (any, error) {
+	if s.cfg.RADIUS == nil {
+		return radiusList{[]RADIUSServer{}}, nil
+	}
+	return radiusList{append([]RADIUSServer{}, s.cfg.RADIUS()...)}, nil
 }
 
 func (s *Server) counters(*http.Request) (any, error) {
@@ -211,5 +219,5 @@ func wrongMethod(method string) answer {
 
 func notFound(r *http.Request) (any, error) {
 	return nil, &Error{http.StatusNotFound, fmt.Sprintf("there is nothing at %s", r.URL.Path),
-		"GET /v1/tunnels, sessions, pools, domains, counters, version; POST /v1/kick, reload"}
+		"GET /v1/tunnels, sessions, pools, domains, radius, counters, version; POST /v1/kick, reload"}
 }

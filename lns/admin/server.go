@@ -34,6 +34,7 @@ type Config struct {
 	Pools  Pools // nil: no pools are shown
 	// Domains tells the domains now in force, and which of them serves names typed without a domain. Nil: none shown.
 	Domains func() (domains []aaa.Domain, fallback string)
+	RADIUS  func() []RADIUSServer // nil: none shown
 	// Reload reads the configuration again and returns once it is in force, or why it is refused. An *InForceError says
 	// that it is in force, and what did not follow. Nil: not offered.
 	Reload  func(context.Context) error

@@ -76,9 +76,12 @@ func TestSessionJSON(t *testing.T) {
 		`"remote_address":"192.0.2.9","remote_port":50123,"remote_name":"anna-pc","user":"l2tpuser","account":"l2tpuser",` +
 		`"domain":"default","virtual_template":"vt1","address":"10.10.1.10","pool":"pool1","phase":"open","method":"chap",` +
 		`"mru":1460,"peer_mru":1400,"since":"2026-03-01T11:58:40Z","up_since":"2026-03-01T11:58:40.5Z","up_seconds":79,` +
-		`"session_timeout_seconds":28800,"idle_timeout_seconds":2,"rx_packets":5,"rx_octets":600,"tx_packets":7,` +
+		`"session_timeout_seconds":28800,"idle_timeout_seconds":2,"rate_up":1000000,"rate_down":2000000,"filter":"web",` +
+		`"routes":["10.9.0.0/24"],"backend":"hq","record":"lns1-1","rx_packets":5,"rx_octets":600,"tx_packets":7,` +
 		`"tx_octets":18446744073709551615,"drops":1}`
 	info := twoTunnels().sessions[1]
+	info.RateUp, info.RateDown, info.Filter, info.Backend, info.UID = 1e6, 2e6, "web", "hq", "lns1-1"
+	info.Routes = []netip.Prefix{netip.MustParsePrefix("10.9.0.0/24")}
 	c := &info.Counters
 	c.RxPackets, c.RxOctets, c.TxPackets, c.TxOctets, c.Drops = 5, 600, 7, 1<<64-1, 1
 	got, err := json.Marshal(sessionFrom(&info, noon))
@@ -313,4 +316,18 @@ func request(t *testing.T, c *Client, method, path, body string) (int, string) {
 		t.Errorf("content type %q", kind)
 	}
 	return resp.StatusCode, string(text)
+}
+
+func TestRADIUSServers(t *testing.T) {
+	want := []RADIUSServer{{Group: "hq", Role: "authentication", Address: "192.0.2.1:1812", Transport: "udp", State: "dead",
+		Since: noon, Requests: 7, Discarded: map[string]uint64{"forged": 2}}}
+	client := start(t, Config{Engine: twoTunnels(), RADIUS: func() []RADIUSServer { return want }})
+	got, err := client.RADIUS(t.Context())
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	none := start(t, Config{Engine: twoTunnels()})
+	if got, err := none.RADIUS(t.Context()); err != nil || len(got) != 0 {
+		t.Errorf("without RADIUS: %v, %v", got, err)
+	}
 }

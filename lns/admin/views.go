@@ -24,38 +24,44 @@ type Tunnel struct {
 
 // Session is one L2TP call and the PPP link on it. Rx is from the peer, Tx is to the peer; octets are those of IP packets.
 type Session struct {
-	Session         string     `json:"session"` // "LOCALTUNNEL/LOCALID": the handle for kick
-	LocalTunnel     uint16     `json:"local_tunnel"`
-	LocalID         uint16     `json:"local_id"`
-	RemoteTunnel    uint16     `json:"remote_tunnel"`
-	RemoteID        uint16     `json:"remote_id"`
-	RemoteAddress   netip.Addr `json:"remote_address"`
-	RemotePort      uint16     `json:"remote_port"`
-	RemoteName      string     `json:"remote_name"`
-	User            string     `json:"user"`              // as typed; empty before authentication
-	Account         string     `json:"account,omitempty"` // as stored
-	Domain          string     `json:"domain,omitempty"`
-	VirtualTemplate string     `json:"virtual_template"`
-	Address         netip.Addr `json:"address,omitzero"` // the peer's; left out before it has one
-	Pool            string     `json:"pool,omitempty"`
-	Phase           string     `json:"phase"`            // where in its life the session is
-	Method          string     `json:"method,omitempty"` // pap, chap, mschapv2
-	MRU             int        `json:"mru"`              // what the peer may send us, in octets
-	PeerMRU         int        `json:"peer_mru"`         // what we may send the peer, in octets
-	Since           time.Time  `json:"since,omitzero"`   // the call came up
-	UpSince         time.Time  `json:"up_since,omitzero"`
-	Up              int64      `json:"up_seconds"` // since UpSince; 0 before
-	CallingNumber   string     `json:"calling_number,omitempty"`
-	CalledNumber    string     `json:"called_number,omitempty"`
-	SessionTimeout  int64      `json:"session_timeout_seconds,omitempty"` // left out: no limit
-	IdleTimeout     int64      `json:"idle_timeout_seconds,omitempty"`    // left out: no limit
-	RxPackets       uint64     `json:"rx_packets"`
-	RxOctets        uint64     `json:"rx_octets"`
-	TxPackets       uint64     `json:"tx_packets"`
-	TxOctets        uint64     `json:"tx_octets"`
-	Drops           uint64     `json:"drops"` // packets not carried, both ways
-	LastRx          time.Time  `json:"last_rx,omitzero"`
-	LastTx          time.Time  `json:"last_tx,omitzero"`
+	Session         string         `json:"session"` // "LOCALTUNNEL/LOCALID": the handle for kick
+	LocalTunnel     uint16         `json:"local_tunnel"`
+	LocalID         uint16         `json:"local_id"`
+	RemoteTunnel    uint16         `json:"remote_tunnel"`
+	RemoteID        uint16         `json:"remote_id"`
+	RemoteAddress   netip.Addr     `json:"remote_address"`
+	RemotePort      uint16         `json:"remote_port"`
+	RemoteName      string         `json:"remote_name"`
+	User            string         `json:"user"`              // as typed; empty before authentication
+	Account         string         `json:"account,omitempty"` // as stored
+	Domain          string         `json:"domain,omitempty"`
+	VirtualTemplate string         `json:"virtual_template"`
+	Address         netip.Addr     `json:"address,omitzero"` // the peer's; left out before it has one
+	Pool            string         `json:"pool,omitempty"`
+	Phase           string         `json:"phase"`            // where in its life the session is
+	Method          string         `json:"method,omitempty"` // pap, chap, mschapv2
+	MRU             int            `json:"mru"`              // what the peer may send us, in octets
+	PeerMRU         int            `json:"peer_mru"`         // what we may send the peer, in octets
+	Since           time.Time      `json:"since,omitzero"`   // the call came up
+	UpSince         time.Time      `json:"up_since,omitzero"`
+	Up              int64          `json:"up_seconds"` // since UpSince; 0 before
+	CallingNumber   string         `json:"calling_number,omitempty"`
+	CalledNumber    string         `json:"called_number,omitempty"`
+	SessionTimeout  int64          `json:"session_timeout_seconds,omitempty"` // left out: no limit
+	IdleTimeout     int64          `json:"idle_timeout_seconds,omitempty"`    // left out: no limit
+	RateUp          uint64         `json:"rate_up,omitempty"`                 // from the peer, bits per second; left out: no limit
+	RateDown        uint64         `json:"rate_down,omitempty"`               // to the peer, bits per second; left out: no limit
+	Filter          string         `json:"filter,omitempty"`                  // of its traffic
+	Routes          []netip.Prefix `json:"routes,omitempty"`                  // networks behind the peer
+	Backend         string         `json:"backend,omitempty"`                 // who said yes
+	Record          string         `json:"record,omitempty"`                  // what accounting calls it (Acct-Session-Id)
+	RxPackets       uint64         `json:"rx_packets"`
+	RxOctets        uint64         `json:"rx_octets"`
+	TxPackets       uint64         `json:"tx_packets"`
+	TxOctets        uint64         `json:"tx_octets"`
+	Drops           uint64         `json:"drops"` // packets not carried, both ways
+	LastRx          time.Time      `json:"last_rx,omitzero"`
+	LastTx          time.Time      `json:"last_tx,omitzero"`
 }
 
 // Pool is how full one address pool is, in addresses.
@@ -83,6 +89,27 @@ type Domain struct {
 	MTU             int          `json:"mtu,omitempty"`
 	VirtualTemplate string       `json:"virtual_template,omitempty"`
 	Sessions        int          `json:"sessions"` // open now
+}
+
+// RADIUSServer is one server of a RADIUS group in one of its two roles.
+type RADIUSServer struct {
+	Group     string            `json:"group"`
+	Role      string            `json:"role"` // authentication or accounting
+	Address   string            `json:"address"`
+	Transport string            `json:"transport"` // udp or tls
+	Priority  int               `json:"priority"`
+	State     string            `json:"state"` // alive, zombie, dead or probing
+	Since     time.Time         `json:"since,omitzero"`
+	Fault     string            `json:"fault,omitempty"` // what is wrong with the connection
+	Signs     bool              `json:"signs"`           // its replies must carry a Message-Authenticator
+	RTT       time.Duration     `json:"rtt_nanoseconds"`
+	InFlight  int               `json:"in_flight"`
+	Queued    int               `json:"queued"`
+	Requests  uint64            `json:"requests"`
+	Resent    uint64            `json:"resent"`
+	Answered  uint64            `json:"answered"`
+	TimedOut  uint64            `json:"timed_out"`
+	Discarded map[string]uint64 `json:"discarded,omitempty"` // replies that were thrown away, by reason
 }
 
 // Version is the running program.
@@ -126,6 +153,9 @@ type (
 	}
 	domainList struct {
 		Domains []Domain `json:"domains"`
+	}
+	radiusList struct {
+		Servers []RADIUSServer `json:"servers"`
 	}
 	counterList struct {
 		Counters map[string]uint64 `json:"counters"`

@@ -95,17 +95,16 @@ func (g *Group) byWeight(e *exchange, c class, priority int) (best *server) {
 }
 
 // limitOf is when the try at a server is given up: when its share of the time that is left is over. The last one gets all
-// of it; the zero time is: never.
+// of it. When only the context is to end the exchange, the others are tried again and again; with no other server, and the
+// same octets to send, the zero time is: never.
 func (e *exchange) limitOf(s *server, others int, now time.Time) time.Time {
-	limit := e.limit
-	if others > 0 || s.tls != nil && limit.IsZero() {
-		share := now.Add(s.config.Timeout)
-		if !limit.IsZero() {
-			if part := now.Add(limit.Sub(now) / time.Duration(others+1)); part.Before(share) {
-				share = part
-			}
-		}
-		return share
+	alone := e.request.Server != "" || len(s.group.servers) == 1
+	if others == 0 && (!e.limit.IsZero() || alone && s.tls == nil) {
+		return e.limit
 	}
-	return limit
+	share := s.config.Timeout
+	if !e.limit.IsZero() {
+		share = min(share, e.limit.Sub(now)/time.Duration(others+1))
+	}
+	return now.Add(share)
 }

@@ -93,6 +93,23 @@ func TestEndless(t *testing.T) {
 	})
 }
 
+// A request that only the context ends does not stay with a server that is gone when another comes back.
+func TestEndlessMoves(t *testing.T) {
+	bubble(t, []string{"a", "b"}, func(t *testing.T, n *network) {
+		a, b := n.server("a"), n.server("b")
+		a.silent, a.status, b.silent, b.status = nobody, false, nobody, false
+		g := n.group(t, Config{Servers: withStatus("a", "b"), Retry: EndlessRetry()})
+		done := ask(g, record())
+		after(3 * time.Minute)
+		b.change(func(r *remote) { r.silent, r.status = nil, true })
+		after(time.Minute)
+		if !answered(t, done) {
+			t.Errorf("it stays with %+v", g.Stats())
+		}
+		g.Close()
+	})
+}
+
 // The time is shared among the servers that may be tried, and the last one gets the rest.
 func TestTimeIsShared(t *testing.T) {
 	bubble(t, []string{"a", "b", "c"}, func(t *testing.T, n *network) {

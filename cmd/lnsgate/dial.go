@@ -79,7 +79,7 @@ func (o *dialOptions) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.passwordFile, "password-file", "", "`FILE` with the password in its first line; - is standard input")
 	f.StringVar(&o.password, "password", "", "the password itself, as `TEXT`; prefer --password-file, see above")
 	f.StringSliceVar(&o.auth, "auth", []string{"mschapv2", "chap"},
-		"`METHODS` to accept, best first: mschapv2, chap, pap (shows the server the password), none")
+		"`METHODS` to accept, best first: mschapv2, chap, eap (with MD5), pap (shows the server the password), none")
 	f.StringVar(&o.tunnelSecretFile, "tunnel-secret-file", "", "`FILE` with the tunnel secret; - is standard input")
 	f.StringVar(&o.tunnelSecret, "tunnel-secret", "", "the tunnel secret itself, as `TEXT`; prefer --tunnel-secret-file")
 	f.BoolVar(&o.hideAVPs, "hide-avps", false, "hide what may be hidden in control messages (needs a tunnel secret)")
@@ -210,8 +210,8 @@ func parseMethods(names []string) ([]aaa.Method, error) {
 	var methods []aaa.Method
 	for _, name := range names {
 		m, err := aaa.ParseMethod(strings.TrimSpace(name))
-		if err != nil || m == aaa.EAP {
-			return nil, fmt.Errorf("--auth %s: use mschapv2, chap, pap or none", name)
+		if err != nil {
+			return nil, fmt.Errorf("--auth %s: use mschapv2, chap, eap, pap or none", name)
 		}
 		methods = append(methods, m)
 	}

@@ -35,6 +35,8 @@ var pairs = map[string]func(o *offer, value string) error{
 	"sub-qos-policy-out": policyRate(func(o *offer) **uint64 { return &o.rates[ofCisco].down }),
 	"interface-config":   readInterfaceConfig,
 	"vrf-id":             refuseVRF,
+	"inacl":              refuseRules,
+	"outacl":             refuseRules,
 }
 
 func readPair(o *offer, s string) error {

@@ -79,7 +79,7 @@ func TestGrantOfEachAttribute(t *testing.T) {
 		{"Framed-IP-Address: the NAS chooses", []row{a(8, "255.255.255.254")}, aaa.Grant{}},
 		{"Framed-IP-Address: the user chooses", []row{a(8, "255.255.255.255")}, aaa.Grant{AddressByPeer: true}},
 		{"Framed-IP-Netmask of a network", []row{a(9, "255.255.255.248"), a(8, "10.1.2.3")},
-			aaa.Grant{Address: netip.MustParseAddr("10.1.2.3"), Routes: []aaa.Route{network("10.1.2.0/29", 0)}}},
+			aaa.Grant{Address: netip.MustParseAddr("10.1.2.3"), Routes: []aaa.Route{{Prefix: netip.MustParsePrefix("10.1.2.0/29"), Implied: true}}}},
 		{"Framed-IP-Netmask of a host", []row{a(8, "10.1.2.3"), a(9, "255.255.255.255")}, aaa.Grant{Address: netip.MustParseAddr("10.1.2.3")}},
 		{"Framed-IP-Netmask without an address says nothing", []row{a(8, "255.255.255.254"), a(9, "255.255.255.0")}, aaa.Grant{}},
 		{"Framed-Route, many", []row{s(22, "192.168.1.0/24 192.168.1.1 1 2 -1 3 400"), s(22, "172.16.0.0/16")},
@@ -223,6 +223,9 @@ func TestFaultsNameAttributeAndValue(t *testing.T) {
 		{s(1, "ip:addr=nowhere").of(wire.Cisco), "not an IPv4 address"},
 		{s(1, "ip:dns-servers=10.0.0.1 10.0.0.2 10.0.0.3").of(wire.Cisco), "two servers"},
 		{s(94, "blue").of(wire.Huawei), "Huawei-VPN-Instance"},
+		{s(92, "deny in ip from any to any"), "name it in Filter-Id"},
+		{s(1, "ip:inacl#1=deny ip any any").of(wire.Cisco), "name it in Filter-Id"},
+		{s(1, "ip:outacl=101").of(wire.Cisco), "name it in Filter-Id"},
 		{s(31, "GOLD").of(wire.Huawei), "no QoS profiles"},
 		{s(182, "GOLD").of(wire.Huawei), "no QoS profiles"},
 		{n(30, 0).of(wire.Huawei), "Huawei-IP-Address = 0"},
@@ -236,6 +239,32 @@ func TestFaultsNameAttributeAndValue(t *testing.T) {
 	_, err := Grant(packet(t, s(11, "a"), s(11, "b")), Options{})
 	if err == nil || !strings.Contains(err.Error(), "one filter") {
 		t.Errorf("two filters: %v", err)
+	}
+}
+
+// TestValuesCutAtEveryOctet: a value that lacks its end is a grant of something else or a fault, never a panic, and numbers and
+// addresses that lack one octet are always a fault.
+func TestValuesCutAtEveryOctet(t *testing.T) {
+	for at, a := range table {
+		for _, whole := range []string{"10.0.0.0/8 0.0.0.0 1", "ip:sub-qos-policy-in=10M", "lcp:interface-config#1=rate-limit input 1000 1 1",
+			"\x00\x40\x20\x01\x0d\xb8\x00\x00\x00\x00", "2001:db8::/32 :: 1", "10M/20M 1/1 1/1 1/1 8 1/1"} {
+			for n := range len(whole) + 1 {
+				err := readOne(&offer{}, at, []byte(whole[:n]))
+				var fault *Fault
+				if err != nil && (!errors.As(err, &fault) || fault.Attribute != a.name) {
+					t.Errorf("%s: %v", a.name, err)
+				}
+			}
+		}
+	}
+	for _, r := range []row{n(27, 1), n(62, 1), a(8, "10.1.2.3"), a(168, "2001:db8::1"), n(7, 1).of(wire.WISPr)} {
+		for n := range r.value {
+			cut := r
+			cut.value = r.value[:n]
+			if _, err := Grant(packet(t, cut), Options{}); err == nil {
+				t.Errorf("%d with %d octets was taken", r.kind, n)
+			}
+		}
 	}
 }
 

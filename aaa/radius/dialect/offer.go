@@ -160,7 +160,7 @@ func (o *offer) filter() (string, error) {
 func (o *offer) networks(peer netip.Addr) ([]aaa.Route, error) {
 	var list []aaa.Route
 	if o.bits != nil && *o.bits < 32 && peer.Is4() {
-		list = append(list, aaa.Route{Prefix: netip.PrefixFrom(peer, *o.bits).Masked()})
+		list = append(list, aaa.Route{Prefix: netip.PrefixFrom(peer, *o.bits).Masked(), Implied: true})
 	}
 	for _, r := range o.routes {
 		if r.gateway.IsValid() && r.gateway != peer && !r.Prefix.Contains(r.gateway) {

@@ -28,6 +28,7 @@ var standard = join(family{
 	64: tagged("Tunnel-Type", readTunnelType),
 	85: changing(number("Acct-Interim-Interval", seconds(func(o *offer) **time.Duration { return &o.interim }))),
 	88: text("Framed-Pool", pool(ofStandard)),
+	92: text("NAS-Filter-Rule", refuseRules),
 	89: octets("Chargeable-User-Identity", func(o *offer, b []byte) { o.cui = b }),
 }, sixes)
 
@@ -154,6 +155,11 @@ func pool(dialect int) func(*offer, string) error {
 		o.pools[dialect] = append(o.pools[dialect], name)
 		return nil
 	}
+}
+
+// refuseRules: to carry on would let through what the operator wants stopped.
+func refuseRules(*offer, string) error {
+	return errors.New("filters are named, not sent rule by rule; put the rules into a filter and name it in Filter-Id")
 }
 
 // readFilter takes the name of a filter, or rates as accel-ppp has them: down/up in kbit/s, or with the suffix M or G

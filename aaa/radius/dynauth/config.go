@@ -67,7 +67,12 @@ func (c *Config) validate() error {
 	if len(c.Listen) == 0 {
 		faults = append(faults, errors.New("there is no address to listen on"))
 	}
-	for _, client := range c.Clients {
+	return errors.Join(append(faults, validateClients(c.Clients))...)
+}
+
+func validateClients(clients []Client) error {
+	var faults []error
+	for _, client := range clients {
 		switch {
 		case !client.Source.IsValid():
 			faults = append(faults, errors.New("a client without a source"))

@@ -147,10 +147,12 @@ func newServer(all *sessions, change func(*Config)) *Server {
 		change(&c)
 	}
 	c = c.withDefaults()
-	return &Server{
-		config: c, peers: peersOf(c.Clients), us: identity{c.Identifiers, c.Addresses}, slots: make(chan struct{}, c.AtOnce),
+	s := &Server{
+		config: c, us: identity{c.Identifiers, c.Addresses}, slots: make(chan struct{}, c.AtOnce),
 		answers: answers{window: c.Window, most: mostAnswers},
 	}
+	s.setClients(c.Clients)
+	return s
 }
 
 // send gives one datagram to the server and returns the answer, nil for none.

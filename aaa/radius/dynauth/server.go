@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"layeh.com/radius"
@@ -19,7 +20,7 @@ import (
 // Server answers Disconnect and CoA. It is safe for concurrent use.
 type Server struct {
 	config  Config
-	peers   []peer
+	peers   atomic.Pointer[[]peer]
 	us      identity
 	sockets []socket
 	slots   chan struct{} // one for each request that is being carried out
@@ -38,9 +39,10 @@ func Listen(c Config) (*Server, error) {
 	}
 	c = c.withDefaults()
 	s := &Server{
-		config: c, peers: peersOf(c.Clients), us: identity{c.Identifiers, c.Addresses}, slots: make(chan struct{}, c.AtOnce),
+		config: c, us: identity{c.Identifiers, c.Addresses}, slots: make(chan struct{}, c.AtOnce),
 		answers: answers{window: c.Window, most: mostAnswers},
 	}
+	s.setClients(c.Clients)
 	for _, at := range c.Listen {
 		socket, err := open(at)
 		if err != nil {
@@ -49,6 +51,21 @@ func Listen(c Config) (*Server, error) {
 		s.sockets = append(s.sockets, socket)
 	}
 	return s, nil
+}
+
+// SetClients replaces the clients, for the requests that come from now on. When one of them is no good, it says so and
+// changes nothing.
+func (s *Server) SetClients(clients []Client) error {
+	if err := validateClients(clients); err != nil {
+		return fmt.Errorf("dynamic authorization: %w", err)
+	}
+	s.setClients(clients)
+	return nil
+}
+
+func (s *Server) setClients(clients []Client) {
+	list := peersOf(clients)
+	s.peers.Store(&list)
 }
 
 // Addresses are those that the server listens on, in the order of the configuration.
@@ -123,7 +140,7 @@ func (s *Server) read(ctx context.Context, socket socket) error {
 
 // take does with one datagram what the package says, step by step. respond may be called later, from another goroutine.
 func (s *Server) take(ctx context.Context, datagram []byte, from netip.AddrPort, now time.Time, respond func([]byte)) {
-	client := peerOf(s.peers, from.Addr())
+	client := peerOf(*s.peers.Load(), from.Addr())
 	if client == nil {
 		s.stranger(from)
 		return

@@ -371,6 +371,23 @@ func TestTheLongestPrefixCounts(t *testing.T) {
 	}
 }
 
+func TestClientsCanBeReplaced(t *testing.T) {
+	s := newServer(newSessions(), nil)
+	b := datagram(t, disconnect, secret, text(44, "s1"))
+	if err := s.SetClients([]Client{{Source: netip.MustParsePrefix("203.0.113.0/24"), Secret: aaa.NewSecret(secret)}}); err != nil {
+		t.Fatal(err)
+	}
+	if send(t, s, b, client, noon) != nil {
+		t.Error("a client of before is answered")
+	}
+	if err := s.SetClients([]Client{{Source: netip.MustParsePrefix("192.0.2.0/24")}}); err == nil {
+		t.Error("a client without a secret")
+	}
+	if causeOf(t, send(t, s, b, netip.MustParseAddrPort("203.0.113.1:1"), noon)) != 0 {
+		t.Error("the new client is not answered")
+	}
+}
+
 func TestFaultsOfTheConfiguration(t *testing.T) {
 	_, err := Listen(Config{Clients: []Client{{}, {Source: netip.MustParsePrefix("192.0.2.0/24")}}})
 	for _, want := range []string{"no sessions", "no address", "without a source", "192.0.2.0/24 has no secret"} {

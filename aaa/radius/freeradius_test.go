@@ -107,7 +107,7 @@ func TestFreeRADIUSGrants(t *testing.T) {
 			Message: "welcome\nalice", UserName: "alice-4711", DNS: [2]netip.Addr{address("10.0.0.53"), address("10.0.0.54")},
 			NBNS: [2]netip.Addr{address("10.0.0.55")}, RateUp: 2_000_000, RateDown: 10_000_000, CUI: []byte("cui-1"),
 			Routes: []aaa.Route{
-				{Prefix: netip.MustParsePrefix("10.1.2.0/29")},
+				{Prefix: netip.MustParsePrefix("10.1.2.0/29"), Implied: true},
 				{Prefix: netip.MustParsePrefix("172.16.7.0/24"), Metric: 3},
 				{Prefix: netip.MustParsePrefix("172.16.8.0/24")},
 			},

@@ -19,13 +19,13 @@ import (
 )
 
 // radsec runs a test in virtual time, with a group of these servers in the order of their priority.
-func radsec(t *testing.T, names []string, test func(t *testing.T, g *Group, s []*secured)) {
+func radsec(t *testing.T, names []string, test func(t *testing.T, g *Group, s []*secured), change ...func(*Config)) {
 	t.Helper()
 	authority()
 	synctest.Test(t, func(t *testing.T) {
 		epoch = time.Now()
 		var list []*secured
-		config := Config{Log: nil}
+		config := Config{}
 		for i, name := range names {
 			list = append(list, newSecured(name))
 			config.Servers = append(config.Servers, Server{Name: name, Address: name + ":2083", Priority: i, StatusServer: true,
@@ -33,6 +33,9 @@ func radsec(t *testing.T, names []string, test func(t *testing.T, g *Group, s []
 		}
 		config.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			return list[slices.IndexFunc(config.Servers, func(s Server) bool { return s.Address == address })].dial(ctx, network, address)
+		}
+		for _, f := range change {
+			f(&config)
 		}
 		g := group(t, config)
 		synctest.Wait()
@@ -164,21 +167,25 @@ func TestRFC6613Section2_6_4_Malformed(t *testing.T) {
 }
 
 func TestRFC6614_CutFailsOver(t *testing.T) {
-	radsec(t, []string{"a.test", "b.test"}, func(t *testing.T, g *Group, s []*secured) {
-		s[0].set(func(s *secured) { s.script = func(_ *secured, c *tls.Conn, _ []byte) { c.Close() } })
-		var all []chan error
-		for range 50 {
-			all = append(all, ask(g, login("alice")))
-		}
-		for _, done := range all {
-			if !answered(t, done) {
-				t.Fatal("one is missing")
+	for _, inFlight := range []int{1024, 1} { // all are under way, or all but one in the queue
+		radsec(t, []string{"a.test", "b.test"}, func(t *testing.T, g *Group, s []*secured) {
+			s[0].set(func(s *secured) { s.script = mute })
+			var all []chan error
+			for range 50 {
+				all = append(all, ask(g, login("alice")))
 			}
-		}
-		if len(s[1].packets(false)) != 50 || time.Since(epoch) != 0 {
-			t.Errorf("the other server got %d, after %v", len(s[1].packets(false)), time.Since(epoch))
-		}
-	})
+			after(time.Second)
+			s[0].conns[0].Close()
+			for _, done := range all {
+				if !answered(t, done) {
+					t.Fatal("one is missing")
+				}
+			}
+			if len(s[1].packets(false)) != 50 || time.Since(epoch) != time.Second {
+				t.Errorf("the other server got %d, after %v", len(s[1].packets(false)), time.Since(epoch))
+			}
+		}, func(c *Config) { c.Servers[0].InFlight = inFlight })
+	}
 }
 
 // With no other server the request is sent again once, not for ever.

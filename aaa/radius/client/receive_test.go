@@ -68,6 +68,41 @@ func FuzzReceive(f *testing.F) {
 	})
 }
 
+// The late answer to the request before is none to the one that has the identifier now and was not sent yet.
+func TestLateReplyBeforeTheNextRequest(t *testing.T) {
+	g := group(t, Config{Servers: []Server{{Address: "192.0.2.1:1812"}}})
+	s := g.servers[0]
+	l, now := &link{server: s, ids: newIdentifiers(7)}, time.Now()
+	g.mu.Lock()
+	old := s.newCall(radius.CodeAccessRequest, now)
+	l.identify(old, now)
+	s.inFlight++
+	old.authenticator = [16]byte{1, 2, 3}
+	old.launch(now)
+	s.finish(old, now, ErrSilent)
+	now = now.Add(time.Minute)
+	for range identifierCount - 1 {
+		l.ids.take(now)
+	}
+	next := s.newCall(radius.CodeAccessRequest, now)
+	if !l.identify(next, now) || next.id != 7 {
+		t.Fatalf("the identifier is %d", next.id)
+	}
+	s.inFlight++
+	g.mu.Unlock()
+	p := &radius.Packet{Code: radius.CodeAccessAccept, Identifier: 7, Authenticator: [16]byte{1, 2, 3}}
+	late, err := wire.NewKey(secret).AppendReply(nil, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.receive(late) //nolint:errcheck // counted
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if next.stage != granted || s.stats.Discarded[Unexpected] != 1 {
+		t.Errorf("stage %d, thrown away %v", next.stage, s.stats.Discarded)
+	}
+}
+
 func TestReceiveBufferIsRaised(t *testing.T) {
 	conn, err := net.Dial("udp", "127.0.0.1:9")
 	if err != nil {

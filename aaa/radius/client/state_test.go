@@ -120,6 +120,23 @@ func TestOneSilentUserKillsNoServer(t *testing.T) {
 	}
 }
 
+// A Status-Server may take its time, and is not sent again meanwhile (RFC 5997 section 4.2).
+func TestRFC5997Section4_2_SlowAnswer(t *testing.T) {
+	bubble(t, []string{"a"}, func(t *testing.T, n *network) {
+		a := n.server("a")
+		a.silent, a.delay = nobody, 3500*time.Millisecond
+		g := n.group(t, Config{Servers: withStatus("a"), Retry: RetryConfig{Initial: time.Second, Count: 1, Duration: time.Second}})
+		if _, err := g.Exchange(context.Background(), login("alice")); !errors.Is(err, ErrSilent) {
+			t.Error(err)
+		}
+		after(3600 * time.Millisecond)
+		if g.state(0) != Alive || len(a.arrivals(true)) != 1 {
+			t.Errorf("it is %v after %d Status-Server", g.state(0), len(a.arrivals(true)))
+		}
+		g.Close()
+	})
+}
+
 // With nobody but that user, Status-Server tells that the server is well.
 func TestStatusServerClearsSuspicion(t *testing.T) {
 	bubble(t, []string{"a"}, func(t *testing.T, n *network) {

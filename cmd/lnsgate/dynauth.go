@@ -2,7 +2,8 @@ package main
 
 import (
 	"context"
-	"reflect"
+	"net/netip"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -17,7 +18,7 @@ type authorization struct {
 	node *node
 
 	mu      sync.Mutex // guards the rest
-	config  configs.DynamicAuthorization
+	listen  []netip.AddrPort
 	server  *dynauth.Server // nil: nobody may
 	stop    context.CancelFunc
 	running errgroup.Group
@@ -27,20 +28,20 @@ type authorization struct {
 func (a *authorization) put(c *configs.Config) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if reflect.DeepEqual(a.config, c.DynamicAuthorization) {
-		return nil
+	next := a.node.authorizationConfig(c)
+	if a.server != nil && slices.Equal(a.listen, c.DynamicAuthorization.Listen) {
+		return a.server.SetClients(next.Clients)
 	}
 	a.end()
-	a.config = configs.DynamicAuthorization{}
 	if len(c.DynamicAuthorization.Listen) == 0 {
 		return nil
 	}
-	server, err := dynauth.Listen(a.node.authorizationConfig(c))
+	server, err := dynauth.Listen(next)
 	if err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	a.config, a.server, a.stop = c.DynamicAuthorization, server, stop
+	a.listen, a.server, a.stop = c.DynamicAuthorization.Listen, server, stop
 	a.running.Go(func() error { return server.Run(ctx) })
 	a.node.log.Info("RADIUS servers may end and change sessions", "listen", server.Addresses())
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 	"layeh.com/radius"
+	"layeh.com/radius/rfc2865"
 	"lnsgate/aaa/radius/wire"
 )
 
@@ -50,7 +51,7 @@ type slot struct {
 func (s *slot) asked(c *call) {
 	s.serial++
 	s.waiting, s.code, s.authenticator = true, c.code, c.authenticator
-	_, s.proxyState = c.packet.Lookup(33)
+	_, s.proxyState = c.packet.Lookup(rfc2865.ProxyState_Type)
 }
 
 // busy says whether a call has an identifier of the link.

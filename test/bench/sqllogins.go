@@ -19,11 +19,11 @@ func measureSQLLogins(ctx context.Context, b *bench, w *world) error {
 		name          string
 		configuration string
 		users         string
-		rate, each    float64
+		loaded
 	}{
-		{"file", w.configuration(count), fileUsers, 0, 0},
-		{"sql", w.sqlConfiguration(s, d, 0), users(1), 0, 0},
-		{"both", w.sqlConfiguration(s, d, count), fileUsers, 0, 0},
+		{"file", w.configuration(count), fileUsers, loaded{}},
+		{"sql", w.sqlConfiguration(s, d, 0), users(1), loaded{}},
+		{"both", w.sqlConfiguration(s, d, count), fileUsers, loaded{}},
 	}
 	b.turns++
 	order := []int{0, 1, 2}
@@ -35,35 +35,50 @@ func measureSQLLogins(ctx context.Context, b *bench, w *world) error {
 		if err := d.fresh(ctx); err != nil {
 			return err
 		}
-		o, spent, err := w.loaded(ctx, b, "sqllogins-"+v.name, v.configuration, v.users, count)
-		if err != nil {
+		if v.loaded, err = w.serveLoad(ctx, b, d, "sqllogins-"+v.name, v.configuration, v.users, count); err != nil {
 			return fmt.Errorf("%s: %w", v.name, err)
 		}
-		v.rate, v.each = o.PerSecond, spent
 	}
 	c := &b.figures
 	const beside = "accounts and pools of the file, no database"
 	c.add("logins per second, accounts and pools in SQL", "/s", variants[1].rate, beside, variants[0].rate)
-	c.add("processor time of the server per login, in SQL", "us", variants[1].each, beside, variants[0].each)
+	c.add("processor time of the server per login, in SQL", "us", variants[1].server, beside, variants[0].server)
+	c.add("processor time of PostgreSQL per login, in SQL", "us", variants[1].database, "accounts of the file, records in SQL",
+		variants[2].database)
 	c.add("logins per second, accounts and pools of the file, records in SQL", "/s", variants[2].rate, beside, variants[0].rate)
 	return nil
 }
 
-// loaded serves a configuration, dials that many users, and ends the server. It returns the processor time of the server
-// for each login as well, in microseconds.
-func (w *world) loaded(ctx context.Context, b *bench, label, configuration, users string, count int) (o loadOutcome, each float64, err error) {
-	server, err := w.serveThis(ctx, configuration)
+// loaded is what became of a load.
+type loaded struct {
+	rate             float64 // logins per second
+	server, database float64 // microseconds of processor time for each login
+}
+
+// serveLoad serves a configuration, dials that many users, waits until they are gone, and ends the server.
+func (w *world) serveLoad(ctx context.Context, b *bench, d *sqlDatabase, label, configuration, users string, count int) (l loaded, err error) {
+	s, err := w.serveThis(ctx, configuration)
 	if err != nil {
-		return o, 0, err
+		return l, err
 	}
-	spent, err := busy(server.process, func() error {
-		return b.profiled(ctx, w, server, label, func() (err error) {
-			o, err = w.load(ctx, users, count, 0)
+	before, err := d.processorTime()
+	if err != nil {
+		return l, err
+	}
+	spent, err := busy(s.process, func() error {
+		return b.profiled(ctx, w, s, label, func() error {
+			o, err := w.load(ctx, users, count, 0)
+			l.rate = o.PerSecond
 			return err
 		})
 	})
 	if err == nil {
-		err = server.end(ctx)
+		err = s.end(ctx)
 	}
-	return o, spent.Seconds() * 1e6 / float64(count), err
+	if err != nil {
+		return l, err
+	}
+	after, err := d.processorTime()
+	l.server, l.database = spent.Seconds()*1e6/float64(count), (after-before).Seconds()*1e6/float64(count)
+	return l, err
 }

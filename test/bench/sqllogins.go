@@ -42,6 +42,8 @@ func measureSQLLogins(ctx context.Context, b *bench, w *world) error {
 	c := &b.figures
 	const beside = "accounts and pools of the file, no database"
 	c.add("logins per second, accounts and pools in SQL", "/s", variants[1].rate, beside, variants[0].rate)
+	c.add("logins per second, the same, beside a file with records in SQL", "/s", variants[1].rate,
+		"accounts and pools of the file, records in SQL", variants[2].rate)
 	c.add("processor time of the server per login, in SQL", "us", variants[1].server, beside, variants[0].server)
 	c.add("processor time of PostgreSQL per login, in SQL", "us", variants[1].database, "accounts of the file, records in SQL",
 		variants[2].database)

@@ -171,8 +171,8 @@ func (g *Group) settle(c *call, e *exchange, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s, now := c.server, time.Now()
-	if c.stage == sent && now.Sub(c.first) >= g.config.Retry.Initial {
-		s.silent(c, now) // whoever asks may always be in more of a hurry than we are
+	if c.stage == sent {
+		s.silent(c, now)
 	}
 	if err != nil {
 		s.finish(c, now, err)

@@ -101,11 +101,11 @@ func (s *server) answered(now time.Time) {
 	}
 }
 
-// silent notes that the server left a request without an answer. It counts when no other was answered meanwhile: a server
-// that answers all but one user is well.
+// silent notes that the server left a request without an answer. It counts when no other was answered meanwhile, as a
+// server that answers all but one user is well, and when there was time to: whoever asks may be in more of a hurry.
 func (s *server) silent(c *call, now time.Time) {
 	h := &s.health
-	if h.heard.After(c.first) {
+	if h.heard.After(c.first) || now.Sub(c.first) < s.group.config.Retry.Initial {
 		return
 	}
 	switch {

@@ -120,6 +120,26 @@ func TestOneSilentUserKillsNoServer(t *testing.T) {
 	}
 }
 
+// Who gives up before the first repetition says nothing about the server; who gives up later does.
+func TestHurryProvesNothing(t *testing.T) {
+	bubble(t, []string{"a"}, func(t *testing.T, n *network) {
+		n.server("a").silent = nobody
+		g := n.group(t, Config{Servers: one("a")})
+		for _, test := range []struct {
+			patience time.Duration
+			want     State
+		}{{time.Second, Alive}, {3 * time.Second, Zombie}} {
+			ctx, cancel := context.WithTimeout(context.Background(), test.patience)
+			g.Exchange(ctx, login("alice"))
+			cancel()
+			if g.state(0) != test.want {
+				t.Errorf("after %v it is %v", test.patience, g.state(0))
+			}
+		}
+		g.Close()
+	})
+}
+
 // A Status-Server may take its time, and is not sent again meanwhile (RFC 5997 section 4.2).
 func TestRFC5997Section4_2_SlowAnswer(t *testing.T) {
 	bubble(t, []string{"a"}, func(t *testing.T, n *network) {

@@ -24,6 +24,7 @@ type RADIUS struct {
 	FirstRetry         time.Duration  `mapstructure:"first_retry"`
 	LongestRetry       time.Duration  `mapstructure:"longest_retry"`
 	Transmissions      int            `mapstructure:"transmissions"`
+	FailoverAfter      time.Duration  `mapstructure:"failover_after"`
 	StatusServer       bool           `mapstructure:"status_server"`
 	StatusInterval     time.Duration  `mapstructure:"status_interval"`
 	RequestsInFlight   int            `mapstructure:"requests_in_flight"`   // per server
@@ -130,6 +131,7 @@ func defaultRADIUS() RADIUS {
 		FirstRetry:         2 * time.Second,
 		LongestRetry:       16 * time.Second,
 		Transmissions:      5,
+		FailoverAfter:      10 * time.Second,
 		StatusServer:       true,
 		StatusInterval:     30 * time.Second,
 		RequestsInFlight:   1024,
@@ -184,6 +186,7 @@ func (c *checker) checkRADIUS() {
 			c.say(path+".longest_retry", "%v is shorter than first_retry, %v", g.LongestRetry, g.FirstRetry)
 		}
 		c.between(path+".transmissions", g.Transmissions, 1, 20)
+		c.atLeast(path+".failover_after", g.FailoverAfter, 100*time.Millisecond)
 		c.atLeast(path+".status_interval", g.StatusInterval, time.Second)
 		c.between(path+".requests_in_flight", g.RequestsInFlight, 1, 1<<16)
 		c.between(path+".sockets_per_server", g.SocketsPerServer, 1, 64)

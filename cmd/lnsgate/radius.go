@@ -55,7 +55,7 @@ func (r *radiusGroups) prepare(c *configs.Config) ([]*radiusGroup, error) {
 			next = append(next, old)
 			continue
 		}
-		g, err := r.open(c.RADIUS[i], i)
+		g, err := r.open(c, i)
 		if err != nil {
 			for _, g := range made {
 				g.close()
@@ -122,14 +122,15 @@ func (r *radiusGroups) close() error {
 	return nil
 }
 
-func (r *radiusGroups) open(c configs.RADIUS, index int) (*radiusGroup, error) {
+func (r *radiusGroups) open(file *configs.Config, index int) (*radiusGroup, error) {
+	c := file.RADIUS[index]
 	servers, err := radiusServers(c, index)
 	if err != nil {
 		return nil, err
 	}
 	g := &radiusGroup{config: c, nas: radius.NAS{Identifier: cmp.Or(c.NASIdentifier, r.node), Address: c.NASAddress}}
 	authentication := clientConfig(c, servers.authentication, r.log)
-	authentication.Retry.Count = c.Transmissions
+	authentication.Retry.Count, authentication.Retry.Duration = c.Transmissions, file.Limits.AuthenticationTimeout
 	authentication.StateFile = filepath.Join(r.stateDir, "radius-"+fileName(c.Name)+".state")
 	if g.authentication, err = client.New(authentication); err != nil {
 		return nil, fmt.Errorf("radius[%d]: %w", index, err)
@@ -180,6 +181,7 @@ func radiusServers(c configs.RADIUS, index int) (e endpoints, _ error) {
 			Priority:             s.Priority,
 			Weight:               s.Weight,
 			InFlight:             c.RequestsInFlight,
+			Timeout:              c.FailoverAfter,
 			StatusServer:         c.StatusServer,
 		}
 		server.Address = s.Endpoint(false)

@@ -54,6 +54,9 @@ type size struct {
 	radius    int           // authorisations of one run of FreeRADIUS
 	people    int           // accounts in the small database; all of them log in in one load
 	groups    int           // as many times that are in the great database
+	asking    time.Duration // how long one RADIUS client asks
+	settle    time.Duration // before it is measured: longer than a server remembers requests
+	limited   time.Duration // one TCP transfer through a session with a limit
 	rounds    int           // loads on each of the small and the great database in one run
 }
 
@@ -90,6 +93,8 @@ var measurements = []measurement{
 	{"leases", "sql", measureLeases},
 	{"sqllogins", "sql", measureSQLLogins},
 	{"million", "sql", measureMillion},
+	{"radius", "", measureRADIUS},
+	{"rates", "", measureRates},
 }
 
 // run is the whole program.
@@ -158,6 +163,9 @@ func (b *bench) flags(stderr io.Writer) *flag.FlagSet {
 	f.IntVar(&b.size.people, "people", 1000, "accounts in a small database, each of which logs in once in a load at half of --rate")
 	f.IntVar(&b.size.groups, "times", 1000, "how many times as many are in the great database")
 	f.IntVar(&b.size.rounds, "rounds", 5, "such loads on the small and the great database in one run")
+	f.DurationVar(&b.size.asking, "asking", 8*time.Second, "how long each RADIUS client asks")
+	f.DurationVar(&b.size.settle, "settle", 6*time.Second, "before it is measured: longer than FreeRADIUS remembers requests, 5 s")
+	f.DurationVar(&b.size.limited, "limited", 10*time.Second, "length of one TCP transfer through a session with a limit")
 	f.StringVar(&b.program, "program", "", "the lnsgate to measure (default: build it)")
 	f.StringVar(&b.profile, "profile", "", "write profiles of the server (perf record) to this folder; slows it a little")
 	return f

@@ -30,7 +30,7 @@ func TestEveryMeasurementFillsItsLines(t *testing.T) {
 			err := run(t.Context(), []string{
 				"--program", program, "--runs", "1", "--logins", "100", "--paced", "50", "--rate", "100", "--sessions", "50",
 				"--idle", "100ms", "--transfer", "1s", "--datagrams", "200ms", "--accounts", "400", "--radius", "100", "--people", "20", "--times", "3",
-				"--rounds", "1", name,
+				"--rounds", "1", "--asking", "200ms", "--settle", "50ms", "--limited", "1s", name,
 			}, &out, t.Output())
 			if err != nil {
 				t.Fatal(err)
@@ -103,7 +103,7 @@ func TestReadWhatProgramsPrint(t *testing.T) {
 	if a := addressIn(dialogue[:40]); a.IsValid() {
 		t.Errorf("address %v out of nothing", a)
 	}
-	if v, err := parseStream([]byte(`{"end":{"sum_received":{"bits_per_second":2.5e9}}}`)); err != nil || v != 2500 {
+	if v, err := parseStream([]byte(`{"end":{"sum_received":{"seconds":10,"bits_per_second":2.5e9}}}`)); err != nil || v.megabits() != 2500 {
 		t.Errorf("stream %v, %v", v, err)
 	}
 	for _, faulty := range []string{"", "{}", `{"error":"unable to connect"}`} {

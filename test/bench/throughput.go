@@ -14,17 +14,22 @@ import (
 
 // online starts the server and one client with an interface, whose packets to tunnelled go through the tunnel.
 func (w *world) online(ctx context.Context) (*server, netip.Addr, error) {
-	var none netip.Addr
 	s, err := w.serve(ctx, 1)
 	if err != nil {
-		return nil, none, err
+		return nil, netip.Addr{}, err
 	}
-	p, err := w.start(w.client, "dial", w.program, "dial", "--json", "--server", serverAddress, "--auth", "chap",
-		"--user", "user1", "--password", password, "--tun", "vpn0", "--route", tunnelled+"/32")
-	if err != nil {
-		return nil, none, err
-	}
+	_, address, err := w.callAs(ctx, "user1")
+	return s, address, err
+}
+
+// callAs starts a client with an interface, and returns when it is up.
+func (w *world) callAs(ctx context.Context, user string) (*process, netip.Addr, error) {
 	var address netip.Addr
+	p, err := w.start(w.client, "dial", w.program, "dial", "--json", "--server", serverAddress, "--auth", "chap",
+		"--user", user, "--password", password, "--tun", "vpn0", "--route", tunnelled+"/32")
+	if err != nil {
+		return nil, address, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err = until(ctx, "the client is up", func() (bool, error) {
@@ -35,7 +40,7 @@ func (w *world) online(ctx context.Context) (*server, netip.Addr, error) {
 		address = addressIn(text)
 		return address.IsValid(), err
 	})
-	return s, address, err
+	return p, address, err
 }
 
 // addressIn finds the address of the session in the lines of dial --json.
@@ -66,10 +71,11 @@ func measureThroughput(ctx context.Context, b *bench, w *world) error {
 		name    string
 		options []string
 	}{{"up", nil}, {"down", []string{"-R"}}} {
-		var inside float64
+		var inside streamed
 		var spent time.Duration
 		plain, err := around(func() (float64, error) {
-			return w.stream(ctx, forwarded, b.size.transfer/2, d.options...)
+			o, err := w.stream(ctx, forwarded, b.size.transfer/2, d.options...)
+			return o.megabits(), err
 		}, func() (err error) {
 			spent, err = busy(s.process, func() error {
 				return b.profiled(ctx, w, s, "throughput-"+d.name, func() (err error) {
@@ -83,20 +89,19 @@ func measureThroughput(ctx context.Context, b *bench, w *world) error {
 			return err
 		}
 		c := &b.figures
-		c.add("TCP, one stream through one session, "+d.name, "Mbit/s", inside, "plain forwarding, 64 KB at a time", plain)
-		gigabits := inside / 1000 * float64(wholeSeconds(b.size.transfer))
+		c.add("TCP, one stream through one session, "+d.name, "Mbit/s", inside.megabits(), "plain forwarding, 64 KB at a time", plain)
+		gigabits := inside.megabits() / 1000 * float64(wholeSeconds(b.size.transfer))
 		c.add("processor time of the server per gigabit, "+d.name, "ms", spent.Seconds()*1000/gigabits, "")
 	}
 	return nil
 }
 
-// stream runs iperf3 in the client and returns what arrived, in Mbit/s.
-func (w *world) stream(ctx context.Context, address string, d time.Duration, options ...string) (float64, error) {
+// stream runs iperf3 in the client and returns what arrived.
+func (w *world) stream(ctx context.Context, address string, d time.Duration, options ...string) (o streamed, err error) {
 	ctx, cancel := context.WithTimeout(ctx, d+patience)
 	defer cancel()
 	args := append([]string{"-c", address, "-t", strconv.Itoa(wholeSeconds(d)), "-J"}, options...)
-	var speed float64
-	err := until(ctx, "iperf3 has run", func() (bool, error) { // its server may not listen yet
+	err = until(ctx, "iperf3 has run", func() (bool, error) { // its server may not listen yet
 		p, err := w.start(w.client, "iperf3", "iperf3", args...)
 		if err != nil {
 			return false, err
@@ -106,32 +111,38 @@ func (w *world) stream(ctx context.Context, address string, d time.Duration, opt
 		if err != nil {
 			return false, err
 		}
-		if speed, err = parseStream(text); err != nil && ctx.Err() != nil {
+		if o, err = parseStream(text); err != nil && ctx.Err() != nil {
 			return false, errors.Join(err, failure)
 		}
 		return err == nil, nil
 	})
-	return speed, err
+	return o, err
 }
 
 // wholeSeconds is what iperf3 can be told.
 func wholeSeconds(d time.Duration) int { return max(1, int(d.Seconds())) }
 
+// streamed is what arrived of a TCP stream.
+type streamed struct {
+	Seconds float64
+	Speed   float64 `json:"bits_per_second"`
+}
+
+func (s streamed) megabits() float64 { return s.Speed / 1e6 }
+
 // parseStream reads what iperf3 -J prints.
-func parseStream(text []byte) (megabits float64, err error) {
+func parseStream(text []byte) (streamed, error) {
 	var o struct {
 		Error string
 		End   struct {
-			Received struct {
-				Speed float64 `json:"bits_per_second"`
-			} `json:"sum_received"`
+			Received streamed `json:"sum_received"`
 		}
 	}
 	if err := json.Unmarshal(text, &o); err != nil {
-		return 0, fmt.Errorf("iperf3 printed %q: %w", text, err)
+		return streamed{}, fmt.Errorf("iperf3 printed %q: %w", text, err)
 	}
-	if o.Error != "" || o.End.Received.Speed <= 0 {
-		return 0, fmt.Errorf("iperf3: %q, %v bit/s", o.Error, o.End.Received.Speed)
+	if r := o.End.Received; o.Error != "" || r.Speed <= 0 || r.Seconds <= 0 {
+		return streamed{}, fmt.Errorf("iperf3: %q, %v bit/s in %v s", o.Error, r.Speed, r.Seconds)
 	}
-	return o.End.Received.Speed / 1e6, nil
+	return o.End.Received, nil
 }

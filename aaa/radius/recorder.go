@@ -37,8 +37,10 @@ type RecorderConfig struct {
 type Recorder struct {
 	config RecorderConfig
 
-	mu sync.Mutex
-	on bool // Accounting-On is answered, given up, or not wanted
+	mu     sync.Mutex // guards the rest
+	on     bool       // Accounting-On is answered, given up, or not wanted
+	vainly int        // how often in a row no old record was confirmed, while some were left
+	late   map[string]bool
 }
 
 var _ spool.Sink = (*Recorder)(nil)
@@ -60,7 +62,7 @@ func NewRecorder(c RecorderConfig) (*Recorder, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Recorder{config: c, on: !c.OnOff}, nil
+	return &Recorder{config: c, on: !c.OnOff, late: make(map[string]bool)}, nil
 }
 
 // Write sends records: those of one session one after the other, those of several at the same time. When not all are
@@ -72,13 +74,11 @@ func (r *Recorder) Write(ctx context.Context, records []aaa.Record) error {
 	outcome := make([]error, len(records))
 	first := 0
 	if !r.isOn() {
-		first = slices.IndexFunc(records, func(record aaa.Record) bool { return !record.At.Before(r.config.Since) })
-		if first < 0 {
-			first = len(records)
-		}
-		r.sendAll(ctx, records[:first], outcome[:first])
-		if first < len(records) {
-			r.sendOn(ctx)
+		if first = r.firstNew(records); !r.sendOn(ctx, records[:first], outcome[:first], first < len(records)) {
+			for i := range outcome[first:] {
+				outcome[first+i] = errBeforeOn
+			}
+			return &spool.PartialError{Errors: outcome}
 		}
 	}
 	r.sendAll(ctx, records[first:], outcome[first:])
@@ -91,58 +91,6 @@ func (r *Recorder) Write(ctx context.Context, records []aaa.Record) error {
 	return nil
 }
 
-// sendAll sends records and notes what became of each.
-func (r *Recorder) sendAll(ctx context.Context, records []aaa.Record, outcome []error) {
-	sessions := bySession(records)
-	next := make(chan []int)
-	var workers sync.WaitGroup
-	for range min(len(sessions), r.config.InFlight) {
-		workers.Go(func() {
-			for of := range next {
-				r.sendSession(ctx, of, records, outcome)
-			}
-		})
-	}
-	for _, of := range sessions {
-		next <- of
-	}
-	close(next)
-	workers.Wait()
-}
-
-// bySession puts the positions of records together that are of one session, in order.
-func bySession(records []aaa.Record) [][]int {
-	var sessions [][]int
-	at := make(map[string]int)
-	for i := range records {
-		name := records[i].Session
-		if _, known := at[name]; !known {
-			at[name] = len(sessions)
-			sessions = append(sessions, nil)
-		}
-		sessions[at[name]] = append(sessions[at[name]], i)
-	}
-	return sessions
-}
-
-// sendSession sends the records of one session until one is not confirmed.
-func (r *Recorder) sendSession(ctx context.Context, of []int, records []aaa.Record, outcome []error) {
-	var held error
-	for _, i := range of {
-		if held != nil {
-			outcome[i] = held
-			continue
-		}
-		outcome[i] = r.send(ctx, func(p *radius.Packet) error {
-			r.buildRecord(p, &records[i])
-			return nil
-		})
-		if _, never := errors.AsType[unsendable](outcome[i]); outcome[i] != nil && !never {
-			held = fmt.Errorf("it waits for the one before it: %w", outcome[i])
-		}
-	}
-}
-
 // unsendable is of records that no server will ever get.
 type unsendable struct{ err error }
 
@@ -152,8 +100,11 @@ func (u unsendable) Unwrap() error { return u.err }
 // Retryable says no, for the spool.
 func (u unsendable) Retryable() bool { return false }
 
-// send sends one request and waits until it is confirmed.
+// send sends one request and waits until it is confirmed, for a bounded time: a server may never answer one record, and all
+// others.
 func (r *Recorder) send(ctx context.Context, build func(*radius.Packet) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	reply, err := r.config.Group.Exchange(ctx, client.Request{Code: radius.CodeAccountingRequest, Build: build})
 	switch {
 	case errors.Is(err, wire.ErrTooLong):
@@ -162,51 +113,6 @@ func (r *Recorder) send(ctx context.Context, build func(*radius.Packet) error) e
 		return err
 	case reply.Packet.Code != radius.CodeAccountingResponse:
 		return fmt.Errorf("RADIUS server %s answered an Accounting-Request with %v", reply.Server, reply.Packet.Code)
-	}
-	return nil
-}
-
-func (r *Recorder) isOn() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.on
-}
-
-func (r *Recorder) setOn() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.on = true
-}
-
-// sendOn sends Accounting-On and waits a bounded time. Without an answer it is due again with the next Write, unless a record
-// is confirmed first.
-func (r *Recorder) sendOn(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, r.config.OnWait)
-	defer cancel()
-	err := r.send(ctx, func(p *radius.Packet) error {
-		r.buildNode(p, statusOn, r.config.Since)
-		return nil
-	})
-	if err != nil {
-		r.config.Log.Warn("no RADIUS server has confirmed Accounting-On; sessions that a predecessor left open may stay open there",
-			"group", r.config.Name, "cause", err)
-		return
-	}
-	r.setOn()
-}
-
-// Off says that this node ends. It is for the end of the process, when the last Stop is confirmed: a server closes
-// whatever is still open. It does nothing when OnOff is not set.
-func (r *Recorder) Off(ctx context.Context, now time.Time) error {
-	if !r.config.OnOff {
-		return nil
-	}
-	err := r.send(ctx, func(p *radius.Packet) error {
-		r.buildNode(p, statusOff, now)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("accounting group %s: Accounting-Off: %w", r.config.Name, err)
 	}
 	return nil
 }

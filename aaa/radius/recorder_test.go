@@ -319,7 +319,7 @@ func (f *fakeWait) Exchange(ctx context.Context, r client.Request) (client.Reply
 	if err := r.Build(p); err != nil {
 		return client.Reply{}, err
 	}
-	line := "record"
+	line := string(p.Get(typeAcctSessionID))
 	if status := binary.BigEndian.Uint32(p.Get(typeAcctStatusType)); status >= statusOn {
 		line = fmt.Sprintf("node %d", status)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"log/slog"
-	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -22,12 +21,13 @@ type reach struct {
 	mu        sync.Mutex // guards what follows
 	templates []configs.VirtualTemplate
 	wanted    map[string][]netip.Prefix // by template: what the configuration routes into it
-	drained   map[string]drain          // by template: what stays routed for the peers that still have an address in it
+	drained   map[string]drain          // by template: what is routed besides, for the peers that have an address in it
 	peers     map[netip.Addr]string     // the open sessions and their templates
 	proxies   []proxyNetwork
 }
 
-// drain counts the peers in networks that the configuration no longer has.
+// drain counts the peers in networks that the configuration does not have: pools of before, and single addresses that a RADIUS
+// server has given. Each peer takes a step of its own, however many there are.
 type drain map[netip.Prefix]int
 
 // proxyNetwork is a network on whose interface we answer ARP for peers inside it.
@@ -60,23 +60,24 @@ func (r *reach) adapt(c *configs.Config) error {
 func (r *reach) apply(c *configs.Config, wanted map[string][]netip.Prefix) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before := make(map[string][]netip.Prefix)
-	for _, t := range r.templates {
-		before[t.Name] = r.installed(t.Name)
-	}
+	before, drained := r.wanted, r.drained
 	r.templates, r.wanted, r.drained = c.VirtualTemplates, wanted, make(map[string]drain)
 	for address, template := range r.peers {
-		r.keep(template, address, before[template])
+		r.keep(template, address, before[template], drained[template])
 	}
 	var faults []error
 	// A route leads to one interface only: what moves to another is taken from the old one first.
 	for _, t := range r.templates {
-		now := r.installed(t.Name)
-		stays := slices.DeleteFunc(before[t.Name], func(p netip.Prefix) bool { return !slices.Contains(now, p) })
+		stays := slices.Clone(before[t.Name])
+		stays = slices.DeleteFunc(stays, func(p netip.Prefix) bool {
+			return !slices.Contains(wanted[t.Name], p) && r.drained[t.Name][p] == 0
+		})
 		faults = append(faults, r.route(t, stays))
 	}
 	for _, t := range r.templates {
-		faults = append(faults, r.route(t, r.installed(t.Name)))
+		faults = append(faults, r.host.AddRoutes(t.Name, r.drained[t.Name].without(drained[t.Name])))
+		faults = append(faults, r.route(t, wanted[t.Name]))
+		faults = append(faults, r.host.RemoveRoutes(t.Name, drained[t.Name].without(r.drained[t.Name])))
 	}
 	return errors.Join(append(faults, r.openProxies(c))...)
 }
@@ -85,17 +86,37 @@ func (r *reach) route(t configs.VirtualTemplate, networks []netip.Prefix) error 
 	return r.host.Configure(host.VirtualTemplate{Name: t.Name, Address: t.Address, MTU: t.MRU, Routes: networks})
 }
 
-// installed lists what is routed into a template.
-func (r *reach) installed(template string) []netip.Prefix {
-	return slices.AppendSeq(slices.Clone(r.wanted[template]), maps.Keys(r.drained[template]))
+// without lists the networks that another drain does not have.
+func (d drain) without(other drain) []host.Route {
+	var list []host.Route
+	for network := range d {
+		if other[network] == 0 {
+			list = append(list, host.Route{Prefix: network})
+		}
+	}
+	return list
+}
+
+// holding finds the network with an address in it.
+func (d drain) holding(address netip.Addr) (netip.Prefix, bool) {
+	for bits := address.BitLen(); bits >= 0 && len(d) > 0; bits-- {
+		if network, err := address.Prefix(bits); err == nil && d[network] > 0 {
+			return network, true
+		}
+	}
+	return netip.Prefix{}, false
 }
 
 // keep notes that a peer needs a route that the configuration does not have: the one that it had before, or one of its own.
-func (r *reach) keep(template string, address netip.Addr, before []netip.Prefix) {
+// It returns the route if it is the first to need it.
+func (r *reach) keep(template string, address netip.Addr, before []netip.Prefix, drained drain) []host.Route {
 	if r.routed(address) {
-		return
+		return nil
 	}
-	network := netip.PrefixFrom(address, address.BitLen())
+	network, found := drained.holding(address)
+	if !found {
+		network = netip.PrefixFrom(address, address.BitLen())
+	}
 	for _, p := range before {
 		if p.Contains(address) {
 			network = p
@@ -105,6 +126,10 @@ func (r *reach) keep(template string, address netip.Addr, before []netip.Prefix)
 		r.drained[template] = make(drain)
 	}
 	r.drained[template][network]++
+	if r.drained[template][network] > 1 {
+		return nil
+	}
+	return []host.Route{{Prefix: network}}
 }
 
 // routed says that the configuration leads an address into a template. When that is not the one of the address's session,
@@ -193,11 +218,9 @@ func (r *reach) Attach(template string, address netip.Addr) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.peers[address] = template
-	routed := len(r.drained[template])
-	r.keep(template, address, slices.Collect(maps.Keys(r.drained[template])))
 	var faults []error
-	if len(r.drained[template]) != routed {
-		faults = append(faults, r.reroute(template))
+	if own := r.keep(template, address, nil, r.drained[template]); own != nil {
+		faults = append(faults, r.host.AddRoutes(template, own))
 	}
 	for _, p := range r.proxies {
 		if p.segment.Network.Contains(address) {
@@ -213,15 +236,11 @@ func (r *reach) Detach(template string, address netip.Addr) error {
 	defer r.mu.Unlock()
 	delete(r.peers, address)
 	var faults []error
-	for network := range r.drained[template] {
-		if !network.Contains(address) || r.routed(address) {
-			continue
-		}
+	if network, found := r.drained[template].holding(address); found && !r.routed(address) {
 		if r.drained[template][network]--; r.drained[template][network] == 0 {
 			delete(r.drained[template], network)
-			faults = append(faults, r.reroute(template))
+			faults = append(faults, r.host.RemoveRoutes(template, []host.Route{{Prefix: network}}))
 		}
-		break
 	}
 	for _, p := range r.proxies {
 		if p.segment.Network.Contains(address) {
@@ -229,16 +248,6 @@ func (r *reach) Detach(template string, address netip.Addr) error {
 		}
 	}
 	return errors.Join(faults...)
-}
-
-// reroute brings the routes into one template up to date.
-func (r *reach) reroute(template string) error {
-	for _, t := range r.templates {
-		if t.Name == template {
-			return r.route(t, r.installed(template))
-		}
-	}
-	return nil
 }
 
 // AddRoutes implements lns.Router.

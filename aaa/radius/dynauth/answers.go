@@ -4,10 +4,14 @@ import (
 	"net/netip"
 	"time"
 
+	"layeh.com/radius"
+
 	"lnsgate/aaa/radius/wire"
 )
 
-// question tells one request from all others: an authenticator is a digest over everything in it.
+// question tells one request from all others: an authenticator is a digest over everything in it. Where it was sent from counts
+// only if it does not say when it was made. Two that say the same are one, and who sends the second from elsewhere has caught
+// the first under way.
 type question struct {
 	from          netip.AddrPort
 	identifier    byte
@@ -17,10 +21,9 @@ type question struct {
 // answers keeps what was answered, so that a repeated request is not carried out again (RFC 5176 section 2.3 and 6.3). Whoever
 // uses it holds a lock.
 type answers struct {
-	window time.Duration
-	most   int
-	kept   map[question][]byte // nil while it is being carried out
-	order  []deadline          // oldest first
+	most  int
+	kept  map[question][]byte // nil while it is being carried out
+	order []deadline          // oldest first
 }
 
 // deadline is when an answer may be forgotten.
@@ -29,19 +32,32 @@ type deadline struct {
 	at       time.Time
 }
 
-// begin says whether the question is new, and notes it. For one that is not, it returns the answer, or nil when there is none
-// yet.
-func (a *answers) begin(q question, now time.Time) (answer []byte, isNew bool) {
-	a.forget(now)
-	if answer, known := a.kept[q]; known {
-		return answer, false
+// questionOf is the question of a request that is authentic, and until when its answer is kept: as long as the request is not
+// stale, or where nobody can say, for the window.
+func questionOf(request *radius.Packet, from netip.AddrPort, now time.Time, window time.Duration) (question, time.Time) {
+	q := question{from, request.Identifier, request.Authenticator}
+	at, there := timestamp(request)
+	if !there {
+		return q, now.Add(window)
 	}
+	q.from = netip.AddrPort{}
+	return q, at.Add(window + time.Second) // a timestamp is in whole seconds
+}
+
+// find says whether the question came before. The answer is nil while there is none yet.
+func (a *answers) find(q question, now time.Time) (answer []byte, known bool) {
+	a.forget(now)
+	answer, known = a.kept[q]
+	return answer, known
+}
+
+// begin notes a new question.
+func (a *answers) begin(q question, until time.Time) {
 	if a.kept == nil {
 		a.kept = make(map[question][]byte)
 	}
 	a.kept[q] = nil
-	a.order = append(a.order, deadline{q, now.Add(a.window)})
-	return nil, true
+	a.order = append(a.order, deadline{q, until})
 }
 
 // end keeps the answer.
@@ -51,15 +67,8 @@ func (a *answers) end(q question, answer []byte) {
 	}
 }
 
-// drop forgets a question that was not carried out. It stands at the end.
-func (a *answers) drop(q question) {
-	if n := len(a.order); n > 0 && a.order[n-1].question == q {
-		a.order = a.order[:n-1]
-		delete(a.kept, q)
-	}
-}
-
-// forget drops answers whose time is over, and the oldest ones when there are too many.
+// forget drops answers whose time is over, and the oldest ones when there are too many. One may be kept for longer than it
+// needs to be, behind another.
 func (a *answers) forget(now time.Time) {
 	n := 0
 	for n < len(a.order) && (!now.Before(a.order[n].at) || len(a.order)-n >= a.most) {

@@ -149,7 +149,7 @@ func newServer(all *sessions, change func(*Config)) *Server {
 	c = c.withDefaults()
 	s := &Server{
 		config: c, us: identity{c.Identifiers, c.Addresses}, slots: make(chan struct{}, c.AtOnce),
-		answers: answers{window: c.Window, most: mostAnswers},
+		answers: answers{most: mostAnswers},
 	}
 	s.setClients(c.Clients)
 	return s

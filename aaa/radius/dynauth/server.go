@@ -29,7 +29,7 @@ type Server struct {
 	mu      sync.Mutex // guards the rest
 	answers answers
 	stats   Stats
-	told    bool // the log knows that strangers send
+	told    [outcomeCount]bool // the log knows of the first
 }
 
 // Listen makes a server and opens its sockets. Run serves them; Close gives them back.
@@ -40,7 +40,7 @@ func Listen(c Config) (*Server, error) {
 	c = c.withDefaults()
 	s := &Server{
 		config: c, us: identity{c.Identifiers, c.Addresses}, slots: make(chan struct{}, c.AtOnce),
-		answers: answers{window: c.Window, most: mostAnswers},
+		answers: answers{most: mostAnswers},
 	}
 	s.setClients(c.Clients)
 	for _, at := range c.Listen {
@@ -142,32 +142,23 @@ func (s *Server) read(ctx context.Context, socket socket) error {
 func (s *Server) take(ctx context.Context, datagram []byte, from netip.AddrPort, now time.Time, respond func([]byte)) {
 	client := peerOf(*s.peers.Load(), from.Addr())
 	if client == nil {
-		s.stranger(from)
+		s.drop(Stranger, from)
 		return
 	}
 	request, signed, dropped := admit(client, datagram, now, s.config.Window)
 	if request == nil {
-		s.count(dropped)
+		s.drop(dropped, from)
 		return
 	}
-	q := question{from, request.Identifier, request.Authenticator}
-	s.mu.Lock()
-	answer, isNew := s.answers.begin(q, now)
-	s.mu.Unlock()
-	if !isNew {
-		s.count(Repeated)
+	q, until := questionOf(request, from, now, s.config.Window)
+	answer, outcome := s.begin(q, now, until)
+	switch outcome {
+	case Busy:
+		return
+	case Repeated:
 		if answer != nil {
 			respond(answer)
 		}
-		return
-	}
-	select {
-	case s.slots <- struct{}{}:
-	default:
-		s.mu.Lock()
-		s.answers.drop(q)
-		s.stats[Busy]++
-		s.mu.Unlock()
 		return
 	}
 	s.working.Go(func() {
@@ -182,17 +173,45 @@ func (s *Server) take(ctx context.Context, datagram []byte, from netip.AddrPort,
 	})
 }
 
-// stranger counts a datagram from nobody, and tells of the first.
-func (s *Server) stranger(from netip.AddrPort) {
+// begin finds out whether a request is to be carried out, and if so takes a slot for it. It counts the others. Of one that is
+// dropped for want of a slot nothing is kept: it may come again.
+func (s *Server) begin(q question, now, until time.Time) (answer []byte, outcome Outcome) {
 	s.mu.Lock()
-	told := s.told
-	s.told = true
-	s.stats[Stranger]++
-	s.mu.Unlock()
-	if !told {
-		s.config.Log.Warn("dynamic authorization: a request from a source that is no client is dropped; others are counted only",
-			"peer", from.String())
+	defer s.mu.Unlock()
+	answer, known := s.answers.find(q, now)
+	if known {
+		s.stats[Repeated]++
+		return answer, Repeated
 	}
+	select {
+	case s.slots <- struct{}{}:
+		s.answers.begin(q, until)
+		return nil, Done
+	default:
+		s.stats[Busy]++
+		return nil, Busy
+	}
+}
+
+// drop counts a datagram that gets no answer, and tells of the first of its kind.
+func (s *Server) drop(o Outcome, from netip.AddrPort) {
+	s.mu.Lock()
+	told := s.told[o]
+	s.told[o] = true
+	s.stats[o]++
+	s.mu.Unlock()
+	if advice := advices[o]; advice != "" && !told {
+		s.config.Log.Warn("dynamic authorization: a request is dropped, others like it are only counted: "+advice, "peer", from.String())
+	}
+}
+
+// advices are for the log.
+var advices = [outcomeCount]string{
+	Stranger:  "its source is none of the clients",
+	Malformed: "it is not a Disconnect-Request or CoA-Request, or its lengths do not add up",
+	Forged:    "it was not made with the secret of this client; compare the secrets",
+	Unsigned:  "it has no Message-Authenticator, which this client must send",
+	Stale:     "its Event-Timestamp is too far from the time here; compare the clocks",
 }
 
 // admit checks a datagram as far as its octets tell. Without a packet the outcome says why it is dropped.

@@ -302,6 +302,27 @@ func TestRFC5176Section6_3_ARepeatedRequestIsCarriedOutOnce(t *testing.T) {
 	}
 }
 
+// What was caught under way is of no use from another port, from another client of the same secret, or while the clock of the
+// sender is ahead.
+func TestRFC5176Section6_3_ARequestThatSaysWhenItWasMadeIsCarriedOutOnce(t *testing.T) {
+	for _, ahead := range []time.Duration{-299 * time.Second, 0, 299 * time.Second} {
+		all := newSessions()
+		s := newServer(all, nil)
+		b := datagram(t, coa, secret, text(44, "s1"), num(27, 1), num(55, uint32(noon.Add(ahead).Unix())))
+		if causeOf(t, send(t, s, b, client, noon)) != 0 {
+			t.Fatal("refused")
+		}
+		for _, from := range []string{"192.0.2.9:4001", "192.0.2.77:3799"} {
+			for later := time.Duration(0); later < 700*time.Second; later += 10 * time.Second {
+				send(t, s, b, netip.MustParseAddrPort(from), noon.Add(later))
+			}
+		}
+		if all.calls != 1 {
+			t.Errorf("%v ahead: carried out %d times", ahead, all.calls)
+		}
+	}
+}
+
 func TestOneThatIsBeingCarriedOutIsNotBegunAgain(t *testing.T) {
 	all := newSessions()
 	all.hold = make(chan struct{})
@@ -335,18 +356,19 @@ func TestTimeIsUp(t *testing.T) {
 }
 
 func TestAnswersAreBounded(t *testing.T) {
-	a := answers{window: time.Minute, most: 10}
+	a := answers{most: 10}
 	for i := range 100 {
 		q := question{from: client, identifier: byte(i)}
-		if _, isNew := a.begin(q, noon); !isNew {
+		if _, known := a.find(q, noon); known {
 			t.Fatalf("%d is not new", i)
 		}
+		a.begin(q, noon.Add(time.Minute))
 		a.end(q, []byte{byte(i)})
 		if len(a.kept) > 10 || len(a.order) != len(a.kept) {
 			t.Fatalf("%d kept, %d in order", len(a.kept), len(a.order))
 		}
 	}
-	if answer, isNew := a.begin(question{from: client, identifier: 99}, noon); isNew || answer[0] != 99 {
+	if answer, known := a.find(question{from: client, identifier: 99}, noon); !known || answer[0] != 99 {
 		t.Error("the last one is kept")
 	}
 	a.end(question{from: client, identifier: 1}, []byte{1})

@@ -30,6 +30,7 @@ func (a *authorization) put(c *configs.Config) error {
 	defer a.mu.Unlock()
 	next := a.node.authorizationConfig(c)
 	if a.server != nil && slices.Equal(a.listen, c.DynamicAuthorization.Listen) {
+		a.server.SetIdentity(next.Identifiers, next.Addresses)
 		return a.server.SetClients(next.Clients)
 	}
 	a.end()
@@ -42,7 +43,13 @@ func (a *authorization) put(c *configs.Config) error {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	a.listen, a.server, a.stop = c.DynamicAuthorization.Listen, server, stop
-	a.running.Go(func() error { return server.Run(ctx) })
+	a.running.Go(func() error {
+		err := server.Run(ctx)
+		if err != nil {
+			a.node.log.Error("RADIUS servers cannot end or change sessions any more; restart lnsgate", "cause", err)
+		}
+		return err
+	})
 	a.node.log.Info("RADIUS servers may end and change sessions", "listen", server.Addresses())
 	return nil
 }
@@ -53,9 +60,7 @@ func (a *authorization) end() {
 		return
 	}
 	a.stop()
-	if err := a.running.Wait(); err != nil {
-		a.node.log.Warn("dynamic authorization has ended", "cause", err)
-	}
+	_ = a.running.Wait() // told when it happened
 	a.server.Close()
 	a.server, a.running = nil, errgroup.Group{}
 }

@@ -28,7 +28,7 @@ type Config struct {
 	Sessions aaa.Sessions
 
 	Identifiers []string     // NAS-Identifiers that this node goes by
-	Addresses   []netip.Addr // NAS-IP-Addresses that it goes by; none = every address of this machine
+	Addresses   []netip.Addr // NAS-IP-Addresses that it goes by, besides those of this machine
 
 	LeastInterim time.Duration // an interval between interim records is made this long at least; 0 = 60 s
 	Window       time.Duration // how old a request may be, and how long its answer is kept; 0 = 300 s (RFC 5176 section 6.3)
@@ -119,10 +119,10 @@ type identity struct {
 
 func (i *identity) named(name string) bool { return slices.Contains(i.names, name) }
 
-// addressed says whether an address is ours. Without a list it is one of the machine's.
+// addressed says whether an address is ours. Those of the machine always are: requests for sessions name the end of the tunnel.
 func (i *identity) addressed(a netip.Addr) bool {
-	if len(i.addresses) > 0 {
-		return slices.Contains(i.addresses, a)
+	if slices.Contains(i.addresses, a) {
+		return true
 	}
 	own, err := net.InterfaceAddrs()
 	return err == nil && slices.ContainsFunc(own, func(n net.Addr) bool {

@@ -148,10 +148,11 @@ func newServer(all *sessions, change func(*Config)) *Server {
 	}
 	c = c.withDefaults()
 	s := &Server{
-		config: c, us: identity{c.Identifiers, c.Addresses}, slots: make(chan struct{}, c.AtOnce),
+		config: c, slots: make(chan struct{}, c.AtOnce),
 		answers: answers{most: mostAnswers},
 	}
 	s.setClients(c.Clients)
+	s.SetIdentity(c.Identifiers, c.Addresses)
 	return s
 }
 

@@ -21,7 +21,7 @@ import (
 type Server struct {
 	config  Config
 	peers   atomic.Pointer[[]peer]
-	us      identity
+	us      atomic.Pointer[identity]
 	sockets []socket
 	slots   chan struct{} // one for each request that is being carried out
 
@@ -39,10 +39,11 @@ func Listen(c Config) (*Server, error) {
 	}
 	c = c.withDefaults()
 	s := &Server{
-		config: c, us: identity{c.Identifiers, c.Addresses}, slots: make(chan struct{}, c.AtOnce),
+		config: c, slots: make(chan struct{}, c.AtOnce),
 		answers: answers{most: mostAnswers},
 	}
 	s.setClients(c.Clients)
+	s.SetIdentity(c.Identifiers, c.Addresses)
 	for _, at := range c.Listen {
 		socket, err := open(at)
 		if err != nil {
@@ -66,6 +67,11 @@ func (s *Server) SetClients(clients []Client) error {
 func (s *Server) setClients(clients []Client) {
 	list := peersOf(clients)
 	s.peers.Store(&list)
+}
+
+// SetIdentity replaces what this node is called, as Config has it, for the requests that come from now on.
+func (s *Server) SetIdentity(identifiers []string, addresses []netip.Addr) {
+	s.us.Store(&identity{identifiers, addresses})
 }
 
 // Addresses are those that the server listens on, in the order of the configuration.
@@ -242,7 +248,7 @@ func admit(client *peer, datagram []byte, now time.Time, window time.Duration) (
 func (s *Server) answer(ctx context.Context, client *peer, request *radius.Packet, signed bool, from netip.AddrPort) []byte {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.Timeout)
 	defer cancel()
-	order, refusal := orderOf(request, &s.us, dialect.Options{LeastInterim: s.config.LeastInterim})
+	order, refusal := orderOf(request, s.us.Load(), dialect.Options{LeastInterim: s.config.LeastInterim})
 	count := 0
 	if refusal == nil {
 		count, refusal = s.carryOut(ctx, order, from.Addr().Unmap().String())

@@ -104,9 +104,9 @@ func TestWhatIsRefused(t *testing.T) {
 		{"only a NAS named", disconnect, []row{text(32, "lns1")}, MissingAttribute},
 		{"only a port type", disconnect, []row{num(61, 5)}, MissingAttribute},
 		{"another NAS-Identifier", disconnect, []row{s1, text(32, "lns2")}, OtherNAS},
-		{"another NAS-IP-Address", disconnect, []row{s1, addr(4, "192.0.2.2")}, OtherNAS},
+		{"another NAS-IP-Address", disconnect, []row{s1, addr(4, "240.0.0.2")}, OtherNAS},
 		{"another NAS-IPv6-Address", coa, []row{s1, addr(95, "2001:db8::2"), num(27, 1)}, OtherNAS},
-		{"one of two NAS attributes fits", coa, []row{s1, text(32, "lns1"), addr(4, "192.0.2.2"), num(27, 1)}, OtherNAS},
+		{"one of two NAS attributes fits", coa, []row{s1, text(32, "lns1"), addr(4, "240.0.0.2"), num(27, 1)}, OtherNAS},
 		{"another NAS counts before what is unsupported", coa, []row{s1, num(240, 1), text(32, "lns2")}, OtherNAS},
 		{"NAS-IP-Address of 3 octets", disconnect, []row{s1, text(4, "abc")}, InvalidValue},
 		{"NAS-IP-Address of 16 octets", disconnect, []row{s1, addr(4, "2001:db8::1")}, InvalidValue},
@@ -407,6 +407,23 @@ func TestClientsCanBeReplaced(t *testing.T) {
 	}
 	if causeOf(t, send(t, s, b, netip.MustParseAddrPort("203.0.113.1:1"), noon)) != 0 {
 		t.Error("the new client is not answered")
+	}
+}
+
+func TestTheIdentityCanBeReplaced(t *testing.T) {
+	s := newServer(newSessions(), nil)
+	s.SetIdentity([]string{"lns7"}, []netip.Addr{netip.MustParseAddr("192.0.2.7")})
+	for _, tc := range []struct {
+		nas  row
+		want Cause
+	}{
+		{text(32, "lns7"), 0}, {addr(4, "192.0.2.7"), 0}, {text(32, "lns1"), OtherNAS}, {addr(4, "240.0.0.2"), OtherNAS},
+		{addr(4, "127.0.0.1"), 0}, // the machine's own: the end of a tunnel, of a group that has no address set
+	} {
+		b := datagram(t, coa, secret, text(44, "s1"), num(27, 1), tc.nas)
+		if got := causeOf(t, send(t, s, b, client, noon)); got != tc.want {
+			t.Errorf("attribute %d %q: %v, not %v", tc.nas.kind, tc.nas.value, got, tc.want)
+		}
 	}
 }
 

@@ -140,10 +140,12 @@ func (d *DataPath) Close() error {
 	return errors.Join(faults...)
 }
 
+// close ends everybody who reads or writes the device before it waits for them: what waits in the pacer is lost.
 func (p *port) close() error {
 	p.closing.Store(true)
-	p.pacer.close()
+	close(p.pacer.stop)
 	err := p.device.Close()
+	p.pacer.running.Wait()
 	p.queues.Wait()
 	if err != nil {
 		return fmt.Errorf("close virtual template %s: %w", p.name, err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 
 	"lnsgate/lns/datapath"
@@ -140,9 +141,17 @@ func (e *egress) packet(offset, size int) {
 	switch due, verdict := s.down.admit(len(packet), e.now); {
 	case verdict == passes:
 		e.pass(s, e.slab[offset-headroom:], packet)
-	case verdict == over || !e.port.pacer.hold(s, datapath.Down, packet, e.now, due):
+	case verdict == over || !e.hold(s, packet, due):
 		s.dropTx(datapath.OverRateDown)
 	}
+}
+
+// hold has a packet wait. Those of the session that are lined up are sent first: the pacer would overtake them.
+func (e *egress) hold(s *session, packet []byte, due int64) bool {
+	if slices.Contains(e.owners, s) {
+		e.send()
+	}
+	return e.port.pacer.hold(s, datapath.Down, packet, e.now, due)
 }
 
 // pass puts a packet that may pass, headroom octets into a buffer, into a form the session's peer can receive.

@@ -2,6 +2,7 @@ package tun
 
 import (
 	"errors"
+	"slices"
 
 	"lnsgate/lns/datapath"
 	"lnsgate/lns/l2tp"
@@ -89,9 +90,18 @@ func (in *ingress) packet(s *session, datagram, packet []byte) {
 	switch due, verdict := s.up.admit(len(packet), in.now); {
 	case verdict == passes:
 		in.pass(s, datagram, packet)
-	case verdict == over || !s.port.pacer.hold(s, datapath.Up, packet, in.now, due):
+	case verdict == over || !in.hold(s, packet, due):
 		s.dropRx(datapath.OverRateUp)
 	}
+}
+
+// hold has a packet wait. Those of the session that still wait for Flush are written first: the pacer would overtake them.
+func (in *ingress) hold(s *session, packet []byte, due int64) bool {
+	out := in.out(s.port)
+	if slices.ContainsFunc(out.owners, func(o owner) bool { return o.session == s }) {
+		in.write(out)
+	}
+	return s.port.pacer.hold(s, datapath.Up, packet, in.now, due)
 }
 
 // pass puts a packet that may pass, which is a view into a buffer, aside for Flush.

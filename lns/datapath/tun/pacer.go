@@ -22,9 +22,10 @@ type pacer struct {
 	mu    sync.Mutex // guards what follows
 	slots [wheelSlots]parcels
 	// turned is the number of the last slot that was let go, counted from the epoch; held is how many packets are on the
-	// wheel, and idle how many are not used.
+	// wheel, octets the memory of these, and idle how many are not used.
 	turned int64
 	held   int
+	octets int
 	free   parcels
 	idle   int
 }
@@ -36,8 +37,10 @@ const (
 	longestWait = wheelSlots * slotTime / 2
 	// parcelSize holds a packet of a usual size. Larger ones get a larger buffer.
 	parcelSize = 2 << 10
-	// mostParcels bounds the memory of one virtual template to some 128 MB; beyond it packets are dropped.
-	mostParcels = 1 << 16
+	// mostOctets bounds the memory of one virtual template; beyond it packets are dropped. mostWaiting keeps some of it from one
+	// direction of a session that is sent nothing but small packets.
+	mostOctets  = 128 << 20
+	mostWaiting = mostOctets / parcelSize / 8
 	// sparedParcels are kept when nothing waits any more.
 	sparedParcels = 1 << 8
 	// letGo is how many packets are taken from the wheel at once, so that others can be put there meanwhile.
@@ -89,13 +92,15 @@ func (p *pacer) hold(s *session, way datapath.Direction, packet []byte, now, due
 		p.turned = max(p.turned, now/slotTime)
 	}
 	slot := max(due/slotTime, p.turned) + 1 // never early
-	if slot-p.turned >= wheelSlots || p.held >= mostParcels {
+	size, waiting := headroom+len(packet), &s.rateOf(way).waiting
+	if slot-p.turned >= wheelSlots || p.octets+max(size, parcelSize) > mostOctets || waiting.Load() >= mostWaiting {
 		return false
 	}
-	one := p.parcel(headroom + len(packet))
+	one := p.parcel(size)
 	one.session, one.way = s, way
 	one.buffer = append(one.buffer[:headroom], packet...)
-	s.rateOf(way).waiting.Add(1)
+	p.octets += cap(one.buffer)
+	waiting.Add(1)
 	p.slots[slot%wheelSlots].append(one)
 	if p.held++; p.held == 1 {
 		select {
@@ -137,12 +142,6 @@ func (p *pacer) run() {
 	}
 }
 
-// close stops the wheel. What is on it is lost.
-func (p *pacer) close() {
-	close(p.stop)
-	p.running.Wait()
-}
-
 // turn lets everything go that is due, and says whether something is left.
 func (p *pacer) turn() bool {
 	var due [letGo]*parcel
@@ -170,6 +169,7 @@ func (p *pacer) takeDue(due []*parcel, slot int64) (n int, left bool) {
 		due[n] = one
 		n++
 		p.held--
+		p.octets -= cap(one.buffer)
 	}
 	return n, p.held > 0
 }

@@ -87,9 +87,34 @@ func TestPacerIsBounded(t *testing.T) {
 	if p.hold(sessions[0], datapath.Up, nil, 0, wheelSlots*slotTime) {
 		t.Error("a packet beyond the wheel is held")
 	}
-	p.held = mostParcels
-	if p.hold(sessions[0], datapath.Up, nil, 0, 0) {
-		t.Error("one packet too many is held")
+	large := make([]byte, 60<<10)
+	for p.hold(sessions[0], datapath.Up, large, 0, 0) {
+	}
+	if p.octets > mostOctets || p.octets < mostOctets-64<<10 {
+		t.Errorf("%d octets are held", p.octets)
+	}
+	if p.hold(sessions[1], datapath.Up, nil, 0, 0) != (p.octets+parcelSize <= mostOctets) {
+		t.Error("a small packet has another bound")
+	}
+	letGoAll(p)
+	n := 0
+	for ; p.hold(sessions[0], datapath.Up, nil, 0, 0); n++ {
+	}
+	if n != mostWaiting || !p.hold(sessions[0], datapath.Down, nil, 0, 0) || !p.hold(sessions[1], datapath.Up, nil, 0, 0) {
+		t.Errorf("one session fills the wheel: %d", n)
+	}
+	letGoAll(p)
+	if p.octets != 0 || p.held != 0 || p.idle > sparedParcels {
+		t.Errorf("%d octets, %d held, %d idle are left", p.octets, p.held, p.idle)
+	}
+}
+
+// letGoAll empties the wheel without carrying anything.
+func letGoAll(p *pacer) {
+	var due [letGo]*parcel
+	for n := 1; n > 0; {
+		n, _ = p.takeDue(due[:], p.turned+wheelSlots)
+		p.giveBack(due[:n])
 	}
 }
 
@@ -153,6 +178,35 @@ func TestWhatIsOverTheRateWaitsInOrder(t *testing.T) {
 	}
 }
 
+// What a reader or a queue has not written yet goes before what it has wait.
+func TestWhoWaitsDoesNotOvertakeWhatIsLinedUp(t *testing.T) {
+	r := newMemoryRig(t)
+	spec := specOf(1)
+	spec.RateUp, spec.RateDown = 200_000, 200_000
+	_, err := r.path.Add(spec)
+	must(t, err)
+	client := spec.Address.String()
+	in, down := r.path.Ingress(), newEgress(r.path, r.path.ports["vt1"], 0)
+	down.now = r.path.now()
+	const packets = 20 // more than the credit; the last ones wait, and nobody calls Flush or finish
+	for i := range uint16(packets) {
+		up := datapathtest.Packet{Source: client, Destination: "192.0.2.80", Payload: 972, ID: i}.Bytes()
+		in.Receive(spec.Path, append([]byte{0, 2, 0, byte(spec.Key.Tunnel), byte(spec.Key.Session >> 8), byte(spec.Key.Session), 0x21}, up...))
+		packet := datapathtest.Packet{Source: "192.0.2.80", Destination: client, Payload: 972, ID: i}.Bytes()
+		at := headroom + int(i)*(headroom+len(packet))
+		down.packet(at, copy(down.slab[at:], packet))
+	}
+	for i := range uint16(packets) {
+		if got := binary.BigEndian.Uint16(r.FromPeers()[atIdentification:]); got != i {
+			t.Errorf("up: %d comes instead of %d", got, i)
+		}
+		_, datagram := r.Sent()
+		if got := binary.BigEndian.Uint16(datagram[len(datagram)-1000+atIdentification:]); got != i {
+			t.Errorf("down: %d comes instead of %d", got, i)
+		}
+	}
+}
+
 func TestWhatWouldWaitTooLongIsDropped(t *testing.T) {
 	d, _ := newIdle(t, deaf{})
 	spec := specOf(1)
@@ -169,6 +223,22 @@ func TestWhatWouldWaitTooLongIsDropped(t *testing.T) {
 	if c.Drops != over || over < 200-(creditOctets+patienceOctets)/1000-2 || over > 200-patienceOctets/1000 {
 		t.Errorf("%d of 200 were dropped, %+v", over, c)
 	}
+}
+
+// A device that takes nothing any more does not keep the data path from closing.
+func TestCloseWaitsForNoPacket(t *testing.T) {
+	device := newMemory(1)
+	device.out = make(chan []byte) // nobody reads it
+	d, err := New()
+	must(t, err)
+	p := d.attach(Config{Interface: "vt1", Sender: deaf{}, Log: testLog(t)}, device)
+	added, err := d.Add(specOf(1))
+	must(t, err)
+	packet := up(1, 100, false)[10:]
+	now := d.now()
+	for p.pacer.hold(added.(*session), datapath.Up, packet, now, now) && len(p.pacer.wake) > 0 { // until it is at work
+	}
+	must(t, d.Close())
 }
 
 // What waits when its session is closed is not carried any more.

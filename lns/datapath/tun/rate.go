@@ -28,8 +28,20 @@ const (
 	patienceOctets = 32 << 10
 )
 
-// set changes the bound.
+// set sets the bound.
 func (r *rate) set(bits uint64) { r.bits.Store(bits) }
+
+// change changes the bound at a time. What the last packet cost at a very low one is forgotten, as far as none that waits would
+// be overtaken: a session that was slowed down to next to nothing is not to sit it out.
+func (r *rate) change(bits uint64, now int64) {
+	if r.bits.Load() == bits {
+		return
+	}
+	r.set(bits)
+	for paid := r.tat.Load(); paid > now+longestWait && !r.tat.CompareAndSwap(paid, now+longestWait); {
+		paid = r.tat.Load()
+	}
+}
 
 // verdict is what becomes of a packet.
 type verdict uint8

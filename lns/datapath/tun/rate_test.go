@@ -88,6 +88,25 @@ func TestRateBehindThoseThatWait(t *testing.T) {
 	}
 }
 
+// A packet at 1 bit/s costs hours. They end when the rate changes.
+func TestRateChangeForgetsAnEarlierOne(t *testing.T) {
+	var r rate
+	now := int64(1e18)
+	r.change(1, now)
+	for v := passes; v != over; {
+		_, v = r.admit(1500, now)
+	}
+	now += 1e9
+	r.change(1, now)
+	if _, v := r.admit(1500, now); v != over {
+		t.Fatalf("the same rate again is no change: %d", v)
+	}
+	r.change(1_000_000, now)
+	if due, v := r.admit(1500, now+longestWait); v == over || due > now+longestWait {
+		t.Errorf("a second after the change: %d, due in %d ns", v, due-now)
+	}
+}
+
 func TestRateZeroIsNoBound(t *testing.T) {
 	var r rate
 	for range 1000 {

@@ -58,7 +58,11 @@ func (m *memory) Write(_ int, packets [][]byte) error {
 			packets[i] = nil
 			continue
 		}
-		m.out <- bytes.Clone(p[writeOffset:])
+		select {
+		case m.out <- bytes.Clone(p[writeOffset:]):
+		case <-m.closed:
+			packets[i] = nil
+		}
 	}
 	return m.refuse
 }

@@ -135,8 +135,9 @@ func (s *session) SetPath(p datapath.Path) { s.to.Store(&p) }
 
 // SetRates implements datapath.Session.
 func (s *session) SetRates(up, down uint64) {
-	s.up.set(up)
-	s.down.set(down)
+	now := s.path.now()
+	s.up.change(up, now)
+	s.down.change(down, now)
 }
 
 // SetFilter implements datapath.Session.

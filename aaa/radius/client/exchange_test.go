@@ -156,6 +156,26 @@ func TestDuplicateReplies(t *testing.T) {
 	eventually(t, "six copies too many", func() bool { return g.Stats()[0].Discarded[Unexpected] == 6 })
 }
 
+// A second copy of an answer that comes when its identifier is in use again is not forged, and nobody is told to compare secrets.
+func TestDuplicateReplyToTheRequestBefore(t *testing.T) {
+	var first request
+	s := serve(t, func(r request) {
+		if r.number == 1 {
+			first = r
+		} else if r.octets[1] == first.octets[1] {
+			first.accept()
+		}
+		r.accept()
+	})
+	g := group(t, Config{Servers: []Server{{Address: s.address()}}, Sockets: 1})
+	for range identifierCount + 1 {
+		must(t, g, login("alice"), radius.CodeAccessAccept)
+	}
+	if got := g.Stats()[0]; got.Discarded[Unexpected] != 1 || got.Discarded[Forged] != 0 || got.Answered != identifierCount+1 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // A connected socket takes nothing from anybody else.
 func TestReplyFromAnotherSource(t *testing.T) {
 	stranger, err := net.ListenPacket("udp", "127.0.0.1:0")

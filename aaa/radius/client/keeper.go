@@ -173,7 +173,7 @@ func (s *server) unreachable(now time.Time, err error) {
 	}
 	s.become(Dead, now, "it cannot be connected to: "+err.Error())
 	s.health.cut = true
-	s.flush(ErrConnection)
+	s.flush(fmt.Errorf("%w: %v", ErrConnection, err))
 }
 
 // cut notes that a socket is of no use any more. Its calls fail; they may be tried again elsewhere.
@@ -185,9 +185,10 @@ func (s *server) cut(l *link, err error) {
 	if !l.stream {
 		s.backOff(time.Now())
 	}
-	s.drop(l, errCut)
+	why := fmt.Errorf("%w: %v", errCut, err)
+	s.drop(l, why)
 	if l.stream && len(s.links) == 0 {
-		s.flush(errCut) // others need not wait for the next connection
+		s.flush(why) // others need not wait for the next connection
 	}
 	s.group.note(slog.LevelInfo, "A socket to the RADIUS server was closed.", "server", s.config.Name, "cause", err.Error())
 }

@@ -45,6 +45,7 @@ type slot struct {
 	code          radius.Code
 	proxyState    bool
 	authenticator [wire.AuthenticatorLength]byte
+	before        [wire.AuthenticatorLength]byte // of the request that had the identifier before
 }
 
 // asked notes that the request of the call is about to be sent.

@@ -27,6 +27,13 @@ func (l *link) receive(datagram []byte) error {
 		return nil
 	}
 	v, err := l.server.key.VerifyReply(datagram, asked.authenticator)
+	if errors.Is(err, wire.ErrAuthenticator) {
+		// A busy server answers a request that was sent twice a second time, when the identifier may be in use again.
+		if _, err := l.server.key.VerifyReply(datagram, asked.before); err == nil {
+			l.discard(Unexpected)
+			return nil
+		}
+	}
 	if err != nil {
 		l.discard(reasonOf(err))
 		return err

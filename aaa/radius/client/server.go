@@ -110,7 +110,7 @@ func (l *link) identify(c *call, now time.Time) bool {
 		return false
 	}
 	c.stage, c.link, c.id = granted, l, id
-	l.slots[id] = slot{call: c, serial: l.slots[id].serial}
+	l.slots[id] = slot{call: c, serial: l.slots[id].serial, before: l.slots[id].authenticator}
 	return true
 }
 
@@ -183,7 +183,7 @@ func (s *server) finish(c *call, now time.Time, err error) {
 func (s *server) vacate(c *call, now time.Time, clean bool) {
 	l := c.link
 	if clean {
-		l.slots[c.id] = slot{serial: l.slots[c.id].serial}
+		l.slots[c.id] = slot{serial: l.slots[c.id].serial, authenticator: l.slots[c.id].authenticator}
 		l.ids.release(c.id)
 	} else {
 		l.slots[c.id].call = nil

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -69,6 +70,7 @@ type bench struct {
 	profile  string    // folder for profiles of the server; empty: none
 	progress io.Writer // for the person who waits
 	figures  collection
+	legends  []string // of what was measured
 
 	attendant attendant
 	sql       *sqlServer               // nil before it is needed
@@ -94,6 +96,7 @@ var measurements = []measurement{
 	{"sqllogins", "sql", measureSQLLogins},
 	{"million", "sql", measureMillion},
 	{"radius", "", measureRADIUS},
+	{"radiuslogins", "", measureRADIUSLogins},
 	{"rates", "", measureRates},
 }
 
@@ -135,12 +138,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 			}
 		}
 	}
-	text := table(b.figures.all()) + legend
+	text := table(b.figures.all()) + legend + strings.Join(b.legends, "")
 	if b.sql != nil {
 		text += sqlLegend
 	}
 	_, err = io.WriteString(stdout, text)
 	return err
+}
+
+// explain adds to what stands below the table.
+func (b *bench) explain(legend string) {
+	if !slices.Contains(b.legends, legend) {
+		b.legends = append(b.legends, legend)
+	}
 }
 
 func (b *bench) flags(stderr io.Writer) *flag.FlagSet {
@@ -163,7 +173,7 @@ func (b *bench) flags(stderr io.Writer) *flag.FlagSet {
 	f.IntVar(&b.size.people, "people", 1000, "accounts in a small database, each of which logs in once in a load at half of --rate")
 	f.IntVar(&b.size.groups, "times", 1000, "how many times as many are in the great database")
 	f.IntVar(&b.size.rounds, "rounds", 5, "such loads on the small and the great database in one run")
-	f.DurationVar(&b.size.asking, "asking", 8*time.Second, "how long each RADIUS client asks")
+	f.DurationVar(&b.size.asking, "asking", 10*time.Second, "how long each RADIUS client asks: twice as long as FreeRADIUS remembers requests, or more")
 	f.DurationVar(&b.size.settle, "settle", 6*time.Second, "before it is measured: longer than FreeRADIUS remembers requests, 5 s")
 	f.DurationVar(&b.size.limited, "limited", 10*time.Second, "length of one TCP transfer through a session with a limit")
 	f.StringVar(&b.program, "program", "", "the lnsgate to measure (default: build it)")

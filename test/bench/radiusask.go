@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -186,56 +185,4 @@ func ownTime() (time.Duration, error) {
 	var u syscall.Rusage
 	err := syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), err
-}
-
-// responder is a server of nothing but correct replies: a loop that answers each datagram with an Access-Accept.
-type responder struct {
-	conn *net.UDPConn
-	key  []byte
-	done chan struct{}
-}
-
-func newResponder(secret string) (*responder, error) {
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		return nil, err
-	}
-	r := &responder{conn: conn, key: []byte(secret), done: make(chan struct{})}
-	go r.answer()
-	return r, nil
-}
-
-func (r *responder) close() {
-	r.conn.Close()
-	<-r.done
-}
-
-func (r *responder) address() string { return r.conn.LocalAddr().String() }
-
-// answer is the loop. A reply is its header and a Message-Authenticator.
-func (r *responder) answer() {
-	defer close(r.done)
-	in, sign := make([]byte, 4096), newSigner(r.key)
-	for {
-		n, from, err := r.conn.ReadFromUDPAddrPort(in)
-		if err != nil {
-			return
-		}
-		if n < radiusHeader {
-			continue
-		}
-		if _, err := r.conn.WriteToUDPAddrPort(sign.accept(in[:n]), from); err != nil {
-			return
-		}
-	}
-}
-
-// length of the reply of a responder.
-const acceptLength = radiusHeader + 18
-
-func acceptHeader(id byte) (p [acceptLength]byte) {
-	p[0], p[1] = accessAccept, id
-	binary.BigEndian.PutUint16(p[2:], acceptLength)
-	p[radiusHeader], p[radiusHeader+1] = messageAuthenticator, 18
-	return p
 }

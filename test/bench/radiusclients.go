@@ -19,9 +19,17 @@ import (
 // everybody is a user in the form of FreeRADIUS's file: whoever knows the password.
 const everybody = "DEFAULT Cleartext-Password := \"" + password + "\"\n\tFramed-IP-Address = 10.1.2.3\n"
 
+const radiusLegend = `
+FreeRADIUS has Debian's settings: max_requests 16384, cleanup_delay 5, its own thread pool; its users are a file. Every
+client asks by PAP with the same attributes as many at once as the line says, and settles before it is counted, until the
+server remembers as many requests as it will; radclient, which cannot, includes its start. A bare datagram is a signed
+request made beforehand and the reply to it, from one socket to another in this process and back, unchecked.
+`
+
 // measureRADIUS asks one FreeRADIUS by our client, by the Exchange of layeh.com/radius and by radclient in turn, and then
 // a responder of our own, one request at a time, beside bare datagrams. The order changes from run to run.
 func measureRADIUS(ctx context.Context, b *bench, w *world) (err error) {
+	b.explain(radiusLegend)
 	if err := measureRoundTrip(ctx, b); err != nil {
 		return err
 	}
@@ -53,6 +61,10 @@ func measureRADIUS(ctx context.Context, b *bench, w *world) (err error) {
 				return err
 			},
 			func() (err error) {
+				// The server forgets the requests of the one before.
+				if err := pass(ctx, b.size.settle); err != nil {
+					return err
+				}
 				each := int(rate*b.size.asking.Seconds())/flight + 1
 				rate, err = w.radclient(ctx, server, flight, each)
 				return err
@@ -62,10 +74,6 @@ func measureRADIUS(ctx context.Context, b *bench, w *world) (err error) {
 			slices.Reverse(turns)
 		}
 		for _, turn := range turns {
-			// What the server remembers of the one before is forgotten after 5 seconds.
-			if err := pass(ctx, b.size.settle); err != nil {
-				return err
-			}
 			if err := turn(); err != nil {
 				return fmt.Errorf("%d in flight: %w", flight, err)
 			}

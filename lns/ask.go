@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 
 	"lnsgate/aaa"
@@ -126,6 +127,10 @@ const leavePause = 5 * time.Second
 // askAddress has an address leased, away from this goroutine.
 func (c *call) askAddress(a session.AddressAsk) {
 	t, s := c.tunnel, c.tunnel.server
+	if a.Wish.IsValid() && !s.config.Load().mayChoose(a.Wish, a.Decision.Pools) {
+		c.log().Info("the peer gets an address of its pools, not the one of its choice, which is of none", "wish", a.Wish, "pools", a.Decision.Pools)
+		a.Wish = netip.Addr{}
+	}
 	request := pool.Request{
 		Pools:   a.Decision.Pools,
 		Account: a.Decision.Account,

@@ -24,6 +24,7 @@ type Config struct {
 type Reserved struct {
 	Network netip.Prefix
 	What    string // in words, for whoever tries: `pool "staff"`
+	Pool    string // the pool that it is of; "" = none
 }
 
 // Template is a virtual template: a network interface of this host, and what is offered to the peers behind it.
@@ -128,6 +129,14 @@ func (c *Config) filter(name string) (*datapath.Filter, error) {
 		return f, nil
 	}
 	return nil, aaa.Reject(aaa.Misconfigured, "there is no filter %q on this server; add it to the configuration, or correct the name", name)
+}
+
+// mayChoose says whether a peer that has the choice of its address may have this one. It must be of one of its pools: any other
+// could be that of a server, of the peer's own way to us, or of another department, and would lead their traffic to the peer.
+func (c *Config) mayChoose(address netip.Addr, pools []string) bool {
+	return slices.ContainsFunc(c.Reserved, func(r Reserved) bool {
+		return r.Pool != "" && r.Network.Contains(address) && slices.Contains(pools, r.Pool)
+	})
 }
 
 // match finds the group of a peer: the one that says most about it. A host name says more than an address, a long prefix more than

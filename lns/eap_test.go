@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -182,6 +183,30 @@ func TestWhatTheServerIsTold(t *testing.T) {
 		if start.UserName != "bob@realm" || len(start.Class) != 2 || string(start.CUI) != "cui" || len(start.Sinks) != 1 ||
 			start.LocalName != "LNS" || start.CallSerial != 1 || start.TxSpeed != 1_000_000_000 || start.RxSpeed != 1_000_000_000 {
 			t.Errorf("start %+v", start)
+		}
+	})
+}
+
+// A peer that has the choice of its address has it among those of its pools.
+func TestAPeerDoesNotChooseTheAddressOfSomethingElse(t *testing.T) {
+	s := &conversation{grant: func(d *aaa.Decision) { d.AddressByPeer = true }}
+	runWith(t, fast, func(c *lns.Config, d *lns.Deps) {
+		withServer(s, nil)(c, d)
+		for network, pool := range map[string]string{"10.10.1.0/24": "pool1", "10.20.0.0/16": "", "10.10.2.0/24": "pool2"} {
+			c.Reserved = append(c.Reserved, lns.Reserved{Network: netip.MustParsePrefix(network), What: "it", Pool: pool})
+		}
+	}, func(r *rig) {
+		pool1 := netip.MustParsePrefix("10.10.1.0/24")
+		for host, wish := range []string{"10.10.1.77", "10.20.0.53", "10.10.2.7", "198.51.100.1"} {
+			address := netip.MustParseAddr(wish)
+			c := r.dial(host+1, "l2tpuser", "Admin@123", byEAP, func(c *lac.ClientConfig) { c.Login.Address = address })
+			up := r.wantUp(c, 5*time.Second)
+			if got := up.Address; (got == address) != (host == 0) || !pool1.Contains(got) {
+				t.Errorf("%s: %s", wish, got)
+			}
+		}
+		if !strings.Contains(r.log.String(), "not the one of its choice") {
+			t.Error("nobody is told")
 		}
 	})
 }

@@ -88,7 +88,7 @@ func TestClaimsAgreeWithAListOfThem(t *testing.T) {
 func TestRoutesThatCannotBe(t *testing.T) {
 	config := &Config{
 		Templates: []Template{{Name: "vt1", Address: netip.MustParseAddr("10.10.0.1")}},
-		Reserved:  []Reserved{{netip.MustParsePrefix("10.10.1.0/24"), `pool "pool1"`}, {netip.MustParsePrefix("172.16.0.0/12"), "headquarters"}},
+		Reserved:  []Reserved{{Network: netip.MustParsePrefix("10.10.1.0/24"), What: `pool "pool1"`}, {Network: netip.MustParsePrefix("172.16.0.0/12"), What: "headquarters"}},
 	}
 	for text, want := range map[string]bool{
 		"192.168.1.0/24": true, "10.10.2.0/24": true, "10.10.1.128/25": false, "10.0.0.0/8": false, "10.10.0.1/32": false,

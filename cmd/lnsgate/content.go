@@ -164,7 +164,7 @@ func reserved(c *configs.Config) []lns.Reserved {
 	for _, p := range c.Pools {
 		for _, r := range p.Ranges {
 			for _, network := range host.Aggregate(r.First, r.Last) {
-				all = append(all, lns.Reserved{Network: network, What: fmt.Sprintf("pool %q", p.Name)})
+				all = append(all, lns.Reserved{Network: network, What: fmt.Sprintf("pool %q", p.Name), Pool: p.Name})
 			}
 		}
 	}

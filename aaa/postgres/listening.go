@@ -23,6 +23,8 @@ type Announcer interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 }
 
+const announceSQL = `SELECT pg_notify($1, '')`
+
 // CheckListening finds out whether a Watcher at this address would hear what is announced through the other connection:
 // it listens there, and has something announced that means nothing to anybody else. Errors: ErrDeaf, or why one of the
 // two did not answer.
@@ -41,7 +43,7 @@ func CheckListening(ctx context.Context, at *pgx.ConnConfig, through Announcer) 
 	if _, err := conn.Exec(ctx, `LISTEN "`+channel+`"`); err != nil {
 		return fmt.Errorf("%s: listen for changes: %w", where, err)
 	}
-	if _, err := through.Exec(ctx, "SELECT pg_notify($1, '')", channel); err != nil {
+	if _, err := through.Exec(ctx, announceSQL, channel); err != nil {
 		return fmt.Errorf("announce something: %w", err)
 	}
 	heard, err := next(ctx, conn, time.Now().Add(hearIn))

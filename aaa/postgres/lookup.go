@@ -100,13 +100,13 @@ func (b *Backend) lookup(ctx context.Context, q *aaa.Query) (*account, error) {
 		typed = "" // no account has it; the question is asked all the same, as for any other name
 	}
 	var found account
-	asked := b.remembered.now(typed)
+	asked, at := b.remembered.now(typed), time.Now()
 	err := b.db.ask(ctx, "look up an account", func(ctx context.Context) (err error) {
 		found, err = b.read(ctx, typed, q.Domain)
 		return err
 	})
 	if err == nil {
-		b.remembered.put(asked, typed, q.Domain, &found, time.Now())
+		b.remembered.put(asked, typed, q.Domain, &found, at)
 	}
 	return &found, err
 }

@@ -40,7 +40,7 @@ type remembered struct {
 type line struct {
 	account *account // not changed by anybody
 	domain  string
-	read    time.Time // by the clock of this node
+	asked   time.Time // by the clock of this node: it was read then, or later
 }
 
 // ticket tells whether anything was heard of a name since.
@@ -50,7 +50,8 @@ func newRemembered(most int) *remembered {
 	return &remembered{most: most / 2, young: map[string]line{}, old: map[string]line{}, seed: maphash.MakeSeed()}
 }
 
-// get returns what is remembered of a name, as it would be read now; nil is nothing.
+// get returns what is remembered of a name, as it would be read now; nil is nothing. An answer that took long was true when
+// the database gave it, which is not known: for the account it is rather later than it is, never earlier.
 func (m *remembered) get(name, domain string, now time.Time) *account {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -58,7 +59,7 @@ func (m *remembered) get(name, domain string, now time.Time) *account {
 	if !young {
 		r = m.old[name]
 	}
-	if r.account == nil || r.domain != domain || !now.Before(m.until) || now.Sub(r.read) >= rememberedFor {
+	if r.account == nil || r.domain != domain || !now.Before(m.until) || now.Sub(r.asked) >= rememberedFor {
 		return nil
 	}
 	if !young {
@@ -66,7 +67,7 @@ func (m *remembered) get(name, domain string, now time.Time) *account {
 		m.keep(name, r)
 	}
 	a := *r.account
-	a.now = a.now.Add(now.Sub(r.read))
+	a.now = a.now.Add(now.Sub(r.asked))
 	return &a
 }
 
@@ -82,19 +83,19 @@ func (m *remembered) ticket(name string) ticket { return ticket{m.all, m.some[m.
 
 func (m *remembered) slot(name string) uint8 { return uint8(maphash.String(m.seed, name)) }
 
-// put remembers a row that was asked for with a ticket, unless something was heard of the name meanwhile:
-// the row may be from before that.
-func (m *remembered) put(t ticket, name, domain string, a *account, now time.Time) {
+// put remembers a row that was asked for with a ticket, and when, unless something was heard of the name meanwhile: the row
+// may be from before that.
+func (m *remembered) put(t ticket, name, domain string, a *account, asked time.Time) {
 	if m.most == 0 || !a.mayBeRemembered() {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !now.Before(m.until) || t != m.ticket(name) {
+	if !asked.Before(m.until) || t != m.ticket(name) {
 		return
 	}
 	delete(m.old, name)
-	m.keep(name, line{a, domain, now})
+	m.keep(name, line{a, domain, asked})
 }
 
 // keep puts a row among the young ones. The lock is held.
@@ -105,14 +106,15 @@ func (m *remembered) keep(name string, r line) {
 	m.young[name] = r
 }
 
-// mayBeRemembered reports whether the row of an account holds no secret in clear.
+// mayBeRemembered reports whether the row of an account holds no secret in clear, and may log in now: who may not yet must
+// not because somebody thinks that it is later than it is.
 func (a *account) mayBeRemembered() bool {
 	for i := range a.forms {
 		if a.forms[i].kind == kindNT && a.forms[i].key == "" {
 			return false // as good as the password for whoever has it
 		}
 	}
-	return a.known() && a.password == ""
+	return a.usual() && a.password == ""
 }
 
 // heard forgets what a change may concern.

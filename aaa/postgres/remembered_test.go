@@ -11,6 +11,7 @@ import (
 
 	"lnsgate/aaa"
 	"lnsgate/aaa/secret"
+	"lnsgate/test/pgtest"
 )
 
 // remembering makes a back end whose watcher listens.
@@ -256,6 +257,14 @@ func TestMemoryIsBounded(t *testing.T) {
 			t.Fatalf("%d rows", m.size())
 		}
 	}
+	m = certainly(100, now)
+	for name, a := range map[string]*account{
+		"disabled": {id: 1, disabled: true}, "early": {id: 1, now: now, from: now.Add(time.Second)}, "late": {id: 1, now: now, until: now},
+	} {
+		if m.put(m.now(name), name, "d", a, now); m.size() != 0 {
+			t.Errorf("who may not log in is remembered: %s", name)
+		}
+	}
 	off := certainly(0, now)
 	off.put(off.now("a"), "a", "d", known("a"), now)
 	if off.size() != 0 {
@@ -370,5 +379,58 @@ func TestALostFeedForgetsAtOnceAndComesBack(t *testing.T) {
 		if b.remembered.size() != 0 {
 			t.Error("what was known before is believed")
 		}
+	}
+}
+
+// Who hears nothing must not believe: a pooler in between, or another server, answers every question all the same.
+func TestAFeedThatIsDeafIsNotBelieved(t *testing.T) {
+	dsn := pgtest.DSN(t)
+	pool := openPool(t, dsn, false)
+	run(t, pool, `INSERT INTO accounts (name) VALUES ('bob')`)
+	for what, at := range map[string]string{"a pooler": pgtest.Pooler(t, dsn), "another database": pgtest.DSN(t)} {
+		b, h := New(openPool(t, dsn, false), Config{}), &heard{}
+		background(t, NewWatcher(WatcherConfig{Connect: connectConfig(t, at), Backend: b, Changed: h.hear, Log: quiet}).Run)
+		until(t, "it listens", 10*time.Second, func() bool { return h.has(Change{All: true}) })
+		most := time.Now().Add(3 * signEvery)
+		until(t, "it has had signs of life", 10*time.Second, func() bool {
+			authorize(b, "bob")
+			if b.recall(queryPAP("bob", "")) != nil {
+				t.Fatalf("%s: it remembers", what)
+			}
+			return time.Now().After(most)
+		})
+	}
+}
+
+// An account whose time is over is not let in because the database took long to tell what time it was.
+func TestASlowAnswerIsFromWhenItWasAsked(t *testing.T) {
+	dsn := sharedDSN(t)
+	pool := openPool(t, dsn, false)
+	run(t, pool, `INSERT INTO accounts (name) VALUES ('bob')`)
+	b, _ := remembering(t, dsn, Config{})
+	tx, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), `LOCK TABLE static_addresses IN ACCESS EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan struct{})
+	asked := time.Now()
+	go func() {
+		defer close(answered)
+		authorize(b, "bob")
+	}()
+	const slow = 300 * time.Millisecond
+	pause(t.Context(), slow)
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-answered
+	until(t, "it remembers", time.Second, func() bool { return b.remembered.size() == 1 })
+	b.remembered.mu.Lock()
+	defer b.remembered.mu.Unlock()
+	if late := b.remembered.young["bob"].asked.Sub(asked); late > slow/2 {
+		t.Errorf("the row is taken for %s younger than it is", late)
 	}
 }

@@ -2,9 +2,10 @@ package postgres
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
+	random "math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -16,8 +17,8 @@ type WatcherConfig struct {
 	// Connect leads to the server itself: LISTEN does not work through PgBouncer in transaction mode.
 	Connect *pgx.ConnConfig
 	Node    *Node // whose sessions were asked to end while nobody listened; nil: not looked for
-	// Backend may remember accounts as long as this watcher hears what changes. It forgets what changed before Changed is
-	// told. Nil: none does.
+	// Backend may remember accounts as long as this watcher hears what changes in the database that the back end asks: it is
+	// put to the test on every connection. It forgets what changed before Changed is told. Nil: none does.
 	Backend *Backend
 	// Changed is told of every burst of changes, on the goroutine of Run: it must not wait for long.
 	Changed func([]Change)
@@ -34,6 +35,8 @@ const (
 	connectIn    = 2 * time.Second        // likewise a server while connecting, unless the address says otherwise
 	backoffFirst = 50 * time.Millisecond  // between two attempts to connect at most, doubling
 	backoffMost  = time.Second
+	announceIn   = 500 * time.Millisecond // a trial that takes longer is made another time
+	trialsMost   = time.Minute            // between two trials at most, doubling
 )
 
 // listener is what the connection of a Watcher is called in pg_stat_activity, unless its address says otherwise.
@@ -84,7 +87,7 @@ func (w *Watcher) Run(ctx context.Context) {
 		if time.Since(began) > backoffMost {
 			backoff = backoffFirst
 		}
-		if !pause(ctx, backoff/2+rand.N(backoff/2)) {
+		if !pause(ctx, backoff/2+random.N(backoff/2)) {
 			return
 		}
 		backoff = min(2*backoff, backoffMost)
@@ -95,13 +98,23 @@ func (w *Watcher) Run(ctx context.Context) {
 type listening struct {
 	conn  *pgx.Conn
 	heard []Change // since it was last told, in order
+
+	trial  string        // a channel of its own
+	idle   bool          // nothing is being asked
+	proven bool          // what the database of the back end announces arrives here
+	next   time.Time     // the next trial
+	pause  time.Duration // and how long after it the one after that
 }
 
 // connect opens a connection. Whatever it hears, at any time, is forgotten at once by those who remember it.
 func (w *Watcher) connect(ctx context.Context) (*listening, error) {
-	l := &listening{}
+	l := &listening{trial: "lnsgate_trial_" + rand.Text(), pause: lookAround}
 	cfg := w.cfg.Connect.Copy()
 	cfg.OnNotification = func(_ *pgconn.PgConn, n *pgconn.Notification) {
+		if n.Channel == l.trial {
+			l.proven = l.proven || l.idle
+			return
+		}
 		c := parseChange(n.Payload)
 		w.memory.heard(c)
 		l.heard = append(l.heard, c)
@@ -119,7 +132,7 @@ func (w *Watcher) listen(ctx context.Context, connected func()) error {
 	}
 	defer hangUp(l.conn)
 	defer w.memory.close()
-	at, err := w.begin(ctx, l.conn)
+	at, err := w.begin(ctx, l)
 	if err != nil {
 		return err
 	}
@@ -130,7 +143,7 @@ func (w *Watcher) listen(ctx context.Context, connected func()) error {
 			return err
 		}
 		if !time.Now().Before(sign) {
-			if err := w.live(ctx, l.conn); err != nil {
+			if err := w.live(ctx, l); err != nil {
 				return err
 			}
 			sign = time.Now().Add(w.signs())
@@ -159,16 +172,33 @@ func (w *Watcher) signs() time.Duration {
 }
 
 // live asks for a sign of life. The server sends what there is to hear before it answers, so when the answer is here all
-// has been heard that was committed before the question.
-func (w *Watcher) live(ctx context.Context, conn *pgx.Conn) error {
+// has been heard that was committed before the question: if anything is heard at all.
+func (w *Watcher) live(ctx context.Context, l *listening) error {
 	ctx, cancel := context.WithTimeout(ctx, answerIn)
 	defer cancel()
 	at := time.Now()
-	if err := conn.Ping(ctx); err != nil {
+	if err := l.conn.Ping(ctx); err != nil {
 		return err
 	}
-	w.memory.sure(at)
+	if l.proven {
+		w.memory.sure(at)
+	}
+	w.try(ctx, l)
 	return nil
+}
+
+// try has something announced where the back end asks, until that was heard once, while nothing was asked here. A pooler
+// passes nothing on, unless it comes together with an answer, nor does another server; and both answer every question.
+func (w *Watcher) try(ctx context.Context, l *listening) {
+	if w.cfg.Backend == nil || l.proven || time.Now().Before(l.next) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, announceIn)
+	defer cancel()
+	if _, err := w.cfg.Backend.db.pool.Exec(ctx, announceSQL, l.trial); err != nil {
+		w.cfg.Log.Debug("no trial of the watch for changes", "cause", err)
+	}
+	l.next, l.pause = time.Now().Add(l.pause), min(2*l.pause, trialsMost)
 }
 
 func hangUp(conn *pgx.Conn) {
@@ -178,11 +208,14 @@ func hangUp(conn *pgx.Conn) {
 }
 
 // begin listens, and then tells that anything may have changed. It returns the time of the database.
-func (w *Watcher) begin(ctx context.Context, conn *pgx.Conn) (at time.Time, err error) {
+func (w *Watcher) begin(ctx context.Context, l *listening) (at time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, answerIn)
 	defer cancel()
-	if _, err := conn.Exec(ctx, "LISTEN lnsgate"); err != nil {
-		return at, err
+	conn := l.conn
+	for _, channel := range []string{"lnsgate", l.trial} {
+		if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
+			return at, err
+		}
 	}
 	w.memory.open()
 	if err := conn.QueryRow(ctx, "SELECT now()").Scan(&at); err != nil {
@@ -197,7 +230,7 @@ func (w *Watcher) begin(ctx context.Context, conn *pgx.Conn) (at time.Time, err 
 		first = append(first, missed...)
 	}
 	w.cfg.Changed(first)
-	return at, w.live(ctx, conn)
+	return at, w.live(ctx, l)
 }
 
 const missedSQL = `SELECT session, ending FROM session_slots WHERE node = $1 AND ending IS NOT NULL`
@@ -255,7 +288,9 @@ func (l *listening) collect(ctx context.Context, until time.Time) error {
 // wait says whether a notification came before the time was over.
 func (l *listening) wait(ctx context.Context, until time.Time) (bool, error) {
 	before := len(l.heard)
+	l.idle = true
 	_, err := next(ctx, l.conn, until)
+	l.idle = false
 	return len(l.heard) > before, err
 }
 

@@ -63,18 +63,20 @@ func (r *runner) beat(ctx context.Context) error {
 	now := r.now()
 	r.mu.Unlock()
 	nodes := 1
-	err := r.bounded(ctx, func(ctx context.Context) error {
-		tag, err := r.cfg.Pool.Exec(ctx, beat, r.cfg.Node, r.epoch, r.stamp(now))
-		if err != nil {
+	var at time.Time
+	err := r.bounded(ctx, func(ctx context.Context) (err error) {
+		if at, err = r.sign(ctx, r.cfg.Pool, now); err != nil {
 			return err
-		}
-		if tag.RowsAffected() == 0 {
-			return ErrSuperseded
 		}
 		return r.cfg.Pool.QueryRow(ctx, countNodes, r.stamp(now), max(r.cfg.BlockLife, time.Minute).Microseconds()).Scan(&nodes)
 	})
 	if err != nil {
 		return err
+	}
+	if r.leapt(now, at) {
+		if err := r.compareAll(ctx); err != nil {
+			return err
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,6 +1,12 @@
 package postgres
 
-import "context"
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
 
 const (
 	// Blocks whose owner has been silent for longer than the grace time. What is held in them stays so until its own time
@@ -22,16 +28,24 @@ missing AS (
 UPDATE pool_blocks b SET node = NULL, epoch = NULL, expires_at = NULL
 FROM dead d WHERE b.routing_context = d.routing_context AND b.first_address = d.first_address`
 
-	// Leases whose own time is over. Only nodes that have been silent for long are looked at.
+	// Leases whose own time is over. Only nodes that have been silent for long are looked at, and those that somebody
+	// deleted: whoever holds leases is found by one step through the index for each node.
 	reapLeases = `
+WITH RECURSIVE holding AS (
+    (SELECT l.node FROM leases l WHERE l.state = 'bound' ORDER BY l.node, l.epoch LIMIT 1)
+    UNION ALL
+    SELECT (SELECT l.node FROM leases l WHERE l.state = 'bound' AND l.node > h.node ORDER BY l.node, l.epoch LIMIT 1)
+    FROM holding h WHERE h.node IS NOT NULL)
 UPDATE leases l SET state = 'quarantine', expires_at = coalesce($1::timestamptz, clock_timestamp())
-WHERE l.node = ANY (ARRAY(SELECT n.name FROM nodes n
-        WHERE n.name <> $3 AND n.heartbeat_at < coalesce($1::timestamptz, clock_timestamp()) - $2 * interval '1 microsecond'))
+WHERE l.node = ANY (ARRAY(SELECT h.node FROM holding h WHERE h.node <> $3 AND NOT EXISTS (
+        SELECT FROM nodes n WHERE n.name = h.node
+            AND n.heartbeat_at >= coalesce($1::timestamptz, clock_timestamp()) - $2 * interval '1 microsecond')))
     AND l.state = 'bound' AND l.expires_at < coalesce($1::timestamptz, clock_timestamp()) - $2 * interval '1 microsecond'`
 )
 
-// reap takes back what dead nodes left. This one is alive, also when it has just woken from a long sleep. A node that has just come back to the database leaves the others a grace time to
-// come back too: after an outage all blocks have expired, and their owners are alive.
+// reap takes back what dead nodes left. This one is alive, also when it has just woken from a long sleep. A node that has
+// just come back to the database, or found that the database's clock has leapt, leaves the others a grace time to do so too:
+// all blocks have expired, and their owners are alive.
 func (r *runner) reap(ctx context.Context) error {
 	r.mu.Lock()
 	now := r.now()
@@ -49,4 +63,30 @@ func (r *runner) reap(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// sign says that we are alive, and answers the database's clock.
+func (r *runner) sign(ctx context.Context, db querier, now time.Time) (at time.Time, err error) {
+	err = db.QueryRow(ctx, beat, r.cfg.Node, r.epoch, r.stamp(now)).Scan(&at)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = ErrSuperseded
+	}
+	return at, err
+}
+
+// leapt reports whether more time has passed for the database than for us since the last sign: its clock was set, or this
+// machine was suspended and does not know. Then our blocks may have expired there. An exchange takes no longer than
+// Config.Timeout, so that much is no leap.
+func (r *runner) leapt(now, at time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known, ours, theirs := !r.clock.IsZero(), now.Sub(r.signed), at.Sub(r.clock)
+	r.signed, r.clock = now, at
+	if !known || theirs-ours <= max(r.cfg.Grace/2, r.cfg.Timeout) {
+		return false
+	}
+	r.attached = now
+	r.cfg.Log.Warn("pools: the database's clock has moved ahead of ours: it was set, or this machine was suspended; blocks of other nodes are left alone for a while",
+		"by", theirs-ours, "for", r.cfg.Grace)
+	return true
 }

@@ -27,10 +27,12 @@ WHERE l.routing_context = p.routing_context AND l.address = p.address AND l.node
 
 	freeOldBlocks = `UPDATE pool_blocks SET node = NULL, epoch = NULL, expires_at = NULL WHERE node = $1 AND epoch < $2`
 
-	// A row that somebody deleted comes back. One with another epoch is that of another process.
+	// A row that somebody deleted comes back. One with a higher epoch is that of another process; a lower one means that the
+	// server had not heard of us before a fail-over.
 	beat = `
-INSERT INTO nodes (name, epoch, heartbeat_at) VALUES ($1, $2, coalesce($3::timestamptz, now()))
-ON CONFLICT (name) DO UPDATE SET heartbeat_at = EXCLUDED.heartbeat_at WHERE nodes.epoch = EXCLUDED.epoch`
+INSERT INTO nodes (name, epoch, heartbeat_at) VALUES ($1, $2, coalesce($3::timestamptz, clock_timestamp()))
+ON CONFLICT (name) DO UPDATE SET epoch = EXCLUDED.epoch, heartbeat_at = EXCLUDED.heartbeat_at WHERE nodes.epoch <= EXCLUDED.epoch
+RETURNING heartbeat_at`
 
 	renewLeases = `
 UPDATE leases SET expires_at = coalesce($3::timestamptz, clock_timestamp()) + $4 * interval '1 microsecond'
@@ -53,11 +55,9 @@ FROM unnest($3::text[], $4::inet[], $5::text[]) v(context, first, pool)
 WHERE b.routing_context = v.context AND b.first_address = v.first AND b.node = $1 AND b.epoch = $2`
 )
 
-// register learns the epoch of this process, and clears up after those before it.
+// register learns the epoch of this process, and clears up after those before it: also when the database comes back, because
+// a server that had not heard all before a fail-over still has their rows.
 func (r *runner) register(ctx context.Context) error {
-	if r.registered {
-		return nil
-	}
 	err := r.within(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		r.mu.Lock()
 		now := r.stamp(r.now())
@@ -84,7 +84,7 @@ func (r *runner) register(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.registered, r.epoch = true, r.registering
+	r.epoch = r.registering
 	return nil
 }
 
@@ -94,14 +94,11 @@ func (r *runner) renew(ctx context.Context) error {
 	began := r.now() // before the database looks at its clock: we never think to have longer than it does
 	r.mu.Unlock()
 	ours := make(map[key]bool)
-	err := r.within(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	var at time.Time
+	err := r.within(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
 		clear(ours)
-		tag, err := tx.Exec(ctx, beat, r.cfg.Node, r.epoch, r.stamp(began))
-		if err != nil {
+		if at, err = r.sign(ctx, tx, began); err != nil {
 			return err
-		}
-		if tag.RowsAffected() == 0 {
-			return ErrSuperseded
 		}
 		if _, err := tx.Exec(ctx, renewLeases, r.cfg.Node, r.epoch, r.stamp(began), r.cfg.LeaseLife.Microseconds()); err != nil {
 			return err
@@ -120,6 +117,7 @@ func (r *runner) renew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.leapt(began, at)
 	lost := r.compare(ours, began)
 	r.report(lost)
 	if len(ours) > 0 { // what is left of it is ours without our knowing

@@ -64,6 +64,8 @@ func statusOf(kind aaa.RecordKind) uint32 {
 
 // authentic tells who checked the user.
 func (r *Recorder) authentic(backend string) uint32 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if slices.Contains(r.config.RADIUS, backend) {
 		return authenticRADIUS
 	}

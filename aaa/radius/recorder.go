@@ -37,7 +37,7 @@ type RecorderConfig struct {
 type Recorder struct {
 	config RecorderConfig
 
-	mu     sync.Mutex // guards the rest
+	mu     sync.Mutex // guards the rest, and RADIUS and InFlight of the configuration
 	on     bool       // Accounting-On is answered, given up, or not wanted
 	vainly int        // how often in a row no old record was confirmed, while some were left
 	late   map[string]bool
@@ -63,6 +63,16 @@ func NewRecorder(c RecorderConfig) (*Recorder, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Recorder{config: c, on: !c.OnOff, late: make(map[string]bool)}, nil
+}
+
+// Follow replaces RADIUS and InFlight of the configuration. What a server knows open sessions by stays as it is.
+func (r *Recorder) Follow(backends []string, inFlight int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.config.RADIUS = backends
+	if inFlight > 0 {
+		r.config.InFlight = inFlight
+	}
 }
 
 // Write sends records: those of one session one after the other, those of several at the same time. When not all are

@@ -160,6 +160,20 @@ func TestRecordOfAnotherKindOfSession(t *testing.T) {
 	}
 }
 
+func TestARecorderFollowsTheConfiguration(t *testing.T) {
+	group := newBook()
+	r := newRecorder(t, group, nil)
+	r.Follow([]string{"hq", "branch"}, 3)
+	one := record(aaa.RecordStart, "s1", 1)
+	one.Backend = "branch"
+	if err := r.Write(t.Context(), []aaa.Record{one}); err != nil {
+		t.Fatal(err)
+	}
+	if got := texts(group.last()); got[typeAcctAuthentic] != "|"+num(1) || r.inFlight() != 3 {
+		t.Errorf("%v, %d in flight", got, r.inFlight())
+	}
+}
+
 func TestARecordIsTheSameWheneverItIsSent(t *testing.T) {
 	group := newBook()
 	r := newRecorder(t, group, nil)

@@ -42,7 +42,7 @@ func (r *Recorder) sendAll(ctx context.Context, records []aaa.Record, outcome []
 func (r *Recorder) sendSessions(ctx context.Context, sessions [][]int, records []aaa.Record, outcome []error) {
 	next := make(chan []int)
 	var workers sync.WaitGroup
-	for range min(len(sessions), r.config.InFlight) {
+	for range min(len(sessions), r.inFlight()) {
 		workers.Go(func() {
 			for of := range next {
 				r.sendSession(ctx, of, records, outcome)
@@ -95,6 +95,12 @@ func (r *Recorder) sendSession(ctx context.Context, of []int, records []aaa.Reco
 func again(err error) bool {
 	_, never := errors.AsType[unsendable](err)
 	return err != nil && !never
+}
+
+func (r *Recorder) inFlight() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.config.InFlight
 }
 
 func (r *Recorder) isLate(session string) bool {

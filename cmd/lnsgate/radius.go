@@ -2,14 +2,17 @@ package main
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +26,8 @@ import (
 // radiusGroup is one group of the configuration: who is asked, and who is told.
 type radiusGroup struct {
 	config         configs.RADIUS
+	certificates   [sha256.Size]byte // of the files that it names, as they were when it was made
+	login          time.Duration     // that a login may take
 	nas            radius.NAS
 	authentication *client.Group
 	accounting     *client.Group
@@ -51,7 +56,7 @@ func (r *radiusGroups) prepare(c *configs.Config) ([]*radiusGroup, error) {
 	defer r.mu.Unlock()
 	var next, made []*radiusGroup
 	for i := range c.RADIUS {
-		if old := find(r.inForce, c.RADIUS[i].Name); old != nil && reflect.DeepEqual(old.config, c.RADIUS[i]) {
+		if old := find(r.inForce, c.RADIUS[i].Name); old != nil && old.stays(c, i) {
 			next = append(next, old)
 			continue
 		}
@@ -65,6 +70,26 @@ func (r *radiusGroups) prepare(c *configs.Config) ([]*radiusGroup, error) {
 		next, made = append(next, g), append(made, g)
 	}
 	return next, nil
+}
+
+// stays says whether nothing about a group has changed. A certificate that was renewed has, under the same name.
+func (g *radiusGroup) stays(file *configs.Config, index int) bool {
+	c := file.RADIUS[index]
+	return reflect.DeepEqual(g.config, c) && g.certificates == certificates(c) && g.login == file.Limits.AuthenticationTimeout
+}
+
+// certificates is a digest of the files for TLS.
+func certificates(c configs.RADIUS) (sum [sha256.Size]byte) {
+	h := sha256.New()
+	for _, s := range c.Servers {
+		for _, name := range []string{s.CAFile, s.CertificateFile, s.KeyFile} {
+			text, _ := os.ReadFile(name) // one that cannot be read is a change, and a fault of its own
+			one := sha256.Sum256(text)
+			h.Write(one[:])
+		}
+	}
+	h.Sum(sum[:0])
+	return sum
 }
 
 func find(groups []*radiusGroup, name string) *radiusGroup {
@@ -124,13 +149,17 @@ func (r *radiusGroups) close() error {
 
 func (r *radiusGroups) open(file *configs.Config, index int) (*radiusGroup, error) {
 	c := file.RADIUS[index]
+	files := certificates(c) // before they are read: one that changes meanwhile counts as changed
 	servers, err := radiusServers(c, index)
 	if err != nil {
 		return nil, err
 	}
-	g := &radiusGroup{config: c, nas: radius.NAS{Identifier: cmp.Or(c.NASIdentifier, r.node), Address: c.NASAddress}}
+	g := &radiusGroup{
+		config: c, certificates: files, login: file.Limits.AuthenticationTimeout,
+		nas: radius.NAS{Identifier: cmp.Or(c.NASIdentifier, r.node), Address: c.NASAddress},
+	}
 	authentication := clientConfig(c, servers.authentication, r.log)
-	authentication.Retry.Count, authentication.Retry.Duration = c.Transmissions, file.Limits.AuthenticationTimeout
+	authentication.Retry.Count, authentication.Retry.Duration = c.Transmissions, g.login
 	authentication.StateFile = filepath.Join(r.stateDir, "radius-"+fileName(c.Name)+".state")
 	if g.authentication, err = client.New(authentication); err != nil {
 		return nil, fmt.Errorf("radius[%d]: %w", index, err)
@@ -249,15 +278,9 @@ func nameForm(f configs.NameForm) radius.NameForm {
 	}
 }
 
-// fileName is a name of the configuration as a part of the name of a file.
+// fileName is a name of the configuration as a part of the name of a file. No two names have the same.
 func fileName(name string) string {
-	safe := []byte(name)
-	for i, b := range safe {
-		if b == '/' || b == '.' || b < ' ' {
-			safe[i] = '_'
-		}
-	}
-	return string(safe)
+	return strings.ReplaceAll(url.PathEscape(name), ".", "%2E")
 }
 
 // roles are the two groups of servers behind one of the configuration.

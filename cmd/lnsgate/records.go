@@ -93,6 +93,7 @@ func (b *books) follow(groups []*radiusGroup) error {
 	for _, g := range groups {
 		if book := b.groups[g.config.Name]; book != nil {
 			book.group.now.Store(g.accounting)
+			book.recorder.Follow(names, g.config.AccountingInFlight)
 			continue
 		}
 		book, err := b.open(g, names)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync/atomic"
 
 	"lnsgate/aaa"
@@ -154,5 +155,25 @@ func (n *node) keepFixed(next *configs.Config) {
 			n.log.Warn("this change takes effect at the next start", "key", f.key)
 			now.Set(old)
 		}
+	}
+	n.keepNAS(next)
+}
+
+// keepNAS puts back what a RADIUS group calls this node: servers know the open sessions by that, and would not recognise their
+// last records.
+func (n *node) keepNAS(next *configs.Config) {
+	for i := range next.RADIUS {
+		now := &next.RADIUS[i]
+		at := slices.IndexFunc(n.config.RADIUS, func(g configs.RADIUS) bool { return g.Name == now.Name })
+		if at < 0 {
+			continue
+		}
+		old := &n.config.RADIUS[at]
+		if old.NASIdentifier == now.NASIdentifier && old.NASAddress == now.NASAddress && old.AccountingOnOff == now.AccountingOnOff {
+			continue
+		}
+		n.log.Warn("this change takes effect at the next start", "key",
+			fmt.Sprintf("radius[%d]: nas_identifier, nas_address, accounting_on_off", i))
+		now.NASIdentifier, now.NASAddress, now.AccountingOnOff = old.NASIdentifier, old.NASAddress, old.AccountingOnOff
 	}
 }

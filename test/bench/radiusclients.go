@@ -21,9 +21,10 @@ const everybody = "DEFAULT Cleartext-Password := \"" + password + "\"\n\tFramed-
 
 const radiusLegend = `
 FreeRADIUS has Debian's settings: max_requests 16384, cleanup_delay 5, its own thread pool; its users are a file. Every
-client asks by PAP with the same attributes as many at once as the line says, and settles before it is counted, until the
-server remembers as many requests as it will; radclient, which cannot, includes its start. A bare datagram is a signed
-request made beforehand and the reply to it, from one socket to another in this process and back, unchecked.
+client asks by PAP with the same attributes, as many at once as the line says; only Exchange does not sign them. It settles
+before it is counted, until the server remembers as many requests as it will; radclient, which cannot, includes its start.
+A bare datagram is a signed request made beforehand and the reply to it, from one socket to another in this process and
+back, unchecked.
 `
 
 // measureRADIUS asks one FreeRADIUS by our client, by the Exchange of layeh.com/radius and by radclient in turn, and then

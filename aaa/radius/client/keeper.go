@@ -36,12 +36,8 @@ func (s *server) keep() {
 		now := time.Now()
 		s.shrink(now)
 		open, wait := s.plan(now)
-		learnt := s.keeper.learnt
-		s.keeper.learnt = false
 		g.mu.Unlock()
-		if learnt {
-			g.remember()
-		}
+		s.remember()
 		if open {
 			s.open()
 			continue
@@ -51,6 +47,7 @@ func (s *server) keep() {
 		case <-clock.C:
 		case <-s.keeper.wake:
 		case <-g.ctx.Done():
+			s.remember() // of the last moment
 			return
 		}
 	}
@@ -208,18 +205,34 @@ func (s *server) leastBackoff() time.Duration {
 	return s.group.config.Health.Redial
 }
 
-// remember writes the state file.
-func (g *Group) remember() {
+// remember writes the state file, if the server has shown something new. What it says of servers that are not ours stays: after
+// a reload two groups have one file for a while.
+func (s *server) remember() {
+	g := s.group
 	g.saving.Lock()
 	defer g.saving.Unlock()
 	g.mu.Lock()
-	var signs []string
+	learnt := s.keeper.learnt
+	s.keeper.learnt = false
+	var signs, off []string
 	for _, s := range g.servers {
-		if s.signs && s.config.MessageAuthenticator == Auto {
+		switch {
+		case s.config.MessageAuthenticator == Off:
+			off = append(off, s.config.Address)
+		case s.signs && s.config.MessageAuthenticator == Auto:
 			signs = append(signs, s.config.Address)
 		}
 	}
 	g.mu.Unlock()
+	if !learnt {
+		return
+	}
+	before, _ := recall(g.config.StateFile) // a damaged one was told of at the start
+	for _, address := range before {
+		if !slices.Contains(signs, address) && !slices.Contains(off, address) {
+			signs = append(signs, address)
+		}
+	}
 	if err := keepInMind(g.config.StateFile, signs); err != nil {
 		g.log.Warn("What was learnt about RADIUS servers cannot be written, and is forgotten at the next start.",
 			"file", g.config.StateFile, "cause", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -143,6 +144,24 @@ func TestStateFile(t *testing.T) {
 	}
 	if err := keepInMind(filepath.Join(file, "no folder"), nil); err == nil {
 		t.Error("written where there is no folder")
+	}
+}
+
+// A reload leaves two groups with one file for a while: neither forgets what the other has learnt.
+func TestStateFileKeepsWhatIsSaidOfOthers(t *testing.T) {
+	s, unwanted := serve(t, signed), serve(t, signed)
+	file := filepath.Join(t.TempDir(), "signs.json")
+	if err := keepInMind(file, []string{"192.0.2.1:1812", unwanted.address()}); err != nil {
+		t.Fatal(err)
+	}
+	g := group(t, Config{StateFile: file, Servers: []Server{
+		{Address: s.address()}, {Address: unwanted.address(), MessageAuthenticator: Off, Priority: 2},
+	}})
+	must(t, g, login("alice"), radius.CodeAccessAccept)
+	g.Close() // at once: what was learnt last is written all the same
+	signs, err := recall(file)
+	if want := []string{"192.0.2.1:1812", s.address()}; err != nil || len(signs) != 2 || !slices.Contains(signs, want[0]) || !slices.Contains(signs, want[1]) {
+		t.Errorf("%v, %v, not %v", signs, err, want)
 	}
 }
 

@@ -82,7 +82,7 @@ type marks struct {
 	userName string
 	class    [][]byte
 	cui      []byte
-	sinks    []string
+	sinks    []string // those that were told the Start: they are told the Stop too, wherever new sessions' records go by then
 }
 
 func marksOf(d aaa.Decision) marks { return marks{d.UserName, d.Class, d.CUI, d.Accounting} }
@@ -93,7 +93,9 @@ func (c *call) opened(now time.Time) {
 	s, who := c.tunnel.server, c.subscriber()
 	if !c.openSince.IsZero() {
 		if c.who == who {
+			sinks := c.marks.sinks
 			c.marks = marksOf(c.core.Decision())
+			c.marks.sinks = sinks
 			return
 		}
 		c.account(aaa.RecordStop, trace.Because(trace.PeerTerminated, "the peer logged in again as %s", who.account), now)

@@ -246,6 +246,46 @@ func TestReloadSwapsFiltersOnLiveSessions(t *testing.T) {
 	})
 }
 
+// slowHost takes longer for an address than anybody waits for the answer of a tunnel.
+type slowHost struct{ once sync.Once }
+
+func (h *slowHost) Attach(string, netip.Addr) error {
+	h.once.Do(func() { <-time.After(14 * time.Second) })
+	return nil
+}
+
+func (*slowHost) Detach(string, netip.Addr) error { return nil }
+
+// No session goes on under a filter of before because its tunnel was busy during the reload.
+func TestReloadReachesTheFiltersOfABusyTunnel(t *testing.T) {
+	s := &conversation{}
+	s.grant = func(d *aaa.Decision) { d.Filter = "staff" }
+	runWith(t, fast, func(c *lns.Config, d *lns.Deps) {
+		withServer(s, nil)(c, d)
+		d.Host = new(slowHost)
+		c.Filters = map[string]*datapath.Filter{"staff": filterNamed(t, "staff")}
+	}, func(r *rig) {
+		c := r.dial(1, "user0", "Admin@123", byEAP)
+		r.sleep(2 * time.Second) // it is in the data path, and its tunnel at work
+		next := *r.config
+		next.Filters = map[string]*datapath.Filter{"staff": filterNamed(t, "staff")}
+		if err := r.server.Reload(context.Background(), &next); err != nil {
+			t.Fatal(err)
+		}
+		r.wantUp(c, 30*time.Second)
+		r.sleep(10 * time.Second) // what the peer has repeated meanwhile opens the session anew
+		specs := r.specs()
+		for _, spec := range specs {
+			if spec.Filter != next.Filters["staff"] {
+				t.Errorf("still %p, not %p", spec.Filter, next.Filters["staff"])
+			}
+		}
+		if len(specs) != 1 {
+			t.Errorf("%d sessions in the data path", len(specs))
+		}
+	})
+}
+
 // tellRouter keeps the routes of the host.
 type tellRouter struct {
 	mu   sync.Mutex

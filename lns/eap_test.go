@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/md5"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -237,6 +238,40 @@ func TestAnAccountThatIsGoneIsNotSavedByARADIUSServerBehindIt(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.wantEnd(c, 10*time.Second)
+	})
+}
+
+// movedBooks is an AAA layer that by now sends records elsewhere.
+type movedBooks struct{ *conversation }
+
+func (m movedBooks) Authorize(_ context.Context, r *aaa.Request) (aaa.Decision, error) {
+	return aaa.Decision{Account: r.Name, Domain: "default", Pools: []string{"pool1"}, Backend: "radius", Accounting: []string{"new"}}, nil
+}
+
+// Whoever was told that a session began is told that it ended, and nobody else.
+func TestEveryStartHasItsStopWhereRecordsHaveMoved(t *testing.T) {
+	l := &ledger{}
+	s := &conversation{grant: func(d *aaa.Decision) { d.Accounting = []string{"old"} }}
+	runWith(t, fast, func(c *lns.Config, d *lns.Deps) {
+		withServer(s, l)(c, d)
+		d.AAA = movedBooks{s}
+	}, func(r *rig) {
+		c := r.dial(1, "l2tpuser", "Admin@123", byEAP)
+		r.wantUp(c, time.Second)
+		if err := r.server.Reload(context.Background(), r.config); err != nil {
+			t.Fatal(err)
+		}
+		c.cancel()
+		r.wantEnd(c, 5*time.Second)
+		r.sleep(time.Second)
+		for _, record := range l.written() {
+			if !slices.Equal(record.Sinks, []string{"old"}) {
+				t.Errorf("%s goes to %v", record.Kind, record.Sinks)
+			}
+		}
+		if l.kinds() != "start stop" {
+			t.Error(l.kinds())
+		}
 	})
 }
 

@@ -24,11 +24,9 @@ func (s *Server) Reload(ctx context.Context, config *Config) error {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(s.life, cancel)()
-	s.askAll(ctx, func(t *tunnel, _ time.Time) {
-		for _, c := range t.calls {
-			c.refilter()
-		}
-	})
+	for _, t := range s.tunnels.all() { // nobody waits, so that a tunnel that is busy does it all the same, and before it answers below
+		t.mail.post(newQuestion(func(t *tunnel, _ time.Time) { t.each((*call).refilter) }), false)
+	}
 	return s.Reauthorize(ctx, func(SessionInfo) bool { return true })
 }
 
@@ -135,7 +133,6 @@ func (c *call) reauthorize(d aaa.Decision, err error, now time.Time) {
 		c.close(trace.Because(trace.AccountChanged, "%v", unknown), now)
 	default:
 		c.step(now, func(*session.Out) { c.core.Reauthorized(d, now) })
-		c.marks.sinks = d.Accounting
 		c.setFilter(filter)
 		if c.carrier != nil {
 			c.carrier.SetRates(d.RateUp, d.RateDown)

@@ -14,19 +14,27 @@ import (
 	"lnsgate/lns/trace"
 )
 
-// Reload takes a new configuration. What exists goes on: tunnels keep the group that they matched, sessions what they
-// negotiated. Every session is reauthorized. A configuration with faults is refused whole.
-func (s *Server) Reload(ctx context.Context, config *Config) error {
+// Configure takes a new configuration. What exists goes on: tunnels keep the group that they matched, sessions what they
+// negotiated; their filters are those of the new one. A configuration with faults is refused whole.
+func (s *Server) Configure(config *Config) error {
 	if err := s.setConfig(config); err != nil {
+		return err
+	}
+	for _, t := range s.tunnels.all() { // nobody waits, so that a tunnel that is busy does it all the same, and before it answers anything later
+		t.mail.post(newQuestion(func(t *tunnel, _ time.Time) { t.each((*call).refilter) }), false)
+	}
+	return nil
+}
+
+// Reload is Configure, and every session is reauthorized.
+func (s *Server) Reload(ctx context.Context, config *Config) error {
+	if err := s.Configure(config); err != nil {
 		return err
 	}
 	// The configuration is in force now, so it goes for every session, whether or not somebody still waits for us.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(s.life, cancel)()
-	for _, t := range s.tunnels.all() { // nobody waits, so that a tunnel that is busy does it all the same, and before it answers below
-		t.mail.post(newQuestion(func(t *tunnel, _ time.Time) { t.each((*call).refilter) }), false)
-	}
 	return s.Reauthorize(ctx, func(SessionInfo) bool { return true })
 }
 

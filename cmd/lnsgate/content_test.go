@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -169,5 +171,29 @@ func TestOverlapsOfFileAndDatabaseAreNamed(t *testing.T) {
 	}
 	if both := at("10.30.0.0", "10.30.0.9").overlaps(c); len(both) != 0 {
 		t.Errorf("overlaps %v", both)
+	}
+}
+
+// The engine knows whose the addresses of all pools are, those of the database too.
+func TestTheEngineKnowsThePools(t *testing.T) {
+	run, err := pool.ParseRange("10.30.0.0-10.30.0.255")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &node{
+		log:    slog.New(slog.DiscardHandler),
+		shared: content{pools: []pool.Pool{{Name: "shared", Ranges: []pool.Range{run}}}},
+	}
+	have := make(map[string]string)
+	for _, r := range n.engineConfig(parse(t, departments)).Reserved {
+		have[r.Network.String()] = r.Pool
+	}
+	if have["10.30.0.0/24"] != "shared" {
+		t.Errorf("reserved %v", have)
+	}
+	for _, name := range []string{"pool1", "shared"} {
+		if !slices.Contains(slices.Collect(maps.Values(have)), name) {
+			t.Errorf("%s is missing in %v", name, have)
+		}
 	}
 }

@@ -313,17 +313,27 @@ func (n *node) applyChanges(ctx context.Context, changes []sqlaccounts.Change) e
 	if err := errors.Join(faults...); err != nil {
 		return err // the database is away: asking about every session would tell the same
 	}
-	if touched(sqlaccounts.Filters, sqlaccounts.FilterRules) {
-		n.mu.Lock()
-		engine := n.engineConfig(n.config)
-		n.mu.Unlock()
-		return n.engine.Reload(ctx, engine) // asks about every session
+	if touched(sqlaccounts.Pools, sqlaccounts.PoolRanges, sqlaccounts.Filters, sqlaccounts.FilterRules) {
+		if err := n.configureEngine(); err != nil {
+			return err
+		}
 	}
 	match := concerned(changes)
 	if match == nil {
 		return nil
 	}
 	return n.engine.Reauthorize(ctx, match)
+}
+
+// configureEngine has the engine follow the pools and filters of the database. It waits for a reload of the file, which would put
+// what it knew of them before over it.
+func (n *node) configureEngine() error {
+	n.reloading.Lock()
+	defer n.reloading.Unlock()
+	n.mu.Lock()
+	engine := n.engineConfig(n.config)
+	n.mu.Unlock()
+	return n.engine.Configure(engine)
 }
 
 // concerned says which sessions a change may be about; nil is none.

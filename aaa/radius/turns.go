@@ -16,9 +16,12 @@ import (
 // patience is what a server has to confirm one record. Then it comes again with a later Write.
 const patience = 10 * time.Second
 
+// latePatience is what all sessions have together that come last.
+const latePatience = patience / 2
+
 // sendAll sends records and notes what became of each. Sessions with a record that was sent before and not confirmed come
-// last, in any order, and together get no more time than one of them: however many there are of which a server does not
-// want to hear, the others get through.
+// last, in any order, and in a bounded time: however many there are of which a server does not want to hear, the others get
+// through.
 func (r *Recorder) sendAll(ctx context.Context, records []aaa.Record, outcome []error) {
 	var prompt, late [][]int
 	for _, of := range bySession(records) {
@@ -32,7 +35,7 @@ func (r *Recorder) sendAll(ctx context.Context, records []aaa.Record, outcome []
 	if len(late) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, latePatience)
 	defer cancel()
 	rand.Shuffle(len(late), func(i, j int) { late[i], late[j] = late[j], late[i] })
 	r.sendSessions(ctx, late, records, outcome)

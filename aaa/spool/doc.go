@@ -20,7 +20,7 @@
 //   - A record that the sink can never store (its error has a method Retryable that answers false) is set aside in the
 //     file and told in the log, so that it does not hold up the others. The next start tries it again.
 //   - A sink that stores records one by one says so for each (PartialError). One that it does not take now holds up the later
-//     ones of its session and nobody else's.
+//     ones of its session and nobody else's, until 15,000 of them wait.
 //   - Several spools can have their files in one folder: one for each place that records go to.
 //   - A file that is damaged is renamed, and a new one begun: people can log in, and nothing is deleted.
 //

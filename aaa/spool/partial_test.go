@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"lnsgate/aaa"
 )
@@ -79,6 +80,34 @@ func TestARecordThatIsNotTakenHoldsUpOnlyItsSession(t *testing.T) {
 	drain(t, s)
 	want := []string{"a start 1", "a stop 2", "c start 1", "c stop 2", "d start 1", "d stop 2", "e start 1", "e stop 2", "b start 1", "b stop 2"}
 	if !slices.Equal(sink.got, want) {
+		t.Errorf("%q", sink.got)
+	}
+}
+
+// More records than fit in a batch are not taken: what comes behind them gets through.
+func TestManyRecordsThatAreNotTakenHoldUpNobodyElse(t *testing.T) {
+	sink := &picky{fault: func(r aaa.Record) error {
+		if r.Session[0] == 'x' {
+			return errors.New("the server does not like it")
+		}
+		return nil
+	}}
+	cfg := quick(t, sink)
+	cfg.Batch = 3
+	s := mustOpen(t, cfg)
+	for _, session := range []string{"x1", "x2", "x3", "x4", "x5", "a", "b"} {
+		s.Account(record(aaa.RecordStart, session, 1))
+		s.Account(record(aaa.RecordStop, session, 2))
+	}
+	start(t, s)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := s.await(ctx, func() bool { waiting, _, _ := s.store.figures(); return waiting == 10 }); err != nil {
+		t.Fatalf("%v: the sink got %q", err, sink.got)
+	}
+	sink.set(func(aaa.Record) error { return nil })
+	drain(t, s)
+	if n := len(sink.got); n != 14 || !slices.Equal(sink.got[:4], []string{"a start 1", "a stop 2", "b start 1", "b stop 2"}) {
 		t.Errorf("%q", sink.got)
 	}
 }

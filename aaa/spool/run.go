@@ -14,6 +14,8 @@ import (
 const (
 	// group is how many records one transaction takes at most.
 	group = 4096
+	// mostLeft is how many batches of records that the sink does not take now may stand in front of those that it takes.
+	mostLeft = 15
 	// pulse is how often a process that has nothing to write notes that it is alive.
 	pulse = 10 * time.Second
 )
@@ -116,8 +118,9 @@ func (s *Spool) step() {
 func (s *Spool) deliver(ctx context.Context) {
 	again := backoff{least: s.cfg.RetryMin, most: s.cfg.RetryMax}
 	var since time.Time // when the sink began to fail
+	left := 0           // of the records handed over last, those that the sink did not take; they stand in front again
 	for ctx.Err() == nil {
-		items, err := s.store.head(s.cfg.Batch)
+		items, err := s.store.head(s.cfg.Batch + min(left, mostLeft*s.cfg.Batch))
 		if err == nil && len(items) == 0 {
 			select {
 			case <-ctx.Done():
@@ -132,6 +135,9 @@ func (s *Spool) deliver(ctx context.Context) {
 			return
 		}
 		since = s.sink(err, since)
+		if left = remaining(err); left > 0 && left < len(items) {
+			again.reset() // it takes others
+		}
 		switch {
 		case err != nil:
 			wait(ctx, again.next())
@@ -142,6 +148,20 @@ func (s *Spool) deliver(ctx context.Context) {
 			again.reset()
 		}
 	}
+}
+
+// remaining counts the records that the sink did not take now and may take later, if it says so for each.
+func remaining(err error) (n int) {
+	partial, _ := errors.AsType[*PartialError](err)
+	if partial == nil {
+		return 0
+	}
+	for _, err := range partial.Errors {
+		if err != nil && !hopeless(err) {
+			n++
+		}
+	}
+	return n
 }
 
 // sink tells the log when delivering begins to fail and when it works again.

@@ -47,7 +47,7 @@ type Config struct {
 	Log  *slog.Logger
 
 	Memory   int           // records in memory at most; 65536
-	Batch    int           // records in one call of Sink.Write at most; 1000
+	Batch    int           // records in one call of Sink.Write at most, besides those that it left before; 1000
 	MaxBytes int64         // the file grows no further; 0: no limit
 	Gather   time.Duration // from the begin of one group on disk to the next, at least; 2 ms
 	Pace     time.Duration // from one batch to the next that is not full, at least; 50 ms

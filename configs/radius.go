@@ -265,7 +265,11 @@ func (c *checker) warnOfRADIUS() {
 			c.advise(path, "%d octets can be guessed by whoever sees the traffic; take 32 random ones: openssl rand -hex 16", n)
 		}
 	}
+	hashed := slices.ContainsFunc(c.cfg.VirtualTemplates, func(t VirtualTemplate) bool { return slices.Contains(t.PPPAuthentication, MSCHAPv2) })
 	for i, g := range c.cfg.RADIUS {
+		if g.UserName != AsTyped && hashed {
+			c.advise(fmt.Sprintf("radius[%d].user_name", i), "with mschapv2 the name as typed is part of the proof, and a server that is told another name refuses it; write as_typed and let the server strip the domain, or offer no mschapv2")
+		}
 		for j, s := range g.Servers {
 			path := fmt.Sprintf("radius[%d].servers[%d]", i, j)
 			if s.Transport == UDPTransport {

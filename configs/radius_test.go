@@ -90,3 +90,20 @@ radius: [{name: r, servers: [{address: h, secret: short, message_authenticator: 
 		"radius[0].servers[0].message_authenticator: off lets",
 		"radius[0].servers[0].secret: 5 octets can be guessed"})
 }
+
+func TestMSCHAPv2AndAnotherNameDoNotGoTogether(t *testing.T) {
+	for methods, want := range map[string][]string{
+		"[mschapv2, pap]": {"line 6: radius[0].user_name: with mschapv2 the name as typed is part of the proof"}, "[pap]": {},
+	} {
+		_, warnings, err := Parse([]byte("spool_dir: /var/lib/lnsgate\nvirtual_templates: [{name: vt1, address: 10.10.0.1/32, ppp_authentication: "+methods+`}]
+l2tp_groups: [{name: default, virtual_template: vt1}]
+domains: [{name: default, authentication: [r], accounting: [r], pools: [p]}]
+pools: [{name: p, ranges: [10.10.1.0/24]}]
+radius: [{name: r, user_name: without_domain, servers: [{address: h, secret: 0123456789abcdef}]}]
+`), "x.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		expectWarnings(t, warnings, want)
+	}
+}

@@ -33,8 +33,10 @@ func (s *Server) check(ctx context.Context, t *tunnel, c *call, generation uint3
 	answer := loginAnswer{call: c, request: r, generation: generation, epoch: s.epoch.Load()}
 	answer.decision, answer.err = s.deps.AAA.Authenticate(ctx, r)
 	if answer.err == nil {
-		s.clearRoutes(ctx, c.uid, &answer.decision)
 		answer.entered, answer.err = s.enter(ctx, c, r, &answer.decision)
+	}
+	if answer.err == nil { // who is over a limit ends nobody's session
+		s.clearRoutes(ctx, c.uid, &answer.decision)
 	}
 	var said *aaa.Rejection
 	var more *aaa.Challenge

@@ -354,6 +354,27 @@ func TestNetworksBehindPeers(t *testing.T) {
 	})
 }
 
+// Whoever may not log in once more does not end what he has.
+func TestALoginOverTheLimitTakesNoRoutes(t *testing.T) {
+	s, l := &conversation{}, &ledger{}
+	s.grant = func(d *aaa.Decision) {
+		d.Routes, d.MaxSessions = []aaa.Route{{Prefix: netip.MustParsePrefix("192.168.7.0/24")}}, 1
+	}
+	runWith(t, fast, func(c *lns.Config, d *lns.Deps) {
+		withServer(s, l)(c, d)
+		d.Registry = l
+	}, func(r *rig) {
+		r.openMany(1)
+		l.mu.Lock()
+		l.refuse = aaa.Reject(aaa.SessionLimit, "one session is all it may have")
+		l.mu.Unlock()
+		r.wantEnd(r.dial(2, "user0", "Admin@123", byEAP), 10*time.Second)
+		if n := len(r.specs()); n != 1 {
+			t.Errorf("%d sessions are left", n)
+		}
+	})
+}
+
 // A netmask beside each address of a pool is common, and seldom meant as a network behind the peer.
 func TestImpliedRoutesRefuseNobody(t *testing.T) {
 	s := &conversation{}

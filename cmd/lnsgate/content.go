@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 
 	"lnsgate/aaa"
@@ -65,6 +66,7 @@ func (s content) possible(c *configs.Config) func(*aaa.Decision) error {
 	for _, g := range c.RADIUS {
 		fromRADIUS[g.Name] = true
 	}
+	taken := notForPeers(c)
 	inDatabase := c.Database.Given() && len(s.pools) == 0 // not known yet: the allocator will say
 	return func(d *aaa.Decision) error {
 		for _, name := range d.Pools {
@@ -72,11 +74,37 @@ func (s content) possible(c *configs.Config) func(*aaa.Decision) error {
 				return fmt.Errorf("there is no pool %q on this server", name)
 			}
 		}
+		if what := taken[d.Address]; what != "" {
+			return fmt.Errorf("no peer can have the address %s, which is %s", d.Address, what)
+		}
 		if d.Filter != "" && !filters[d.Filter] {
 			return fmt.Errorf("there is no filter %q on this server", d.Filter)
 		}
 		return nil
 	}
+}
+
+// notForPeers are the addresses that must not lead into a tunnel, and what they are.
+func notForPeers(c *configs.Config) map[netip.Addr]string {
+	all := make(map[netip.Addr]string)
+	for _, t := range c.VirtualTemplates {
+		if t.Address.IsValid() {
+			all[t.Address.Addr()] = fmt.Sprintf("our own on virtual template %q", t.Name)
+		}
+	}
+	for _, l := range c.Listen {
+		if !l.Addr().IsUnspecified() {
+			all[l.Addr().Unmap()] = "the one that we listen on"
+		}
+	}
+	for _, g := range c.RADIUS {
+		for i := range g.Servers {
+			if a, err := netip.ParseAddr(g.Servers[i].Address); err == nil {
+				all[a.Unmap()] = fmt.Sprintf("a server of RADIUS group %q", g.Name)
+			}
+		}
+	}
+	return all
 }
 
 // merge is the file with what routes need to know of the database's domains and pools.
@@ -160,6 +188,9 @@ func reserved(c *configs.Config) []lns.Reserved {
 	var all []lns.Reserved
 	for _, h := range c.Headquarters {
 		all = append(all, lns.Reserved{Network: h.Network, What: fmt.Sprintf("headquarters network %q", h.Name)})
+	}
+	for address, what := range notForPeers(c) {
+		all = append(all, lns.Reserved{Network: netip.PrefixFrom(address, address.BitLen()), What: what})
 	}
 	for _, p := range c.Pools {
 		for _, r := range p.Ranges {

@@ -10,7 +10,9 @@ import (
 	"slices"
 	"testing"
 
+	"lnsgate/aaa"
 	"lnsgate/configs"
+	"lnsgate/lns"
 )
 
 // What has not changed keeps its sockets and what it has learnt. A certificate that was renewed is a change.
@@ -74,5 +76,31 @@ func TestNoTwoGroupsShareAFile(t *testing.T) {
 			t.Errorf("%q is %q, as %q", name, file, seen[file])
 		}
 		seen[file] = name
+	}
+}
+
+// A server that grants an address or a network in which servers of ours are would cut us off from them, or them from others.
+func TestNoPeerGetsWhatIsOurs(t *testing.T) {
+	c := &configs.Config{
+		Listen:           []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:1701"), netip.MustParseAddrPort("198.51.100.1:1701")},
+		VirtualTemplates: []configs.VirtualTemplate{{Name: "vt1", Address: netip.MustParsePrefix("10.30.0.1/24")}, {Name: "vt2"}},
+		RADIUS:           []configs.RADIUS{{Name: "hq", Servers: []configs.RADIUSServer{{Address: "203.0.113.9"}, {Address: "aaa.example"}}}},
+	}
+	possible := content{}.possible(c)
+	for address, ok := range map[string]bool{
+		"10.30.0.1": false, "198.51.100.1": false, "203.0.113.9": false, "10.30.0.2": true, "203.0.113.10": true,
+	} {
+		if err := possible(&aaa.Decision{Backend: "hq", Address: netip.MustParseAddr(address)}); (err == nil) != ok {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	if err := possible(&aaa.Decision{Backend: "hq"}); err != nil {
+		t.Error(err)
+	}
+	for network, ok := range map[string]bool{"203.0.113.0/24": false, "198.51.100.0/24": false, "10.30.0.0/16": false, "10.40.0.0/16": true} {
+		taken := slices.ContainsFunc(reserved(c), func(r lns.Reserved) bool { return r.Network.Overlaps(netip.MustParsePrefix(network)) })
+		if taken == ok {
+			t.Errorf("%s is free: %v", network, !taken)
+		}
 	}
 }

@@ -13,9 +13,9 @@ import (
 // walk through the index of all free addresses.
 const selectRemembered = `
 SELECT l.account, l.routing_context, l.address, l.pool, l.expires_at
-FROM unnest($1::text[]) v(account) JOIN leases l ON l.account = v.account
-WHERE l.account IS NOT NULL AND l.state <> 'bound' AND l.pool IS NOT NULL
-    AND NOT EXISTS (SELECT FROM static_addresses s WHERE s.routing_context = l.routing_context AND s.address = l.address)`
+FROM unnest($1::text[]) v(account) CROSS JOIN LATERAL (SELECT * FROM leases l WHERE l.account = v.account OFFSET 0) l
+WHERE l.state <> 'bound' AND l.pool IS NOT NULL
+    AND NOT EXISTS (SELECT FROM static_addresses s WHERE s.routing_context = l.routing_context AND s.address = l.address OFFSET 0)`
 
 // accountsOf lists the accounts whose last addresses the database is to be asked for.
 func (r *runner) accountsOf(asks []*ask) []string {
@@ -37,7 +37,7 @@ func (r *runner) lookUp(ctx context.Context, asks []*ask) error {
 	if accounts == nil {
 		return nil
 	}
-	return r.ask(ctx, selectRemembered, []any{accounts}, func(rows pgx.Rows) error { return r.remember(rows, asks) })
+	return r.askOften(ctx, selectRemembered, []any{accounts}, func(rows pgx.Rows) error { return r.remember(rows, asks) })
 }
 
 // remember notes what the database says the accounts had.
@@ -76,10 +76,11 @@ const claimLeases = `
 UPDATE leases l SET account = nullif(v.account, ''), holder = v.holder, node = $1, epoch = $2, state = 'bound',
     pool = nullif(v.pool, ''), since = t.now,
     expires_at = CASE WHEN v.lone THEN t.now + $4 * interval '1 microsecond' END
-FROM unnest($5::text[], $6::inet[], $7::text[], $8::text[], $9::text[], $10::boolean[], $11::boolean[], $12::boolean[])
-        v(context, address, pool, account, holder, lone, forced, sticky),
-    (SELECT coalesce($3::timestamptz, clock_timestamp()) AS now) t
-WHERE l.routing_context = v.context AND l.address = v.address AND l.state <> 'bound'
+FROM (SELECT coalesce($3::timestamptz, clock_timestamp()) AS now) t
+CROSS JOIN unnest($5::text[], $6::inet[], $7::text[], $8::text[], $9::text[], $10::boolean[], $11::boolean[], $12::boolean[])
+    v(context, address, pool, account, holder, lone, forced, sticky)
+CROSS JOIN LATERAL (SELECT f.ctid FROM leases f WHERE f.routing_context = v.context AND f.address = v.address OFFSET 0) f
+WHERE l.ctid = f.ctid AND l.state <> 'bound'
     AND (v.forced OR l.expires_at <= t.now) AND (NOT v.sticky OR l.account = v.account)
 RETURNING l.routing_context, l.address`
 
@@ -156,7 +157,7 @@ func (r *runner) settleClaims(claims []*claim, won map[key]bool, holders map[key
 // collect runs a statement that answers with addresses.
 func (r *runner) collect(ctx context.Context, statement string, args ...any) (map[key]bool, error) {
 	won := make(map[key]bool)
-	err := r.ask(ctx, statement, args, func(rows pgx.Rows) error {
+	err := r.askOften(ctx, statement, args, func(rows pgx.Rows) error {
 		var k key
 		_, err := pgx.ForEachRow(rows, []any{&k.context, &k.address}, func() error {
 			won[k] = true
@@ -169,7 +170,8 @@ func (r *runner) collect(ctx context.Context, statement string, args ...any) (ma
 
 const selectHolders = `
 SELECT l.routing_context, l.address, l.holder, coalesce(l.account, '')
-FROM unnest($1::text[], $2::inet[]) v(context, address) JOIN leases l ON l.routing_context = v.context AND l.address = v.address
+FROM unnest($1::text[], $2::inet[]) v(context, address)
+CROSS JOIN LATERAL (SELECT * FROM leases l WHERE l.routing_context = v.context AND l.address = v.address OFFSET 0) l
 WHERE l.state = 'bound'`
 
 // occupant is who has an address.
@@ -188,7 +190,7 @@ func (r *runner) holders(ctx context.Context, claims []*claim, won map[key]bool)
 	if addresses == nil {
 		return holders, nil
 	}
-	err := r.ask(ctx, selectHolders, []any{contexts, addresses}, func(rows pgx.Rows) error {
+	err := r.askOften(ctx, selectHolders, []any{contexts, addresses}, func(rows pgx.Rows) error {
 		var k key
 		var o occupant
 		_, err := pgx.ForEachRow(rows, []any{&k.context, &k.address, &o.holder, &o.account}, func() error {

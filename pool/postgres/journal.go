@@ -79,7 +79,8 @@ WHERE (l.node = EXCLUDED.node AND l.epoch = EXCLUDED.epoch) OR (l.state = 'quara
 
 const deleteLeases = `
 DELETE FROM leases l USING unnest($3::text[], $4::inet[]) v(context, address)
-WHERE l.routing_context = v.context AND l.address = v.address AND l.node = $1 AND l.epoch = $2`
+CROSS JOIN LATERAL (SELECT f.ctid FROM leases f WHERE f.routing_context = v.context AND f.address = v.address OFFSET 0) f
+WHERE l.ctid = f.ctid AND l.node = $1 AND l.epoch = $2`
 
 // group is what one journal transaction writes.
 type group struct {
@@ -253,7 +254,7 @@ func (r *runner) write(ctx context.Context, g group) error {
 // writeGroup sends the group as one transaction.
 func (r *runner) writeGroup(ctx context.Context, g group) error {
 	var batch pgx.Batch
-	batch.Queue(freshPlan)
+	batch.Queue(keptPlan)
 	if c := g.fresh; len(c.addresses) > 0 {
 		batch.Queue(insertLeases, r.cfg.Node, r.epoch, r.stamp(g.now), c.contexts, c.addresses, c.pools, c.accounts, c.holder, c.bound, c.since, c.expires)
 	}
@@ -349,13 +350,14 @@ func (a *Allocator) setAside(e *entry) {
 
 const selectForeign = `
 SELECT l.routing_context, l.address, l.holder
-FROM unnest($3::text[], $4::inet[]) v(context, address) JOIN leases l ON l.routing_context = v.context AND l.address = v.address
+FROM unnest($3::text[], $4::inet[]) v(context, address)
+CROSS JOIN LATERAL (SELECT * FROM leases l WHERE l.routing_context = v.context AND l.address = v.address OFFSET 0) l
 WHERE l.state = 'bound' AND NOT (l.node = $1 AND l.epoch = $2)`
 
 // contradictions finds the rows of a group that others hold, and the holders.
 func (r *runner) contradictions(ctx context.Context, g group) (map[key]string, error) {
 	bad := make(map[key]string)
-	err := r.ask(ctx, selectForeign, []any{r.cfg.Node, r.epoch, g.columns.contexts, g.columns.addresses}, func(rows pgx.Rows) error {
+	err := r.askOften(ctx, selectForeign, []any{r.cfg.Node, r.epoch, g.columns.contexts, g.columns.addresses}, func(rows pgx.Rows) error {
 		var k key
 		var holder string
 		_, err := pgx.ForEachRow(rows, []any{&k.context, &k.address, &holder}, func() error {

@@ -24,12 +24,13 @@ WHERE NOT EXISTS (SELECT FROM pool_blocks b WHERE b.pool = v.pool AND b.node IS 
 	selectAway = `
 SELECT v.context, v.address, coalesce(l.account, ''), l.holder IS NULL, l.expires_at
 FROM unnest($1::text[], $2::inet[]) v(context, address)
-LEFT JOIN leases l ON l.routing_context = v.context AND l.address = v.address
+LEFT JOIN LATERAL (SELECT * FROM leases l WHERE l.routing_context = v.context AND l.address = v.address OFFSET 0) l ON true
 WHERE l.holder IS NULL OR l.state <> 'bound'`
 
 	forgetLeases = `
 DELETE FROM leases l USING unnest($1::text[], $2::inet[]) v(context, address)
-WHERE l.routing_context = v.context AND l.address = v.address AND l.state <> 'bound'
+CROSS JOIN LATERAL (SELECT f.ctid FROM leases f WHERE f.routing_context = v.context AND f.address = v.address OFFSET 0) f
+WHERE l.ctid = f.ctid AND l.state <> 'bound'
 RETURNING l.routing_context, l.address`
 )
 
@@ -230,7 +231,7 @@ func (r *runner) fetchBack(ctx context.Context) error {
 	}
 	var found []back
 	contexts, addresses := turn(keys)
-	err := r.ask(ctx, selectAway, []any{contexts, addresses}, func(rows pgx.Rows) (err error) {
+	err := r.askOften(ctx, selectAway, []any{contexts, addresses}, func(rows pgx.Rows) (err error) {
 		found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[back])
 		return err
 	})

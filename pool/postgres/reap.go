@@ -20,8 +20,10 @@ WITH dead AS (
     ORDER BY b.routing_context, b.first_address LIMIT 1000 FOR UPDATE SKIP LOCKED),
 ending AS (
     UPDATE leases l SET expires_at = d.expires_at + $4 * interval '1 microsecond'
-    FROM dead d WHERE l.routing_context = d.routing_context AND l.address BETWEEN d.first_address AND d.last_address
-        AND l.node = d.node AND l.epoch = d.epoch AND l.state = 'bound' AND l.expires_at IS NULL),
+    FROM dead d CROSS JOIN LATERAL (SELECT f.ctid FROM leases f
+        WHERE f.routing_context = d.routing_context AND f.address BETWEEN d.first_address AND d.last_address
+        ORDER BY f.routing_context, f.address LIMIT 1000000000) f
+    WHERE l.ctid = f.ctid AND l.node = d.node AND l.epoch = d.epoch AND l.state <> 'quarantine' AND l.expires_at IS NULL),
 missing AS (
     INSERT INTO nodes (name, epoch, started_at, heartbeat_at)
     SELECT d.node, max(d.epoch), min(d.expires_at), min(d.expires_at) FROM dead d GROUP BY d.node ON CONFLICT (name) DO NOTHING)

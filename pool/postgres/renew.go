@@ -20,10 +20,9 @@ RETURNING epoch`
 
 	// The sessions of earlier processes of this node are over: what they held rests for a quarantine.
 	freeOldLeases = `
-UPDATE leases l SET state = 'quarantine', expires_at = coalesce($3::timestamptz, now()) + coalesce(p.quarantine, '0')
-FROM (SELECT l.routing_context, l.address, p.quarantine FROM leases l LEFT JOIN pools p ON p.name = l.pool
-    WHERE l.node = $1 AND l.epoch < $2 AND l.state = 'bound') p
-WHERE l.routing_context = p.routing_context AND l.address = p.address AND l.node = $1 AND l.epoch < $2 AND l.state = 'bound'`
+UPDATE leases l SET state = 'quarantine', expires_at = coalesce($3::timestamptz, now())
+    + coalesce((SELECT p.quarantine FROM pools p WHERE p.name = l.pool), '0')
+WHERE l.node = $1 AND l.epoch < $2 AND l.state = 'bound'`
 
 	freeOldBlocks = `UPDATE pool_blocks SET node = NULL, epoch = NULL, expires_at = NULL WHERE node = $1 AND epoch < $2`
 
@@ -47,7 +46,8 @@ WHERE node = $1 AND epoch = $2 RETURNING routing_context, first_address`
 	freeLeases = `
 UPDATE leases l SET state = 'quarantine', expires_at = coalesce($3::timestamptz, clock_timestamp())
 FROM unnest($4::text[], $5::inet[]) v(context, address)
-WHERE l.routing_context = v.context AND l.address = v.address AND l.node = $1 AND l.epoch = $2 AND l.state = 'bound'`
+CROSS JOIN LATERAL (SELECT f.ctid FROM leases f WHERE f.routing_context = v.context AND f.address = v.address OFFSET 0) f
+WHERE l.ctid = f.ctid AND l.node = $1 AND l.epoch = $2 AND l.state <> 'quarantine'`
 
 	freeBlocks = `
 UPDATE pool_blocks b SET node = NULL, epoch = NULL, expires_at = NULL, pool = coalesce(nullif(v.pool, ''), b.pool)

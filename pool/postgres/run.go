@@ -150,17 +150,20 @@ func (r *runner) bounded(ctx context.Context, do func(context.Context) error) er
 	return do(ctx)
 }
 
-// freshPlan makes the server plan each statement anew: a plan that it kept from the first minute, when the tables were
-// empty, would read the whole table of leases each time. And it forbids the joins that read whole tables. For a group of
-// some hundred addresses they look cheap to a planner that thinks of disks; here every row is found by an index.
-const freshPlan = `SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
-    set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`
-
 // ask runs one statement and hands its rows to read, as one transaction in one exchange.
 func (r *runner) ask(ctx context.Context, statement string, args []any, read func(pgx.Rows) error) error {
+	return r.exchange(ctx, freshPlan, statement, args, read)
+}
+
+// askOften is ask for a statement that can keep its plan.
+func (r *runner) askOften(ctx context.Context, statement string, args []any, read func(pgx.Rows) error) error {
+	return r.exchange(ctx, keptPlan, statement, args, read)
+}
+
+func (r *runner) exchange(ctx context.Context, planning, statement string, args []any, read func(pgx.Rows) error) error {
 	return r.bounded(ctx, func(ctx context.Context) error {
 		var batch pgx.Batch
-		batch.Queue(freshPlan)
+		batch.Queue(planning)
 		batch.Queue(statement, args...).Query(read)
 		return r.cfg.Pool.SendBatch(ctx, &batch).Close()
 	})

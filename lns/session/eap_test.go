@@ -92,6 +92,35 @@ func TestSetupTimeoutDoesNotCutAPersonShort(t *testing.T) {
 	r.wantOpen()
 }
 
+// A server that goes on asking a peer that goes on answering, and begins anew now and then, does not hold the session for ever.
+func TestAConversationWithoutEndEnds(t *testing.T) {
+	for _, again := range []int{1 << 20, 5, 1} { // turns until the peer negotiates anew
+		r := newRig(t, testPolicy(negotiate.AuthEAP))
+		r.server = func(a *Ask) (aaa.Decision, error) {
+			data := ppp.CHAPValue{Value: eapChallenge, Name: []byte("server")}.Append(nil)
+			packet := ppp.EAPPacket{Code: ppp.EAPRequest, Identifier: a.Proof.EAP[1] + 1, Type: ppp.EAPMD5Challenge, Data: data}.Append(nil)
+			return aaa.Decision{}, &aaa.Challenge{Packet: packet, Timeout: time.Minute}
+		}
+		r.holdAnswers = true
+		r.dial()
+		turns := 0
+		for ; r.ended == nil && turns < 10000; turns++ {
+			r.pass(20*time.Second, Activity{})
+			if r.ended == nil && turns%again == again-1 {
+				r.lcp = negotiate.NewLCP(negotiate.LCPConfig{Magic: uint32(turns) + 99, AcceptAuthentication: []negotiate.AuthProtocol{negotiate.AuthEAP}})
+				r.dialAgain()
+			} else if r.ended == nil {
+				r.answer()
+				r.settle()
+			}
+		}
+		took := r.now.Sub(start)
+		if r.ended == nil || r.ended.Verdict.Cause != trace.SetupTimeout || took < maxGrant || took > r.s.policy.SetupTimeout+maxGrant+30*time.Second {
+			t.Errorf("anew after %d turns: %d turns in %s, ended %+v", again, turns, took, r.ended)
+		}
+	}
+}
+
 func TestAChallengeThatNobodyAnswersIsToldSo(t *testing.T) {
 	r := eapRig(t)
 	r.server = r.md5Server(50 * time.Second)

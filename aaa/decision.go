@@ -29,7 +29,15 @@ type Grant struct {
 	Class         [][]byte      // a RADIUS server's own marks for the records, all and in order
 	CUI           []byte        // its Chargeable-User-Identity
 	Packet        []byte        // EAP: the Success for the peer
+	Keys          Keys
 	IPv6          IPv6
+}
+
+// Keys are what the peer and its password make at login and nobody else knows, for whoever encrypts the link. Which are set
+// depends on the method; PAP and CHAP make none. Send and Receive are as the NAS sees it.
+type Keys struct {
+	Send, Receive Secret // MS-CHAPv2: 16 octets each (RFC 3079 section 3.4); EAP: the halves of its MSK, Receive the first
+	NT            Secret // MS-CHAPv1: 16 octets, the hash of the NT hash (RFC 3079 section 2.4)
 }
 
 // Route is a network behind the peer.
@@ -95,6 +103,7 @@ type Decision struct {
 	Class         [][]byte // a RADIUS server's own marks for the records
 	CUI           []byte
 	Packet        []byte // EAP: the Success for the peer
+	Keys          Keys   // for whoever encrypts the link
 	IPv6          IPv6
 }
 
@@ -129,6 +138,7 @@ func merge(q *Query, d *Domain, backend, rule string, g Grant) Decision {
 		Class:           g.Class,
 		CUI:             g.CUI,
 		Packet:          g.Packet,
+		Keys:            g.Keys,
 		IPv6:            g.IPv6,
 	}
 }

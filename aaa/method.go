@@ -12,11 +12,12 @@ const (
 	CHAP              // RFC 1994: MD5 over identifier, secret and challenge
 	MSCHAPv2          // RFC 2759
 	EAP               // RFC 3748
+	MSCHAPv1          // RFC 2433; only a NAS that asks by RADIUS still uses it
 )
 
-var methodNames = [...]string{MethodNone: "none", PAP: "pap", CHAP: "chap", MSCHAPv2: "mschapv2", EAP: "eap"}
+var methodNames = [...]string{MethodNone: "none", PAP: "pap", CHAP: "chap", MSCHAPv2: "mschapv2", EAP: "eap", MSCHAPv1: "mschapv1"}
 
-// String returns the name used in the configuration: pap, chap, mschapv2, eap, or none.
+// String returns the name used in the configuration: pap, chap, mschapv2, eap, mschapv1, or none.
 func (m Method) String() string {
 	if int(m) < len(methodNames) {
 		return methodNames[m]

@@ -7,8 +7,8 @@ type Proof struct {
 	Method     Method
 	Password   Secret // PAP: the password
 	Identifier uint8  // CHAP: the identifier of challenge and response, part of the hash
-	Challenge  []byte // CHAP and MS-CHAPv2: what we sent; 16 octets for MS-CHAPv2
-	Response   []byte // CHAP: 16 octets; MS-CHAPv2: the 49-octet Value of RFC 2759 section 4
+	Challenge  []byte // CHAP, MS-CHAPv1 and v2: what the peer was sent; 16 octets for MS-CHAPv2, 8 for v1
+	Response   []byte // CHAP: 16 octets; MS-CHAPv2: the 49-octet Value of RFC 2759 section 4; v1: that of RFC 2433 section 4
 	EAP        []byte // EAP: the peer's Response, a whole packet (RFC 3748 section 4); Request.Name is its identity
 	State      []byte // EAP: that of the Challenge this answers; nil at the beginning
 }

@@ -73,7 +73,7 @@ func (f *Fake) Authenticate(ctx context.Context, q *aaa.Query) (aaa.Grant, error
 		if err != nil {
 			return aaa.Grant{}, err
 		}
-		a.Grant.Reply = reply
+		a.Grant.Reply, a.Grant.Keys = reply, secret.Clear(a.Password).LinkKeys(q.Request.Proof)
 	}
 	return a.Grant, nil
 }

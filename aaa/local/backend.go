@@ -88,7 +88,9 @@ func (b *Backend) Authenticate(_ context.Context, q *aaa.Query) (aaa.Grant, erro
 	account, known := b.find(q)
 	reply, err := b.check(account.Credential, q.Identity.Raw, q.Request.Proof)
 	if err == nil && known && !account.Disabled {
-		return account.grant(reply), nil
+		grant := account.grant(reply)
+		grant.Keys = account.Credential.LinkKeys(q.Request.Proof)
+		return grant, nil
 	}
 	near := b.explain(q)
 	switch {

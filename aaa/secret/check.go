@@ -6,6 +6,8 @@ import (
 	"crypto/subtle"
 	"fmt"
 
+	"layeh.com/radius/rfc2759"
+
 	"lnsgate/aaa"
 )
 
@@ -24,6 +26,8 @@ func (c Credential) Check(name string, p aaa.Proof) (reply string, err error) {
 		match = c.checkPAP(p)
 	case aaa.CHAP:
 		match = c.checkCHAP(p)
+	case aaa.MSCHAPv1:
+		match = c.checkMSCHAPv1(p)
 	case aaa.MSCHAPv2:
 		match, reply = c.checkMSCHAPv2(name, p)
 	default:
@@ -45,10 +49,14 @@ func malformed(p aaa.Proof) string {
 		return "response must have 16 octets"
 	case p.Method == aaa.CHAP && len(p.Challenge) == 0:
 		return "challenge is missing"
-	case p.Method == aaa.MSCHAPv2 && len(p.Response) != responseLength:
+	case (p.Method == aaa.MSCHAPv1 || p.Method == aaa.MSCHAPv2) && len(p.Response) != responseLength:
 		return "response must have 49 octets"
 	case p.Method == aaa.MSCHAPv2 && len(p.Challenge) != challengeLength:
 		return "challenge must have 16 octets"
+	case p.Method == aaa.MSCHAPv1 && len(p.Challenge) != challengeLengthV1:
+		return "challenge must have 8 octets"
+	case p.Method == aaa.MSCHAPv1 && p.Response[responseLength-1] != useNTResponse:
+		return "response is only one of LAN Manager, which is too weak to be checked; the peer must answer with the NT form"
 	}
 	return ""
 }
@@ -58,7 +66,7 @@ func (c Credential) lack(m aaa.Method) string {
 	switch {
 	case m == aaa.CHAP && c.kind == kindNTHash:
 		return "CHAP needs the clear password, only the NT hash is stored; use mschapv2 or pap, or store the password"
-	case c.kind == kindHashed && (m == aaa.CHAP || m == aaa.MSCHAPv2):
+	case c.kind == kindHashed && m != aaa.PAP:
 		return fmt.Sprintf("%s cannot be checked against the %s, which is one-way; use pap, "+
 			"or allow %s in the domain and set the password again", m, c, m)
 	case m == aaa.PAP && len(c.material().clear.Reveal()) > MaxPAPOctets:
@@ -97,6 +105,14 @@ func chapResponse(id uint8, password string, challenge []byte) [md5.Size]byte {
 	b = append(b, id)
 	b = append(b, password...)
 	return md5.Sum(append(b, challenge...))
+}
+
+// checkMSCHAPv1 looks at the NT response alone (RFC 2433 section 4). That of LAN Manager gives the password away.
+func (c Credential) checkMSCHAPv1(p aaa.Proof) bool {
+	hash := c.material().hash
+	want := rfc2759.ChallengeResponse(p.Challenge, hash[:])
+	shown := p.Response[ntResponseOffset : ntResponseOffset+ntResponseLength]
+	return subtle.ConstantTimeCompare(want, shown) == 1 && (c.kind == kindClear || c.kind == kindNTHash)
 }
 
 // checkMSCHAPv2 computes the authenticator response even if nobody will get it, so that a match costs no more.

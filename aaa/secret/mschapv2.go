@@ -10,12 +10,14 @@ import (
 	"layeh.com/radius/rfc2759"
 )
 
-// Sizes of RFC 2759.
+// Sizes of RFC 2759, and of RFC 2433 where they differ.
 const (
-	challengeLength  = 16
-	responseLength   = 49 // peer challenge, 8 reserved octets, NT response, flags (section 4)
-	ntResponseLength = 24
-	ntResponseOffset = 24
+	challengeLength   = 16
+	challengeLengthV1 = 8
+	responseLength    = 49 // peer challenge, 8 reserved octets, NT response, flags (section 4); v1 has a LAN Manager response in front
+	ntResponseLength  = 24
+	ntResponseOffset  = 24
+	useNTResponse     = 1 // flags of v1
 )
 
 // The two constants of RFC 2759 section 8.7.

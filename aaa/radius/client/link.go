@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"slices"
 	"syscall"
 	"time"
 
@@ -69,9 +70,9 @@ func (l *link) busy() bool {
 // takes nothing is cut.
 func (l *link) write(octets []byte) {
 	if !l.stream {
-		// A refusal of the packet before is told here, instead of sending this one.
-		if _, err := l.conn.Write(octets); errors.Is(err, syscall.ECONNREFUSED) {
-			l.refused()
+		// What the network says of the packet before is told here, instead of sending this one.
+		if _, err := l.conn.Write(octets); hearsay(err) {
+			l.doubted(err)
 			l.conn.Write(octets) //nolint:errcheck // as above: the timer takes care
 		}
 		return
@@ -98,8 +99,8 @@ func (l *link) readDatagrams() error {
 	for {
 		n, err := l.conn.Read(buffer)
 		switch {
-		case errors.Is(err, syscall.ECONNREFUSED):
-			l.refused()
+		case hearsay(err):
+			l.doubted(err)
 		case err != nil:
 			return err
 		default:
@@ -135,13 +136,30 @@ func (l *link) readStream() error {
 	}
 }
 
-// refused notes that the host says that nobody listens. Anybody could have sent that, so it changes no call; it makes the
-// server suspect, and a Status-Server finds out.
-func (l *link) refused() {
+// hearsay says whether an error of a UDP socket is what ICMP told it: nobody listens, a firewall forbids it, no host, too long
+// for a link on the way, after which the system sends in pieces. The socket is as good as before.
+func hearsay(err error) bool {
+	var number syscall.Errno
+	return errors.As(err, &number) && slices.Contains([]syscall.Errno{
+		syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.ENONET, syscall.ENOPROTOOPT,
+		syscall.EOPNOTSUPP, syscall.EPROTO, syscall.EMSGSIZE,
+	}, number)
+}
+
+// doubted notes what ICMP says of the server. Anybody could have sent that, so it changes no call; it makes the server suspect,
+// and a Status-Server finds out. That a packet was too long says nothing of the server.
+func (l *link) doubted(err error) {
+	why := "the network says: " + err.Error()
+	switch {
+	case errors.Is(err, syscall.EMSGSIZE):
+		return
+	case errors.Is(err, syscall.ECONNREFUSED):
+		why = "its host says that nobody listens on the port"
+	}
 	g := l.server.group
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l.server.suspect(time.Now(), "its host says that nobody listens on the port")
+	l.server.suspect(time.Now(), why)
 }
 
 // cut ends the link: its calls fail, and the keeper opens another.

@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"errors"
+	"net"
+	"os"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -318,6 +320,32 @@ func TestPortUnreachable(t *testing.T) {
 		}
 		g.Close()
 	})
+}
+
+// What else ICMP can say changes nothing either. A packet that was too long
+// for a link on the way does not even make the server suspect.
+func TestWhatICMPSaysEndsNoRequest(t *testing.T) {
+	for err, state := range map[syscall.Errno]State{
+		syscall.EHOSTUNREACH: Zombie, syscall.ENETUNREACH: Zombie, syscall.EHOSTDOWN: Zombie, syscall.ENOPROTOOPT: Zombie, syscall.EMSGSIZE: Alive,
+	} {
+		bubble(t, []string{"a"}, func(t *testing.T, n *network) {
+			a := n.server("a")
+			a.delay = time.Second
+			g := n.group(t, Config{Servers: withStatus("a")})
+			done := ask(g, login("alice"))
+			synctest.Wait()
+			a.arrivals(false)[0].socket.fault <- &net.OpError{Op: "read", Net: "udp", Err: os.NewSyscallError("read", err)}
+			synctest.Wait()
+			if g.state(0) != state {
+				t.Errorf("%v: it is %v", err, g.state(0))
+			}
+			after(time.Second)
+			if list := a.arrivals(false); !answered(t, done) || len(list) != 1 || g.state(0) != Alive {
+				t.Errorf("%v: %d requests, it is %v", err, len(list), g.state(0))
+			}
+			g.Close()
+		})
+	}
 }
 
 func TestNoSocket(t *testing.T) {

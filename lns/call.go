@@ -187,7 +187,7 @@ func (c *call) admit(d *aaa.Decision) error {
 	if err != nil {
 		return err
 	}
-	routes, leftOut, err := s.claimRoutes(c.uid, d.Routes)
+	routes, leftOut, err := s.claimRoutes(c.uid, c.tunnel.path.Remote.Addr(), d.Routes)
 	if err != nil {
 		return err
 	}

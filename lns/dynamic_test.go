@@ -314,7 +314,7 @@ func TestNetworksBehindPeers(t *testing.T) {
 	router := &tellRouter{held: map[netip.Prefix]string{}}
 	s := &conversation{}
 	s.grant = func(d *aaa.Decision) {
-		prefix := map[string]string{"user0": "192.168.7.0/24", "user1": "192.168.7.128/25", "user2": "10.10.1.0/28"}[d.Account]
+		prefix := map[string]string{"user0": "192.168.7.0/24", "user1": "192.168.7.128/25", "user2": "10.10.1.0/28", "user4": "198.51.100.0/24"}[d.Account]
 		d.Routes = []aaa.Route{{Prefix: netip.MustParsePrefix(prefix)}}
 	}
 	runWith(t, fast, func(c *lns.Config, d *lns.Deps) {
@@ -334,8 +334,9 @@ func TestNetworksBehindPeers(t *testing.T) {
 		}
 		r.wantEnd(r.dial(2, "user1", "Admin@123", byEAP), 10*time.Second)
 		r.wantEnd(r.dial(3, "user2", "Admin@123", byEAP), 10*time.Second)
+		r.wantEnd(r.dial(6, "user4", "Admin@123", byEAP), 10*time.Second)
 		log := r.log.String()
-		for _, want := range []string{"overlaps 192.168.7.0/24, which is behind session", "overlaps pool"} {
+		for _, want := range []string{"overlaps 192.168.7.0/24, which is behind session", "overlaps pool", "the way to the peer itself"} {
 			if !strings.Contains(log, want) {
 				t.Errorf("the log lacks %q:\n%s", want, log)
 			}

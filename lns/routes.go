@@ -94,9 +94,10 @@ func (cl *claims) drop(uid string) {
 	cl.held = slices.DeleteFunc(cl.held, func(c claim) bool { return c.holder == uid })
 }
 
-// claimRoutes gives a session the networks behind its peer, less those within others of them. The error is a *aaa.Rejection
-// that says which cannot be there, and why. Implied routes that cannot be are left out, and told of.
-func (s *Server) claimRoutes(uid string, routes []aaa.Route) (kept []aaa.Route, leftOut []error, err error) {
+// claimRoutes gives a session the networks behind its peer, less those within others of them. The peer is where its tunnel comes
+// from: what is sent there must not go into the tunnel again. The error is a *aaa.Rejection that says which cannot be there, and
+// why. Implied routes that cannot be are left out, and told of.
+func (s *Server) claimRoutes(uid string, peer netip.Addr, routes []aaa.Route) (kept []aaa.Route, leftOut []error, err error) {
 	var named, implied []aaa.Route
 	for _, r := range routes {
 		if r.Implied {
@@ -105,11 +106,11 @@ func (s *Server) claimRoutes(uid string, routes []aaa.Route) (kept []aaa.Route, 
 			named = append(named, r)
 		}
 	}
-	if kept, err = s.claimAll(uid, named); err != nil {
+	if kept, err = s.claimAll(uid, peer, named); err != nil {
 		return nil, nil, err
 	}
 	for _, r := range implied {
-		if more, err := s.claimAll(uid, append(slices.Clone(kept), r)); err != nil {
+		if more, err := s.claimAll(uid, peer, append(slices.Clone(kept), r)); err != nil {
 			leftOut = append(leftOut, err)
 		} else {
 			kept = more
@@ -119,7 +120,7 @@ func (s *Server) claimRoutes(uid string, routes []aaa.Route) (kept []aaa.Route, 
 }
 
 // claimAll gives a session all of the networks in the place of those that it has, or none.
-func (s *Server) claimAll(uid string, routes []aaa.Route) ([]aaa.Route, error) {
+func (s *Server) claimAll(uid string, peer netip.Addr, routes []aaa.Route) ([]aaa.Route, error) {
 	if len(routes) > 0 && !s.deps.DataPath.Capabilities().Routes {
 		return nil, aaa.Reject(aaa.Misconfigured, "this data path carries no networks behind peers, such as %s", routes[0].Prefix)
 	}
@@ -129,6 +130,9 @@ func (s *Server) claimAll(uid string, routes []aaa.Route) ([]aaa.Route, error) {
 	}
 	if err := s.config.Load().reserved(kept); err != nil {
 		return nil, err
+	}
+	if i := slices.IndexFunc(kept, func(r aaa.Route) bool { return r.Prefix.Contains(peer.Unmap()) }); i >= 0 {
+		return nil, aaa.Reject(aaa.Misconfigured, "the route to %s behind the peer takes in %s, the way to the peer itself", kept[i].Prefix, peer)
 	}
 	if c, ok := s.claims.claim(uid, prefixes(kept)); !ok {
 		return nil, aaa.Reject(aaa.Misconfigured, "the route to a network behind the peer overlaps %s, which is behind session %s", c.network, c.holder)

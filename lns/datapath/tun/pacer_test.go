@@ -2,7 +2,9 @@ package tun
 
 import (
 	"encoding/binary"
+	"sync"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -239,6 +241,72 @@ func TestCloseWaitsForNoPacket(t *testing.T) {
 	for p.pacer.hold(added.(*session), datapath.Up, packet, now, now) && len(p.pacer.wake) > 0 { // until it is at work
 	}
 	must(t, d.Close())
+}
+
+// Whatever becomes of the packets of many sessions, while their rates and filters change, each is counted once.
+func TestEveryPacketIsCountedOnce(t *testing.T) {
+	d, p := newIdle(t, deaf{})
+	const sessions, rounds = 64, 60
+	var all []*session
+	for n := range sessions {
+		s, err := d.Add(specOf(n))
+		must(t, err)
+		all = append(all, s.(*session))
+	}
+	deny, err := datapath.NewFilter("nothing", datapath.Deny, nil)
+	must(t, err)
+	var group sync.WaitGroup
+	for range 2 {
+		in, e := d.Ingress(), newEgress(d, p, 0)
+		group.Go(func() {
+			for range rounds {
+				for n, s := range all {
+					in.Receive(*s.to.Load(), up(n, 500, false))
+				}
+				in.Flush()
+			}
+		})
+		group.Go(func() {
+			packet := make([]byte, 0, 600)
+			for range rounds {
+				e.now = d.now()
+				at := headroom
+				for _, s := range all {
+					packet = datapathtest.Packet{Source: "192.0.2.80", Destination: s.address.String(), Payload: 500}.Bytes()
+					e.packet(at, copy(e.slab[at:], packet))
+					at += headroom + len(packet)
+				}
+				e.finish()
+			}
+		})
+	}
+	group.Go(func() {
+		for i := range uint64(rounds) {
+			for n, s := range all {
+				s.SetRates([]uint64{0, 200_000, 5_000_000}[(i+uint64(n))%3], []uint64{1_000_000, 0}[(i+uint64(n))%2])
+				s.SetFilter([]*datapath.Filter{nil, nil, deny}[(i+uint64(n))%3])
+			}
+		}
+	})
+	group.Wait()
+	for start := d.now(); ; <-time.After(time.Millisecond) {
+		waiting := int32(0)
+		for _, s := range all {
+			waiting += s.up.waiting.Load() + s.down.waiting.Load()
+		}
+		if waiting == 0 {
+			break
+		}
+		if d.now()-start > int64(patienceInTests) {
+			t.Fatalf("%d packets wait for ever", waiting)
+		}
+	}
+	for _, s := range all {
+		up, down := s.rx.packets.Load()+s.rx.drops.Load(), s.tx.packets.Load()+s.tx.drops.Load()
+		if up != 2*rounds || down != 2*rounds {
+			t.Fatalf("%d of %d counted up, %d down", up, 2*rounds, down)
+		}
+	}
 }
 
 // What waits when its session is closed is not carried any more.

@@ -9,5 +9,7 @@
 // When several vendors' words for one thing come together, the first of this order counts: the standard, MikroTik, Ascend,
 // WISPr, Cisco, Huawei, and for rates a Filter-Id last. Rates are in bits per second, up is from the user.
 //
+// Encode goes the other way: it says a decision of ours in the words of the Equipment that asked.
+//
 // The package does not send, does not know which pools and filters exist, and does not decide who may log in.
 package dialect

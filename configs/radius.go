@@ -18,7 +18,7 @@ type RADIUS struct {
 	Servers            []RADIUSServer `mapstructure:"servers"`
 	UserName           NameForm       `mapstructure:"user_name"`
 	NASIdentifier      string         `mapstructure:"nas_identifier"` // empty: the name of this node
-	NASAddress         netip.Addr     `mapstructure:"nas_address"`    // invalid: our end of the tunnel
+	NASAddress         netip.Addr     `mapstructure:"nas_address"`    // invalid: ours on the way to the first server
 	AccountingOnOff    bool           `mapstructure:"accounting_on_off"`
 	LeastInterim       time.Duration  `mapstructure:"least_accounting_interval"`
 	FirstRetry         time.Duration  `mapstructure:"first_retry"`

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -42,12 +44,13 @@ type radiusGroups struct {
 
 	mu      sync.Mutex
 	inForce []*radiusGroup
-	leaving sync.WaitGroup // groups that finish what they were asked
+	seenAs  map[string]netip.Addr // by group: our address on the way to its servers, as it was when it was first opened
+	leaving sync.WaitGroup        // groups that finish what they were asked
 	stop    chan struct{}
 }
 
 func newRADIUSGroups(node, stateDir string, log *slog.Logger) *radiusGroups {
-	return &radiusGroups{node: node, stateDir: stateDir, log: log, stop: make(chan struct{})}
+	return &radiusGroups{node: node, stateDir: stateDir, log: log, stop: make(chan struct{}), seenAs: make(map[string]netip.Addr)}
 }
 
 // prepare makes the groups of a configuration, those that stay as they are taken over. Nothing is in force yet.
@@ -156,7 +159,7 @@ func (r *radiusGroups) open(file *configs.Config, index int) (*radiusGroup, erro
 	}
 	g := &radiusGroup{
 		config: c, certificates: files, login: file.Limits.AuthenticationTimeout,
-		nas: radius.NAS{Identifier: cmp.Or(c.NASIdentifier, r.node), Address: c.NASAddress},
+		nas: radius.NAS{Identifier: cmp.Or(c.NASIdentifier, r.node), Address: r.nasAddress(c)},
 	}
 	authentication := clientConfig(c, servers.authentication, r.log)
 	authentication.Retry.Count, authentication.Retry.Duration = c.Transmissions, g.login
@@ -176,6 +179,25 @@ func (r *radiusGroups) open(file *configs.Config, index int) (*radiusGroup, erro
 		return nil, fmt.Errorf("radius[%d]: %w", index, err)
 	}
 	return g, nil
+}
+
+// nasAddress is what a group's servers know this node by: the address of the file, else ours on the way to the first of them.
+// It stays for the life of the process, because sessions that began under one address must end under it. Zero: no way is
+// known now, and each session says its end of the tunnel.
+func (r *radiusGroups) nasAddress(c configs.RADIUS) netip.Addr {
+	if c.NASAddress.IsValid() {
+		return c.NASAddress
+	}
+	if known := r.seenAs[c.Name]; known.IsValid() {
+		return known
+	}
+	way, err := net.Dial("udp", c.Servers[0].Endpoint(true)) // sends nothing
+	if err != nil {
+		return netip.Addr{}
+	}
+	defer way.Close()
+	r.seenAs[c.Name] = way.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap().WithZone("")
+	return r.seenAs[c.Name]
 }
 
 func (g *radiusGroup) close() {

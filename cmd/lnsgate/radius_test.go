@@ -104,3 +104,17 @@ func TestNoPeerGetsWhatIsOurs(t *testing.T) {
 		}
 	}
 }
+
+// The address that servers know a node by is the same in requests, records and Accounting-On.
+func TestTheNASAddressIsTheWayToTheServers(t *testing.T) {
+	groups := newRADIUSGroups("lns1", t.TempDir(), slog.New(slog.DiscardHandler))
+	server := []configs.RADIUSServer{{Address: "127.0.0.1", AccountingPort: 1813}}
+	for want, c := range map[string]configs.RADIUS{
+		"127.0.0.1": {Name: "a", Servers: server},
+		"192.0.2.1": {Name: "b", Servers: server, NASAddress: netip.MustParseAddr("192.0.2.1")},
+	} {
+		if got := groups.nasAddress(c).String(); got != want {
+			t.Errorf("group %s is seen as %s, want %s", c.Name, got, want)
+		}
+	}
+}

@@ -127,7 +127,10 @@ func (s *storm) workers(t testing.TB, n int, on *node, h *history, all *sync.Wai
 			var mine []pool.Lease
 			for s.cycles.Load() < s.limit {
 				ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-				account := "a" + strconv.Itoa(rand.IntN(3000))
+				account := "" // half of them are nobody's, and get whatever is free
+				if rand.IntN(2) == 0 {
+					account = "a" + strconv.Itoa(rand.IntN(3000))
+				}
 				l, err := on.Allocate(ctx, pool.Request{Pools: s.pools, Account: account, Holder: fmt.Sprint(on.cfg.Node, "/", w, "/", rand.Uint64())})
 				cancel()
 				if err == nil {
@@ -162,7 +165,7 @@ func (s *storm) excuse(t testing.TB, on *node, err error) bool {
 		return true
 	case errors.As(err, &away):
 		s.away.Add(1)
-		<-time.After(20 * time.Millisecond)
+		<-time.After(100 * time.Millisecond) // more often would only take the others' time
 	case errors.As(err, &full):
 		s.full.Add(1)
 	default:

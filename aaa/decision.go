@@ -24,7 +24,7 @@ type Grant struct {
 	Interim       time.Duration // between two interim accounting records
 	Filter        string        // of the session's traffic, by name
 	Routes        []Route       // networks behind the peer
-	AddressByPeer bool          // the peer may ask for an address of its choice; one that asks for none gets one of the pools
+	AddressByPeer bool          // the peer may ask for an address of its choice, one of the pools; one that asks for none gets any of them
 	UserName      string        // what a RADIUS server calls the user in its records
 	Class         [][]byte      // a RADIUS server's own marks for the records, all and in order
 	CUI           []byte        // its Chargeable-User-Identity

@@ -223,11 +223,17 @@ func (d *database) close() error {
 	return err
 }
 
-// domains reads the domains that live in the database, as far as it can be reached.
-func (d *database) domains() ([]aaa.Domain, error) {
+// content reads the domains and filters that live in the database, as far as it can be reached, so that the first login finds
+// them.
+func (d *database) content() (content, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), reachTimeout)
 	defer cancel()
-	return d.backend.Domains(ctx)
+	domains, err := d.backend.Domains(ctx)
+	if err != nil {
+		return content{}, err
+	}
+	rows, err := d.backend.Filters(ctx)
+	return content{domains: domains, filters: filtersOfDatabase(rows, d.log)}, err
 }
 
 // followDatabase applies changes in the database to a running node, until the context ends. Once the database is reached for the

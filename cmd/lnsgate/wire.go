@@ -134,9 +134,8 @@ func (n *node) openDatabase(c *configs.Config) (err error) {
 		return err
 	}
 	n.onClose(n.db.close)
-	n.shared.domains, err = n.db.domains()
-	if err != nil {
-		n.log.Warn("the domains of the database are not known yet", "cause", err)
+	if n.shared, err = n.db.content(); err != nil {
+		n.log.Warn("the domains and filters of the database are not known yet", "cause", err)
 	}
 	return nil
 }

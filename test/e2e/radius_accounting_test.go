@@ -15,7 +15,7 @@ import (
 )
 
 const withClasses = `alice@sales.example Cleartext-Password := "Alice@123"
-	Class = "red", Class += "blue", User-Name = "Alice Smith"
+	Class = "red", Class += "blue", User-Name = "Alice Smith", Acct-Interim-Interval = 1
 `
 
 // blast sends datagrams one way to somebody who receives each of them and says nothing, and returns how many octets of IP
@@ -58,7 +58,7 @@ func TestRADIUSRecordsWhatWasCarried(t *testing.T) {
 	s := w.serve(askingRADIUS(fmt.Sprintf(`
 	database: {url: %q}
 	domains:
-	  - {name: sales.example, authentication: [hq], accounting: [hq, postgres], accounting_interval: 1s, pools: [pool1]}`, c.url),
+	  - {name: sales.example, authentication: [hq], accounting: [hq, postgres], accounting_interval: 1h, pools: [pool1]}`, c.url),
 		radiusGroup("hq", radius, "nas_address: 192.0.2.1")))
 	w.in(w.client, "sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6")
 	call, up := w.online(alice, alicePassword)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -17,6 +18,16 @@ outside@sales.example
 	Framed-IP-Address = 10.66.0.5
 magic@sales.example
 	Framed-IP-Address = 255.255.255.254
+asks@sales.example
+	Framed-IP-Address = 255.255.255.255
+net@sales.example
+	Framed-IP-Address = 10.99.5.1, Framed-IP-Netmask = 255.255.255.240
+cisco@sales.example
+	Cisco-AVPair = "ip:addr-pool=guests", Cisco-AVPair += "ip:dns-servers=10.20.0.55"
+huawei@sales.example
+	Huawei-Input-Average-Rate = 3000000, Huawei-Output-Average-Rate = 5000000
+accel@sales.example
+	Filter-Id = "5000/3000"
 guest@sales.example
 	Framed-Pool = "guests"
 lost@sales.example
@@ -43,14 +54,12 @@ open@sales.example
 	Filter-Id = "not-there"
 shell@sales.example
 	Service-Type = Login-User
-single@sales.example
-	Port-Limit = 1
 `
 
-// online is world.online for a user of the load's password.
-func (w *world) loadOnline(user string) (*caller, event) {
+// loadOnline is world.online for a user of the load's password.
+func (w *world) loadOnline(user string, options ...string) (*caller, event) {
 	w.t.Helper()
-	return w.online(user, "Load@123")
+	return w.online(user, "Load@123", options...)
 }
 
 // What an Access-Accept grants is what the peer gets: addresses, pools, networks, limits and name servers.
@@ -64,12 +73,20 @@ func TestRADIUSGrantsAreCarriedOut(t *testing.T) {
 
 	for _, g := range []struct {
 		user, address, pool string
+		options             []string // of dial
 		check               func(admin.Session, event) bool
 	}{
 		{user: "inside", address: "10.10.9.77/32"},
 		{user: "outside", address: "10.66.0.5/32"},
 		{user: "magic", address: "10.10.8.0/21", pool: "pool1"},
 		{user: "guest", address: "10.10.2.0/24", pool: "guests"},
+		{user: "asks", address: "10.10.9.99/32", pool: "pool1", options: []string{"--address", "10.10.9.99"}},
+		{user: "asks", address: "10.10.8.0/21", pool: "pool1", options: []string{"--address", "10.66.0.9"}},
+		{user: "cisco", address: "10.10.2.0/24", pool: "guests", check: func(_ admin.Session, up event) bool {
+			return slices.Equal(up.DNS, []netip.Addr{netip.MustParseAddr("10.20.0.55")})
+		}},
+		{user: "huawei", check: func(v admin.Session, _ event) bool { return v.RateUp == 3e6 && v.RateDown == 5e6 }},
+		{user: "accel", check: func(v admin.Session, _ event) bool { return v.RateUp == 3e6 && v.RateDown == 5e6 && v.Filter == "" }},
 		{user: "mikrotik", check: func(v admin.Session, _ event) bool { return v.RateUp == 2e6 && v.RateDown == 8e6 }},
 		{user: "wispr", check: func(v admin.Session, _ event) bool { return v.RateUp == 1e6 && v.RateDown == 4e6 }},
 		{user: "dns", check: func(_ admin.Session, up event) bool {
@@ -79,7 +96,7 @@ func TestRADIUSGrantsAreCarriedOut(t *testing.T) {
 			return v.RateUp == 0 && v.Filter == "" && slices.Equal(up.DNS, []netip.Addr{netip.MustParseAddr("10.20.0.9")})
 		}},
 	} {
-		c, up := w.loadOnline(g.user + "@sales.example")
+		c, up := w.loadOnline(g.user+"@sales.example", g.options...)
 		view := s.session(g.user + "@sales.example")
 		if g.address != "" {
 			w.ping(w.client, hqAddress)
@@ -124,6 +141,11 @@ func TestRADIUSRoutesReachTheNetworkBehindThePeer(t *testing.T) {
 	c.hangUp()
 	s.empty()
 	w.noPing(w.hq, "10.99.0.1")
+	c, _ = w.loadOnline("net@sales.example") // a mask says the same of the network around the peer's own address
+	if got := s.session("net@sales.example").Routes; !slices.Equal(got, []netip.Prefix{netip.MustParsePrefix("10.99.5.0/28")}) {
+		t.Errorf("a mask of 28 bits makes the routes %v", got)
+	}
+	c.hangUp()
 	s.stop()
 }
 
@@ -155,5 +177,38 @@ func TestRADIUSFiltersAct(t *testing.T) {
 		c.hangUp()
 		s.empty()
 	}
+	s.stop()
+}
+
+// Filter-Id may name a filter of the database, whose rows count while the session lives, and Port-Limit is kept by the
+// registry of all nodes, although the database knows no account of that name. The first login finds all that.
+func TestRADIUSNamesWhatTheDatabaseHas(t *testing.T) {
+	t.Parallel()
+	c := newCompany(t, `INSERT INTO filters (name) VALUES ('strict');
+		INSERT INTO filter_rules (filter, action, protocol) VALUES ('strict', 'allow', 'icmp')`)
+	w := newWorld(t)
+	radius := radtest.Start(t, radtest.Options{Namespace: w.lns, Users: everyone + `	Fall-Through = Yes
+strict@sales.example
+	Filter-Id = "strict"
+single@sales.example
+	Port-Limit = 1
+`})
+	s := w.serve(askingRADIUS(fmt.Sprintf("\n\tdatabase: {url: %q}", c.url)+salesByRADIUS, radiusGroup("hq", radius)))
+	service := listenTCP(t, w.hq, hqAddress)
+	w.loadOnline("strict@sales.example")
+	w.ping(w.client, hqAddress)
+	if w.open(w.client, service) {
+		t.Error("the filter of the database lets TCP through")
+	}
+	c.sql(`INSERT INTO filter_rules (filter, action, protocol) VALUES ('strict', 'allow', 'tcp')`)
+	eventually(t, "a new row of the filter lets TCP through", func() bool { return w.open(w.client, service) })
+
+	first := w.dial(w.client, "single@sales.example", "Load@123")
+	first.up()
+	w.refused(s, "single@sales.example", "Load@123", "1 of 1 sessions")
+	first.hangUp()
+	eventually(t, "there is room again", func() bool {
+		return w.dial(w.client, "single@sales.example", "Load@123", "--once").ended() == 0
+	})
 	s.stop()
 }

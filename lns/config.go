@@ -134,7 +134,8 @@ func (c *Config) filter(name string) (*datapath.Filter, error) {
 // mayChoose says whether a peer that has the choice of its address may have this one. It must be of one of its pools: any other
 // could be that of a server, of the peer's own way to us, or of another department, and would lead their traffic to the peer.
 func (c *Config) mayChoose(address netip.Addr, pools []string) bool {
-	return slices.ContainsFunc(c.Reserved, func(r Reserved) bool {
+	ours := func(r Reserved) bool { return r.Pool == "" && r.Network.IsSingleIP() && r.Network.Addr() == address }
+	return !slices.ContainsFunc(c.Reserved, ours) && slices.ContainsFunc(c.Reserved, func(r Reserved) bool {
 		return r.Pool != "" && r.Network.Contains(address) && slices.Contains(pools, r.Pool)
 	})
 }

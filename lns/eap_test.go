@@ -193,12 +193,12 @@ func TestAPeerDoesNotChooseTheAddressOfSomethingElse(t *testing.T) {
 	s := &conversation{grant: func(d *aaa.Decision) { d.AddressByPeer = true }}
 	runWith(t, fast, func(c *lns.Config, d *lns.Deps) {
 		withServer(s, nil)(c, d)
-		for network, pool := range map[string]string{"10.10.1.0/24": "pool1", "10.20.0.0/16": "", "10.10.2.0/24": "pool2"} {
+		for network, pool := range map[string]string{"10.10.1.0/24": "pool1", "10.20.0.0/16": "", "10.10.2.0/24": "pool2", "10.10.1.5/32": ""} {
 			c.Reserved = append(c.Reserved, lns.Reserved{Network: netip.MustParsePrefix(network), What: "it", Pool: pool})
 		}
 	}, func(r *rig) {
 		pool1 := netip.MustParsePrefix("10.10.1.0/24")
-		for host, wish := range []string{"10.10.1.77", "10.20.0.53", "10.10.2.7", "198.51.100.1"} {
+		for host, wish := range []string{"10.10.1.77", "10.20.0.53", "10.10.2.7", "198.51.100.1", "10.10.1.5"} {
 			address := netip.MustParseAddr(wish)
 			c := r.dial(host+1, "l2tpuser", "Admin@123", byEAP, func(c *lac.ClientConfig) { c.Login.Address = address })
 			up := r.wantUp(c, 5*time.Second)

@@ -21,6 +21,7 @@ var ErrNotRegistered = errors.New("this node is not yet registered with the data
 type recordDB interface {
 	Begin(context.Context) (pgx.Tx, error)
 	Exec(context.Context, string, ...any) (pgconn.CommandTag, error)
+	sender
 }
 
 // Recorder writes accounting records into the tables accounting and sessions. It is a sink for aaa/spool: a record that
@@ -49,7 +50,7 @@ func (r *Recorder) Write(ctx context.Context, records []aaa.Record) error {
 	}
 	for len(records) > 0 {
 		n := min(len(records), recordBatch)
-		if _, err := r.db.Exec(ctx, sqlRecord, recordRows(records[:n], epoch).arguments()...); err != nil {
+		if err := byIndex(ctx, r.db, nil, sqlRecord, recordRows(records[:n], epoch).arguments()...); err != nil {
 			return recordFault(err)
 		}
 		records = records[n:]
@@ -58,7 +59,7 @@ func (r *Recorder) Write(ctx context.Context, records []aaa.Record) error {
 }
 
 // sqlRecord takes arrays, one element per session. RETURNING names only what was newer than before: an old record does
-// not bring a session back to life.
+// not bring a session back to life. The sessions that are over are found by their ids: a join might read all that are alive.
 const sqlRecord = `
 WITH input AS (
     SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::timestamptz[], $5::boolean[], $6::text[], $7::text[],
@@ -88,7 +89,7 @@ WITH input AS (
     WHERE a.sequence < EXCLUDED.sequence
     RETURNING a.*
 ), gone AS (
-    DELETE FROM sessions s USING applied a WHERE s.id = a.session AND a.stopped_at IS NOT NULL
+    DELETE FROM sessions s WHERE s.id = ANY (ARRAY(SELECT session FROM applied WHERE stopped_at IS NOT NULL))
 )
 INSERT INTO sessions AS s (id, node, epoch, name, account, domain, address, pool, method, virtual_template,
     peer, peer_port, peer_name, local_address, local_tunnel, local_session, remote_tunnel, remote_session,

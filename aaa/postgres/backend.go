@@ -55,7 +55,7 @@ func (k *Keyring) Get() *secret.Keys {
 }
 
 // Backend answers from the tables accounts, profiles, credentials and static_addresses. It implements aaa.Backend, is
-// safe for concurrent use and starts no goroutine. With a Watcher that knows of it (WatcherConfig.Backend) it remembers
+// safe for concurrent use, and starts goroutines only while it asks the database. With a Watcher that knows of it (WatcherConfig.Backend) it remembers
 // accounts that logged in lately: it says yes to them without a question, but never no. An answer is never older than
 // a second: without a fresh sign that all changes were heard, the database is asked.
 type Backend struct {
@@ -64,6 +64,7 @@ type Backend struct {
 	hashing    *hashing
 	verified   *verified
 	remembered *remembered
+	lookups    *gathering[question]
 	decoys     sync.Map // domain -> secret.Credential: costs what accounts of the domain cost
 
 	// check is Credential.Check; a test counts the calls.
@@ -88,10 +89,12 @@ func New(pool *pgxpool.Pool, cfg Config) *Backend {
 	}
 	var key [32]byte
 	rand.Read(key[:]) //nolint:errcheck // never fails
-	return &Backend{
+	b := &Backend{
 		db: newDatabase(pool, cfg.Timeout), keys: cfg.Keys, hashing: newHashing(cfg.Hashes, cfg.HashQueue),
 		verified: newVerified(key, cfg.VerifiedFor), remembered: newRemembered(max(0, cfg.Remembered)), check: secret.Credential.Check,
 	}
+	b.lookups = newCrowd(maxLookups, lookupsAtOnce, b.answer)
+	return b
 }
 
 // Name returns "postgres".

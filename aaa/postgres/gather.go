@@ -9,18 +9,20 @@ import (
 
 // gathering does together what many goroutines ask for at the same time. Who asks first starts the work; who asks while
 // it is under way waits for the next round. So nobody waits for company, and the busier it gets the more each round does.
-// Its one goroutine lives as long as there is work.
+// Its goroutines live as long as there is work.
 //
 // Things with the same key are never done in one round, but in the order in which they were asked for, also when somebody
-// did not wait for the answer.
+// did not wait for the answer. Without keys, several rounds may be under way at once.
 type gathering[T any] struct {
-	most  int // in one round
-	key   func(*T) string
-	round func(ctx context.Context, things []*T) error // all or nothing
+	most   int                                          // in one round
+	atOnce int                                          // rounds; 1 if there is a key
+	busy   int                                          // after a round of so many, more are waited for
+	key    func(*T) string                              // nil: none
+	round  func(ctx context.Context, things []*T) error // all or nothing
 
 	mu      sync.Mutex
 	waiting []*caller[T]
-	working bool
+	working int // rounds under way
 }
 
 type caller[T any] struct {
@@ -29,7 +31,13 @@ type caller[T any] struct {
 }
 
 func newGathering[T any](most int, key func(*T) string, round func(context.Context, []*T) error) *gathering[T] {
-	return &gathering[T]{most: most, key: key, round: round}
+	return &gathering[T]{most: most, atOnce: 1, busy: 2, key: key, round: round}
+}
+
+// newCrowd makes a gathering of things that may be done in any order, and that are soon done: waiting for more pays only
+// where many come.
+func newCrowd[T any](most, atOnce int, round func(context.Context, []*T) error) *gathering[T] {
+	return &gathering[T]{most: most, atOnce: atOnce, busy: 8, round: round}
 }
 
 // do has a thing done and waits for it. When the context ends before its turn, it is not done; when it ends while the
@@ -41,8 +49,8 @@ func (g *gathering[T]) do(ctx context.Context, thing *T) error {
 	c := &caller[T]{thing, make(chan error, 1)}
 	g.mu.Lock()
 	g.waiting = append(g.waiting, c)
-	if !g.working {
-		g.working = true
+	if g.working < g.atOnce {
+		g.working++
 		go g.work()
 	}
 	g.mu.Unlock()
@@ -61,28 +69,40 @@ func (g *gathering[T]) do(ctx context.Context, thing *T) error {
 func (g *gathering[T]) work() {
 	for round := g.take(); len(round) > 0; round = g.take() {
 		g.perform(round)
-		if len(round) > 1 && len(round) < g.most {
+		if len(round) >= g.busy && len(round) < g.most {
 			pause(context.Background(), gatherGap)
 		}
 	}
 }
 
-// gatherGap is how long a busy round is waited for.
+// gatherGap is how long more are waited for after a busy round.
 const gatherGap = 2 * time.Millisecond
 
 // take begins a round with those who have waited the longest. Without any, the work is over.
 func (g *gathering[T]) take() []*caller[T] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	n, keys := 0, make(map[string]bool, min(len(g.waiting), g.most))
-	for n < min(len(g.waiting), g.most) && !keys[g.key(g.waiting[n].thing)] {
+	n := g.fit()
+	round := slices.Clone(g.waiting[:n])
+	g.waiting = slices.Delete(g.waiting, 0, n)
+	if n == 0 {
+		g.working--
+	}
+	return round
+}
+
+// fit is how many of those who wait the next round does. The lock is held.
+func (g *gathering[T]) fit() int {
+	most := min(len(g.waiting), g.most)
+	if g.key == nil {
+		return most
+	}
+	n, keys := 0, make(map[string]bool, most)
+	for n < most && !keys[g.key(g.waiting[n].thing)] {
 		keys[g.key(g.waiting[n].thing)] = true
 		n++
 	}
-	round := slices.Clone(g.waiting[:n])
-	g.waiting = slices.Delete(g.waiting, 0, n)
-	g.working = n > 0
-	return round
+	return n
 }
 
 // perform does one round. What the database refuses is looked for one by one, so that it does not harm the others.

@@ -65,8 +65,34 @@ func TestWhoComesMeanwhileGoesTogether(t *testing.T) {
 		}
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		if g.working || len(g.waiting) != 0 {
+		if g.working != 0 || len(g.waiting) != 0 {
 			t.Error("it goes on")
+		}
+	})
+}
+
+// TestCrowdGoesInSeveralRounds: while rounds are under way that do not end, who comes next is served by another.
+func TestCrowdGoesInSeveralRounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &rounds{free: make(chan struct{}), err: func([]*string) error { return nil }}
+		g := newCrowd(3, 2, r.round)
+		answers := make(chan error, 9)
+		come(t.Context(), g, answers, "a", "a", "b", "c", "c", "d")
+		r.free <- struct{}{}
+		synctest.Wait()
+		if got := fmt.Sprintf("%q", r.done); got != `["a"]` {
+			t.Error(got)
+		}
+		close(r.free)
+		for range 6 {
+			if err := <-answers; err != nil {
+				t.Error(err)
+			}
+		}
+		synctest.Wait() // without a pause
+		slices.Sort(r.done)
+		if got := fmt.Sprintf("%q", r.done); got != `["a" "a" "b c c" "d"]` || g.working != 0 {
+			t.Error(got, g.working)
 		}
 	})
 }

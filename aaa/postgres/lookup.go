@@ -3,19 +3,27 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/jackc/pgx/v5"
+
 	"lnsgate/aaa"
 )
 
-// lookupSQL answers with one row always: an unknown name has no id, but the methods of the domain are known all the same.
-// Every table is entered by its primary key.
-const lookupSQL = `
-SELECT a.id, a.name, a.password, coalesce(a.disabled, false), a.valid_from, a.valid_until, now(),
+// lookupSQL looks for one account, lookupManySQL for many. Both answer with one row for each name always: an unknown name has
+// no id, but the methods of the domain are known all the same. n tells which name it was, from 1 on.
+const (
+	lookupSQL     = lookupColumns + `FROM (SELECT $1::text AS typed, $2::text AS domain, 1::bigint AS n) asked` + lookupTables
+	lookupManySQL = lookupColumns + `FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked(typed, domain, n)` + lookupTables
+)
+
+const lookupColumns = `
+SELECT asked.n, a.id, a.name, a.password, coalesce(a.disabled, false), a.valid_from, a.valid_until, now(),
 	coalesce(a.max_sessions, p.max_sessions), coalesce(a.pools, p.pools), coalesce(a.dns, p.dns), coalesce(a.nbns, p.nbns),
 	extract(epoch FROM coalesce(a.session_timeout, p.session_timeout))::float8,
 	extract(epoch FROM coalesce(a.idle_timeout, p.idle_timeout))::float8,
@@ -23,14 +31,23 @@ SELECT a.id, a.name, a.password, coalesce(a.disabled, false), a.valid_from, a.va
 	coalesce(a.filter, p.filter, ''),
 	(SELECT s.address FROM static_addresses s WHERE s.account = a.name AND family(s.address) = 4),
 	c.kinds, c.contents, c.keys, d.methods
-FROM (SELECT $1::text AS typed, $2::text AS domain) asked
-LEFT JOIN accounts a ON a.name = asked.typed
-LEFT JOIN profiles p ON p.name = a.profile
-LEFT JOIN domains d ON d.name = asked.domain
+`
+
+// lookupTables enters every table by its primary key, for each name: OFFSET 0 keeps the planner from joining a whole table.
+const lookupTables = `
+LEFT JOIN LATERAL (SELECT * FROM accounts x WHERE x.name = asked.typed OFFSET 0) a ON true
+LEFT JOIN LATERAL (SELECT * FROM profiles x WHERE x.name = a.profile OFFSET 0) p ON true
+LEFT JOIN LATERAL (SELECT x.methods FROM domains x WHERE x.name = asked.domain OFFSET 0) d ON true
 LEFT JOIN LATERAL (
 	SELECT array_agg(k.kind) AS kinds, array_agg(k.value) AS contents, array_agg(coalesce(k.key_id, '')) AS keys
 	FROM credentials k WHERE k.account = a.name
 ) c ON true`
+
+// Bounds of look-ups.
+const (
+	maxLookups    = 64 // in one statement
+	lookupsAtOnce = 2  // statements
+)
 
 // form is one stored form of a password.
 type form struct {
@@ -93,29 +110,55 @@ func (b *Backend) recall(q *aaa.Query) *account {
 	return b.remembered.get(q.Identity.Raw, q.Domain, time.Now())
 }
 
-// lookup asks the database for the account of a name.
+// question is a name that is looked for, and what is found.
+type question struct {
+	typed, domain string
+	found         account
+}
+
+// lookup asks the database for the account of a name, together with those who ask at the same time.
 func (b *Backend) lookup(ctx context.Context, q *aaa.Query) (*account, error) {
-	typed := q.Identity.Raw
-	if !storable(typed) {
-		typed = "" // no account has it; the question is asked all the same, as for any other name
+	asked := &question{typed: q.Identity.Raw, domain: q.Domain}
+	if !storable(asked.typed) {
+		asked.typed = "" // no account has it; the question is asked all the same, as for any other name
 	}
-	var found account
-	asked, at := b.remembered.now(typed), time.Now()
-	err := b.db.ask(ctx, "look up an account", func(ctx context.Context) (err error) {
-		found, err = b.read(ctx, typed, q.Domain)
-		return err
-	})
-	if err == nil {
-		b.remembered.put(asked, typed, q.Domain, &found, at)
+	ctx, cancel := context.WithTimeout(ctx, b.db.timeout)
+	defer cancel()
+	ticket, at := b.remembered.now(asked.typed), time.Now()
+	if err := b.lookups.do(ctx, asked); err != nil {
+		return nil, b.db.failure(ctx, "look up an account", err)
 	}
-	return &found, err
+	b.remembered.put(ticket, asked.typed, asked.domain, &asked.found, at)
+	return &asked.found, nil
 }
 
 // storable reports whether the database can hold a text at all.
 func storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 
-func (b *Backend) read(ctx context.Context, typed, domain string) (account, error) {
+// answer looks for all names of a round.
+func (b *Backend) answer(ctx context.Context, asked []*question) error {
+	ctx, cancel := context.WithTimeout(ctx, b.db.timeout)
+	defer cancel()
+	return b.db.persist(ctx, func(ctx context.Context) error {
+		if len(asked) == 1 {
+			rows, err := b.db.pool.Query(ctx, lookupSQL, asked[0].typed, asked[0].domain)
+			if err != nil {
+				return err
+			}
+			return read(rows, asked)
+		}
+		var names, domains []string
+		for _, q := range asked {
+			names, domains = append(names, q.typed), append(domains, q.domain)
+		}
+		return byIndex(ctx, b.db.pool, func(rows pgx.Rows) error { return read(rows, asked) }, lookupManySQL, names, domains)
+	})
+}
+
+// read takes the rows of a round, one for each name.
+func read(rows pgx.Rows, asked []*question) error {
 	var (
+		n                    int64
 		a                    account
 		id                   *int64
 		name, password       *string
@@ -128,21 +171,25 @@ func (b *Backend) read(ctx context.Context, typed, domain string) (account, erro
 		kinds, keys, methods []string
 		contents             [][]byte
 	)
-	err := b.db.pool.QueryRow(ctx, lookupSQL, typed, domain).Scan(&id, &name, &password, &a.disabled, &from, &until, &a.now,
-		&sessions, &a.grant.Pools, &dns, &nbns, &session, &idle, &mtu, &up, &down, &a.grant.Filter, &address, &kinds, &contents, &keys, &methods)
-	if err != nil {
-		return account{}, err
+	columns := []any{&n, &id, &name, &password, &a.disabled, &from, &until, &a.now, &sessions, &a.grant.Pools, &dns, &nbns,
+		&session, &idle, &mtu, &up, &down, &a.grant.Filter, &address, &kinds, &contents, &keys, &methods}
+	done, err := pgx.ForEachRow(rows, columns, func() error {
+		a.id, a.name, a.password = value(id), value(name), value(password)
+		a.from, a.until, a.methods, a.forms = value(from), value(until), methods, nil
+		for i := range kinds {
+			a.forms = append(a.forms, form{kinds[i], contents[i], keys[i]})
+		}
+		a.grant.Account, a.grant.Address, a.grant.DNS, a.grant.NBNS = a.name, value(address), pair(dns), pair(nbns)
+		a.grant.SessionTimeout, a.grant.IdleTimeout = timeout(session), timeout(idle)
+		a.grant.MaxSessions, a.grant.MTU = limit(sessions), int(value(mtu))
+		a.grant.RateUp, a.grant.RateDown = uint64(value(up)), uint64(value(down))
+		asked[n-1].found = a
+		return nil
+	})
+	if err == nil && done.RowsAffected() != int64(len(asked)) {
+		err = fmt.Errorf("%d answers to %d names", done.RowsAffected(), len(asked))
 	}
-	a.id, a.name, a.password = value(id), value(name), value(password)
-	a.from, a.until, a.methods = value(from), value(until), methods
-	for i := range kinds {
-		a.forms = append(a.forms, form{kinds[i], contents[i], keys[i]})
-	}
-	a.grant.Account, a.grant.Address, a.grant.DNS, a.grant.NBNS = a.name, value(address), pair(dns), pair(nbns)
-	a.grant.SessionTimeout, a.grant.IdleTimeout = timeout(session), timeout(idle)
-	a.grant.MaxSessions, a.grant.MTU = limit(sessions), int(value(mtu))
-	a.grant.RateUp, a.grant.RateDown = uint64(value(up)), uint64(value(down))
-	return a, nil
+	return err
 }
 
 // none is what a grant says where the account has no limit and its domain may have one: aaa takes zero for "as the domain

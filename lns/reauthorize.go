@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"lnsgate/aaa"
@@ -43,28 +44,66 @@ func (s *Server) Reload(ctx context.Context, config *Config) error {
 // nothing and is told as an error: ask again later. Logins that are being checked meanwhile are checked again.
 func (s *Server) Reauthorize(ctx context.Context, match func(SessionInfo) bool) error {
 	s.epoch.Add(1)
-	var faults []error
-	away := make(map[string]bool) // back ends that cannot be asked now
-	for _, i := range s.loggedIn(match) {
-		if away[i.request.Backend] {
-			continue
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		d, err := s.authorize(ctx, i.request)
-		if retryable(err) {
-			away[i.request.Backend] = true
-			faults = append(faults, fmt.Errorf("sessions of back end %q go on unchecked: %w", i.request.Backend, err))
-			continue
-		}
-		s.askSession(ctx, i.name, func(c *call, now time.Time) {
-			if c.uid == i.request.Attempt {
-				c.reauthorize(d, err, now)
+	q := inquiry{server: s, away: make(map[string]bool)}
+	members := make(chan member)
+	var asking sync.WaitGroup
+	for range inquirers {
+		asking.Go(func() {
+			for m := range members {
+				q.ask(ctx, m)
 			}
 		})
 	}
-	return errors.Join(append(faults, ctx.Err())...)
+	for _, m := range s.loggedIn(match) {
+		if ctx.Err() != nil {
+			break
+		}
+		members <- m
+	}
+	close(members)
+	asking.Wait()
+	return errors.Join(append(q.faults, ctx.Err())...)
+}
+
+// inquirers is how many sessions are asked about at once: enough that many sessions do not hold up the next change, and few
+// beside the logins.
+const inquirers = 16
+
+// inquiry is one round of questions about sessions that are up.
+type inquiry struct {
+	server *Server
+
+	mu     sync.Mutex
+	away   map[string]bool // back ends that cannot be asked now
+	faults []error
+}
+
+// ask asks about one session and has it follow the answer.
+func (q *inquiry) ask(ctx context.Context, m member) {
+	if ctx.Err() != nil || q.isAway(m.request.Backend, nil) {
+		return
+	}
+	d, err := q.server.authorize(ctx, m.request)
+	if retryable(err) {
+		q.isAway(m.request.Backend, err)
+		return
+	}
+	q.server.askSession(ctx, m.name, func(c *call, now time.Time) {
+		if c.uid == m.request.Attempt {
+			c.reauthorize(d, err, now)
+		}
+	})
+}
+
+// isAway says whether a back end could not be asked before; with an error it is so from now on.
+func (q *inquiry) isAway(backend string, err error) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err != nil && !q.away[backend] {
+		q.away[backend] = true
+		q.faults = append(q.faults, fmt.Errorf("sessions of back end %q go on unchecked: %w", backend, err))
+	}
+	return q.away[backend]
 }
 
 // member is a session that has logged in, and what AAA is asked about it: without a proof, and first the back end that knew it.

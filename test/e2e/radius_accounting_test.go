@@ -72,8 +72,12 @@ func TestRADIUSRecordsWhatWasCarried(t *testing.T) {
 	acct.becomes("1", open, view.Record, sent, received) // by an interim record
 	sent += blast(t, w.client, w.hq, hqAddress, 3, 10)
 	lasted := int(time.Since(view.UpSince) / time.Second)
+	radius.Stop() // which holds up nobody else
 	call.hangUp()
 	s.empty()
+	c.becomes("1", `SELECT count(*) FROM accounting WHERE session = $1 AND octets_up = $2 AND octets_down = $3
+		AND terminate_cause = 'User-Request' AND stopped_at > started_at`, view.Record, sent, received)
+	radius.Restart()
 
 	acct.becomes("1", `SELECT count(*) FROM radacct WHERE acctstoptime IS NOT NULL`)
 	port := fmt.Sprintf("tun %d/%d call %d/%d", view.LocalTunnel, view.RemoteTunnel, view.LocalID, view.RemoteID)
@@ -102,8 +106,6 @@ func TestRADIUSRecordsWhatWasCarried(t *testing.T) {
 			}
 		}
 	}
-	c.becomes("1", `SELECT count(*) FROM accounting WHERE session = $1 AND octets_up = $2 AND octets_down = $3
-		AND terminate_cause = 'User-Request' AND stopped_at > started_at`, view.Record, sent, received)
 	s.stop()
 	if on, off := detailOf(radius, "Accounting-On", ""), detailOf(radius, "Accounting-Off", ""); len(on) != 1 || len(off) != 1 {
 		t.Errorf("%d Accounting-On and %d -Off, want one of each", len(on), len(off))

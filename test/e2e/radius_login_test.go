@@ -11,6 +11,7 @@ const radiusPeople = `alice@sales.example Cleartext-Password := "Alice@123"
 	Reply-Message = "welcome"
 carol Cleartext-Password := "Carol@123"
 dave@sales.example Cleartext-Password := "Dave@1234"
+long@sales.example Cleartext-Password := "Ein längeres Kennwort mit ümläuten, das in mehr als vier Blöcke von 16 Oktetten geht"
 mallory@sales.example Cleartext-Password := "Mallory@1", Auth-Type := Reject
 	Reply-Message = "call the help desk"
 `
@@ -34,6 +35,13 @@ func TestRADIUSChecksPasswords(t *testing.T) {
 		_, end := w.refused(s, alice, "Alice@124", "refused by the RADIUS server", "--auth", method)
 		if end.Step != "authentication" {
 			t.Errorf("%s: a wrong password ends the call in step %q", method, end.Step)
+		}
+	}
+	for _, method := range []string{"pap", "chap", "mschapv2"} {
+		c := w.dial(w.client, "long@sales.example", "Ein längeres Kennwort mit ümläuten, das in mehr als vier Blöcke von 16 Oktetten geht",
+			"--auth", method, "--once")
+		if end, code := c.gone(); code != 0 {
+			t.Errorf("%s: a long password: %+v", method, end)
 		}
 	}
 	server := radius.Auth().String()

@@ -21,7 +21,7 @@ func TestRADIUSReloadChangesServers(t *testing.T) {
 	login := func() bool { return w.dial(w.client, "new@sales.example", "Load@123", "--once").ended() == 0 }
 	w.refused(s, "new@sales.example", "Load@123", first.Auth().String())
 	s.reload(right)
-	w.loadOnline("stays@sales.example")
+	call, _ := w.loadOnline("stays@sales.example")
 	w.ping(w.client, hqAddress)
 	old := s.session("stays@sales.example")
 
@@ -50,5 +50,9 @@ func TestRADIUSReloadChangesServers(t *testing.T) {
 	if n := s.told("session closed", "user", "stays@sales.example"); n != 0 {
 		t.Error("the session of one who stays was closed")
 	}
+	call.hangUp()
+	eventually(t, "the last record reaches a server", func() bool {
+		return len(detailOf(first, "Stop", "stays@sales.example"))+len(detailOf(second, "Stop", "stays@sales.example")) == 1
+	})
 	s.stop()
 }

@@ -77,8 +77,9 @@ UPDATE leases l SET account = nullif(v.account, ''), holder = v.holder, node = $
     pool = nullif(v.pool, ''), since = t.now,
     expires_at = CASE WHEN v.lone THEN t.now + $4 * interval '1 microsecond' END
 FROM (SELECT coalesce($3::timestamptz, clock_timestamp()) AS now) t
-CROSS JOIN unnest($5::text[], $6::inet[], $7::text[], $8::text[], $9::text[], $10::boolean[], $11::boolean[], $12::boolean[])
-    v(context, address, pool, account, holder, lone, forced, sticky)
+CROSS JOIN (SELECT unnest($5::text[]) AS context, unnest($6::inet[]) AS address, unnest($7::text[]) AS pool,
+    unnest($8::text[]) AS account, unnest($9::text[]) AS holder, unnest($10::boolean[]) AS lone,
+    unnest($11::boolean[]) AS forced, unnest($12::boolean[]) AS sticky) v
 CROSS JOIN LATERAL (SELECT f.ctid FROM leases f WHERE f.routing_context = v.context AND f.address = v.address OFFSET 0) f
 WHERE l.ctid = f.ctid AND l.state <> 'bound'
     AND (v.forced OR l.expires_at <= t.now) AND (NOT v.sticky OR l.account = v.account)
@@ -114,7 +115,7 @@ func (r *runner) claimGroup(ctx context.Context, claims []*claim) error {
 		if d := r.defs.find(m.key).home; d != nil {
 			home = d.name
 		}
-		c.add(row{entry: &entry{key: m.key}, pool: home, account: m.ask.Account, holder: m.ask.Holder, since: now}, now)
+		c.add(row{entry: &entry{key: m.key}, pool: home, account: m.ask.Account, holder: m.ask.Holder, since: now}, now, len(claims))
 		lone, forced, sticky = append(lone, r.blockOf(m.key) == nil), append(forced, m.forced), append(sticky, m.sticky)
 	}
 	r.mu.Unlock()

@@ -225,7 +225,7 @@ func (r *runner) insertExact(ctx context.Context, tx pgx.Tx, granted map[key]*as
 		if d := r.defs.find(k).home; d != nil {
 			home = d.name
 		}
-		c.add(row{entry: &entry{key: k}, pool: home, account: q.Account, holder: q.Holder, since: now}, now)
+		c.add(row{entry: &entry{key: k}, pool: home, account: q.Account, holder: q.Holder, since: now}, now, len(granted))
 	}
 	r.mu.Unlock()
 	rows, err := tx.Query(ctx, insertExact, r.cfg.Node, r.epoch, r.stamp(now), r.cfg.LeaseLife.Microseconds(),

@@ -39,7 +39,13 @@ type columns struct {
 	expires                 []*int64
 }
 
-func (c *columns) add(r row, now time.Time) {
+// add appends a row. With the first, room is made for that many.
+func (c *columns) add(r row, now time.Time, most int) {
+	if c.contexts == nil {
+		c.contexts, c.addresses, c.pools = make([]string, 0, most), make([]netip.Addr, 0, most), make([]string, 0, most)
+		c.accounts, c.holder, c.bound = make([]string, 0, most), make([]string, 0, most), make([]bool, 0, most)
+		c.since, c.expires = make([]int64, 0, most), make([]*int64, 0, most)
+	}
 	c.contexts, c.addresses = append(c.contexts, r.context), append(c.addresses, r.address)
 	c.pools, c.accounts, c.holder = append(c.pools, r.pool), append(c.accounts, r.account), append(c.holder, r.holder)
 	c.bound, c.since = append(c.bound, r.bound), append(c.since, r.since.Sub(now).Microseconds())
@@ -51,27 +57,26 @@ func (c *columns) add(r row, now time.Time) {
 	c.expires = append(c.expires, expires)
 }
 
+// journalled is what the columns of a group become. In a list of results, unnest takes the arrays side by side; as tables,
+// each would be copied first. The database's clock is read at the beginning of the transaction, after the group was made.
+const journalled = `
+SELECT v.context, v.address, nullif(v.pool, ''), nullif(v.account, ''), v.holder, $1, $2,
+    CASE WHEN v.bound THEN 'bound' ELSE 'quarantine' END,
+    coalesce($3::timestamptz, now()) + v.since * interval '1 microsecond',
+    coalesce($3::timestamptz, now()) + v.expires * interval '1 microsecond'
+FROM (SELECT unnest($4::text[]) AS context, unnest($5::inet[]) AS address, unnest($6::text[]) AS pool,
+    unnest($7::text[]) AS account, unnest($8::text[]) AS holder, unnest($9::boolean[]) AS bound,
+    unnest($10::bigint[]) AS since, unnest($11::bigint[]) AS expires) v`
+
 // Addresses that never had a row. It is twice as fast as asking first whether there is one; if there is after all, the
 // group is written by the other statement.
 const insertLeases = `
-INSERT INTO leases (routing_context, address, pool, account, holder, node, epoch, state, since, expires_at)
-SELECT v.context, v.address, nullif(v.pool, ''), nullif(v.account, ''), v.holder, $1, $2,
-    CASE WHEN v.bound THEN 'bound' ELSE 'quarantine' END,
-    t.now + v.since * interval '1 microsecond', t.now + v.expires * interval '1 microsecond'
-FROM unnest($4::text[], $5::inet[], $6::text[], $7::text[], $8::text[], $9::boolean[], $10::bigint[], $11::bigint[])
-        v(context, address, pool, account, holder, bound, since, expires),
-    (SELECT coalesce($3::timestamptz, clock_timestamp()) AS now) t`
+INSERT INTO leases (routing_context, address, pool, account, holder, node, epoch, state, since, expires_at)` + journalled
 
 // Rows of ours become what memory says, whatever they say. Others may have come to have a row in the meantime: one that
 // is free we may take, one that is bound we may not.
 const writeLeases = `
-INSERT INTO leases AS l (routing_context, address, pool, account, holder, node, epoch, state, since, expires_at)
-SELECT v.context, v.address, nullif(v.pool, ''), nullif(v.account, ''), v.holder, $1, $2,
-    CASE WHEN v.bound THEN 'bound' ELSE 'quarantine' END,
-    t.now + v.since * interval '1 microsecond', t.now + v.expires * interval '1 microsecond'
-FROM unnest($4::text[], $5::inet[], $6::text[], $7::text[], $8::text[], $9::boolean[], $10::bigint[], $11::bigint[])
-        v(context, address, pool, account, holder, bound, since, expires),
-    (SELECT coalesce($3::timestamptz, clock_timestamp()) AS now) t
+INSERT INTO leases AS l (routing_context, address, pool, account, holder, node, epoch, state, since, expires_at)` + journalled + `
 ON CONFLICT (routing_context, address) DO UPDATE
 SET pool = EXCLUDED.pool, account = EXCLUDED.account, holder = EXCLUDED.holder, node = EXCLUDED.node,
     epoch = EXCLUDED.epoch, state = EXCLUDED.state, since = EXCLUDED.since, expires_at = EXCLUDED.expires_at
@@ -113,7 +118,7 @@ func (r *runner) gather() (groups []group, more bool) {
 
 // gatherGroup makes a group of entries. Released addresses of ours are common from this moment on. The mutex is held.
 func (a *Allocator) gatherGroup(entries []*entry) group {
-	g := group{now: a.now()}
+	g := group{now: a.now(), rows: make([]row, 0, len(entries))}
 	for _, e := range entries {
 		e.dirty = false
 		if e.state == away || e.state == claiming || e.block == nil && e.state == free {
@@ -121,15 +126,15 @@ func (a *Allocator) gatherGroup(entries []*entry) group {
 		}
 		line := a.rowOf(e, g.now)
 		g.released, g.leaving = g.released || !line.bound, g.leaving || e.state == leaving
+		to := &g.fresh
 		switch {
 		case e.state == leaving && line.pool == "":
-			g.deleted.add(line, g.now)
+			to = &g.deleted
 		case e.row:
-			g.columns.add(line, g.now)
-		default:
-			g.fresh.add(line, g.now)
-			e.row = true
+			to = &g.columns
 		}
+		e.row = e.row || to == &g.fresh
+		to.add(line, g.now, len(entries)-len(g.rows))
 		g.rows = append(g.rows, line)
 		e.bound = e.bound && line.bound
 		if e.state == free && !e.common {

@@ -31,7 +31,7 @@ func TestRADIUSServerStoppedUnderLoad(t *testing.T) {
 	domains:
 	  - {name: sales.example, authentication: [hq], accounting: [hq], pools: [pool1]}
 	  - {name: office.example, authentication: [local], accounting: [hq], pools: [guests]}`,
-		radiusGroup("hq", radius, "nas_address: 192.0.2.1"))
+		radiusGroup("hq", radius))
 	s := w.serve(config)
 	load := func(user, password string, count int) *caller {
 		return w.dial(w.client, user, password, "--count", strconv.Itoa(count), "--sessions-per-tunnel", "20", "--hold", "forever", "--auth", "pap")
@@ -134,7 +134,7 @@ func TestRADIUSServerIsToldOfAReboot(t *testing.T) {
 	w := newWorld(t)
 	radius := radtest.Start(t, radtest.Options{Users: everyone, Namespace: w.lns, Database: url})
 	acct := asCompany(t, connect(t, url))
-	config := askingRADIUS(salesByRADIUS, radiusGroup("hq", radius, "nas_address: 192.0.2.1"))
+	config := askingRADIUS(salesByRADIUS, radiusGroup("hq", radius))
 	s := w.serve(config)
 	w.dial(w.client, "old%d@sales.example", "Load@123", "--count", "10", "--hold", "forever")
 	acct.becomes("10", `SELECT count(*) FROM radacct WHERE acctstoptime IS NULL`)

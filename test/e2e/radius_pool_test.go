@@ -23,7 +23,7 @@ func TestRADIUSGivesAddressesToManyAtOnce(t *testing.T) {
 		Pools: []radtest.Pool{{Name: "main", First: netip.MustParseAddr("10.30.0.10"), Size: many}},
 	})
 	acct := asCompany(t, connect(t, url))
-	s := w.serve(askingRADIUS(salesByRADIUS, radiusGroup("hq", radius, "nas_address: 192.0.2.1")))
+	s := w.serve(askingRADIUS(salesByRADIUS, radiusGroup("hq", radius)))
 	c := w.dial(w.client, "load%d@sales.example", "Load@123", "--count", strconv.Itoa(many), "--sessions-per-tunnel", "20",
 		"--concurrency", strconv.Itoa(many), "--hold", "forever")
 	within(t, 3*patience, "500 sessions are open", func() bool { return s.counter("sessions_opened") == many || !c.running() })

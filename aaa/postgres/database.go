@@ -98,6 +98,7 @@ func (d *database) persist(ctx context.Context, question func(ctx context.Contex
 const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
+	lockNotAvailable     = "55P03"
 	readOnly             = "25006"
 	insufficientRight    = "42501"
 	undefinedTable       = "42P01"

@@ -105,14 +105,15 @@ func (g *gathering[T]) fit() int {
 	return n
 }
 
-// perform does one round. What the database refuses is looked for one by one, so that it does not harm the others.
+// perform does one round. What the database refuses, or somebody's open transaction holds up, is looked for one by one, so that
+// it does not harm the others.
 func (g *gathering[T]) perform(round []*caller[T]) {
 	things := make([]*T, len(round))
 	for i, c := range round {
 		things[i] = c.thing
 	}
 	err := g.round(context.Background(), things)
-	if len(round) > 1 && refused(err) {
+	if len(round) > 1 && (refused(err) || codeOf(err) == lockNotAvailable) {
 		for i := range round {
 			g.perform(round[i : i+1])
 		}

@@ -227,3 +227,39 @@ func TestANodeSaysThatItIsAlive(t *testing.T) {
 	run(t, pool, `UPDATE nodes SET epoch = 9`)
 	background(t, node.Run)() // ends by itself as well, at the next beat
 }
+
+// A transaction that somebody has left open on one row holds up what is asked of that row, and nothing else.
+func TestAStuckRowHoldsUpNobodyElse(t *testing.T) {
+	pool := openPool(t, sharedDSN(t), false)
+	r := joined(t, pool, "n1")
+	ctx := context.Background()
+	if err := r.Enter(ctx, entry("stuck", "bob", "sales", 2, 0, aaa.RefuseNew)); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := pool.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(ctx)
+	if _, err := tx.Exec(ctx, "SELECT FROM session_slots WHERE session = 'stuck' FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	var leaving sync.WaitGroup
+	leaving.Go(func() {
+		if err := r.Leave(ctx, "stuck"); causeOf(err) != aaa.BackendUnavailable {
+			t.Errorf("the session whose row is held up: %v", err)
+		}
+	})
+	if in := storm(t, []*Registry{r}, 64, func(i int) aaa.Entry {
+		return entry(fmt.Sprint("s", i), fmt.Sprint("user", i), "sales", 1, 0, aaa.RefuseNew)
+	}); in != 64 {
+		t.Errorf("%d of 64 others got in", in)
+	}
+	leaving.Wait()
+	if err := tx.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Leave(ctx, "stuck"); err != nil {
+		t.Errorf("when the row is free again: %v", err)
+	}
+}

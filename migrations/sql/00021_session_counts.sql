@@ -79,7 +79,7 @@ CREATE INDEX session_slots_ending ON session_slots (node) WHERE ending IS NOT NU
 CREATE OR REPLACE FUNCTION enter_session(new_session text, new_node text, new_epoch bigint, new_account text, new_domain text,
     new_name text, new_peer inet, new_since timestamptz, account_limit integer, domain_limit integer, replace boolean)
 RETURNS TABLE (verdict text, counted bigint, oldest text, oldest_node text, oldest_since timestamptz)
-LANGUAGE plpgsql SET search_path = public, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
+LANGUAGE plpgsql SET search_path = public, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET lock_timeout = '800ms'
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -149,7 +149,7 @@ END $$;
 CREATE FUNCTION count_sessions(leaving text[], new_node text, new_epoch bigint, entering text[], accounts text[], domains text[],
     names text[], peers inet[], sinces timestamptz[], account_limits integer[], domain_limits integer[], replaces boolean[])
 RETURNS TABLE (verdict text, counted bigint, oldest text, oldest_node text, oldest_since timestamptz)
-LANGUAGE plpgsql SET search_path = public, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
+LANGUAGE plpgsql SET search_path = public, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET lock_timeout = '800ms'
 AS $$
 #variable_conflict use_column
 BEGIN

@@ -1,7 +1,8 @@
 // Package postgres keeps accounts, domains and the count of sessions in PostgreSQL, shared by any number of nodes.
 //
-// Backend checks a login with one indexed query, or with none if the account logged in lately and a Watcher vouches that it
-// has not changed since, and asks for near misses only after a no. Domains reads what a Gateway is
+// Backend checks a login with one indexed query, which it shares with those who log in at the same moment, or with none if
+// the account logged in lately and a Watcher vouches that it has not changed since, and asks for near misses only after a
+// no. Domains reads what a Gateway is
 // made of, Watcher tells within a moment what changed, Sealer takes clear passwords out of the table, Registry counts
 // sessions over all nodes, Attempts writes what came of logins, and Guard slows down who guesses passwords.
 //

@@ -228,28 +228,33 @@ func TestANodeSaysThatItIsAlive(t *testing.T) {
 	background(t, node.Run)() // ends by itself as well, at the next beat
 }
 
-// A transaction that somebody has left open on one row holds up what is asked of that row, and nothing else.
-func TestAStuckRowHoldsUpNobodyElse(t *testing.T) {
+// A transaction that somebody has left open on some rows holds up what is asked of those rows, and nothing else.
+func TestStuckRowsHoldUpNobodyElse(t *testing.T) {
 	pool := openPool(t, sharedDSN(t), false)
 	r := joined(t, pool, "n1")
 	ctx := context.Background()
-	if err := r.Enter(ctx, entry("stuck", "bob", "sales", 2, 0, aaa.RefuseNew)); err != nil {
-		t.Fatal(err)
+	stuck := []string{"stuck1", "stuck2", "stuck3"}
+	for _, session := range stuck {
+		if err := r.Enter(ctx, entry(session, "bob", "sales", 5, 0, aaa.RefuseNew)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	tx, err := pool.Begin(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tx.Rollback(ctx)
-	if _, err := tx.Exec(ctx, "SELECT FROM session_slots WHERE session = 'stuck' FOR UPDATE"); err != nil {
+	if _, err := tx.Exec(ctx, "SELECT FROM session_slots FOR UPDATE"); err != nil {
 		t.Fatal(err)
 	}
 	var leaving sync.WaitGroup
-	leaving.Go(func() {
-		if err := r.Leave(ctx, "stuck"); causeOf(err) != aaa.BackendUnavailable {
-			t.Errorf("the session whose row is held up: %v", err)
-		}
-	})
+	for _, session := range stuck {
+		leaving.Go(func() {
+			if err := r.Leave(ctx, session); causeOf(err) != aaa.BackendUnavailable {
+				t.Errorf("a session whose row is held up: %v", err)
+			}
+		})
+	}
 	if in := storm(t, []*Registry{r}, 64, func(i int) aaa.Entry {
 		return entry(fmt.Sprint("s", i), fmt.Sprint("user", i), "sales", 1, 0, aaa.RefuseNew)
 	}); in != 64 {
@@ -259,7 +264,7 @@ func TestAStuckRowHoldsUpNobodyElse(t *testing.T) {
 	if err := tx.Rollback(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Leave(ctx, "stuck"); err != nil {
+	if err := r.Leave(ctx, stuck[0]); err != nil {
 		t.Errorf("when the row is free again: %v", err)
 	}
 }

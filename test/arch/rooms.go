@@ -51,7 +51,7 @@ var rooms = map[string]room{
 	"lns": {level: 3, may: join(contracts, join(cores, "lns/transport")...)},
 
 	"lns/admin":        {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool"}},
-	"aaa/radiusserver": {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool", "aaa/secret", "aaa/radius/wire"}},
+	"aaa/radiusserver": {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool", "aaa/secret", "aaa/radius/wire", "aaa/radius/dialect"}},
 	"lns/lac": {level: 4, may: join(contracts, join(cores, "lns", "aaa/secret", "lns/transport",
 		"lns/datapath/tun")...)},
 }

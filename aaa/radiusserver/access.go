@@ -1,0 +1,137 @@
+package radiusserver
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+
+	"time"
+
+	"lnsgate/aaa"
+)
+
+// access answers an Access-Request.
+func (s *Server) access(ctx context.Context, x *exchange) {
+	nas, at := nasOf(x.client, x.packet, x.from.Addr())
+	r, rejection := requestOf(x.client, x.packet, x.from, at)
+	session, began := s.sessionOf(x, nas, r.Name)
+	r.Session = session
+	var d aaa.Decision
+	var err error
+	if rejection == nil && r.Proof.Method == aaa.EAP {
+		rejection = s.resume(x, r)
+	}
+	switch {
+	case rejection != nil:
+		err = rejection
+	case r.Proof.Method == aaa.EAP:
+		d, err = x.service.eap.Authenticate(ctx, r)
+	default:
+		d, err = x.service.aaa.Authenticate(ctx, r)
+	}
+	s.reply(x, r, d, err, began, nas)
+}
+
+// sessionOf names the session that a login would open, and when it began: a NAS may ask anew for one that is open.
+func (s *Server) sessionOf(x *exchange, nas, name string) (string, time.Time) {
+	if id := text(x.packet, typeAcctSessionID); id != "" {
+		if session, began, ok := s.sessions.find(nasSession{nas, id}, name); ok {
+			return session, began
+		}
+	}
+	return newSession(x.client.Name), x.came
+}
+
+// resume adds what is known of a conversation to the peer's next word in it.
+func (s *Server) resume(x *exchange, r *aaa.Request) *aaa.Rejection {
+	state, there := x.packet.Lookup(typeState)
+	if !there {
+		return nil
+	}
+	of := s.conversations.resume(state, x.client.Name, r.Name, x.came)
+	if of == nil {
+		return aaa.Reject(aaa.MalformedProof, "the EAP conversation that it answers in is over, or is another's")
+	}
+	r.Session, r.Backend, r.Proof.State = of.session, of.backend, of.state
+	return nil
+}
+
+// reply answers with what was decided.
+func (s *Server) reply(x *exchange, r *aaa.Request, d aaa.Decision, err error, began time.Time, nas string) {
+	if err == nil {
+		m := mark{session: r.Session, started: began, method: r.Proof.Method, domain: d.Domain, backend: d.Backend}
+		if d.Account != r.Name {
+			m.account = d.Account
+		}
+		var reply []byte
+		if reply, err = s.accept(x, r, &d, &m); err == nil {
+			s.log(x, r, &d, nil, nas)
+			s.finish(x, reply, Accepted)
+			return
+		}
+	}
+	if c := (*aaa.Challenge)(nil); errors.As(err, &c) && r.Proof.Method == aaa.EAP {
+		s.finish(x, s.challenge(x, r, c), Challenged)
+		return
+	}
+	rejection := rejectionOf(err)
+	s.log(x, r, nil, rejection, nas)
+	if rejection.Retryable() {
+		s.finish(x, nil, Unanswered)
+		return
+	}
+	s.hold(x, s.reject(x, r, rejection))
+}
+
+// rejectionOf is the error as a rejection. An error that is none comes from who does not keep the contract.
+func rejectionOf(err error) *aaa.Rejection {
+	var r *aaa.Rejection
+	if errors.As(err, &r) {
+		return r
+	}
+	return &aaa.Rejection{Cause: aaa.BackendUnavailable, Detail: err.Error(), Err: err}
+}
+
+// hold sends a no when its time has come. It is counted from when the request came, so that no reason takes longer than
+// another, and no worker waits for it.
+func (s *Server) hold(x *exchange, reply []byte) {
+	delay := s.config.RejectDelay
+	send := func() { s.finish(x, reply, Rejected) }
+	if delay < 0 {
+		send()
+		return
+	}
+	if tenth := int64(delay / 10); tenth > 0 {
+		delay += time.Duration(rand.Int64N(tenth))
+	}
+	if !s.delays.add(x.came.Add(delay), send) {
+		s.answers.drop(x.entry)
+		s.drop(x.client, Busy, x.from)
+	}
+}
+
+// log tells of a login: a no where an administrator sees it, a yes only on demand.
+func (s *Server) log(x *exchange, r *aaa.Request, d *aaa.Decision, no *aaa.Rejection, nas string) {
+	if s.config.Attempts != nil {
+		s.config.Attempts.Log(attemptOf(x, r, d, no, nas))
+	}
+	if no == nil {
+		s.config.Log.Debug("RADIUS server: a user is let in", "user", r.Name, "nas", nas, "domain", d.Domain, "account", d.Account, "method", r.Proof.Method.String())
+		return
+	}
+	s.config.Log.Info("RADIUS server: a user is not let in", "user", r.Name, "nas", nas, "domain", no.Domain, "method", r.Proof.Method.String(),
+		"cause", no.Cause.String(), "detail", no.Detail, "peer", x.from.String())
+}
+
+func attemptOf(x *exchange, r *aaa.Request, d *aaa.Decision, no *aaa.Rejection, nas string) aaa.Attempt {
+	a := aaa.Attempt{
+		At: x.came, Session: r.Session, Node: nas, Name: r.Name, Method: r.Proof.Method, Peer: r.Peer, TunnelName: r.TunnelName,
+		OK: no == nil, Phase: "radius", Took: time.Since(x.came),
+	}
+	if no != nil {
+		a.Domain, a.Verdict = no.Domain, no.Error()
+		return a
+	}
+	a.Account, a.Domain, a.Address = d.Account, d.Domain, d.Address
+	return a
+}

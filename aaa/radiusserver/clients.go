@@ -1,0 +1,83 @@
+package radiusserver
+
+import (
+	"net/netip"
+	"slices"
+	"sync/atomic"
+
+	"lnsgate/aaa/radius/wire"
+)
+
+// client is a Client in service.
+type client struct {
+	Client
+	key    *wire.Key
+	counts *counts
+}
+
+// counts is one counter for each outcome.
+type counts [outcomeCount]atomic.Uint64
+
+// network is the clients whose prefixes have the same length.
+type network struct {
+	bits    int
+	clients map[netip.Prefix]*client
+}
+
+// clientTable finds clients by source. It is immutable. Each family has its networks, the longest prefix first.
+type clientTable struct {
+	four, six []network
+	all       []*client
+}
+
+// newClientTable makes a table. A client that had this name before keeps its counters.
+func newClientTable(clients []Client, before *clientTable) *clientTable {
+	t := &clientTable{}
+	for _, c := range clients {
+		one := &client{Client: c, key: wire.NewKey(c.Secret.Reveal()), counts: before.countsOf(c.Name)}
+		one.Source = c.Source.Masked()
+		t.all = append(t.all, one)
+		family := &t.six
+		if one.Source.Addr().Is4() {
+			family = &t.four
+		}
+		i := slices.IndexFunc(*family, func(n network) bool { return n.bits == one.Source.Bits() })
+		if i < 0 {
+			i = len(*family)
+			*family = append(*family, network{one.Source.Bits(), map[netip.Prefix]*client{}})
+		}
+		(*family)[i].clients[one.Source] = one
+	}
+	for _, family := range [][]network{t.four, t.six} {
+		slices.SortFunc(family, func(a, b network) int { return b.bits - a.bits })
+	}
+	return t
+}
+
+func (t *clientTable) countsOf(name string) *counts {
+	if t != nil {
+		for _, c := range t.all {
+			if c.Name == name {
+				return c.counts
+			}
+		}
+	}
+	return new(counts)
+}
+
+// find returns who sends from an address, or nil. It takes no memory.
+func (t *clientTable) find(source netip.Addr) *client {
+	source = source.Unmap().WithZone("")
+	family := t.six
+	if source.Is4() {
+		family = t.four
+	}
+	for _, n := range family {
+		if prefix, err := source.Prefix(n.bits); err == nil {
+			if c := n.clients[prefix]; c != nil {
+				return c
+			}
+		}
+	}
+	return nil
+}

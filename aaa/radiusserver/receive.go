@@ -1,0 +1,208 @@
+package radiusserver
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"layeh.com/radius"
+
+	"lnsgate/aaa/radius/wire"
+)
+
+// datagram is what came, and the way back.
+type datagram struct {
+	listener int
+	role     role
+	octets   []byte
+	from     netip.AddrPort
+	control  []byte // as the kernel told it; nil: none
+	out      sender
+}
+
+// sender sends answers. listener is one.
+type sender interface {
+	send(octets, control []byte, to netip.AddrPort)
+}
+
+// exchange is a request that is being answered.
+type exchange struct {
+	client  *client
+	service *service
+	packet  *radius.Packet
+	signed  bool
+	length  int // of the request, octets
+	from    netip.AddrPort
+	back    []byte // for the control message of the answer
+	out     sender
+	entry   *entry
+	came    time.Time
+}
+
+// take does with one datagram what the package says, step by step.
+func (s *Server) take(ctx context.Context, d datagram, now time.Time) {
+	service := s.service.Load()
+	c := service.clients.find(d.from.Addr())
+	if c == nil {
+		s.total[Stranger].Add(1)
+		return
+	}
+	verified, dropped := s.admit(c, d.role, d.octets, d.from.Addr())
+	if dropped != 0 {
+		s.drop(c, dropped, d.from)
+		return
+	}
+	q := question{d.listener, d.from, verified.Octets[1], verified.Code()}
+	slots := s.slots[d.role]
+	entry, reply, fate := s.answers.begin(q, [wire.AuthenticatorLength]byte(verified.Octets[4:]), now, func() bool {
+		select {
+		case slots <- struct{}{}:
+			return true
+		default:
+			return false
+		}
+	})
+	switch fate {
+	case isPending:
+		s.count(c, Pending)
+	case isBusy:
+		s.drop(c, Busy, d.from)
+	case isAnswered:
+		s.count(c, Repeated)
+		d.out.send(reply, backFrom(d.control), d.from)
+	case isNew:
+		x := &exchange{
+			client: c, service: service, packet: c.key.Parse(verified), signed: verified.Signed, length: len(verified.Octets),
+			from: d.from, back: backFrom(d.control), out: d.out, entry: entry, came: now,
+		}
+		s.working.Go(func() {
+			defer func() { <-slots }()
+			s.answer(ctx, x, d.role)
+		})
+	}
+}
+
+// answer answers a request that was admitted.
+func (s *Server) answer(ctx context.Context, x *exchange, role role) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
+	defer cancel()
+	switch {
+	case x.packet.Code == radius.CodeStatusServer:
+		s.status(x, role)
+	case role == forRecords:
+		s.record(ctx, x)
+	default:
+		s.access(ctx, x)
+	}
+}
+
+// admit checks a datagram as far as its octets tell. An outcome other than zero says why it is dropped.
+func (s *Server) admit(c *client, role role, octets []byte, from netip.Addr) (wire.Verified, Outcome) {
+	if len(octets) < wire.HeaderLength {
+		return wire.Verified{}, Malformed
+	}
+	code := radius.Code(octets[0])
+	if code != radius.CodeStatusServer && code != [...]radius.Code{radius.CodeAccessRequest, radius.CodeAccountingRequest}[role] {
+		return wire.Verified{}, WrongCode
+	}
+	v, err := c.key.VerifyRequest(octets)
+	switch {
+	case errors.Is(err, wire.ErrAuthenticator), errors.Is(err, wire.ErrMessageAuthenticator):
+		return v, Forged
+	case err != nil:
+		return v, Malformed
+	case code == radius.CodeAccessRequest:
+		return v, s.admitAccess(c, v, from)
+	case code == radius.CodeStatusServer && !v.Signed:
+		return v, Unsigned
+	}
+	return v, 0
+}
+
+// admitAccess checks whether an Access-Request proves enough of who sent it.
+func (s *Server) admitAccess(c *client, v wire.Verified, from netip.Addr) Outcome {
+	switch {
+	case v.Signed:
+		if !v.EAP && c.MessageAuthenticator == Auto && s.pins.add(from) {
+			s.working.Go(s.savePins)
+		}
+		return 0
+	case v.EAP, c.MessageAuthenticator == Require, c.MessageAuthenticator == Auto && s.pins.signs(from):
+		return Unsigned
+	case v.ProxyState && !c.UnsignedProxies:
+		return UnsignedProxy
+	case !hasProof(v.Octets):
+		return Unproven
+	}
+	return 0
+}
+
+func (s *Server) savePins() {
+	if err := s.pins.save(); err != nil {
+		s.config.Log.Error("RADIUS server: which NASes sign could not be written down, and is forgotten when the server ends; "+
+			"see to the file and its folder", "file", s.config.StateFile, "cause", err)
+	}
+}
+
+// drop counts a datagram that gets no answer, and tells of the first of its kind.
+func (s *Server) drop(c *client, o Outcome, from netip.AddrPort) {
+	s.count(c, o)
+	if advice := advices[o]; advice != "" && s.told[o].CompareAndSwap(false, true) {
+		s.config.Log.Warn("RADIUS server: a request is dropped, others like it are only counted: "+advice, "nas", c.Name, "peer", from.String())
+	}
+}
+
+// advices are for the log.
+var advices = [outcomeCount]string{
+	Malformed:     "its lengths do not add up, or it lacks an attribute that must be there",
+	WrongCode:     "it does not belong to this port; authentication and accounting have a port each",
+	Forged:        "it was not made with the secret of this client; compare the secrets",
+	Unsigned:      "it has no Message-Authenticator, which this client must send, or has sent before; have the NAS sign, or set the policy of the client to off",
+	UnsignedProxy: "it came through a proxy without a Message-Authenticator, as forged ones do; have the proxy sign, or allow it for this client",
+	Unproven:      "it is not signed and has no password, response or EAP",
+	Busy:          "too many requests are being answered; see what the back ends are waiting for",
+}
+
+// finish sends a reply and keeps it for when the same request comes again. A nil one is not sent: the next try counts.
+func (s *Server) finish(x *exchange, reply []byte, o Outcome) {
+	current := false
+	if reply == nil {
+		current = s.answers.drop(x.entry)
+	} else {
+		current = s.answers.end(x.entry, reply, time.Now())
+	}
+	if !current {
+		s.count(x.client, Superseded)
+		return
+	}
+	s.count(x.client, o)
+	if reply != nil {
+		x.out.send(reply, x.back, x.from)
+	}
+}
+
+// status answers a Status-Server (RFC 5997 section 3): an Access-Accept or an Accounting-Response that says nothing.
+func (s *Server) status(x *exchange, role role) {
+	code := radius.CodeAccessAccept
+	if role == forRecords {
+		code = radius.CodeAccountingResponse
+	}
+	reply := x.packet.Response(code)
+	reply.Add(typeMessageAuth, make(radius.Attribute, wire.AuthenticatorLength))
+	s.finish(x, s.sealed(x, reply), Status)
+}
+
+// sealed puts what went through proxies back (RFC 2865 section 5.33), and signs. Nil: it does not fit.
+func (s *Server) sealed(x *exchange, reply *radius.Packet) []byte {
+	for _, state := range all(x.packet, typeProxyState) {
+		reply.Add(typeProxyState, state)
+	}
+	octets, err := x.client.key.AppendReply(nil, reply)
+	if err != nil {
+		s.config.Log.Error("RADIUS server: a reply does not fit in a packet; grant the user less", "nas", x.client.Name,
+			"user", text(x.packet, typeUserName), "reply", reply.Code.String(), "cause", err)
+		return nil
+	}
+	return octets
+}

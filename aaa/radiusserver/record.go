@@ -1,0 +1,186 @@
+package radiusserver
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/netip"
+	"strings"
+	"time"
+
+	"layeh.com/radius"
+
+	"lnsgate/aaa"
+	"lnsgate/aaa/radius/dialect"
+)
+
+// Record is what a NAS tells of one of its sessions. Its Session is that of the login's aaa.Request and its Started the time of
+// the login when the NAS sends Class back. Of a session without, Session is made of the names of the NAS and of its session,
+// and Started is an estimate that stays the same as long as the server runs. Its Sequence follows from how long the session
+// lasts, so that a record that comes late changes nothing.
+type Record struct {
+	aaa.Record
+	NAS NAS
+}
+
+// NAS is where a session lives, in the words of its NAS: what it takes to name the session in a request to change it.
+type NAS struct {
+	Client     string     // whose secret it has
+	Address    netip.Addr // where it is reached
+	Identifier string     // NAS-Identifier, "" if it has none
+	Session    string     // Acct-Session-Id
+	Port       uint32     // NAS-Port, 0 if it did not say
+	PortID     string     // NAS-Port-Id, "" if it did not say
+	Equipment  dialect.Equipment
+}
+
+// Accounter takes what NASes tell of their sessions. It is safe for concurrent use.
+type Accounter interface {
+	// Account stores a record, and returns nil only when it is where no crash takes it away: the NAS is then told so and
+	// forgets it. After an error the NAS sends it again. A record may come twice, and late: one with a Sequence that is not
+	// higher than that of the one before changes nothing.
+	Account(ctx context.Context, r *Record) error
+	// Restarted says that a NAS has started, or is about to end: those of its sessions that began before are over. The name
+	// is that in Record.Node.
+	Restarted(ctx context.Context, nas string, at time.Time) error
+}
+
+// Values of Acct-Status-Type (RFC 2866 section 5.1).
+const (
+	statusStart   = 1
+	statusStop    = 2
+	statusInterim = 3
+	statusOn      = 7
+	statusOff     = 8
+)
+
+// kindOf is the kind of a record, or zero.
+func kindOf(status uint32) aaa.RecordKind {
+	switch status {
+	case statusStart:
+		return aaa.RecordStart
+	case statusStop:
+		return aaa.RecordStop
+	case statusInterim:
+		return aaa.RecordInterim
+	}
+	return 0
+}
+
+// How far a clock of a NAS may be off, or a record be late, until its time is no longer believed.
+const (
+	mostLate  = 30 * 24 * time.Hour
+	mostDelay = 24 * time.Hour // of Acct-Delay-Time
+)
+
+// eventTime is when it was so, what a record tells: as the NAS has it, or where that cannot be, by how long it says it kept the
+// record (RFC 2869 section 5.3, RFC 2866 section 5.2). It is never later than now.
+func eventTime(p *radius.Packet, now time.Time) time.Time {
+	if seconds, there := number(p, typeEventTimestamp); there {
+		at := time.Unix(int64(seconds), 0)
+		if late := now.Sub(at); late >= 0 && late <= mostLate {
+			return at
+		}
+	}
+	delay, _ := number(p, typeAcctDelayTime)
+	return now.Add(-min(time.Duration(delay)*time.Second, mostDelay)).Truncate(time.Second)
+}
+
+// recordOf makes a record. The login that it belongs to is filled in by addLogin.
+func recordOf(c *client, p *radius.Packet, nas string, at netip.Addr, kind aaa.RecordKind, now time.Time) *Record {
+	r := &Record{
+		Record: aaa.Record{
+			Kind: kind, Node: nas, At: eventTime(p, now), Name: text(p, typeUserName),
+			Address: address(p, typeFramedIPAddress, 0), Peer: netip.AddrPortFrom(at, 0), TunnelName: text(p, typeNASIdentifier),
+			CallingNumber: text(p, typeCallingStationID), CalledNumber: text(p, typeCalledStationID),
+			RxOctets: sum(p, typeAcctInputOctets, typeAcctInputGigawords), TxOctets: sum(p, typeAcctOutputOctets, typeAcctOutputGigawords),
+		},
+		NAS: NAS{Client: c.Name, Address: at, Identifier: text(p, typeNASIdentifier), Session: text(p, typeAcctSessionID), PortID: text(p, typeNASPortID), Equipment: c.Equipment},
+	}
+	rx, _ := number(p, typeAcctInputPackets)
+	tx, _ := number(p, typeAcctOutputPackets)
+	r.RxPackets, r.TxPackets = uint64(rx), uint64(tx)
+	r.NAS.Port, _ = number(p, typeNASPort)
+	if cui := p.Get(typeCUI); len(cui) > 0 {
+		r.CUI = append([]byte(nil), cui...)
+	}
+	if kind == aaa.RecordStop {
+		cause, _ := number(p, typeAcctTerminateCause)
+		r.Terminate = aaa.TerminateCause(min(cause, math.MaxUint8))
+		r.Reason = reasonOf(cause)
+	}
+	return r
+}
+
+// lasted is how long the session has lasted, as the NAS has it.
+func lasted(p *radius.Packet) (time.Duration, bool) {
+	seconds, there := number(p, typeAcctSessionTime)
+	return time.Duration(seconds) * time.Second, there
+}
+
+// markOf finds our mark among the Classes of a record; the others are returned. Without one the login is estimated.
+func markOf(c *client, p *radius.Packet, r *Record) (m mark, marked bool, others [][]byte) {
+	for _, class := range all(p, typeClass) {
+		if own, ok := decodeMark(class); ok && strings.HasPrefix(own.session, sessionPrefix(c.Name)) {
+			m, marked = own, true
+			continue
+		}
+		others = append(others, append([]byte(nil), class...))
+	}
+	if marked {
+		return m, true, others
+	}
+	m = mark{session: r.Node + "/" + r.NAS.Session, started: r.At}
+	if d, there := lasted(p); there && r.Kind != aaa.RecordStart {
+		m.started = r.At.Add(-d)
+	}
+	if id, err := aaa.ParseIdentity(r.Name); err == nil {
+		m.domain = id.Domain
+	}
+	return m, false, others
+}
+
+// addLogin fills in the login.
+func (r *Record) addLogin(p *radius.Packet, m mark) {
+	r.Session, r.Started, r.Method = m.session, m.started, m.method
+	r.Account, r.Domain, r.Backend = m.account, m.domain, m.backend
+	if r.Account == "" {
+		r.Account = r.Name
+	}
+	if r.At.Before(r.Started) { // the clocks differ
+		r.At = r.Started
+	}
+	r.Sequence = sequence(r.Kind, p, r.At.Sub(r.Started))
+}
+
+// sequence puts the records of a session in order: by how long it has lasted, a Start first and a Stop last.
+func sequence(kind aaa.RecordKind, p *radius.Packet, since time.Duration) uint32 {
+	const first, last = 1, math.MaxUint32
+	switch kind {
+	case aaa.RecordStart:
+		return first
+	case aaa.RecordStop:
+		return last
+	}
+	if d, there := lasted(p); there {
+		since = d
+	}
+	return first + 1 + uint32(min(max(since/time.Second, 0), last-3))
+}
+
+// terminateWords are the causes of RFC 2866 section 5.10, by number.
+var terminateWords = [...]string{
+	1: "user request", 2: "lost carrier", 3: "lost service", 4: "idle timeout", 5: "session timeout", 6: "admin reset", 7: "admin reboot",
+	8: "port error", 9: "NAS error", 10: "NAS request", 11: "NAS reboot", 12: "port unneeded", 13: "port preempted", 14: "port suspended",
+	15: "service unavailable", 16: "callback", 17: "user error", 18: "host request",
+}
+
+func reasonOf(cause uint32) string {
+	switch {
+	case cause == 0:
+		return "the NAS did not say why"
+	case int64(cause) < int64(len(terminateWords)):
+		return "the NAS says: " + terminateWords[cause]
+	}
+	return fmt.Sprintf("the NAS says: Acct-Terminate-Cause %d", cause)
+}

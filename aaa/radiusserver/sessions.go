@@ -1,0 +1,96 @@
+package radiusserver
+
+import (
+	"sync"
+	"time"
+
+	"lnsgate/aaa"
+)
+
+// mostSessions is how many sessions of NASes are remembered.
+const mostSessions = 1 << 18
+
+// sameStart is how far apart two estimates of one start may be: a NAS counts seconds, and its records take some to arrive.
+const sameStart = time.Minute
+
+// nasSession is a session as its NAS names it: a name that the NAS may use again some day.
+type nasSession struct{ nas, id string }
+
+// known is what is remembered of a session.
+type known struct {
+	mark mark
+	name string // of the user
+}
+
+// sessions remembers which login the sessions of NASes belong to. A NAS that asks anew while a session lives gets a new Class and
+// sends that from then on, and one that sends no Class back gives no more than an estimate of the start: the session must
+// stay what it was. What is forgotten, for want of room or by a restart, counts only for such NASes.
+type sessions struct {
+	most  int
+	mu    sync.Mutex
+	known map[nasSession]known
+	order []nasSession // the oldest first; those that ended may still be in it
+}
+
+func newSessions() *sessions {
+	return &sessions{most: mostSessions, known: make(map[nasSession]known)}
+}
+
+// find returns the login of a live session, when it is of that user.
+func (s *sessions) find(at nasSession, name string) (string, time.Time, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, ok := s.known[at]
+	if !ok || k.name != name {
+		return "", time.Time{}, false
+	}
+	return k.mark.session, k.mark.started, true
+}
+
+// settle says which login a record belongs to, and remembers it. The mark is that which came with the record, or where marked is
+// false an estimate.
+func (s *sessions) settle(at nasSession, name string, m mark, marked bool, kind aaa.RecordKind) mark {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, there := s.known[at]
+	switch {
+	case !there:
+	case marked && kind != aaa.RecordStart:
+		m = before.mark
+	case !marked && (kind != aaa.RecordStart || m.started.Sub(before.mark.started).Abs() <= sameStart):
+		m = before.mark
+	}
+	if kind == aaa.RecordStop {
+		delete(s.known, at)
+		return m
+	}
+	if !there {
+		s.makeRoom()
+		s.order = append(s.order, at)
+	}
+	s.known[at] = known{m, name}
+	return m
+}
+
+// makeRoom forgets those that came first.
+func (s *sessions) makeRoom() {
+	for len(s.order) > 0 {
+		_, alive := s.known[s.order[0]]
+		if alive && len(s.order) < s.most {
+			return
+		}
+		delete(s.known, s.order[0])
+		s.order = s.order[1:]
+	}
+}
+
+// forget drops all sessions of a NAS that has started anew.
+func (s *sessions) forget(nas string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for at := range s.known {
+		if at.nas == nas {
+			delete(s.known, at)
+		}
+	}
+}

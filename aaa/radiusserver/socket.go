@@ -1,0 +1,66 @@
+package radiusserver
+
+import (
+	"context"
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// socket is one UDP socket. It answers from the address that it was asked at, which on a machine with several is not the one
+// that routing would take, and a client takes answers from no other.
+type socket struct{ *net.UDPConn }
+
+// roomInKernel is for the requests that come while one is looked at.
+const roomInKernel = 4 << 20
+
+// open opens a socket of one family: 0.0.0.0 is not for IPv6.
+func open(at netip.AddrPort) (socket, error) {
+	network, level, option := "udp4", unix.IPPROTO_IP, unix.IP_PKTINFO
+	if at.Addr().Is6() && !at.Addr().Is4In6() {
+		network, level, option = "udp6", unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO
+	}
+	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var fault error
+		err := c.Control(func(fd uintptr) { fault = unix.SetsockoptInt(int(fd), level, option, 1) })
+		if err != nil {
+			return err
+		}
+		return fault
+	}}
+	conn, err := config.ListenPacket(context.Background(), network, at.String())
+	if err != nil {
+		return socket{}, err
+	}
+	udp := conn.(*net.UDPConn)
+	_ = udp.SetReadBuffer(roomInKernel) // less is no reason to stay away
+	return socket{udp}, nil
+}
+
+// roomForControl is what the kernel needs to tell the address: one message, the larger one of IPv6.
+var roomForControl = unix.CmsgSpace(unix.SizeofInet6Pktinfo)
+
+// backFrom makes the control message of an answer out of that of a request. The interface is left to routing, but for
+// link-local addresses, which say nothing without it.
+func backFrom(control []byte) []byte {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil || len(messages) != 1 {
+		return nil
+	}
+	answer := append([]byte(nil), control...)
+	data := answer[unix.CmsgLen(0):]
+	switch h := messages[0].Header; {
+	case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
+		binary.NativeEndian.PutUint32(data, 0)
+	case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
+		if a := netip.AddrFrom16([16]byte(data[:16])); !a.IsLinkLocalUnicast() {
+			binary.NativeEndian.PutUint32(data[16:], 0)
+		}
+	default:
+		return nil
+	}
+	return answer
+}

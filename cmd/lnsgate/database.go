@@ -98,6 +98,7 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 	})
 	d.spool, err = spool.Open(spool.Config{
 		Path: filepath.Join(c.Spool(), "accounting.spool"), Sink: sqlaccounts.NewRecorder(d.pool, d.node.Epoch), Log: log,
+		Pace: 150 * time.Millisecond, // a statement costs the server more than the rows of that time
 	})
 	if err != nil {
 		d.pool.Close()

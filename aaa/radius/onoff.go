@@ -81,6 +81,14 @@ func (r *Recorder) tellOn(ctx context.Context, wait time.Duration) {
 	r.setOn()
 }
 
+// On says that this node begins, unless a record has already made it say so. It is for the start of the process, when what a
+// predecessor left is stored and before anybody logs in: a server that gives addresses away takes back what this node had.
+func (r *Recorder) On(ctx context.Context) {
+	if !r.isOn() {
+		r.tellOn(ctx, r.config.OnWait)
+	}
+}
+
 func (r *Recorder) isOn() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -287,6 +287,23 @@ func TestAccountingOnWaitsForTheFirstNewRecord(t *testing.T) {
 	}
 }
 
+func TestAccountingOnIsSentOnceWhetherAskedForOrDue(t *testing.T) {
+	group := newBook()
+	r := newRecorder(t, group, func(c *RecorderConfig) { c.OnOff, c.Since = true, began.Add(150*time.Second) })
+	r.On(t.Context())
+	r.On(t.Context())
+	if err := r.Write(t.Context(), []aaa.Record{record(aaa.RecordStart, "new", 3)}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"node 7", "new 1"}; !slices.Equal(group.lines, want) {
+		t.Errorf("%q", group.lines)
+	}
+	silent := newRecorder(t, group, func(c *RecorderConfig) { c.OnOff = false })
+	if silent.On(t.Context()); len(group.lines) != 2 {
+		t.Errorf("without accounting_on_off: %q", group.lines)
+	}
+}
+
 func TestAccountingOnIsBoundedAndGivenUpWhenRecordsGetThrough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		deaf, away := true, true

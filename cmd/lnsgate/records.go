@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -126,6 +127,27 @@ func (b *books) open(g *radiusGroup, groups []string) (_ *radiusBook, err error)
 	book.stop = stop
 	book.running.Go(func() error { return book.spool.Run(ctx) })
 	return book, nil
+}
+
+// settle tells the servers of the groups that keep records that this node begins, once they have what its predecessor left: who
+// logs in later may get an address from them that they would take back then. A server that does not answer is not waited for
+// long; it hears of it before the first record.
+func (b *books) settle(ctx context.Context, domains []aaa.Domain) {
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	var telling sync.WaitGroup
+	for name, book := range b.groups {
+		if slices.ContainsFunc(domains, func(d aaa.Domain) bool { return slices.Contains(d.Accounting, name) }) {
+			telling.Go(func() {
+				if book.spool.Drain(ctx) == nil {
+					book.recorder.On(ctx)
+				}
+			})
+		}
+	}
+	telling.Wait()
 }
 
 // close stores the last records as far as somebody takes them, and says goodbye to the servers that have all.

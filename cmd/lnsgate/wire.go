@@ -287,6 +287,8 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 		n.db.start()
 		n.db.settle(ctx)
 	}
+	domains, _ := n.gateway.domains()
+	n.books.settle(ctx, domains)
 	addresses, templates, socket := n.transport.Addrs(), templateNames(n.config), n.config.AdminSocket // a reload may come any moment
 	reading, stopReading := context.WithCancel(context.Background())
 	defer stopReading()

@@ -21,8 +21,8 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	secret   = "a secret of some length"
-	password = "Admin@123"
+	clientSecret = "a secret of some length"
+	password     = "Admin@123"
 )
 
 var nasAddress = netip.MustParseAddrPort("192.0.2.9:1024")
@@ -58,7 +58,7 @@ func packet(t testing.TB, code radius.Code, rows ...row) *radius.Packet {
 	ids.next++
 	n := ids.next
 	ids.Unlock()
-	p := &radius.Packet{Code: code, Identifier: byte(n), Secret: []byte(secret)}
+	p := &radius.Packet{Code: code, Identifier: byte(n), Secret: []byte(clientSecret)}
 	copy(p.Authenticator[:], fmt.Sprintf("authentic %06d", n))
 	add(t, p, rows...)
 	return p
@@ -86,7 +86,7 @@ func octetsOf(t testing.TB, p *radius.Packet) []byte {
 		}
 		return b
 	}
-	b, err := wire.NewKey(secret).AppendRequest(nil, p)
+	b, err := wire.NewKey(clientSecret).AppendRequest(nil, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func newRig(t testing.TB, change func(*Config)) *rig {
 	}
 	r := &rig{t: t, backend: backend, records: &records{}}
 	c := Config{AAA: gateway, Records: r.records, RejectDelay: -1, Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")},
-		Clients: []Client{{Name: "branch", Source: netip.MustParsePrefix("192.0.2.9/32"), Secret: aaa.NewSecret(secret)}}}
+		Clients: []Client{{Name: "branch", Source: netip.MustParsePrefix("192.0.2.9/32"), Secret: aaa.NewSecret(clientSecret)}}}
 	if change != nil {
 		change(&c)
 	}
@@ -209,7 +209,7 @@ func (r *rig) read(request []byte, box *mailbox) *radius.Packet {
 // replyTo checks that a reply answers the request, and parses it. Keys in it can be decrypted.
 func replyTo(t testing.TB, request, reply []byte) *radius.Packet {
 	t.Helper()
-	key := wire.NewKey(secret)
+	key := wire.NewKey(clientSecret)
 	v, err := key.VerifyReply(reply, [16]byte(request[4:20]))
 	if err != nil {
 		t.Fatalf("reply %x: %v", reply, err)

@@ -18,8 +18,9 @@ type nasSession struct{ nas, id string }
 
 // known is what is remembered of a session.
 type known struct {
-	mark mark
-	name string // of the user
+	mark  mark
+	name  string // of the user
+	ended bool   // it had its Stop; a record that comes late still belongs to it
 }
 
 // sessions remembers which login the sessions of NASes belong to. A NAS that asks anew while a session lives gets a new Class and
@@ -29,7 +30,7 @@ type sessions struct {
 	most  int
 	mu    sync.Mutex
 	known map[nasSession]known
-	order []nasSession // the oldest first; those that ended may still be in it
+	order []nasSession // the oldest first
 }
 
 func newSessions() *sessions {
@@ -41,7 +42,7 @@ func (s *sessions) find(at nasSession, name string) (string, time.Time, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k, ok := s.known[at]
-	if !ok || k.name != name {
+	if !ok || k.ended || k.name != name {
 		return "", time.Time{}, false
 	}
 	return k.mark.session, k.mark.started, true
@@ -60,23 +61,19 @@ func (s *sessions) settle(at nasSession, name string, m mark, marked bool, kind 
 	case !marked && (kind != aaa.RecordStart || m.started.Sub(before.mark.started).Abs() <= sameStart):
 		m = before.mark
 	}
-	if kind == aaa.RecordStop {
-		delete(s.known, at)
-		return m
-	}
 	if !there {
 		s.makeRoom()
 		s.order = append(s.order, at)
 	}
-	s.known[at] = known{m, name}
+	ended := kind == aaa.RecordStop || there && before.ended && before.mark == m
+	s.known[at] = known{m, name, ended}
 	return m
 }
 
-// makeRoom forgets those that came first.
+// makeRoom forgets the one that came first, when there are too many, and those that are forgotten already.
 func (s *sessions) makeRoom() {
 	for len(s.order) > 0 {
-		_, alive := s.known[s.order[0]]
-		if alive && len(s.order) < s.most {
+		if _, there := s.known[s.order[0]]; there && len(s.order) < s.most {
 			return
 		}
 		delete(s.known, s.order[0])

@@ -29,6 +29,9 @@ func NewProof(m aaa.Method, name, password string) aaa.Proof {
 	case aaa.CHAP:
 		p.Identifier, p.Challenge = 7, Challenge()
 		p.Response = answerer.CHAP(p.Identifier, p.Challenge)
+	case aaa.MSCHAPv1:
+		p.Identifier, p.Challenge = 7, Challenge()[:8]
+		p.Response = answerer.MSCHAPv1(p.Challenge)
 	case aaa.MSCHAPv2:
 		p.Identifier, p.Challenge = 7, Challenge()
 		p.Response = answerer.MSCHAPv2(p.Challenge)

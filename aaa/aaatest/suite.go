@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/secret"
 )
 
 const password = "Admin@123 Grüße"
 
 // Methods are the methods every back end has to check.
-var Methods = []aaa.Method{aaa.PAP, aaa.CHAP, aaa.MSCHAPv2}
+var Methods = []aaa.Method{aaa.PAP, aaa.CHAP, aaa.MSCHAPv1, aaa.MSCHAPv2}
 
 // Run checks that a back end keeps the contract of aaa.Backend. build makes one that has exactly these accounts, and
 // cleans up after itself with t.Cleanup.
@@ -68,6 +69,9 @@ func rightProof(t *testing.T, b aaa.Backend) {
 			}
 			if m == aaa.MSCHAPv2 && !convinces(grant.Reply, name, password) {
 				t.Errorf("%s: a peer would not accept the authenticator response %q", name, grant.Reply)
+			}
+			if want := secret.Clear(aaa.NewSecret(password)).LinkKeys(NewProof(m, name, password)); !reflect.DeepEqual(grant.Keys, want) {
+				t.Errorf("%s by %s: the keys of the link are not those that the proof makes", name, m)
 			}
 			if m != aaa.MSCHAPv2 && grant.Reply != "" {
 				t.Errorf("%s by %s: there is a reply %q", name, m, grant.Reply)
@@ -184,7 +188,7 @@ func disabled(t *testing.T, b aaa.Backend) {
 }
 
 func malformedProof(t *testing.T, b aaa.Backend) {
-	for _, m := range []aaa.Method{aaa.CHAP, aaa.MSCHAPv2} {
+	for _, m := range []aaa.Method{aaa.CHAP, aaa.MSCHAPv1, aaa.MSCHAPv2} {
 		whole := NewProof(m, "l2tpuser", password)
 		for n := range len(whole.Response) {
 			cut := whole

@@ -113,7 +113,7 @@ func (b *Backend) Authenticate(ctx context.Context, q *aaa.Query) (aaa.Grant, er
 		case no != nil && no.Retryable():
 			return aaa.Grant{}, no
 		case no == nil && known.usual():
-			return known.yes(reply), nil
+			return b.granted(known, reply, q.Request.Proof), nil
 		}
 	}
 	a, err := b.lookup(ctx, q)
@@ -127,9 +127,20 @@ func (b *Backend) Authenticate(ctx context.Context, q *aaa.Query) (aaa.Grant, er
 	case no != nil && no.Retryable():
 		return aaa.Grant{}, no
 	case no == nil && a.usual():
-		return a.yes(reply), nil
+		return b.granted(a, reply, q.Request.Proof), nil
 	}
 	return aaa.Grant{}, b.refuse(ctx, a, q, no)
+}
+
+// granted is the yes to a proof that matched, with the keys that it makes for the link.
+func (b *Backend) granted(a *account, reply string, p aaa.Proof) aaa.Grant {
+	g := a.yes(reply)
+	if p.Method == aaa.MSCHAPv1 || p.Method == aaa.MSCHAPv2 {
+		if chosen, lack := a.choose(p.Method, b.keys.Get()); lack == nil {
+			g.Keys = chosen.LinkKeys(p)
+		}
+	}
+	return g
 }
 
 // refuse says why an account may not log in. The rejection of its proof is nil if that was right.

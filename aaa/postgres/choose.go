@@ -24,8 +24,8 @@ var serves = []struct {
 	kind    string
 	methods []aaa.Method
 }{
-	{kindSealed, []aaa.Method{aaa.PAP, aaa.CHAP, aaa.MSCHAPv2, aaa.EAP}},
-	{kindNT, []aaa.Method{aaa.PAP, aaa.MSCHAPv2}},
+	{kindSealed, []aaa.Method{aaa.PAP, aaa.CHAP, aaa.MSCHAPv1, aaa.MSCHAPv2, aaa.EAP}},
+	{kindNT, []aaa.Method{aaa.PAP, aaa.MSCHAPv1, aaa.MSCHAPv2}},
 	{kindArgon2id, []aaa.Method{aaa.PAP}},
 	{kindBcrypt, []aaa.Method{aaa.PAP}},
 	{kindCrypt, []aaa.Method{aaa.PAP}},

@@ -3,6 +3,8 @@ package secret
 import (
 	"crypto/subtle"
 
+	"layeh.com/radius/rfc2759"
+
 	"lnsgate/aaa"
 )
 
@@ -45,6 +47,18 @@ func (a *Answerer) MSCHAPv2(challenge []byte) []byte {
 	nt := ntResponse(a.name, challenge, a.peerChallenge[:], a.credential.material().hash)
 	copy(response[ntResponseOffset:], nt)
 	a.expected = authenticatorResponse(a.name, challenge, a.peerChallenge[:], nt, a.credential.material().hash)
+	return response
+}
+
+// MSCHAPv1 returns the 49-octet response of RFC 2433 section 4, of which only the NT part is set, or nil if the challenge has
+// not 8 octets or the password cannot be used.
+func (a *Answerer) MSCHAPv1(challenge []byte) []byte {
+	if len(challenge) != challengeLengthV1 || a.credential.Validate() != nil {
+		return nil
+	}
+	response := make([]byte, responseLength)
+	copy(response[ntResponseOffset:], rfc2759.ChallengeResponse(challenge, a.credential.material().hash[:]))
+	response[responseLength-1] = useNTResponse
 	return response
 }
 

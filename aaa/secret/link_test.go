@@ -33,6 +33,16 @@ func TestRFC2433AppendixB_Example(t *testing.T) {
 	}
 }
 
+func TestRFC2433Section4_TheAnswererMakesWhatIsChecked(t *testing.T) {
+	a := NewAnswerer("anybody", aaa.NewSecret("MyPw"), [16]byte{})
+	if got, want := a.MSCHAPv1(exampleProofV1().Challenge), exampleProofV1().Response; string(got) != string(want) {
+		t.Errorf("%X, want %X", got, want)
+	}
+	if a.MSCHAPv1(make([]byte, 16)) != nil || NewAnswerer("anybody", aaa.Secret{}, [16]byte{}).MSCHAPv1(make([]byte, 8)) != nil {
+		t.Error("an answer to what cannot be answered")
+	}
+}
+
 func TestRFC2433Section4_OnlyTheNTResponseIsChecked(t *testing.T) {
 	p := exampleProofV1()
 	p.Response[responseLength-1] = 0

@@ -88,8 +88,8 @@ func TestRadclientGetsTheRepliesThatAreExpected(t *testing.T) {
 	if !ok || strings.Count(said, "Received Accounting-Response") != 5 {
 		t.Errorf("%s", said)
 	}
-	if len(r.records.taken) != 3 || len(r.records.restarts) != 2 {
-		t.Errorf("%d records, %q", len(r.records.taken), r.records.restarts)
+	if taken, restarts := r.records.count(); taken != 3 || restarts != 2 {
+		t.Errorf("%d records, %d restarts", taken, restarts)
 	}
 	for _, at := range []netip.AddrPort{auth, acct} {
 		if said, ok := radtest.Radclient(t, at, "status", clientSecret, "Message-Authenticator = 0x00"); !ok {

@@ -288,3 +288,9 @@ func (r *records) last() Record {
 	}
 	return r.taken[len(r.taken)-1]
 }
+
+func (r *records) count() (taken, restarts int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.taken), len(r.restarts)
+}

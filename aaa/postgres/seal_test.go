@@ -169,7 +169,7 @@ func TestClearPasswordsAreSealedAtOnce(t *testing.T) {
 		return one[int](t, pool, `SELECT count(*) FROM credentials`) == 1000
 	})
 	run(t, pool, `UPDATE accounts SET password = 'changed' WHERE name = 'user7'`)
-	took = until(t, "one more is sealed", 2*time.Second, func() bool {
+	took = until(t, "one more is sealed", 10*time.Second, func() bool {
 		return one[int](t, pool, `SELECT count(*) FROM accounts WHERE password IS NOT NULL`) == 0
 	})
 	t.Logf("one account sealed in %s", took)

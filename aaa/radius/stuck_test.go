@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,11 +82,13 @@ func TestManyStuckSessionsHoldUpNobodyElse(t *testing.T) {
 func TestAccountingOnWaitsForOldRecordsOverAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		asked := 0
+		lost := map[string]bool{"old3 2": true, "old4 2": true}
 		group := deafTo(func(string) bool { return false })
 		group.before = func(ctx context.Context, line string) error {
-			asked++
-			if time.Since(begin) < 15*time.Second || asked%3 == 0 && line != "node 7" { // it is away, then it loses some
+			if time.Since(begin) < 15*time.Second || lost[line] { // it is away, then it loses some
+				if time.Since(begin) >= 15*time.Second {
+					delete(lost, line)
+				}
 				<-ctx.Done()
 				return ctx.Err()
 			}
@@ -100,7 +103,8 @@ func TestAccountingOnWaitsForOldRecordsOverAnOutage(t *testing.T) {
 			t.Fatalf("%d are left", len(left))
 		}
 		lines := group.book.lines
-		if n := len(lines); n != 7 || lines[n-1] != "new 1" || lines[n-2] != "node 7" {
+		n := len(lines) // one may have been answered in the moment it was given up, and sent again
+		if n < 7 || lines[n-1] != "new 1" || slices.Index(lines, "node 7") != n-2 {
 			t.Errorf("%q", lines)
 		}
 	})

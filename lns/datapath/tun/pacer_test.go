@@ -267,12 +267,11 @@ func TestEveryPacketIsCountedOnce(t *testing.T) {
 			}
 		})
 		group.Go(func() {
-			packet := make([]byte, 0, 600)
 			for range rounds {
 				e.now = d.now()
 				at := headroom
 				for _, s := range all {
-					packet = datapathtest.Packet{Source: "192.0.2.80", Destination: s.address.String(), Payload: 500}.Bytes()
+					packet := datapathtest.Packet{Source: "192.0.2.80", Destination: s.address.String(), Payload: 500}.Bytes()
 					e.packet(at, copy(e.slab[at:], packet))
 					at += headroom + len(packet)
 				}

@@ -15,7 +15,7 @@ func (s *Server) access(ctx context.Context, x *exchange) {
 	nas, at := nasOf(x.client, x.packet, x.from.Addr())
 	r, rejection := requestOf(x.client, x.packet, x.from, at)
 	session, began := s.sessionOf(x, nas, r.Name)
-	r.Session = session
+	r.Session, r.Attempt = session, session
 	var d aaa.Decision
 	var err error
 	if rejection == nil && r.Proof.Method == aaa.EAP {

@@ -144,6 +144,16 @@ func TestAProofThatIsNoneIsRejected(t *testing.T) {
 	}
 }
 
+func TestRFC2865Section4_1_TwoProofsAreNone(t *testing.T) {
+	r := newRig(t, nil)
+	p := login(t, "alice", password)
+	proof := aaatest.NewProof(aaa.CHAP, "alice", password)
+	add(t, p, row{0, 3, append([]byte{proof.Identifier}, proof.Response...)}, row{0, 60, proof.Challenge})
+	if reply := r.ask(p); reply.Code != radius.CodeAccessReject {
+		t.Errorf("a right password beside a right response: %s", reply.Code)
+	}
+}
+
 func TestRFC2865Section5_6_ServicesThatAreNotOurs(t *testing.T) {
 	r := newRig(t, nil)
 	for service, want := range map[uint32]radius.Code{
@@ -170,7 +180,7 @@ func TestTheRequestThatIsAsked(t *testing.T) {
 	q := asked.last
 	if q.Name != `CORP\alice` || q.Proof.Method != aaa.PAP || q.Proof.Password.Reveal() != password || q.CallingNumber != "0443" || q.CalledNumber != "0800" ||
 		q.TunnelName != "ap-7" || q.MTU != 1400 || q.Peer != nasAddress || q.Group != "branch" || q.ForcedDomain != "forced" || q.DefaultDomain != "usual" ||
-		!strings.HasPrefix(q.Session, "branch/") || len(q.Session) != len("branch/")+24 {
+		q.Attempt != q.Session || !strings.HasPrefix(q.Session, "branch/") || len(q.Session) != len("branch/")+24 {
 		t.Errorf("%+v", q)
 	}
 	first := q.Session

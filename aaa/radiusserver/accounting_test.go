@@ -274,6 +274,34 @@ func TestSessionsAreBounded(t *testing.T) {
 	}
 }
 
+func TestARecordThatIsSignedGetsASignedAnswer(t *testing.T) {
+	r := newRig(t, nil)
+	for _, signed := range []bool{false, true} {
+		p := accounting(t, 1, str(44, "0001"))
+		if signed {
+			p.Add(typeMessageAuth, make([]byte, 16))
+		}
+		if got := r.ask(p).Get(typeMessageAuth) != nil; got != signed {
+			t.Errorf("signed %v, the answer %v", signed, got)
+		}
+	}
+}
+
+func TestAMarkThatIsDamagedIsNone(t *testing.T) {
+	m := mark{session: "branch/x", started: time.Unix(1, 0), account: "alice"}
+	whole := m.encode()
+	for n := range whole {
+		if _, ok := decodeMark(whole[:n]); ok {
+			t.Errorf("%d of %d octets are a mark", n, len(whole))
+		}
+	}
+	for _, b := range [][]byte{append(whole, 0), append([]byte("lng2"), whole[4:]...), (&mark{started: time.Unix(1, 0)}).encode()} {
+		if _, ok := decodeMark(b); ok {
+			t.Errorf("%q is a mark", b)
+		}
+	}
+}
+
 func TestReasons(t *testing.T) {
 	for cause, want := range map[uint32]string{0: "did not say", 1: "user request", 18: "host request", 19: "19", math.MaxUint32: "4294967295"} {
 		if got := reasonOf(cause); !strings.Contains(got, want) {

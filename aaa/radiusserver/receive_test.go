@@ -2,6 +2,7 @@ package radiusserver
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -348,14 +349,14 @@ func TestAnswersAreBoundedAndExpire(t *testing.T) {
 func TestRejectsAreDelayedAndLookTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(c *Config) { c.RejectDelay, c.AtOnce = 0, 1 })
-		r.backend.Set("slow", aaatest.Answer{Err: &aaa.Rejection{Cause: aaa.AccountDisabled}, Wait: after(300 * time.Millisecond)})
+		r.backend.Set("slow", aaatest.Answer{Err: &aaa.Rejection{Cause: aaa.AccountDisabled}, Wait: after(300 * time.Millisecond)}) // asked first
 		r.backend.Set("disabled", aaatest.Answer{Err: &aaa.Rejection{Cause: aaa.AccountDisabled}})
 		ctx, stop := context.WithCancel(context.Background())
 		ended := make(chan struct{})
 		go func() { r.delays.run(ctx); close(ended) }()
 		lengths := map[int]bool{}
 		for _, p := range []*radius.Packet{
-			login(t, "alice", "wrong"), login(t, "nobody", password), login(t, "disabled", password), login(t, "slow", password), login(t, "bob@nowhere", password),
+			login(t, "slow", password), login(t, "alice", "wrong"), login(t, "nobody", password), login(t, "disabled", password), login(t, "bob@nowhere", password),
 			login(t, "bad name", password), login(t, "bob@sales", password), login(t, "alice", password, num(typeServiceType, 6)), packet(t, radius.CodeAccessRequest, str(1, "alice")),
 		} {
 			octets, box, began := octetsOf(t, p), newMailbox(), time.Now()
@@ -396,13 +397,15 @@ func TestDelaysComeInTheirOrder(t *testing.T) {
 		ended := make(chan struct{})
 		go func() { d.run(ctx); close(ended) }()
 		var got []string
-		for name, at := range map[string]time.Duration{"c": 3, "a": 1, "d": 4, "b": 2, "z": 1000} {
-			d.add(time.Now().Add(at*time.Second), func() { got = append(got, name) })
+		began := time.Now()
+		for _, seconds := range []int{3, 1, 4, 2, 1000} {
+			synctest.Wait() // run has set its timer for those before
+			d.add(began.Add(time.Duration(seconds)*time.Second), func() { got = append(got, fmt.Sprint(seconds, " after ", time.Since(began))) })
 		}
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if strings.Join(got, "") != "abcd" || d.len() != 1 {
-			t.Errorf("%v", got)
+		if want := []string{"1 after 1s", "2 after 2s", "3 after 3s", "4 after 4s"}; !slices.Equal(got, want) || d.len() != 1 {
+			t.Errorf("%q", got)
 		}
 		stop()
 		<-ended

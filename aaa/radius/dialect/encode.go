@@ -98,11 +98,12 @@ func (w *writer) timers(d *aaa.Decision) {
 	}
 }
 
-// addresses says which address the user gets, or from which pool.
+// addresses says which address the user gets, or else from which pool.
 func (w *writer) addresses(d *aaa.Decision) {
 	switch a := d.Address.Unmap(); {
 	case a.Is4():
 		w.address(key{0, 8}, a)
+		return
 	case d.AddressByPeer:
 		w.address(key{0, 8}, userChooses)
 	}

@@ -42,6 +42,9 @@ func sayable(d aaa.Decision, e Equipment) aaa.Grant {
 		SessionTimeout: d.SessionTimeout, IdleTimeout: d.IdleTimeout, Interim: d.Interim, MTU: d.MTU, RateUp: d.RateUp, RateDown: d.RateDown,
 		MaxSessions: d.MaxSessions, Filter: d.Filter, Routes: d.Routes, UserName: d.UserName, Class: d.Class, CUI: d.CUI, Message: d.Message, IPv6: d.IPv6,
 	}
+	if d.Address.IsValid() {
+		g.Pools = nil // they are not used then
+	}
 	if e == Standard {
 		g.RateUp, g.RateDown = 0, 0
 	}
@@ -134,11 +137,11 @@ func drawPair(t *rapid.T, label string) (pair [2]netip.Addr) {
 // TestOneProfileEveryDialect shows the same profile in each form, as an administrator would see it on the wire.
 func TestOneProfileEveryDialect(t *testing.T) {
 	d := aaa.Decision{
-		Address: netip.MustParseAddr("10.1.2.3"), Pools: []string{"staff", "spare"}, DNS: pair4("10.0.0.53", "10.0.0.54"),
+		AddressByPeer: true, Pools: []string{"staff", "spare"}, DNS: pair4("10.0.0.53", "10.0.0.54"),
 		RateUp: 2_000_000, RateDown: 10_500_000, SessionTimeout: time.Hour + time.Millisecond, Interim: time.Second,
 		Routes: []aaa.Route{network("192.168.7.0/24", 0)},
 	}
-	common := []string{"8=10.1.2.3", "27=3601", "85=60", `22="192.168.7.0/24 0.0.0.0"`}
+	common := []string{"8=255.255.255.255", "27=3601", "85=60", `22="192.168.7.0/24 0.0.0.0"`}
 	microsoft := []string{"Microsoft 28=10.0.0.53", "Microsoft 29=10.0.0.54"}
 	for e, own := range map[Equipment][]string{
 		Standard: append(microsoft, `88="staff"`),

@@ -2,7 +2,9 @@ package radiusserver
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -13,10 +15,12 @@ import (
 	"time"
 
 	"layeh.com/radius"
+	"layeh.com/radius/vendors/microsoft"
 
 	"lnsgate/aaa"
 	"lnsgate/aaa/aaatest"
 	"lnsgate/aaa/radius/dialect"
+	"lnsgate/aaa/radius/wire"
 	"lnsgate/test/radtest"
 )
 
@@ -212,4 +216,12 @@ func TestASocketThatIsTakenIsAnError(t *testing.T) {
 	if s, err := Listen(c); err == nil {
 		t.Error("two servers on one address", s.Close())
 	}
+}
+
+// mppe shows what a reply says of MPPE, decrypted.
+func mppe(p *radius.Packet) string {
+	nt, _ := wire.LookupVendor(p, wire.Microsoft, wire.MSCHAPMPPEKeys)
+	success, _ := wire.LookupVendor(p, wire.Microsoft, wire.MSCHAP2Success)
+	return fmt.Sprintf("%s success %q send %x receive %x nt %s policy %d types %d", p.Code, success, microsoft.MSMPPESendKey_Get(p, p), microsoft.MSMPPERecvKey_Get(p, p),
+		hex.EncodeToString(nt), microsoft.MSMPPEEncryptionPolicy_Get(p), microsoft.MSMPPEEncryptionTypes_Get(p))
 }

@@ -37,7 +37,7 @@ func newGathering[T any](most int, key func(*T) string, round func(context.Conte
 // newCrowd makes a gathering of things that may be done in any order, and that are soon done: waiting for more pays only
 // where many come.
 func newCrowd[T any](most, atOnce int, round func(context.Context, []*T) error) *gathering[T] {
-	return &gathering[T]{most: most, atOnce: atOnce, busy: 8, round: round}
+	return &gathering[T]{most: most, atOnce: atOnce, busy: 3, round: round}
 }
 
 // do has a thing done and waits for it. When the context ends before its turn, it is not done; when it ends while the

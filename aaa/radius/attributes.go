@@ -100,14 +100,3 @@ func (w writer) tunnelText(t radius.Type, s string) {
 	}
 	w.text(t, s)
 }
-
-// all returns the values of every attribute of a type, in order.
-func all(p *radius.Packet, t radius.Type) [][]byte {
-	var values [][]byte
-	for _, a := range p.Attributes {
-		if a.Type == t {
-			values = append(values, a.Attribute)
-		}
-	}
-	return values
-}

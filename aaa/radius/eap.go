@@ -8,6 +8,7 @@ import (
 	"layeh.com/radius"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/radius/wire"
 )
 
 // Codes of EAP (RFC 3748 section 4).
@@ -27,7 +28,7 @@ func (w writer) addEAP(packet []byte) {
 // eapOf puts the EAP packet of a reply together. Octets behind its own length are padding and are cut off; one that is shorter
 // than it says, or has a code outside of the four, is none.
 func eapOf(p *radius.Packet) []byte {
-	packet := bytes.Join(all(p, typeEAPMessage), nil)
+	packet := bytes.Join(wire.All(p, typeEAPMessage), nil)
 	if len(packet) < leastEAP {
 		return nil
 	}

@@ -42,7 +42,7 @@ func afterIdentifier(p *radius.Packet, kind byte) string {
 
 // message is every Reply-Message, in order.
 func message(p *radius.Packet) string {
-	return string(bytes.Join(all(p, typeReplyMessage), []byte("\n")))
+	return string(bytes.Join(wire.All(p, typeReplyMessage), []byte("\n")))
 }
 
 // refuse reads a no.

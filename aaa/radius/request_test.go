@@ -155,7 +155,7 @@ func TestRFC3579Section3_1_EAPInOrder(t *testing.T) {
 		packet[4+i] = byte(i * 7)
 	}
 	p := ask(t, query(t, "alice", aaa.Proof{Method: aaa.EAP, EAP: packet}), nil)
-	if got := all(p, typeEAPMessage); len(got) != 5 || !bytes.Equal(bytes.Join(got, nil), packet) {
+	if got := wire.All(p, typeEAPMessage); len(got) != 5 || !bytes.Equal(bytes.Join(got, nil), packet) {
 		t.Errorf("%d attributes", len(got))
 	}
 	first, last := -1, -1

@@ -226,7 +226,7 @@ func TestWhatIsGrantedIsSaidInTheWordsOfTheEquipment(t *testing.T) {
 		if got, _ := wire.LookupVendor(reply, want.vendor, want.kind); !bytes.Equal(got, want.value) {
 			t.Errorf("%s: %q", equipment, got)
 		}
-		classes := all(reply, typeClass)
+		classes := wire.All(reply, typeClass)
 		if len(classes) != 2 || string(classes[1]) != "upstream" {
 			t.Errorf("%s: classes %q", equipment, classes)
 		}
@@ -303,7 +303,7 @@ func TestRFC3579Section2_1_EAPConversation(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.EAP = lead })
 	identity := []row{str(1, "alice"), str(79, "\x02\x07\x00\x0a\x01alice")}
 	reply := r.ask(packet(t, radius.CodeAccessRequest, identity...))
-	if reply.Code != radius.CodeAccessChallenge || !bytes.Equal(eapOf(reply), long) || len(all(reply, typeEAPMessage)) != 3 || len(reply.Get(typeState)) != 16 ||
+	if reply.Code != radius.CodeAccessChallenge || !bytes.Equal(eapOf(reply), long) || len(wire.All(reply, typeEAPMessage)) != 3 || len(reply.Get(typeState)) != 16 ||
 		!bytes.Equal(reply.Get(typeSessionTimeout), []byte{0, 0, 0, 30}) {
 		t.Fatalf("%v", reply)
 	}

@@ -84,19 +84,8 @@ func address(p *radius.Packet, four, six radius.Type) netip.Addr {
 	return netip.Addr{}
 }
 
-// all returns the values of every attribute of a type, in order.
-func all(p *radius.Packet, t radius.Type) [][]byte {
-	var values [][]byte
-	for _, a := range p.Attributes {
-		if a.Type == t {
-			values = append(values, a.Attribute)
-		}
-	}
-	return values
-}
-
 // eapOf puts the EAP packet of a request together (RFC 3579 section 3.1).
-func eapOf(p *radius.Packet) []byte { return bytes.Join(all(p, typeEAPMessage), nil) }
+func eapOf(p *radius.Packet) []byte { return bytes.Join(wire.All(p, typeEAPMessage), nil) }
 
 // hasProof says whether an Access-Request shows something of a user: a password, a response or EAP, and is thereby no shorter
 // than a no.

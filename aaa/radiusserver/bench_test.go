@@ -11,13 +11,14 @@ import (
 	"layeh.com/radius"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/radius/udp"
 	"lnsgate/aaa/radius/wire"
 )
 
 // nowhere counts what is sent.
 type nowhere struct{ count atomic.Int64 }
 
-func (n *nowhere) send([]byte, []byte, netip.AddrPort) { n.count.Add(1) }
+func (n *nowhere) Send([]byte, []byte, netip.AddrPort) { n.count.Add(1) }
 
 // requests makes so many that differ.
 func requests(b *testing.B, m aaa.Method, count int) [][]byte {
@@ -75,7 +76,7 @@ func BenchmarkLoopback(b *testing.B) {
 			defer conn.Close()
 			list := requests(b, m, 1<<14)
 			b.ResetTimer()
-			if err := conn.SetReadBuffer(roomInKernel); err != nil {
+			if err := conn.SetReadBuffer(udp.RoomInKernel); err != nil {
 				b.Fatal(err)
 			}
 			b.ReportMetric(exchangedPerSecond(b, conn, list), "datagrams/s")

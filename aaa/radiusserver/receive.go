@@ -8,6 +8,7 @@ import (
 
 	"layeh.com/radius"
 
+	"lnsgate/aaa/radius/udp"
 	"lnsgate/aaa/radius/wire"
 )
 
@@ -23,7 +24,7 @@ type datagram struct {
 
 // sender sends answers. listener is one.
 type sender interface {
-	send(octets, control []byte, to netip.AddrPort)
+	Send(octets, control []byte, to netip.AddrPort)
 }
 
 // exchange is a request that is being answered.
@@ -70,11 +71,11 @@ func (s *Server) take(ctx context.Context, d datagram, now time.Time) {
 		s.drop(c, Busy, d.from)
 	case isAnswered:
 		s.count(c, Repeated)
-		d.out.send(reply, backFrom(d.control), d.from)
+		d.out.Send(reply, udp.BackFrom(d.control), d.from)
 	case isNew:
 		x := &exchange{
 			client: c, service: service, packet: c.key.Parse(verified), signed: verified.Signed, length: len(verified.Octets),
-			from: d.from, back: backFrom(d.control), out: d.out, entry: entry, came: now,
+			from: d.from, back: udp.BackFrom(d.control), out: d.out, entry: entry, came: now,
 		}
 		s.working.Go(func() {
 			defer func() { <-slots }()
@@ -178,7 +179,7 @@ func (s *Server) finish(x *exchange, reply []byte, o Outcome) {
 	}
 	s.count(x.client, o)
 	if reply != nil {
-		x.out.send(reply, x.back, x.from)
+		x.out.Send(reply, x.back, x.from)
 	}
 }
 
@@ -195,7 +196,7 @@ func (s *Server) status(x *exchange, role role) {
 
 // sealed puts what went through proxies back (RFC 2865 section 5.33), and signs. Nil: it does not fit.
 func (s *Server) sealed(x *exchange, reply *radius.Packet) []byte {
-	for _, state := range all(x.packet, typeProxyState) {
+	for _, state := range wire.All(x.packet, typeProxyState) {
 		reply.Add(typeProxyState, state)
 	}
 	octets, err := x.client.key.AppendReply(nil, reply)

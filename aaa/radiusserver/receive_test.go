@@ -202,7 +202,7 @@ func TestRFC2865Section5_33_ProxyStateComesBackInOrder(t *testing.T) {
 	for _, typed := range []string{password, "wrong"} {
 		reply := r.ask(login(t, "alice", typed, str(33, "first"), str(33, "\x00second"), str(33, "first")))
 		var got []string
-		for _, state := range all(reply, typeProxyState) {
+		for _, state := range wire.All(reply, typeProxyState) {
 			got = append(got, string(state))
 		}
 		if !slices.Equal(got, []string{"first", "\x00second", "first"}) {
@@ -210,7 +210,7 @@ func TestRFC2865Section5_33_ProxyStateComesBackInOrder(t *testing.T) {
 		}
 	}
 	reply := r.ask(packet(t, radius.CodeAccountingRequest, str(33, "p"), num(40, 1), str(44, "s")))
-	if len(all(reply, typeProxyState)) != 1 {
+	if len(wire.All(reply, typeProxyState)) != 1 {
 		t.Errorf("%v", reply.Attributes)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"lnsgate/aaa"
 	"lnsgate/aaa/radius/dialect"
+	"lnsgate/aaa/radius/wire"
 )
 
 // Record is what a NAS tells of one of its sessions. Its Session is that of the login's aaa.Request and its Started the time of
@@ -120,7 +121,7 @@ func lasted(p *radius.Packet) (time.Duration, bool) {
 
 // markOf finds our mark among the Classes of a record; the others are returned. Without one the login is estimated.
 func markOf(c *client, p *radius.Packet, r *Record) (m mark, marked bool, others [][]byte) {
-	for _, class := range all(p, typeClass) {
+	for _, class := range wire.All(p, typeClass) {
 		if own, ok := decodeMark(class); ok && strings.HasPrefix(own.session, sessionPrefix(c.Name)) {
 			m, marked = own, true
 			continue

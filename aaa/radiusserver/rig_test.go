@@ -132,7 +132,7 @@ type mailbox struct {
 
 func newMailbox() *mailbox { return &mailbox{came: make(chan struct{}, 1000)} }
 
-func (m *mailbox) send(octets, _ []byte, _ netip.AddrPort) {
+func (m *mailbox) Send(octets, _ []byte, _ netip.AddrPort) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.sent, m.at = append(m.sent, octets), append(m.at, time.Now())

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/radius/udp"
 	"lnsgate/aaa/radius/wire"
 )
 
@@ -48,7 +49,7 @@ const (
 
 // listener is one socket with its role.
 type listener struct {
-	socket
+	udp.Socket
 	index int
 	role  role
 }
@@ -61,7 +62,7 @@ func Listen(c Config) (*Server, error) {
 	}
 	for at, addresses := range [][]netip.AddrPort{forAccess: c.Listen, forRecords: c.Accounting} {
 		for _, address := range addresses {
-			socket, err := open(address)
+			socket, err := udp.Open(address)
 			if err != nil {
 				return nil, errors.Join(fmt.Errorf("RADIUS server: %w", err), s.Close())
 			}
@@ -149,7 +150,7 @@ func (s *Server) Close() error {
 
 // read takes datagrams until the context ends.
 func (s *Server) read(ctx context.Context, l *listener) error {
-	buffer, control := make([]byte, wire.MaxLength+1), make([]byte, roomForControl)
+	buffer, control := make([]byte, wire.MaxLength+1), make([]byte, udp.RoomForControl)
 	for {
 		n, m, _, from, err := l.ReadMsgUDPAddrPort(buffer, control)
 		if ctx.Err() != nil {
@@ -160,9 +161,4 @@ func (s *Server) read(ctx context.Context, l *listener) error {
 		}
 		s.take(ctx, datagram{listener: l.index, role: l.role, octets: buffer[:n], from: from, control: control[:m], out: l}, time.Now())
 	}
-}
-
-// send sends an answer.
-func (l *listener) send(b, control []byte, to netip.AddrPort) {
-	_, _, _ = l.WriteMsgUDPAddrPort(b, control, to) // who gets nothing asks again
 }

@@ -29,6 +29,7 @@ var rooms = map[string]room{
 	"lns/authenticate": {level: 1, pure: true, may: contracts},
 	"lns/session":      {level: 1, pure: true, may: join(contracts, "lns/negotiate", "lns/authenticate")},
 	"aaa/secret":       {level: 1, pure: true, may: []string{"aaa"}},
+	"aaa/radius/udp":   {level: 1},
 	"aaa/radius/wire":  {level: 1},
 
 	"lns/transport":      {level: 2, may: []string{"lns/datapath", "lns/l2tp", "lns/ppp"}},
@@ -46,12 +47,12 @@ var rooms = map[string]room{
 	"configs":            {level: 2},
 
 	"aaa/radius":         {level: 3, may: []string{"aaa", "aaa/secret", "aaa/radius/wire", "aaa/radius/client", "aaa/radius/dialect", "aaa/spool"}},
-	"aaa/radius/dynauth": {level: 3, may: []string{"aaa", "aaa/radius/wire", "aaa/radius/dialect"}},
+	"aaa/radius/dynauth": {level: 3, may: []string{"aaa", "aaa/radius/udp", "aaa/radius/wire", "aaa/radius/dialect"}},
 
 	"lns": {level: 3, may: join(contracts, join(cores, "lns/transport")...)},
 
 	"lns/admin":        {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool"}},
-	"aaa/radiusserver": {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool", "aaa/secret", "aaa/radius/wire", "aaa/radius/dialect"}},
+	"aaa/radiusserver": {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool", "aaa/secret", "aaa/radius/udp", "aaa/radius/wire", "aaa/radius/dialect"}},
 	"lns/lac": {level: 4, may: join(contracts, join(cores, "lns", "aaa/secret", "lns/transport",
 		"lns/datapath/tun")...)},
 }

@@ -14,6 +14,7 @@ import (
 	"layeh.com/radius"
 
 	"lnsgate/aaa/radius/dialect"
+	"lnsgate/aaa/radius/udp"
 	"lnsgate/aaa/radius/wire"
 )
 
@@ -22,7 +23,7 @@ type Server struct {
 	config  Config
 	peers   atomic.Pointer[[]peer]
 	us      atomic.Pointer[identity]
-	sockets []socket
+	sockets []udp.Socket
 	slots   chan struct{} // one for each request that is being carried out
 
 	working sync.WaitGroup
@@ -45,7 +46,7 @@ func Listen(c Config) (*Server, error) {
 	s.setClients(c.Clients)
 	s.SetIdentity(c.Identifiers, c.Addresses)
 	for _, at := range c.Listen {
-		socket, err := open(at)
+		socket, err := udp.Open(at)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("dynamic authorization: %w", err), s.Close())
 		}
@@ -130,17 +131,18 @@ func (s *Server) Close() error {
 }
 
 // read takes datagrams until the context ends.
-func (s *Server) read(ctx context.Context, socket socket) error {
-	buffer, control := make([]byte, wire.MaxLength+1), make([]byte, roomForControl)
+func (s *Server) read(ctx context.Context, socket udp.Socket) error {
+	buffer, control := make([]byte, wire.MaxLength+1), make([]byte, udp.RoomForControl)
 	for {
-		n, from, back, err := socket.receive(buffer, control)
+		n, m, _, from, err := socket.ReadMsgUDPAddrPort(buffer, control)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("dynamic authorization: %w", err)
 		}
-		s.take(ctx, buffer[:n], from, time.Now(), func(reply []byte) { socket.send(reply, back, from) })
+		back := udp.BackFrom(control[:m])
+		s.take(ctx, buffer[:n], from, time.Now(), func(reply []byte) { socket.Send(reply, back, from) })
 	}
 }
 

@@ -139,3 +139,14 @@ func appendPacket(dst []byte, p *radius.Packet, authenticator []byte, signed boo
 	binary.BigEndian.PutUint16(dst[start+2:], uint16(len(dst)-start))
 	return dst, nil
 }
+
+// All returns the values of every attribute of a type, in order.
+func All(p *radius.Packet, t radius.Type) [][]byte {
+	var values [][]byte
+	for _, a := range p.Attributes {
+		if a.Type == t {
+			values = append(values, a.Attribute)
+		}
+	}
+	return values
+}

@@ -1,4 +1,4 @@
-package radiusserver
+package udp
 
 import (
 	"context"
@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket is one UDP socket. It answers from the address that it was asked at, which on a machine with several is not the one
+// Socket is one UDP socket. It answers from the address that it was asked at, which on a machine with several is not the one
 // that routing would take, and a client takes answers from no other.
-type socket struct{ *net.UDPConn }
+type Socket struct{ *net.UDPConn }
 
-// roomInKernel is for the requests that come while one is looked at.
-const roomInKernel = 4 << 20
+// RoomInKernel is for the requests that come while one is looked at.
+const RoomInKernel = 4 << 20
 
-// open opens a socket of one family: 0.0.0.0 is not for IPv6.
-func open(at netip.AddrPort) (socket, error) {
+// Open opens a socket of one family: 0.0.0.0 is not for IPv6.
+func Open(at netip.AddrPort) (Socket, error) {
 	network, level, option := "udp4", unix.IPPROTO_IP, unix.IP_PKTINFO
 	if at.Addr().Is6() && !at.Addr().Is4In6() {
 		network, level, option = "udp6", unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO
@@ -33,19 +33,19 @@ func open(at netip.AddrPort) (socket, error) {
 	}}
 	conn, err := config.ListenPacket(context.Background(), network, at.String())
 	if err != nil {
-		return socket{}, err
+		return Socket{}, err
 	}
 	udp := conn.(*net.UDPConn)
-	_ = udp.SetReadBuffer(roomInKernel) // less is no reason to stay away
-	return socket{udp}, nil
+	_ = udp.SetReadBuffer(RoomInKernel) // less is no reason to stay away
+	return Socket{udp}, nil
 }
 
-// roomForControl is what the kernel needs to tell the address: one message, the larger one of IPv6.
-var roomForControl = unix.CmsgSpace(unix.SizeofInet6Pktinfo)
+// RoomForControl is what the kernel needs to tell the address: one message, the larger one of IPv6.
+var RoomForControl = unix.CmsgSpace(unix.SizeofInet6Pktinfo)
 
-// backFrom makes the control message of an answer out of that of a request. The interface is left to routing, but for
+// BackFrom makes the control message of an answer out of that of a request. The interface is left to routing, but for
 // link-local addresses, which say nothing without it.
-func backFrom(control []byte) []byte {
+func BackFrom(control []byte) []byte {
 	messages, err := unix.ParseSocketControlMessage(control)
 	if err != nil || len(messages) != 1 {
 		return nil
@@ -63,4 +63,9 @@ func backFrom(control []byte) []byte {
 		return nil
 	}
 	return answer
+}
+
+// Send sends an answer with the control message that BackFrom made.
+func (s Socket) Send(b, back []byte, to netip.AddrPort) {
+	_, _, _ = s.WriteMsgUDPAddrPort(b, back, to) // who gets nothing asks again
 }

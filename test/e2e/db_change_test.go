@@ -89,6 +89,19 @@ func TestDatabaseChangeAppliesToOpenSessions(t *testing.T) {
 	within(t, atOnce, "the range empties", func() bool { return p.pools()[0].Free == 0 })
 	p.ping(p.client, hqAddress)
 
+	c.sql(`INSERT INTO filters (name, default_action) VALUES ('open', 'allow');
+		UPDATE accounts SET rate_up = 2000000, rate_down = 3000000, filter = 'open' WHERE name = '` + alice + `'`)
+	within(t, atOnce, "rates and filter apply", func() bool {
+		s := p.session(alice)
+		return s.RateUp == 2000000 && s.RateDown == 3000000 && s.Filter == "open"
+	})
+	p.ping(p.client, hqAddress)
+	c.sql(`INSERT INTO filter_rules (filter, action, protocol) VALUES ('open', 'deny', 'icmp')`)
+	within(t, atOnce, "the new rule acts", func() bool {
+		_, _, output := p.tryPing(p.client, hqAddress, "-c", "1", "-W", "0.2")
+		return !strings.Contains(output, "icmp_seq=1 ttl")
+	})
+
 	before := p.session(alice).UpSince
 	began := time.Now()
 	c.sql(fmt.Sprintf(`UPDATE accounts SET session_timeout = '%d s' WHERE name = '%s'`, int(time.Since(before).Seconds())+3, alice))

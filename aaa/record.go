@@ -75,6 +75,9 @@ type Record struct {
 	CallSerial                  uint32
 	TxSpeed, RxSpeed            uint64 // of the line, bits per second; 0 = not said
 
+	NAS   *NAS   // where the session lives; nil: here, on Node
+	Terms *Terms // of a session on a NAS: what it was granted; nil: not known
+
 	UserName string   // what the RADIUS server that granted calls the user; empty: it did not say
 	Class    [][]byte // of that server, all and in order (RFC 2865 section 5.25)
 	CUI      []byte   // its Chargeable-User-Identity (RFC 4372); nil: none

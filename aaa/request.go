@@ -38,6 +38,9 @@ type Request struct {
 
 	ForcedDomain  string // by l2tp group: this domain whatever the name says; "" = not forced
 	DefaultDomain string // by l2tp group: for names without a domain; "" = the global default
+
+	NAS              *NAS // which other NAS asks; nil: the session would be here
+	AuthenticateOnly bool // that NAS wants to know who it is, and there will be no session (RFC 2865 section 5.6)
 }
 
 // Query is what a back end is asked: the request, the name taken apart and the domain that was chosen.

@@ -35,6 +35,10 @@ type Request struct {
 	Account string     // who it is for: the key for sticky and static addresses; empty is allowed and remembers nothing
 	Address netip.Addr // if valid: exactly this address, also out of quarantine; Pools are not looked at
 	Holder  string     // the unique name of the session that will hold it; must not be empty
+
+	// Offer is for a session that may never come, and that outlives this process because another NAS carries it: the lease
+	// ends after this time, unless a Keeper keeps it. 0: the lease is bound at once, and ends with the process.
+	Offer time.Duration
 }
 
 // Lease is one address in one hand.
@@ -44,7 +48,8 @@ type Lease struct {
 	Account string
 	Holder  string
 	Since   time.Time
-	Why     string // which rule chose this address, in words for a person
+	Why     string    // which rule chose this address, in words for a person
+	Expires time.Time // of an offered or kept lease: when it ends by itself; zero: never
 }
 
 // Usage says how full a pool is. Size counts all addresses of the pool; [math.MaxUint64] stands for that many or more.

@@ -12,8 +12,8 @@ import (
 
 // access answers an Access-Request.
 func (s *Server) access(ctx context.Context, x *exchange) {
-	nas, at := nasOf(x.client, x.packet, x.from.Addr())
-	r, rejection := requestOf(x.client, x.packet, x.from, at)
+	nas := nasOf(x.client, x.packet, x.from.Addr())
+	r, rejection := requestOf(x.client, x.packet, x.from, nas)
 	session, began := s.sessionOf(x, nas, r.Name)
 	r.Session, r.Attempt = session, session
 	var d aaa.Decision
@@ -29,13 +29,13 @@ func (s *Server) access(ctx context.Context, x *exchange) {
 	default:
 		d, err = x.service.aaa.Authenticate(ctx, r)
 	}
-	s.reply(x, r, d, err, began, nas)
+	s.reply(x, r, d, err, began)
 }
 
 // sessionOf names the session that a login would open, and when it began: a NAS may ask anew for one that is open.
-func (s *Server) sessionOf(x *exchange, nas, name string) (string, time.Time) {
-	if id := text(x.packet, typeAcctSessionID); id != "" {
-		if session, began, ok := s.sessions.find(nasSession{nas, id}, name); ok {
+func (s *Server) sessionOf(x *exchange, nas *aaa.NAS, name string) (string, time.Time) {
+	if nas.Session != "" {
+		if session, began, ok := s.sessions.find(nasSession{nas.Name, nas.Session}, name); ok {
 			return session, began
 		}
 	}
@@ -57,7 +57,7 @@ func (s *Server) resume(x *exchange, r *aaa.Request) *aaa.Rejection {
 }
 
 // reply answers with what was decided.
-func (s *Server) reply(x *exchange, r *aaa.Request, d aaa.Decision, err error, began time.Time, nas string) {
+func (s *Server) reply(x *exchange, r *aaa.Request, d aaa.Decision, err error, began time.Time) {
 	if err == nil {
 		m := mark{session: r.Session, started: began, method: r.Proof.Method, domain: d.Domain, backend: d.Backend}
 		if d.Account != r.Name {
@@ -65,7 +65,7 @@ func (s *Server) reply(x *exchange, r *aaa.Request, d aaa.Decision, err error, b
 		}
 		var reply []byte
 		if reply, err = s.accept(x, r, &d, &m); err == nil {
-			s.log(x, r, &d, nil, nas)
+			s.log(x, r, &d, nil)
 			s.finish(x, reply, Accepted)
 			return
 		}
@@ -75,7 +75,7 @@ func (s *Server) reply(x *exchange, r *aaa.Request, d aaa.Decision, err error, b
 		return
 	}
 	rejection := rejectionOf(err)
-	s.log(x, r, nil, rejection, nas)
+	s.log(x, r, nil, rejection)
 	if rejection.Retryable() {
 		s.finish(x, nil, Unanswered)
 		return
@@ -111,21 +111,21 @@ func (s *Server) hold(x *exchange, reply []byte) {
 }
 
 // log tells of a login: a no where an administrator sees it, a yes only on demand.
-func (s *Server) log(x *exchange, r *aaa.Request, d *aaa.Decision, no *aaa.Rejection, nas string) {
+func (s *Server) log(x *exchange, r *aaa.Request, d *aaa.Decision, no *aaa.Rejection) {
 	if s.config.Attempts != nil {
-		s.config.Attempts.Log(attemptOf(x, r, d, no, nas))
+		s.config.Attempts.Log(attemptOf(x, r, d, no))
 	}
 	if no == nil {
-		s.config.Log.Debug("RADIUS server: a user is let in", "user", r.Name, "nas", nas, "domain", d.Domain, "account", d.Account, "method", r.Proof.Method.String())
+		s.config.Log.Debug("RADIUS server: a user is let in", "user", r.Name, "nas", r.NAS.Name, "domain", d.Domain, "account", d.Account, "method", r.Proof.Method.String())
 		return
 	}
-	s.config.Log.Info("RADIUS server: a user is not let in", "user", r.Name, "nas", nas, "domain", no.Domain, "method", r.Proof.Method.String(),
+	s.config.Log.Info("RADIUS server: a user is not let in", "user", r.Name, "nas", r.NAS.Name, "domain", no.Domain, "method", r.Proof.Method.String(),
 		"cause", no.Cause.String(), "detail", no.Detail, "peer", x.from.String())
 }
 
-func attemptOf(x *exchange, r *aaa.Request, d *aaa.Decision, no *aaa.Rejection, nas string) aaa.Attempt {
+func attemptOf(x *exchange, r *aaa.Request, d *aaa.Decision, no *aaa.Rejection) aaa.Attempt {
 	a := aaa.Attempt{
-		At: x.came, Session: r.Session, Node: nas, Name: r.Name, Method: r.Proof.Method, Peer: r.Peer, TunnelName: r.TunnelName,
+		At: x.came, Session: r.Session, Node: r.NAS.Name, Name: r.Name, Method: r.Proof.Method, Peer: r.Peer, TunnelName: r.TunnelName,
 		OK: no == nil, Phase: "radius", Took: time.Since(x.came),
 	}
 	if no != nil {

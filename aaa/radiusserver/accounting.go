@@ -11,21 +11,21 @@ import (
 // record takes an Accounting-Request, and confirms it when what it tells is stored.
 func (s *Server) record(ctx context.Context, x *exchange) {
 	status, there := number(x.packet, typeAcctStatusType)
-	nas, at := nasOf(x.client, x.packet, x.from.Addr())
+	nas := nasOf(x.client, x.packet, x.from.Addr())
 	kind := kindOf(status)
 	switch {
 	case !there, kind != 0 && len(x.packet.Get(typeAcctSessionID)) == 0:
 		s.answers.drop(x.entry)
 		s.drop(x.client, Malformed, x.from)
 	case kind != 0:
-		r := recordOf(x.client, x.packet, nas, at, kind, x.came)
+		r := recordOf(nas, x.packet, kind, x.came)
 		m, marked, others := markOf(x.client, x.packet, r)
 		r.Class = others
-		r.addLogin(x.packet, s.sessions.settle(nasSession{nas, r.NAS.Session}, r.Name, m, marked, kind))
+		addLogin(r, x.packet, s.sessions.settle(nasSession{nas.Name, nas.Session}, r.Name, m, marked, kind))
 		s.confirm(x, s.config.Records.Account(ctx, r), Recorded)
 	case status == statusOn, status == statusOff:
-		s.sessions.forget(nas)
-		s.confirm(x, s.config.Records.Restarted(ctx, nas, eventTime(x.packet, x.came)), Recorded)
+		s.sessions.forget(nas.Name)
+		s.confirm(x, s.config.Records.Restarted(ctx, nas.Name, eventTime(x.packet, x.came)), Recorded)
 	default: // of tunnels and links (RFC 2867), or unknown: a NAS that hears nothing would send it for ever
 		s.confirm(x, nil, Ignored)
 	}

@@ -22,7 +22,7 @@ func accounting(t testing.TB, status uint32, rows ...row) *radius.Packet {
 }
 
 // took asks and returns the record that came of it.
-func (r *rig) took(p *radius.Packet) Record {
+func (r *rig) took(p *radius.Packet) aaa.Record {
 	r.t.Helper()
 	before := len(r.records.taken)
 	if reply := r.ask(p); reply == nil || reply.Code != radius.CodeAccountingResponse {
@@ -42,12 +42,12 @@ func TestTheRecordOfEachKind(t *testing.T) {
 	session := []row{str(44, "0001"), str(1, "alice"), {0, 25, accept.Get(typeClass)}, str(25, "other"), addr(8, "10.1.2.3"), str(31, "0443"), str(30, "0800"),
 		str(32, "ap-7"), num(5, 17), str(87, "port 17"), str(89, "\x01c")}
 	start := r.took(accounting(t, 1, append(session, num(55, ago(0)))...))
-	if start.Kind != aaa.RecordStart || start.Sequence != 1 || start.Node != "branch" || start.Name != "alice" || start.Account != "alice" || start.Domain != "default" ||
+	if start.Kind != aaa.RecordStart || start.Sequence != 1 || start.NAS.Name != "branch" || start.Name != "alice" || start.Account != "alice" || start.Domain != "default" ||
 		start.Backend != "local" || start.Method != aaa.PAP || start.Address != netip.MustParseAddr("10.1.2.3") || start.CallingNumber != "0443" || start.CalledNumber != "0800" ||
 		start.TunnelName != "ap-7" || start.Peer.Addr() != nasAddress.Addr() || len(start.Class) != 1 || string(start.Class[0]) != "other" || string(start.CUI) != "\x01c" {
 		t.Errorf("%+v", start)
 	}
-	if start.NAS != (NAS{Client: "branch", Address: nasAddress.Addr(), Identifier: "ap-7", Session: "0001", Port: 17, PortID: "port 17"}) {
+	if *start.NAS != (aaa.NAS{Name: "branch", Client: "branch", Address: nasAddress.Addr(), Identifier: "ap-7", Session: "0001", Port: 17, PortID: "port 17"}) {
 		t.Errorf("%+v", start.NAS)
 	}
 	used := []row{num(42, 5), num(52, 2), num(43, 7), num(53, 3), num(47, 11), num(48, 13)}
@@ -59,7 +59,7 @@ func TestTheRecordOfEachKind(t *testing.T) {
 	if stop.Kind != aaa.RecordStop || stop.Sequence != math.MaxUint32 || stop.Terminate != aaa.TerminateIdleTimeout || !strings.Contains(stop.Reason, "idle timeout") {
 		t.Errorf("%+v", stop)
 	}
-	for _, other := range []Record{interim, stop} {
+	for _, other := range []aaa.Record{interim, stop} {
 		if other.Session != start.Session || !other.Started.Equal(start.Started) || other.Account != "alice" {
 			t.Errorf("%s: session %q since %v, the start has %q since %v", other.Kind, other.Session, other.Started, start.Session, start.Started)
 		}

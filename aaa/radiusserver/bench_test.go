@@ -126,5 +126,5 @@ func (y *yes) Authorize(ctx context.Context, r *aaa.Request) (aaa.Decision, erro
 // nothing keeps no records.
 type nothing struct{}
 
-func (nothing) Account(context.Context, *Record) error             { return nil }
+func (nothing) Account(context.Context, *aaa.Record) error         { return nil }
 func (nothing) Restarted(context.Context, string, time.Time) error { return nil }

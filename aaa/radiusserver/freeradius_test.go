@@ -160,7 +160,7 @@ func TestFreeRADIUSProxiesToUs(t *testing.T) {
 	if !ok {
 		t.Errorf("%s", reply)
 	}
-	if got := r.records.last(); got.Node != "loopback/ap-7" || got.NAS.Address != netip.MustParseAddr("198.51.100.7") {
+	if got := r.records.last(); got.NAS.Name != "loopback/ap-7" || got.NAS.Address != netip.MustParseAddr("198.51.100.7") {
 		t.Errorf("%+v", got)
 	}
 }

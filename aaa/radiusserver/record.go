@@ -11,38 +11,22 @@ import (
 	"layeh.com/radius"
 
 	"lnsgate/aaa"
-	"lnsgate/aaa/radius/dialect"
 	"lnsgate/aaa/radius/wire"
 )
 
-// Record is what a NAS tells of one of its sessions. Its Session is that of the login's aaa.Request and its Started the time of
-// the login when the NAS sends Class back. Of a session without, Session is made of the names of the NAS and of its session,
-// and Started is an estimate that stays the same as long as the server runs. Its Sequence follows from how long the session
-// lasts, so that a record that comes late changes nothing.
-type Record struct {
-	aaa.Record
-	NAS NAS
-}
-
-// NAS is where a session lives, in the words of its NAS: what it takes to name the session in a request to change it.
-type NAS struct {
-	Client     string     // whose secret it has
-	Address    netip.Addr // where it is reached
-	Identifier string     // NAS-Identifier, "" if it has none
-	Session    string     // Acct-Session-Id
-	Port       uint32     // NAS-Port, 0 if it did not say
-	PortID     string     // NAS-Port-Id, "" if it did not say
-	Equipment  dialect.Equipment
-}
-
 // Accounter takes what NASes tell of their sessions. It is safe for concurrent use.
 type Accounter interface {
-	// Account stores a record, and returns nil only when it is where no crash takes it away: the NAS is then told so and
+	// Account stores what a NAS tells of one of its sessions, and returns nil only when it is where no crash takes it away: the NAS is then told so and
 	// forgets it. After an error the NAS sends it again. A record may come twice, and late: one with a Sequence that is not
 	// higher than that of the one before changes nothing.
-	Account(ctx context.Context, r *Record) error
+	//
+	// The record's Session is that of the login's aaa.Request and its Started the time of the login when the NAS sends Class
+	// back. Of a session without, Session is made of the names of the NAS and of its session, and Started is an estimate that
+	// stays the same as long as the server runs. Its Sequence follows from how long the session lasts, so that a record that
+	// comes late changes nothing. Node and Terms are for the Accounter to know.
+	Account(ctx context.Context, r *aaa.Record) error
 	// Restarted says that a NAS has started, or is about to end: those of its sessions that began before are over. The name
-	// is that in Record.Node.
+	// is that in Record.NAS.
 	Restarted(ctx context.Context, nas string, at time.Time) error
 }
 
@@ -88,20 +72,16 @@ func eventTime(p *radius.Packet, now time.Time) time.Time {
 }
 
 // recordOf makes a record. The login that it belongs to is filled in by addLogin.
-func recordOf(c *client, p *radius.Packet, nas string, at netip.Addr, kind aaa.RecordKind, now time.Time) *Record {
-	r := &Record{
-		Record: aaa.Record{
-			Kind: kind, Node: nas, At: eventTime(p, now), Name: text(p, typeUserName),
-			Address: address(p, typeFramedIPAddress, 0), Peer: netip.AddrPortFrom(at, 0), TunnelName: text(p, typeNASIdentifier),
-			CallingNumber: text(p, typeCallingStationID), CalledNumber: text(p, typeCalledStationID),
-			RxOctets: sum(p, typeAcctInputOctets, typeAcctInputGigawords), TxOctets: sum(p, typeAcctOutputOctets, typeAcctOutputGigawords),
-		},
-		NAS: NAS{Client: c.Name, Address: at, Identifier: text(p, typeNASIdentifier), Session: text(p, typeAcctSessionID), PortID: text(p, typeNASPortID), Equipment: c.Equipment},
+func recordOf(nas *aaa.NAS, p *radius.Packet, kind aaa.RecordKind, now time.Time) *aaa.Record {
+	r := &aaa.Record{
+		Kind: kind, NAS: nas, At: eventTime(p, now), Name: text(p, typeUserName),
+		Address: address(p, typeFramedIPAddress, 0), Peer: netip.AddrPortFrom(nas.Address, 0), TunnelName: nas.Identifier,
+		CallingNumber: text(p, typeCallingStationID), CalledNumber: text(p, typeCalledStationID),
+		RxOctets: sum(p, typeAcctInputOctets, typeAcctInputGigawords), TxOctets: sum(p, typeAcctOutputOctets, typeAcctOutputGigawords),
 	}
 	rx, _ := number(p, typeAcctInputPackets)
 	tx, _ := number(p, typeAcctOutputPackets)
 	r.RxPackets, r.TxPackets = uint64(rx), uint64(tx)
-	r.NAS.Port, _ = number(p, typeNASPort)
 	if cui := p.Get(typeCUI); len(cui) > 0 {
 		r.CUI = append([]byte(nil), cui...)
 	}
@@ -120,7 +100,7 @@ func lasted(p *radius.Packet) (time.Duration, bool) {
 }
 
 // markOf finds our mark among the Classes of a record; the others are returned. Without one the login is estimated.
-func markOf(c *client, p *radius.Packet, r *Record) (m mark, marked bool, others [][]byte) {
+func markOf(c *client, p *radius.Packet, r *aaa.Record) (m mark, marked bool, others [][]byte) {
 	for _, class := range wire.All(p, typeClass) {
 		if own, ok := decodeMark(class); ok && strings.HasPrefix(own.session, sessionPrefix(c.Name)) {
 			m, marked = own, true
@@ -131,7 +111,7 @@ func markOf(c *client, p *radius.Packet, r *Record) (m mark, marked bool, others
 	if marked {
 		return m, true, others
 	}
-	m = mark{session: r.Node + "/" + r.NAS.Session, started: r.At}
+	m = mark{session: r.NAS.Name + "/" + r.NAS.Session, started: r.At}
 	if d, there := lasted(p); there && r.Kind != aaa.RecordStart {
 		m.started = r.At.Add(-d)
 	}
@@ -142,7 +122,7 @@ func markOf(c *client, p *radius.Packet, r *Record) (m mark, marked bool, others
 }
 
 // addLogin fills in the login.
-func (r *Record) addLogin(p *radius.Packet, m mark) {
+func addLogin(r *aaa.Record, p *radius.Packet, m mark) {
 	r.Session, r.Started, r.Method = m.session, m.started, m.method
 	r.Account, r.Domain, r.Backend = m.account, m.domain, m.backend
 	if r.Account == "" {

@@ -25,10 +25,19 @@ const (
 	leastPassword        = 16 // as it is hidden
 )
 
-// nasOf is what a NAS is called in records, and where it is. Behind a proxy, or in the network of one client, there may be
+// nasOf is which NAS asks or tells, and of which of its sessions.
+func nasOf(c *client, p *radius.Packet, from netip.Addr) *aaa.NAS {
+	name, at := placeOf(c, p, from.Unmap().WithZone(""))
+	port, _ := number(p, typeNASPort)
+	return &aaa.NAS{
+		Name: name, Client: c.Name, Address: at, Identifier: text(p, typeNASIdentifier),
+		Session: text(p, typeAcctSessionID), Port: port, PortID: text(p, typeNASPortID),
+	}
+}
+
+// placeOf is what a NAS is called in records, and where it is. Behind a proxy, or in the network of one client, there may be
 // many.
-func nasOf(c *client, p *radius.Packet, from netip.Addr) (string, netip.Addr) {
-	from = from.Unmap().WithZone("")
+func placeOf(c *client, p *radius.Packet, from netip.Addr) (string, netip.Addr) {
 	if _, proxied := p.Lookup(typeProxyState); proxied {
 		own := address(p, typeNASIPAddress, typeNASIPv6Address)
 		if !own.IsValid() {
@@ -46,11 +55,12 @@ func nasOf(c *client, p *radius.Packet, from netip.Addr) (string, netip.Addr) {
 }
 
 // requestOf makes a question of an Access-Request. The session is named by the caller.
-func requestOf(c *client, p *radius.Packet, from netip.AddrPort, nas netip.Addr) (*aaa.Request, *aaa.Rejection) {
+func requestOf(c *client, p *radius.Packet, from netip.AddrPort, nas *aaa.NAS) (*aaa.Request, *aaa.Rejection) {
 	r := &aaa.Request{
 		Name:          string(p.Get(typeUserName)),
-		Peer:          netip.AddrPortFrom(nas, from.Port()),
-		TunnelName:    text(p, typeNASIdentifier),
+		Peer:          netip.AddrPortFrom(nas.Address, from.Port()),
+		TunnelName:    nas.Identifier,
+		NAS:           nas,
 		Group:         c.Name,
 		CallingNumber: text(p, typeCallingStationID),
 		CalledNumber:  text(p, typeCalledStationID),
@@ -60,7 +70,9 @@ func requestOf(c *client, p *radius.Packet, from netip.AddrPort, nas netip.Addr)
 	if mtu, _ := number(p, typeFramedMTU); mtu <= 65535 {
 		r.MTU = int(mtu)
 	}
-	if service, there := number(p, typeServiceType); there && service != serviceFramed && service != serviceAuthenticateOnly {
+	service, there := number(p, typeServiceType)
+	r.AuthenticateOnly = service == serviceAuthenticateOnly
+	if there && service != serviceFramed && service != serviceAuthenticateOnly {
 		return r, aaa.Reject(aaa.Refused, "the NAS asks for Service-Type %d, such as a login to the equipment itself; only Framed (2) is for these accounts", service)
 	}
 	proof, rejection := proofOf(p)

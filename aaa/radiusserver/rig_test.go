@@ -247,7 +247,7 @@ func named(c Counts) map[string]uint64 {
 // records takes records.
 type records struct {
 	mu       sync.Mutex
-	taken    []Record
+	taken    []aaa.Record
 	restarts []string
 	err      error
 	wait     chan struct{}
@@ -255,7 +255,7 @@ type records struct {
 
 var errFull = errors.New("the disk is full")
 
-func (r *records) Account(ctx context.Context, record *Record) error {
+func (r *records) Account(ctx context.Context, record *aaa.Record) error {
 	if r.wait != nil {
 		select {
 		case <-r.wait:
@@ -280,11 +280,11 @@ func (r *records) Restarted(_ context.Context, nas string, at time.Time) error {
 	return r.err
 }
 
-func (r *records) last() Record {
+func (r *records) last() aaa.Record {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.taken) == 0 {
-		return Record{}
+		return aaa.Record{}
 	}
 	return r.taken[len(r.taken)-1]
 }

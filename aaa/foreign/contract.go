@@ -1,0 +1,109 @@
+package foreign
+
+import (
+	"context"
+	"time"
+
+	"lnsgate/aaa"
+)
+
+// Records are where what NASes tell goes in the end, such as to PostgreSQL by way of aaa/spool.
+type Records interface {
+	aaa.Accounter
+	// Sync waits until what Account took before is where no crash takes it away.
+	Sync(context.Context) error
+}
+
+// Query chooses sessions. Fields that are not set match any; those that are set must all match.
+type Query struct {
+	Session  string
+	Name     string // as typed
+	Account  string
+	Domain   string
+	Client   string    // aaa.NAS.Client
+	NAS      string    // aaa.NAS.Name
+	NASID    string    // aaa.NAS.Session
+	Before   time.Time // began before
+	SilentAt time.Time // whose last record is older than it may be at this time: see Store.Find
+	Limit    int       // at most so many; 0 = all
+}
+
+// Store knows the live sessions of all foreign NASes: those with a Start, or an Interim, and no Stop. A session is its last
+// record. It is safe for concurrent use.
+type Store interface {
+	// Find returns live sessions, the oldest first. Silent are those of which nothing was heard for three times their
+	// Interim and two minutes, or where they send none, for a day.
+	Find(context.Context, Query) ([]aaa.Record, error)
+	// Put takes the last record of a session; a Stop ends it. A Store that learns of records by way of Records does nothing.
+	Put(context.Context, aaa.Record) error
+
+	// Order writes down that a NAS is to be told something, once: false when the same Order.Key was written before for
+	// the session.
+	Order(context.Context, Order) (bool, error)
+	// Claim hands out orders that are due, oldest first, each to one caller until the given time.
+	Claim(ctx context.Context, until time.Time, limit int) ([]Order, error)
+	// Answer writes down what came of an order. One that is not Done is claimed again from Answer.Again on.
+	Answer(context.Context, Order, Answer) error
+}
+
+// OrderKind is what a NAS is told to do.
+type OrderKind uint8
+
+// The kinds (RFC 5176 section 2).
+const (
+	Disconnect OrderKind = iota + 1
+	Change
+)
+
+// String returns disconnect or change.
+func (k OrderKind) String() string {
+	switch k {
+	case Disconnect:
+		return "disconnect"
+	case Change:
+		return "change"
+	}
+	return "no order"
+}
+
+// Order is something that a NAS is to be told about one of its sessions.
+type Order struct {
+	ID      int64 // of the Store
+	Key     string
+	Kind    OrderKind
+	Session aaa.Record // its last record
+	Terms   aaa.Terms  // of a Change: what counts from now on
+	Changed aaa.Change // of a Change: which of it is different
+	Reason  string     // in words, for the administrator and the records
+	At      time.Time  // when it was given
+	Tries   int        // so far
+}
+
+// Answer is what came of an order.
+type Answer struct {
+	Done  bool
+	OK    bool      // the NAS did it
+	Text  string    // in words: "acknowledged", "refused: session not found (503)", "no answer"
+	Again time.Time // when not Done
+	Lost  bool      // the NAS does not know the session
+}
+
+// Sender tells NASes. It repeats a request until it is answered, or its context ends.
+type Sender interface {
+	Send(context.Context, Order) Answer
+}
+
+// Addresses says who gives the users of a NAS their addresses.
+type Addresses uint8
+
+// The ways.
+const (
+	Given Addresses = iota // Framed-IP-Address out of the pools of the domain
+	Named                  // Framed-Pool: the NAS has a pool of that name
+	None                   // nobody: not the business of RADIUS here, such as with Wi-Fi
+)
+
+// Client is what has to be known of a client of the RADIUS server.
+type Client struct {
+	Addresses Addresses
+}

@@ -25,9 +25,12 @@ func (c *checker) check() {
 	c.checkDatabase()
 	c.checkLimits()
 	c.checkRADIUS()
+	c.checkRADIUSService()
 	c.checkHeadquarters()
-	c.checkVirtualTemplates()
-	c.checkGroups()
+	if c.cfg.L2TP() {
+		c.checkVirtualTemplates()
+		c.checkGroups()
+	}
 	c.checkFilters()
 	c.checkDomains()
 	c.checkPools()

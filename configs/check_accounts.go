@@ -52,6 +52,8 @@ func (c *checker) checkDomains() {
 		c.servers(path+".nbns", d.NBNS)
 		c.timeouts(path, d.SessionTimeout, d.IdleTimeout)
 		c.mtu(path+".mtu", d.MTU)
+		c.between(path+".max_sessions", d.MaxSessions, 0, 1<<24)
+		c.between(path+".max_account_sessions", d.MaxAccountSessions, 0, 1<<24)
 	}
 }
 

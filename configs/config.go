@@ -18,6 +18,8 @@ type Config struct {
 	Database             Database             `mapstructure:"database"`
 	RADIUS               []RADIUS             `mapstructure:"radius"`
 	DynamicAuthorization DynamicAuthorization `mapstructure:"dynamic_authorization"`
+	RADIUSService        RADIUSService        `mapstructure:"radius_server"`
+	EAP                  EAPServer            `mapstructure:"eap"`
 	DefaultDomain        string               `mapstructure:"default_domain"`
 	Forwarding           bool                 `mapstructure:"forwarding"`
 	Headquarters         []Headquarters       `mapstructure:"headquarters"`
@@ -33,6 +35,11 @@ type Config struct {
 
 // Spool is the folder of records that wait.
 func (c *Config) Spool() string { return cmp.Or(c.SpoolDir, c.StateDir) }
+
+// L2TP reports whether peers can dial in. A file without interfaces for them is that of a RADIUS server and no more.
+func (c *Config) L2TP() bool {
+	return !c.RADIUSService.Given() || len(c.VirtualTemplates)+len(c.L2TPGroups) > 0
+}
 
 // Log says what is written to standard error and how.
 type Log struct {
@@ -123,11 +130,16 @@ type Domain struct {
 	Pools              []string      `mapstructure:"pools"`
 	DNS                []netip.Addr  `mapstructure:"dns"`
 	NBNS               []netip.Addr  `mapstructure:"nbns"`
-	SessionTimeout     time.Duration `mapstructure:"session_timeout"`  // 0: none
-	IdleTimeout        time.Duration `mapstructure:"idle_timeout"`     // 0: that of the virtual template
-	MTU                int           `mapstructure:"mtu"`              // 0: what was negotiated
-	VirtualTemplate    string        `mapstructure:"virtual_template"` // empty: that of the l2tp group
-	Filter             string        `mapstructure:"filter"`           // empty: everything passes
+	SessionTimeout     time.Duration `mapstructure:"session_timeout"`      // 0: none
+	IdleTimeout        time.Duration `mapstructure:"idle_timeout"`         // 0: that of the virtual template
+	MTU                int           `mapstructure:"mtu"`                  // 0: what was negotiated
+	VirtualTemplate    string        `mapstructure:"virtual_template"`     // empty: that of the l2tp group
+	Filter             string        `mapstructure:"filter"`               // empty: everything passes
+	RateUp             Rate          `mapstructure:"rate_up"`              // from each subscriber; 0: no limit
+	RateDown           Rate          `mapstructure:"rate_down"`            // to each subscriber; 0: no limit
+	MaxSessions        int           `mapstructure:"max_sessions"`         // of the whole domain; 0: no limit
+	MaxAccountSessions int           `mapstructure:"max_account_sessions"` // of each account; 0: no limit
+	SessionPolicy      SessionPolicy `mapstructure:"session_policy"`
 }
 
 // Pool is a named set of addresses.
@@ -154,4 +166,7 @@ type User struct {
 	SessionTimeout time.Duration `mapstructure:"session_timeout"`
 	IdleTimeout    time.Duration `mapstructure:"idle_timeout"`
 	MTU            int           `mapstructure:"mtu"`
+	RateUp         Rate          `mapstructure:"rate_up"`
+	RateDown       Rate          `mapstructure:"rate_down"`
+	MaxSessions    int           `mapstructure:"max_sessions"`
 }

@@ -77,6 +77,10 @@ func prefill(target any) {
 		*t = defaultRADIUS()
 	case *RADIUSServer:
 		*t = defaultRADIUSServer()
+	case *RADIUSService:
+		*t = defaultRADIUSService()
+	case *RADIUSClient:
+		*t = defaultRADIUSClient()
 	case *Filter:
 		*t = defaultFilter()
 	case *Pool:

@@ -43,7 +43,7 @@ const (
 	PAP Method = iota + 1
 	CHAP
 	MSCHAPv2
-	EAP // carried to a RADIUS server
+	EAP
 )
 
 // Proxy says what becomes of what a LAC negotiated before it handed over the call.
@@ -73,6 +73,15 @@ const (
 	Continue
 )
 
+// SessionPolicy says what happens to a login over a limit of sessions.
+type SessionPolicy uint8
+
+// The policies.
+const (
+	RefuseSession SessionPolicy = iota
+	ReplaceSession
+)
+
 // One name per value, in the order of the constants. An empty name is no value a file can have.
 var (
 	switchNames     = []string{"auto", "on", "off"}
@@ -82,15 +91,17 @@ var (
 	proxyNames      = []string{"use", "renegotiate"}
 	sequencingNames = []string{"peer", "always"}
 	onErrorNames    = []string{"stop", "continue"}
+	policyNames     = []string{"refuse", "replace"}
 )
 
-func (v Switch) String() string     { return nameOf(switchNames, v) }
-func (v LogLevel) String() string   { return nameOf(levelNames, v) }
-func (v LogFormat) String() string  { return nameOf(formatNames, v) }
-func (v Method) String() string     { return nameOf(methodNames, v) }
-func (v Proxy) String() string      { return nameOf(proxyNames, v) }
-func (v Sequencing) String() string { return nameOf(sequencingNames, v) }
-func (v OnError) String() string    { return nameOf(onErrorNames, v) }
+func (v Switch) String() string        { return nameOf(switchNames, v) }
+func (v LogLevel) String() string      { return nameOf(levelNames, v) }
+func (v LogFormat) String() string     { return nameOf(formatNames, v) }
+func (v Method) String() string        { return nameOf(methodNames, v) }
+func (v Proxy) String() string         { return nameOf(proxyNames, v) }
+func (v Sequencing) String() string    { return nameOf(sequencingNames, v) }
+func (v OnError) String() string       { return nameOf(onErrorNames, v) }
+func (v SessionPolicy) String() string { return nameOf(policyNames, v) }
 
 // UnmarshalText reads auto, on or off.
 func (v *Switch) UnmarshalText(b []byte) error { return readName(v, switchNames, b) }
@@ -112,6 +123,9 @@ func (v *Sequencing) UnmarshalText(b []byte) error { return readName(v, sequenci
 
 // UnmarshalText reads stop or continue.
 func (v *OnError) UnmarshalText(b []byte) error { return readName(v, onErrorNames, b) }
+
+// UnmarshalText reads refuse or replace.
+func (v *SessionPolicy) UnmarshalText(b []byte) error { return readName(v, policyNames, b) }
 
 func nameOf[T ~uint8](names []string, v T) string {
 	if int(v) < len(names) && names[v] != "" {

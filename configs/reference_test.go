@@ -21,6 +21,8 @@ var compareValues = cmp.Options{
 	cmp.Transformer("empty", func(l []string) []string { return append([]string{}, l...) }),
 	cmp.Transformer("empty", func(l []netip.Addr) []netip.Addr { return append([]netip.Addr{}, l...) }),
 	cmp.Transformer("empty", func(l []netip.Prefix) []netip.Prefix { return append([]netip.Prefix{}, l...) }),
+	cmp.Transformer("empty", func(l []netip.AddrPort) []netip.AddrPort { return append([]netip.AddrPort{}, l...) }),
+	cmp.Transformer("empty", func(l []EAPMethod) []EAPMethod { return append([]EAPMethod{}, l...) }),
 	cmp.Transformer("empty", func(l []Method) []Method { return append([]Method{}, l...) }),
 	cmp.Transformer("empty", func(l []Exclusion) []Exclusion { return append([]Exclusion{}, l...) }),
 }
@@ -40,6 +42,7 @@ func parseGood(t *testing.T, text []byte, name string) *Config {
 func TestReferenceHoldsTheDefaults(t *testing.T) {
 	want := Default()
 	want.Node = hostNode()
+	want.SpoolDir = "/var/lib/lnsgate"
 	want.Headquarters = []Headquarters{{Name: "office", Network: netip.MustParsePrefix("192.168.1.0/24")}}
 	server, radius := defaultRADIUSServer(), defaultRADIUS()
 	server.Address, server.Secret = "192.0.2.10", NewSecret("f2c1a7e09b3d4c58a6e1d0b7f4392c5e")
@@ -49,6 +52,10 @@ func TestReferenceHoldsTheDefaults(t *testing.T) {
 		Listen:  []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:3799")},
 		Clients: []AuthorizationClient{{Source: netip.MustParsePrefix("192.0.2.10/32"), Secret: server.Secret}},
 	}
+	nas := defaultRADIUSClient()
+	nas.Name, nas.Source, nas.Secret = "router1", netip.MustParsePrefix("192.0.2.7/32"), NewSecret("5d8c0b7e6f1a49d3b2c4e7f8a1063d95")
+	want.RADIUSService = defaultRADIUSService()
+	want.RADIUSService.Clients = []RADIUSClient{nas}
 	template := defaultVirtualTemplate()
 	template.Name, template.Address = "vt1", netip.MustParsePrefix("10.10.0.1/32")
 	want.VirtualTemplates = []VirtualTemplate{template}

@@ -17,6 +17,7 @@ func (c *checker) warn() {
 	c.warnOfServer()
 	c.warnOfDatabase()
 	c.warnOfRADIUS()
+	c.warnOfRADIUSService()
 	c.warnOfReferences()
 	c.warnOfOverlaps()
 	c.warnOfSizes()

@@ -21,7 +21,10 @@ type Account struct {
 	NBNS           [2]netip.Addr
 	SessionTimeout time.Duration
 	IdleTimeout    time.Duration
-	MTU            int // octets
+	RateUp         uint64 // from the user, bits per second
+	RateDown       uint64 // to the user, bits per second
+	MaxSessions    int    // of this account
+	MTU            int    // octets
 }
 
 // grant is what the account overrides, in memory of its own.
@@ -29,5 +32,6 @@ func (a *Account) grant(reply string) aaa.Grant {
 	return aaa.Grant{
 		Account: a.Name, Address: a.Address, Pools: slices.Clone(a.Pools), DNS: a.DNS, NBNS: a.NBNS,
 		SessionTimeout: a.SessionTimeout, IdleTimeout: a.IdleTimeout, MTU: a.MTU, Reply: reply,
+		RateUp: a.RateUp, RateDown: a.RateDown, MaxSessions: a.MaxSessions,
 	}
 }

@@ -67,7 +67,7 @@ func (b *Backend) add(i int32) (faults []error) {
 		field string
 		bad   bool
 	}{
-		{"mtu", account.MTU < 0}, {"session_timeout", account.SessionTimeout < 0}, {"idle_timeout", account.IdleTimeout < 0},
+		{"mtu", account.MTU < 0}, {"max_sessions", account.MaxSessions < 0}, {"session_timeout", account.SessionTimeout < 0}, {"idle_timeout", account.IdleTimeout < 0},
 	} {
 		if n.bad {
 			fault(n.field, "user %q: it is negative", account.Name)

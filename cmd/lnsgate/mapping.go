@@ -181,6 +181,11 @@ func domains(c *configs.Config) (ds []aaa.Domain) {
 			NBNS:            pair(d.NBNS),
 			SessionTimeout:  d.SessionTimeout,
 			IdleTimeout:     d.IdleTimeout,
+			RateUp:          uint64(d.RateUp),
+			RateDown:        uint64(d.RateDown),
+			MaxSessions:     d.MaxSessions,
+			AccountSessions: d.MaxAccountSessions,
+			SessionPolicy:   aaa.SessionPolicy(d.SessionPolicy),
 			MTU:             d.MTU,
 			VirtualTemplate: d.VirtualTemplate,
 			Filter:          d.Filter,
@@ -204,6 +209,9 @@ func accounts(users []configs.User) []local.Account {
 			NBNS:           pair(u.NBNS),
 			SessionTimeout: u.SessionTimeout,
 			IdleTimeout:    u.IdleTimeout,
+			RateUp:         uint64(u.RateUp),
+			RateDown:       uint64(u.RateDown),
+			MaxSessions:    u.MaxSessions,
 			MTU:            u.MTU,
 		})
 	}

@@ -48,6 +48,7 @@ var rooms = map[string]room{
 	"configs":            {level: 2},
 
 	"aaa/radius":         {level: 3, may: []string{"aaa", "aaa/secret", "aaa/radius/wire", "aaa/radius/client", "aaa/radius/dialect", "aaa/spool"}},
+	"aaa/radius/order":   {level: 3, may: []string{"aaa", "aaa/foreign", "aaa/radius/wire", "aaa/radius/client", "aaa/radius/dialect"}},
 	"aaa/radius/dynauth": {level: 3, may: []string{"aaa", "aaa/radius/udp", "aaa/radius/wire", "aaa/radius/dialect"}},
 
 	"lns": {level: 3, may: join(contracts, join(cores, "lns/transport")...)},
@@ -87,7 +88,7 @@ var libraries = []struct {
 	{"go.etcd.io/bbolt", []string{"aaa/spool"}},
 	{"github.com/pressly/goose", []string{"migrations"}},
 	{"layeh.com/radius", []string{"aaa/radius", "aaa/radius/wire", "aaa/radius/client", "aaa/radius/dialect", "aaa/radius/dynauth",
-		"aaa/radiusserver", "aaa/secret", "test/bench"}},
+		"aaa/radius/order", "aaa/radiusserver", "aaa/secret", "test/bench"}},
 }
 
 // join makes a new list of all names.

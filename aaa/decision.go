@@ -38,6 +38,10 @@ type Grant struct {
 type Keys struct {
 	Send, Receive Secret // MS-CHAPv2: 16 octets each (RFC 3079 section 3.4); EAP: the halves of its MSK, Receive the first
 	NT            Secret // MS-CHAPv1: 16 octets, the hash of the NT hash (RFC 3079 section 2.4)
+
+	// What a RADIUS server that granted wants of MPPE (RFC 2548 section 2.4.4 and 2.4.5).
+	Required bool // the link must be encrypted
+	Strong   bool // with 128 bits and no less
 }
 
 // Route is a network behind the peer.

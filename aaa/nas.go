@@ -15,6 +15,7 @@ type NAS struct {
 	Session    string     // Acct-Session-Id; "" = it did not say yet
 	Port       uint32     // NAS-Port; 0 = it did not say
 	PortID     string     // NAS-Port-Id; "" = it did not say
+	PortType   uint32     // NAS-Port-Type; 0 = it did not say
 }
 
 // Terms are what a session was granted and what of it can be changed while it lives.

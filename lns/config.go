@@ -89,7 +89,7 @@ func DefaultLimits() Limits {
 	}
 }
 
-// Validate returns every fault of the configuration, joined.
+// Validate returns every fault of the configuration, joined. Without groups nobody can connect, which is no fault.
 func (c *Config) Validate() error {
 	var faults []error
 	for _, t := range c.Templates {
@@ -107,9 +107,6 @@ func (c *Config) Validate() error {
 		if g.Authenticate && g.Secret.IsZero() {
 			faults = append(faults, fmt.Errorf("l2tp group %q: tunnel authentication needs a secret", g.Name))
 		}
-	}
-	if len(c.Groups) == 0 {
-		faults = append(faults, errors.New("there is no l2tp group: no peer could connect"))
 	}
 	return errors.Join(faults...)
 }

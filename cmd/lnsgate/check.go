@@ -85,11 +85,15 @@ func summary(c *configs.Config, held *postgres.AdminCounts, warnings int) string
 	if warnings > 0 {
 		verdict = "usable, with " + count(warnings, "warning")
 	}
-	text := fmt.Sprintf("%s: %s, %s, %s, %s, %s, %s", verdict,
-		count(len(c.Listen), "listening socket"),
-		count(len(c.VirtualTemplates), "virtual template"),
-		count(len(c.L2TPGroups), "l2tp group"),
-		count(len(c.Domains), "domain"),
+	text := verdict + ": "
+	if c.L2TP() {
+		text += fmt.Sprintf("%s, %s, %s, ", count(len(c.Listen), "listening socket"),
+			count(len(c.VirtualTemplates), "virtual template"), count(len(c.L2TPGroups), "l2tp group"))
+	}
+	if c.RADIUSService.Given() {
+		text += count(len(c.RADIUSService.Clients), "RADIUS client") + ", "
+	}
+	text += fmt.Sprintf("%s, %s, %s", count(len(c.Domains), "domain"),
 		count(len(c.Pools), "pool"),
 		count(len(c.Users), "user"))
 	if held != nil {

@@ -220,6 +220,9 @@ func templateNames(c *configs.Config) []string {
 func (n *node) openSockets(c *configs.Config) (err error) {
 	t := transportConfig(c)
 	t.Log = n.log
+	if !c.L2TP() {
+		t.Listen = nil
+	}
 	if n.transport, err = transport.New(t); err != nil {
 		return err
 	}
@@ -251,7 +254,7 @@ func (n *node) openPath(c *configs.Config) (err error) {
 }
 
 func (n *node) openReach(c *configs.Config) (err error) {
-	if c.Forwarding {
+	if c.Forwarding && c.L2TP() {
 		if err := n.host.EnableForwarding(); err != nil {
 			return err
 		}

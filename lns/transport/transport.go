@@ -59,7 +59,8 @@ const (
 
 // Config says where to listen and how.
 type Config struct {
-	// Listen lists addresses and ports, IPv4 and IPv6; 0.0.0.0 and [::] may both be in it. Port 0 picks a free port.
+	// Listen lists addresses and ports, IPv4 and IPv6; 0.0.0.0 and [::] may both be in it. Port 0 picks a free port. With none
+	// there is nothing to read, and Run returns at once.
 	Listen []netip.AddrPort
 	// SocketsPerAddress is the number of sockets, and so of readers, for each address. The kernel spreads peers over
 	// them by address and port. Zero means one per processor, at most 8.
@@ -130,9 +131,6 @@ func New(cfg Config) (*Transport, error) {
 }
 
 func check(cfg Config) error {
-	if len(cfg.Listen) == 0 {
-		return errors.New("no address to listen on")
-	}
 	if cfg.SocketsPerAddress < 0 {
 		return fmt.Errorf("%d sockets per address: at least 1 is needed", cfg.SocketsPerAddress)
 	}

@@ -264,7 +264,6 @@ func TestNewSaysThatAddressesOverlap(t *testing.T) {
 
 func TestNewRefusesNonsense(t *testing.T) {
 	for name, cfg := range map[string]Config{
-		"no address":        {},
 		"an empty address":  {Listen: []netip.AddrPort{{}}},
 		"negative sockets":  {Listen: []netip.AddrPort{loopback4}, SocketsPerAddress: -1},
 		"too many sockets":  {Listen: []netip.AddrPort{loopback4, loopback6}, SocketsPerAddress: 129},
@@ -472,5 +471,12 @@ func TestSwitchString(t *testing.T) {
 	got := []string{Auto.String(), On.String(), Off.String(), Switch(9).String()}
 	if want := []string{"auto", "on", "off", "Switch(9)"}; !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
+	}
+}
+
+func TestWithoutAddressesThereIsNothingToRead(t *testing.T) {
+	transport := newTransport(t, Config{})
+	if err := transport.Run(context.Background(), nil); err != nil || len(transport.Addrs()) > 0 {
+		t.Errorf("%v, %v", transport.Addrs(), err)
 	}
 }

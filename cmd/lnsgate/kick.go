@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"lnsgate/lns/admin"
 
@@ -13,8 +14,9 @@ func newKickCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "kick SESSION|USER",
 		Short: "End a session, or all sessions of a user",
-		Long: `kick ends one session, named TUNNEL/SESSION as in the column Session of "lnsgate show sessions", or every session
-of a user, named as typed at login or as the account is stored. The peer is told (CDN), its address is given back.
+		Long: `kick ends one session, named as in the column Session of "lnsgate show sessions", or every session of a user, named
+as typed at login or as the account is stored. The peer is told (CDN), its address is given back. A session that another
+NAS carries is ended by that NAS: it is told (Disconnect-Request), and told again until it answers.
 Nothing keeps the user from dialling in again: disable the account for that.`,
 		Example: `  lnsgate kick 12/7
   lnsgate kick l2tpuser
@@ -38,7 +40,7 @@ Nothing keeps the user from dialling in again: disable the account for that.`,
 
 // kickRequest takes what looks like a session for one. No user is named like that: a slash is no part of a login name.
 func kickRequest(who, reason string) admin.KickRequest {
-	if admin.IsSession(who) {
+	if strings.Contains(who, "/") {
 		return admin.KickRequest{Session: who, Reason: reason}
 	}
 	return admin.KickRequest{User: who, Reason: reason}

@@ -37,7 +37,8 @@ func sessionView() view {
 	return view{
 		name:  "sessions",
 		short: "List the sessions: who is connected",
-		long: `One line per session, by local ids. Session is LocalTID/LocalSID and is what "lnsgate kick" takes. In is from the
+		long: `One line per session, by local ids, and behind them those that other NASes carry (phase "on NAS", with figures as of
+their last record). Session is what "lnsgate kick" takes: LocalTID/LocalSID, or what records call it. In is from the
 peer, Out is to the peer. A session without an address has not finished its login: its phase says where it stands.`,
 		example: `  lnsgate show sessions
   lnsgate show sessions --user anna@sales

@@ -59,7 +59,8 @@ func (c *Client) Tunnels(ctx context.Context) ([]Tunnel, error) {
 	return list.Tunnels, err
 }
 
-// Sessions lists the sessions that match, sorted by local tunnel and session id.
+// Sessions lists the sessions that match, sorted by local tunnel and session id, and behind them those of other NASes. A
+// *[PartialError] comes with those of this server when the others could not be read.
 func (c *Client) Sessions(ctx context.Context, filter SessionFilter) ([]Session, error) {
 	query := url.Values{}
 	if filter.User != "" {
@@ -70,6 +71,9 @@ func (c *Client) Sessions(ctx context.Context, filter SessionFilter) ([]Session,
 	}
 	var list sessionList
 	err := c.do(ctx, http.MethodGet, "sessions", query, nil, &list)
+	if err == nil && list.Warning != "" {
+		err = &PartialError{Warning: list.Warning}
+	}
 	return list.Sessions, err
 }
 

@@ -9,7 +9,7 @@
 //
 //	GET  /v1/version                       the running program: [Version]
 //	GET  /v1/tunnels                       {"tunnels": [Tunnel ...]}
-//	GET  /v1/sessions?user=U&domain=D      {"sessions": [Session ...]}, both filters optional
+//	GET  /v1/sessions?user=U&domain=D      {"sessions": [Session ...], "warning": why some are missing}, both filters optional
 //	GET  /v1/pools                         {"pools": [Pool ...], "warning": why some are missing}
 //	GET  /v1/domains                       {"domains": [Domain ...]}
 //	GET  /v1/counters                      {"counters": {"name": number ...}}

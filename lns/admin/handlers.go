@@ -89,7 +89,8 @@ func (s *Server) sessions(r *http.Request) (any, error) {
 	}
 	filter := SessionFilter{User: query.Get("user"), Domain: query.Get("domain")}
 	infos := slices.DeleteFunc(s.cfg.Engine.Sessions(), func(i lns.SessionInfo) bool { return !filter.matches(&i) })
-	return sessionList{sessionsFrom(infos, s.cfg.Now())}, nil
+	list, missing := s.addElsewhere(r.Context(), sessionsFrom(infos, s.cfg.Now()), filter)
+	return sessionList{list, missing}, nil
 }
 
 func (f SessionFilter) matches(s *lns.SessionInfo) bool {
@@ -144,7 +145,7 @@ func (s *Server) kick(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	kicked, err := s.cfg.Engine.Kick(r.Context(), who, req.Reason)
+	kicked, err := s.kickEverywhere(r.Context(), who, req.Reason)
 	if err != nil {
 		return nil, fmt.Errorf("%s was not kicked: %w", who, err)
 	}
@@ -162,9 +163,9 @@ func (k KickRequest) who() (string, error) {
 	case (k.Session == "") == (k.User == ""):
 		return "", &Error{http.StatusBadRequest, "a kick names either a session or a user",
 			`send {"session": "TUNNEL/SESSION"} or {"user": "NAME"}`}
-	case k.Session != "" && !IsSession(k.Session):
+	case k.Session != "" && !strings.Contains(k.Session, "/"):
 		return "", &Error{http.StatusBadRequest, fmt.Sprintf("%q is not a session", k.Session),
-			"a session is written TUNNEL/SESSION in local ids, such as 12/7; see: lnsgate show sessions"}
+			"a session is written TUNNEL/SESSION in local ids, such as 12/7, or as NAS/ID; see: lnsgate show sessions"}
 	}
 	return k.Session + k.User, nil
 }

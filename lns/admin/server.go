@@ -33,8 +33,9 @@ type Config struct {
 	Engine Engine
 	Pools  Pools // nil: no pools are shown
 	// Domains tells the domains now in force, and which of them serves names typed without a domain. Nil: none shown.
-	Domains func() (domains []aaa.Domain, fallback string)
-	RADIUS  func() []RADIUSServer // nil: none shown
+	Domains   func() (domains []aaa.Domain, fallback string)
+	RADIUS    func() []RADIUSServer // nil: none shown
+	Elsewhere Elsewhere             // the sessions of other NASes; nil: there are none
 	// Reload reads the configuration again and returns once it is in force, or why it is refused. An *InForceError says
 	// that it is in force, and what did not follow. Nil: not offered.
 	Reload  func(context.Context) error

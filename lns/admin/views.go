@@ -24,7 +24,8 @@ type Tunnel struct {
 
 // Session is one L2TP call and the PPP link on it. Rx is from the peer, Tx is to the peer; octets are those of IP packets.
 type Session struct {
-	Session         string         `json:"session"` // "LOCALTUNNEL/LOCALID": the handle for kick
+	Session         string         `json:"session"`       // "LOCALTUNNEL/LOCALID", or what records call it when a NAS carries it: the handle for kick
+	NAS             string         `json:"nas,omitempty"` // which other NAS carries it; left out: this server
 	LocalTunnel     uint16         `json:"local_tunnel"`
 	LocalID         uint16         `json:"local_id"`
 	RemoteTunnel    uint16         `json:"remote_tunnel"`
@@ -59,7 +60,8 @@ type Session struct {
 	RxOctets        uint64         `json:"rx_octets"`
 	TxPackets       uint64         `json:"tx_packets"`
 	TxOctets        uint64         `json:"tx_octets"`
-	Drops           uint64         `json:"drops"` // packets not carried, both ways
+	Drops           uint64         `json:"drops"`               // packets not carried, both ways
+	LastHeard       time.Time      `json:"last_heard,omitzero"` // of a session on another NAS: its last record
 	LastRx          time.Time      `json:"last_rx,omitzero"`
 	LastTx          time.Time      `json:"last_tx,omitzero"`
 }
@@ -129,7 +131,7 @@ type SessionFilter struct {
 
 // KickRequest says what to end: exactly one of Session and User.
 type KickRequest struct {
-	Session string `json:"session,omitempty"` // "LOCALTUNNEL/LOCALID" as in [Session.Session]
+	Session string `json:"session,omitempty"` // as in [Session.Session]
 	User    string `json:"user,omitempty"`    // every session of this user
 	Reason  string `json:"reason,omitempty"`  // for the log and for the peer
 }
@@ -146,6 +148,7 @@ type (
 	}
 	sessionList struct {
 		Sessions []Session `json:"sessions"`
+		Warning  string    `json:"warning,omitempty"` // why some sessions are missing
 	}
 	poolList struct {
 		Pools   []Pool `json:"pools"`

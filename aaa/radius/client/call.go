@@ -79,7 +79,7 @@ func (c *call) signal() { nudge(c.done) }
 // launch marks the call as sent now and sets its timer. The mutex is held; the caller writes the octets afterwards.
 func (c *call) launch(now time.Time) {
 	c.stage, c.first, c.last, c.transmissions = sent, now, now, 1
-	c.gap = c.server.group.config.Retry.first(random())
+	c.gap = c.server.group.config.Retry.First(random())
 	c.link.slots[c.id].asked(c)
 	c.setTimer()
 }
@@ -104,7 +104,7 @@ func (c *call) expire(now time.Time) {
 		s.finish(c, now, ErrBusy)
 	case c.probe:
 		s.finish(c, now, ErrSilent)
-	case !c.until.IsZero() && !now.Before(c.until), s.group.config.Retry.exhausted(c.transmissions):
+	case !c.until.IsZero() && !now.Before(c.until), s.group.config.Retry.Exhausted(c.transmissions):
 		s.stats.TimedOut++
 		s.silent(c, now)
 		s.finish(c, now, ErrSilent)
@@ -113,7 +113,7 @@ func (c *call) expire(now time.Time) {
 			s.silent(c, now)
 		}
 		c.last, c.transmissions = now, c.transmissions+1
-		c.gap = s.group.config.Retry.following(c.gap, random())
+		c.gap = s.group.config.Retry.Following(c.gap, random())
 		s.stats.Resent++
 		s.group.send(c.link, c.octets)
 		c.setTimer()

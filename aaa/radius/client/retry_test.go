@@ -21,9 +21,9 @@ func TestRFC5080Section2_2_1_Schedule(t *testing.T) {
 		{"no longest", RetryConfig{Initial: time.Second}, 1, []time.Duration{1000, 2000, 4000, 8000, 16000}},
 	}
 	for _, test := range tests {
-		got := []time.Duration{test.retry.first(test.random)}
+		got := []time.Duration{test.retry.First(test.random)}
 		for range 4 {
-			got = append(got, test.retry.following(got[len(got)-1], test.random))
+			got = append(got, test.retry.Following(got[len(got)-1], test.random))
 		}
 		for i := range got {
 			got[i] = got[i].Round(time.Millisecond) / time.Millisecond
@@ -32,10 +32,10 @@ func TestRFC5080Section2_2_1_Schedule(t *testing.T) {
 			t.Errorf("%s: %v, not %v", test.name, got, test.want)
 		}
 	}
-	if d := DefaultRetry(); d.exhausted(4) || !d.exhausted(5) || EndlessRetry().exhausted(1000) {
+	if d := DefaultRetry(); d.Exhausted(4) || !d.Exhausted(5) || EndlessRetry().Exhausted(1000) {
 		t.Error("five transmissions, or any number")
 	}
-	if got := (RetryConfig{Jitter: 0.3}).orDefault(); got.Initial != 2*time.Second || got.Jitter != 0.3 {
+	if got := (RetryConfig{Jitter: 0.3}).OrDefault(); got.Initial != 2*time.Second || got.Jitter != 0.3 {
 		t.Errorf("default with another jitter: %+v", got)
 	}
 }

@@ -16,7 +16,7 @@ const radSecSecret = "radsec"
 
 // withDefaults fills in what is zero.
 func (c Config) withDefaults() Config {
-	c.Retry = c.Retry.orDefault()
+	c.Retry = c.Retry.OrDefault()
 	c.Health = c.Health.withDefaults()
 	c.Queue = orInt(c.Queue, 4096)
 	c.Sockets = orInt(c.Sockets, 4)

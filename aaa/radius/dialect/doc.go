@@ -9,7 +9,8 @@
 // When several vendors' words for one thing come together, the first of this order counts: the standard, MikroTik, Ascend,
 // WISPr, Cisco, Huawei, and for rates a Filter-Id last. Rates are in bits per second, up is from the user.
 //
-// Encode goes the other way: it says a decision of ours in the words of the Equipment that asked.
+// Encode goes the other way: it says a decision of ours in the words of the Equipment that asked, and EncodeChange what is
+// different for a session that it has.
 //
 // The package does not send, does not know which pools and filters exist, and does not decide who may log in.
 package dialect

@@ -23,6 +23,7 @@ const (
 	typeReplyMessage         radius.Type = 18
 	typeState                radius.Type = 24
 	typeClass                radius.Type = 25
+	typeVendorSpecific       radius.Type = 26
 	typeSessionTimeout       radius.Type = 27
 	typeCalledStationID      radius.Type = 30
 	typeCallingStationID     radius.Type = 31
@@ -59,8 +60,10 @@ const (
 // Values that never differ.
 const (
 	serviceFramed   = 2
+	serviceOnlyAsk  = 8 // Authenticate Only
 	protocolPPP     = 1
 	portVirtual     = 5
+	portWiFi        = 19
 	tunnelL2TP      = 3
 	mediumIPv4      = 1
 	mediumIPv6      = 2

@@ -89,7 +89,11 @@ func unanswered(ctx context.Context, err error) *aaa.Rejection {
 
 // accept reads a yes.
 func (b *Backend) accept(q *aaa.Query, reply client.Reply) (aaa.Grant, error) {
-	grant, err := dialect.Grant(reply.Packet, dialect.Options{LeastInterim: b.config.LeastInterim})
+	foreign, packet := q.Request.NAS != nil, reply.Packet
+	if foreign {
+		packet = withoutPolicy(packet)
+	}
+	grant, err := dialect.Grant(packet, dialect.Options{LeastInterim: b.config.LeastInterim})
 	if err != nil {
 		rejection := aaa.Reject(aaa.Misconfigured, "RADIUS server %s grants what this server cannot give: %v", reply.Server, err)
 		rejection.Err = err
@@ -97,6 +101,13 @@ func (b *Backend) accept(q *aaa.Query, reply client.Reply) (aaa.Grant, error) {
 	}
 	if rejection := addResult(&grant, q, reply); rejection != nil {
 		return aaa.Grant{}, rejection
+	}
+	if foreign {
+		var rejection *aaa.Rejection
+		if grant.Keys, rejection = keysOf(reply); rejection != nil {
+			return aaa.Grant{}, rejection
+		}
+		return grant, nil // the NAS calls the user as it did, unless the server has another name
 	}
 	if name := b.userName(q); grant.UserName == "" && name != q.Request.Name {
 		grant.UserName = name // so that records, and requests to change the session, call the user the same

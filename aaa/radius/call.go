@@ -1,6 +1,7 @@
 package radius
 
 import (
+	"cmp"
 	"net/netip"
 	"strconv"
 
@@ -17,6 +18,8 @@ type call struct {
 	localSession, remoteSession uint16
 	calling, called             string
 	txSpeed, rxSpeed            uint64
+	nas                         *aaa.NAS // where the session lives; nil: here
+	onlyAsk                     bool     // there will be no session
 }
 
 func callOfRequest(r *aaa.Request) call {
@@ -24,6 +27,7 @@ func callOfRequest(r *aaa.Request) call {
 		session: r.Session, peer: r.Peer.Addr(), local: r.Local, peerName: r.TunnelName, localName: r.LocalName,
 		localTunnel: r.LocalTunnel, remoteTunnel: r.RemoteTunnel, localSession: r.LocalSession, remoteSession: r.RemoteSession,
 		calling: r.CallingNumber, called: r.CalledNumber, txSpeed: r.TxSpeed, rxSpeed: r.RxSpeed,
+		nas: r.NAS, onlyAsk: r.AuthenticateOnly,
 	}
 }
 
@@ -32,21 +36,33 @@ func callOfRecord(r *aaa.Record) call {
 		session: r.Session, peer: r.Peer.Addr(), local: r.Local, peerName: r.TunnelName, localName: r.LocalName,
 		localTunnel: r.LocalTunnel, remoteTunnel: r.RemoteTunnel, localSession: r.LocalSession, remoteSession: r.RemoteSession,
 		calling: r.CallingNumber, called: r.CalledNumber, txSpeed: r.TxSpeed, rxSpeed: r.RxSpeed,
+		nas: r.NAS,
 	}
 }
 
-// addNAS adds who we are. The address is our end of the tunnel where no other is set.
-func (w writer) addNAS(nas NAS, local netip.Addr) {
-	w.text(typeNASIdentifier, nas.Identifier)
-	if nas.Address.IsValid() {
-		local = nas.Address
+// addNAS adds who carries the session: we, or the NAS that asked us. Servers end all sessions of a NAS that says it has started,
+// and its ports are unique on it alone; sessions of others outlive our process, and have ports of their own counting. Our own
+// address is our end of the tunnel where no other is set.
+func (w writer) addNAS(nas NAS, c *call) {
+	identifier, address := nas.Identifier, nas.Address
+	switch {
+	case c.nas != nil:
+		identifier, address = cmp.Or(c.nas.Identifier, c.nas.Name), c.nas.Address
+	case !address.IsValid():
+		address = c.local
 	}
-	w.address(typeNASIPAddress, typeNASIPv6Address, local)
+	w.text(typeNASIdentifier, identifier)
+	w.address(typeNASIPAddress, typeNASIPv6Address, address)
 }
 
-// addCall adds the line.
+// addCall adds the line. The session has our name also where another NAS carries it: no two NASes then have the same, and it is
+// known before that NAS has told its own.
 func (w writer) addCall(c *call) {
 	w.text(typeAcctSessionID, c.session)
+	if c.nas != nil {
+		w.addForeign(c)
+		return
+	}
 	w.number(typeNASPort, dialect.Port(c.localTunnel, c.localSession))
 	w.text(typeNASPortID, dialect.PortID(c.localTunnel, c.remoteTunnel, c.localSession, c.remoteSession))
 	w.number(typeNASPortType, portVirtual)
@@ -56,6 +72,28 @@ func (w writer) addCall(c *call) {
 	w.text(typeCalledStationID, aaa.Station(c.called, c.local))
 	w.text(typeConnectInfo, connectInfo(c.txSpeed, c.rxSpeed))
 	w.addTunnel(c)
+}
+
+// addForeign adds the line of another NAS, as far as it told of it.
+func (w writer) addForeign(c *call) {
+	if c.nas.Port != 0 {
+		w.number(typeNASPort, c.nas.Port)
+	}
+	w.text(typeNASPortID, c.nas.PortID)
+	if c.nas.PortType != 0 {
+		w.number(typeNASPortType, c.nas.PortType)
+	}
+	switch {
+	case c.onlyAsk:
+		w.number(typeServiceType, serviceOnlyAsk)
+	case c.nas.PortType == portWiFi: // there is no PPP
+		w.number(typeServiceType, serviceFramed)
+	default:
+		w.number(typeServiceType, serviceFramed)
+		w.number(typeFramedProtocol, protocolPPP)
+	}
+	w.text(typeCallingStationID, c.calling)
+	w.text(typeCalledStationID, c.called)
 }
 
 // addTunnel adds the tunnel (RFC 2868), without tags: there is one.

@@ -74,7 +74,7 @@ func within(t *testing.T) context.Context {
 
 func TestFreeRADIUSLogsIn(t *testing.T) {
 	b := realBackend(t)
-	for _, method := range []aaa.Method{aaa.PAP, aaa.CHAP, aaa.MSCHAPv2} {
+	for _, method := range []aaa.Method{aaa.PAP, aaa.CHAP, aaa.MSCHAPv1, aaa.MSCHAPv2} {
 		for _, user := range []string{"alice@sales.example", "bob@sales.example"} {
 			g, err := b.Authenticate(within(t), query(t, user, aaatest.NewProof(method, user, "secret")))
 			if err != nil {

@@ -57,8 +57,11 @@ func (f NameForm) name(id aaa.Identity, domain string) string {
 
 // recordName is the User-Name of a record: what the server that granted wants, else the form of this group.
 func (f NameForm) recordName(r *aaa.Record) string {
-	if r.UserName != "" {
+	switch {
+	case r.UserName != "":
 		return r.UserName
+	case r.Method == aaa.EAP: // as in the request, see userName
+		return r.Name
 	}
 	id, err := aaa.ParseIdentity(r.Name)
 	if err != nil {

@@ -29,8 +29,8 @@ func (r *Recorder) buildRecord(p *radius.Packet, record *aaa.Record) {
 	w := writer{p}
 	w.number(typeAcctStatusType, statusOf(record.Kind))
 	w.text(typeUserName, r.config.Names.recordName(record))
-	w.addNAS(r.config.NAS, record.Local)
 	line := callOfRecord(record)
+	w.addNAS(r.config.NAS, &line)
 	w.addCall(&line)
 	if record.CallSerial != 0 {
 		w.text(typeAcctTunnelConnection, strconv.FormatUint(uint64(record.CallSerial), 10))
@@ -94,7 +94,7 @@ func (w writer) time(at time.Time) {
 func (r *Recorder) buildNode(p *radius.Packet, status uint32, at time.Time) {
 	w := writer{p}
 	w.number(typeAcctStatusType, status)
-	w.addNAS(r.config.NAS, r.config.NAS.Address)
+	w.addNAS(r.config.NAS, &call{})
 	w.text(typeAcctSessionID, "node-"+strconv.FormatInt(r.config.Since.Unix(), 16))
 	w.time(at)
 }

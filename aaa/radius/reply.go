@@ -53,7 +53,7 @@ func refuse(q *aaa.Query, reply client.Reply) *aaa.Rejection {
 		rejection = aaa.Reject(aaa.Refused, "RADIUS server %s says no: %q", reply.Server, text)
 	}
 	switch q.Request.Proof.Method {
-	case aaa.MSCHAPv2:
+	case aaa.MSCHAPv1, aaa.MSCHAPv2:
 		rejection.Reply = afterIdentifier(reply.Packet, wire.MSCHAPError)
 	case aaa.EAP:
 		if packet := eapOf(reply.Packet); eapIs(packet, eapFailure) {

@@ -13,8 +13,9 @@ import (
 const (
 	chapResponseLength      = 16
 	mschapChallengeLength   = 16
-	mschapV2ValueLength     = 49 // RFC 2759 section 4
-	mschapV2AttributeLength = 50 // RFC 2548 section 2.3.2
+	mschapV1ChallengeLength = 8
+	mschapValueLength       = 49 // RFC 2759 section 4, RFC 2433 section 4
+	mschapAttributeLength   = 50 // RFC 2548 section 2.1.3 and 2.3.2
 	leastEAP                = 4
 )
 
@@ -33,8 +34,12 @@ func checkProof(p *aaa.Proof) *aaa.Rejection {
 			return malformed("a CHAP response of %d octets to a challenge of %d", len(p.Response), len(p.Challenge))
 		}
 	case aaa.MSCHAPv2:
-		if len(p.Response) != mschapV2ValueLength || len(p.Challenge) != mschapChallengeLength {
+		if len(p.Response) != mschapValueLength || len(p.Challenge) != mschapChallengeLength {
 			return malformed("an MS-CHAPv2 response of %d octets to a challenge of %d", len(p.Response), len(p.Challenge))
+		}
+	case aaa.MSCHAPv1:
+		if len(p.Response) != mschapValueLength || len(p.Challenge) != mschapV1ChallengeLength {
+			return malformed("an MS-CHAPv1 response of %d octets to a challenge of %d", len(p.Response), len(p.Challenge))
 		}
 	case aaa.EAP:
 		if len(p.EAP) < leastEAP {
@@ -63,8 +68,8 @@ func (b *Backend) build(p *radius.Packet, q *aaa.Query, state []byte) error {
 		return err
 	}
 	w.octets(typeState, state)
-	w.addNAS(b.config.NAS, r.Local)
 	line := callOfRequest(r)
+	w.addNAS(b.config.NAS, &line)
 	w.addCall(&line)
 	if r.MTU > 0 {
 		w.number(typeFramedMTU, uint32(r.MTU))
@@ -85,22 +90,26 @@ func (w writer) addProof(proof *aaa.Proof) error {
 		// The challenge always goes into an attribute of its own: it need not have the 16 octets of the authenticator.
 		w.octets(typeCHAPPassword, append([]byte{proof.Identifier}, proof.Response...))
 		w.octets(typeCHAPChallenge, proof.Challenge)
-	case aaa.MSCHAPv2:
+	case aaa.MSCHAPv1, aaa.MSCHAPv2:
 		if err := wire.AddVendor(w.p, wire.Microsoft, wire.MSCHAPChallenge, proof.Challenge); err != nil {
 			return err
 		}
-		return wire.AddVendor(w.p, wire.Microsoft, wire.MSCHAP2Response, mschap2Response(proof))
+		kind := wire.MSCHAPResponse
+		if proof.Method == aaa.MSCHAPv2 {
+			kind = wire.MSCHAP2Response
+		}
+		return wire.AddVendor(w.p, wire.Microsoft, kind, mschapResponse(proof))
 	case aaa.EAP:
 		w.addEAP(proof.EAP)
 	}
 	return nil
 }
 
-// mschap2Response turns the Value of RFC 2759 section 4, which ends with the flags, into that of RFC 2548 section 2.3.2, which
-// begins with identifier and flags.
-func mschap2Response(proof *aaa.Proof) []byte {
-	flags := proof.Response[mschapV2ValueLength-1]
-	value := make([]byte, 0, mschapV2AttributeLength)
+// mschapResponse turns the Value of RFC 2759 section 4 or RFC 2433 section 4, which ends with the flags, into that of RFC 2548
+// section 2.3.2 or 2.1.3, which begins with identifier and flags.
+func mschapResponse(proof *aaa.Proof) []byte {
+	flags := proof.Response[mschapValueLength-1]
+	value := make([]byte, 0, mschapAttributeLength)
 	value = append(value, proof.Identifier, flags)
-	return append(value, proof.Response[:mschapV2ValueLength-1]...)
+	return append(value, proof.Response[:mschapValueLength-1]...)
 }

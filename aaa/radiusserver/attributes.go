@@ -44,6 +44,7 @@ const (
 	typeAcctOutputGigawords radius.Type = 53
 	typeEventTimestamp      radius.Type = 55
 	typeCHAPChallenge       radius.Type = 60
+	typeNASPortType         radius.Type = 61
 	typeEAPMessage          radius.Type = 79
 	typeMessageAuth         radius.Type = 80
 	typeNASPortID           radius.Type = 87

@@ -67,10 +67,13 @@ func addProof(reply *radius.Packet, r *aaa.Request, d *aaa.Decision) error {
 	return addKeys(reply, &d.Keys)
 }
 
-// Values of MS-MPPE-Encryption-Policy and -Types (RFC 2548 section 2.4.4 and 2.4.5): the NAS decides, 40 or 128 bits.
+// Values of MS-MPPE-Encryption-Policy and -Types (RFC 2548 section 2.4.4 and 2.4.5): the NAS decides, 40 or 128 bits, unless another
+// server wants more.
 const (
-	encryptionAllowed = 1
-	eitherStrength    = 6
+	encryptionAllowed  = 1
+	encryptionRequired = 2
+	only128Bits        = 4
+	eitherStrength     = 6
 )
 
 // addKeys adds the keys of the link (RFC 2548 section 2.4). They are hidden with the secret.
@@ -99,13 +102,20 @@ func addKeys(reply *radius.Packet, keys *aaa.Keys) error {
 				return err
 			}
 		}
-	} else if keys.NT.IsZero() {
+	} else if keys.NT.IsZero() && !keys.Required {
 		return nil
 	}
-	if err := add(wire.MSMPPEEncryptionPolicy, word(encryptionAllowed), nil); err != nil {
+	policy, types := uint32(encryptionAllowed), uint32(eitherStrength)
+	if keys.Required {
+		policy = encryptionRequired
+	}
+	if keys.Strong {
+		types = only128Bits
+	}
+	if err := add(wire.MSMPPEEncryptionPolicy, word(policy), nil); err != nil {
 		return err
 	}
-	return add(wire.MSMPPEEncryptionTypes, word(eitherStrength), nil)
+	return add(wire.MSMPPEEncryptionTypes, word(types), nil)
 }
 
 // challenge makes an Access-Challenge and keeps the conversation.

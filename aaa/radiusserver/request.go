@@ -29,9 +29,10 @@ const (
 func nasOf(c *client, p *radius.Packet, from netip.Addr) *aaa.NAS {
 	name, at := placeOf(c, p, from.Unmap().WithZone(""))
 	port, _ := number(p, typeNASPort)
+	kind, _ := number(p, typeNASPortType)
 	return &aaa.NAS{
 		Name: name, Client: c.Name, Address: at, Identifier: text(p, typeNASIdentifier),
-		Session: text(p, typeAcctSessionID), Port: port, PortID: text(p, typeNASPortID),
+		Session: text(p, typeAcctSessionID), Port: port, PortID: text(p, typeNASPortID), PortType: kind,
 	}
 }
 

@@ -36,6 +36,23 @@ func (g *Gateway) Authorize(ctx context.Context, r *Request) (Decision, error) {
 	})
 }
 
+// First names the back end that would be asked first about a request, "" when none would.
+func (g *Gateway) First(r *Request) string {
+	id, err := ParseIdentity(r.Name)
+	if err != nil {
+		return ""
+	}
+	domain, _, rejection := g.choose(r, id)
+	if rejection != nil {
+		return ""
+	}
+	chain, rejection := from(g.chains[domain.Name], r)
+	if rejection != nil || len(chain) == 0 {
+		return ""
+	}
+	return chain[0].Name()
+}
+
 func (g *Gateway) decide(ctx context.Context, r *Request, policy func(*Domain, *Request) *Rejection, ask question) (Decision, error) {
 	id, err := ParseIdentity(r.Name)
 	if err != nil {

@@ -70,6 +70,37 @@ func TestDomainIsChosenByTheFirstRuleThatApplies(t *testing.T) {
 	}
 }
 
+func TestWhoIsAskedFirst(t *testing.T) {
+	g, _ := departments(t, "default")
+	for _, test := range []struct {
+		request aaa.Request
+		want    string
+	}{
+		{aaa.Request{Name: "bob"}, "fake"},
+		{aaa.Request{Name: "bob@sales", Backend: "fake"}, "fake"},
+		{aaa.Request{Name: "bob@sales", Backend: "gone"}, ""},
+		{aaa.Request{Name: "bob@nowhere"}, ""},
+		{aaa.Request{Name: "b ob"}, ""},
+	} {
+		if got := g.First(&test.request); got != test.want {
+			t.Errorf("%+v: %q", test.request, got)
+		}
+	}
+}
+
+func TestTheRuleOfARADIUSClientNamesIt(t *testing.T) {
+	g, _ := departments(t, "")
+	for want, r := range map[string]*aaa.Request{
+		`forced by RADIUS client "ap"`:         {Name: "bob", ForcedDomain: "sales"},
+		`default domain of RADIUS client "ap"`: {Name: "bob", DefaultDomain: "sales"},
+	} {
+		r.Group, r.NAS, r.Proof.Method = "ap", &aaa.NAS{}, aaa.PAP
+		if d, err := g.Authenticate(context.Background(), r); err != nil || d.Rule != want {
+			t.Errorf("%q, %v; want %q", d.Rule, err, want)
+		}
+	}
+}
+
 func TestAnUnknownDomainIsNeverTheDefault(t *testing.T) {
 	for _, test := range []struct {
 		request aaa.Request

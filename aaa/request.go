@@ -23,7 +23,7 @@ type Request struct {
 
 	Peer            netip.AddrPort // the outer address the tunnel comes from
 	TunnelName      string         // the peer's Host Name AVP
-	Group           string         // the l2tp group that matched the tunnel
+	Group           string         // the l2tp group that matched the tunnel; of a NAS: the RADIUS client
 	VirtualTemplate string         // the virtual template of that group
 	CallingNumber   string
 	CalledNumber    string

@@ -12,13 +12,13 @@ func (g *Gateway) choose(r *Request, id Identity) (*Domain, string, *Rejection) 
 	var name, rule, remedy string
 	switch {
 	case r.ForcedDomain != "":
-		name, rule = r.ForcedDomain, fmt.Sprintf("forced by l2tp group %q", r.Group)
+		name, rule = r.ForcedDomain, "forced by "+r.way()
 		remedy = "correct the domain the group forces"
 	case id.Domain != "":
 		name, rule = id.Domain, fmt.Sprintf("domain in the name %q", id.Raw)
 		remedy = "add the domain or an alias, or have the user type another name"
 	case r.DefaultDomain != "":
-		name, rule = r.DefaultDomain, fmt.Sprintf("default domain of l2tp group %q", r.Group)
+		name, rule = r.DefaultDomain, "default domain of "+r.way()
 		remedy = "correct the default domain of the group"
 	case g.fallback != "":
 		name, rule = g.fallback, "default domain"
@@ -80,4 +80,12 @@ func editDistance(a, b string) int {
 		}
 	}
 	return min(row[len(b)], tooFar)
+}
+
+// way names what the request came by, and so which rules of its own count.
+func (r *Request) way() string {
+	if r.NAS != nil {
+		return fmt.Sprintf("RADIUS client %q", r.Group)
+	}
+	return fmt.Sprintf("l2tp group %q", r.Group)
 }

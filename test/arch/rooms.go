@@ -29,6 +29,7 @@ var rooms = map[string]room{
 	"lns/authenticate": {level: 1, pure: true, may: contracts},
 	"lns/session":      {level: 1, pure: true, may: join(contracts, "lns/negotiate", "lns/authenticate")},
 	"aaa/secret":       {level: 1, pure: true, may: []string{"aaa"}},
+	"aaa/eap/packet":   {level: 1, pure: true},
 	"aaa/radius/udp":   {level: 1},
 	"aaa/radius/wire":  {level: 1},
 
@@ -38,6 +39,7 @@ var rooms = map[string]room{
 	"lns/host/netns":     {level: 2},
 	"aaa/local":          {level: 2, may: []string{"aaa", "aaa/secret"}},
 	"aaa/postgres":       {level: 2, may: []string{"aaa", "aaa/secret", "aaa/foreign"}},
+	"aaa/eap":            {level: 2, may: []string{"aaa", "aaa/secret", "aaa/eap/packet"}},
 	"aaa/spool":          {level: 2, may: []string{"aaa"}},
 	"aaa/foreign":        {level: 1, may: []string{"aaa", "pool"}},
 	"aaa/radius/dialect": {level: 2, may: []string{"aaa", "aaa/radius/wire"}},

@@ -79,3 +79,37 @@ func TestWhatIsNotPossibleIsRejected(t *testing.T) {
 		t.Errorf("the domain's filter and accounting: %+v, %v", d, err)
 	}
 }
+
+// What came inside of EAP is EAP to the domain, whatever it was inside.
+func TestAProofInsideOfEAPIsJudgedAsEAP(t *testing.T) {
+	fake := aaatest.NewFake("first")
+	fake.SetOther(aaatest.Answer{})
+	g := mustGateway(t, aaa.Config{DefaultDomain: "any", Backends: []aaa.Backend{fake}, Domains: []aaa.Domain{
+		{Name: "any", Chain: []string{"first"}},
+		{Name: "eap", Chain: []string{"first"}, Methods: []aaa.Method{aaa.EAP}},
+		{Name: "pap", Chain: []string{"first"}, Methods: []aaa.Method{aaa.PAP}},
+	}})
+	for _, c := range []struct {
+		domain         string
+		proof          aaa.Proof
+		login, account bool // whether Authenticate, and Authorize, let it through
+	}{
+		{"any", aaa.Proof{Method: aaa.PAP, InEAP: true}, true, true},
+		{"any", aaa.Proof{InEAP: true}, false, true},
+		{"eap", aaa.Proof{Method: aaa.PAP, InEAP: true}, true, true},
+		{"eap", aaa.Proof{Method: aaa.PAP}, false, true},
+		{"pap", aaa.Proof{Method: aaa.PAP, InEAP: true}, false, false},
+		{"pap", aaa.Proof{InEAP: true}, false, false},
+		{"pap", aaa.Proof{Method: aaa.PAP}, true, true},
+	} {
+		r := &aaa.Request{Name: "bob@" + c.domain, Proof: c.proof}
+		for question, ask := range map[string]func(context.Context, *aaa.Request) (aaa.Decision, error){"login": g.Authenticate, "account": g.Authorize} {
+			_, err := ask(t.Context(), r)
+			if want := question == "login" && c.login || question == "account" && c.account; want != (err == nil) {
+				t.Errorf("%s %s %+v: %v", question, c.domain, c.proof, err)
+			} else if err != nil && rejection(t, err).Cause != aaa.MethodNotAllowed {
+				t.Errorf("%s %s %+v: %v", question, c.domain, c.proof, err)
+			}
+		}
+	}
+}

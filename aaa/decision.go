@@ -104,6 +104,7 @@ type Decision struct {
 	Routes        []Route  // networks behind the peer
 	AddressByPeer bool     // as in Grant
 	UserName      string   // what a RADIUS server calls the user in its records
+	Inner         string   // EAP: the name that was proven inside of it, where that is not the request's; goes into the Request of Authorize
 	Class         [][]byte // a RADIUS server's own marks for the records
 	CUI           []byte
 	Packet        []byte // EAP: the Success for the peer

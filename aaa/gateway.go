@@ -30,8 +30,7 @@ func (g *Gateway) Authenticate(ctx context.Context, r *Request) (Decision, error
 // Authorize answers whether the account is still there and what it would get, without looking at the proof. The error
 // is always a *Rejection.
 func (g *Gateway) Authorize(ctx context.Context, r *Request) (Decision, error) {
-	anyMethod := func(*Domain, *Request) *Rejection { return nil }
-	return g.decide(ctx, r, anyMethod, func(ctx context.Context, b Backend, q *Query) (Grant, error) {
+	return g.decide(ctx, r, provenElsewhere, func(ctx context.Context, b Backend, q *Query) (Grant, error) {
 		return b.Authorize(ctx, q)
 	})
 }
@@ -94,10 +93,26 @@ func (g *Gateway) decide(ctx context.Context, r *Request, policy func(*Domain, *
 // methodAllowed checks the method of a request against the domain. A request without any proof is never allowed.
 func methodAllowed(d *Domain, r *Request) *Rejection {
 	m := r.Proof.Method
-	switch {
-	case m == MethodNone:
+	if m == MethodNone {
 		return Reject(MethodNotAllowed, "the peer gave no proof of who it is")
-	case len(d.Methods) > 0 && !slices.Contains(d.Methods, m):
+	}
+	if r.Proof.InEAP {
+		m = EAP
+	}
+	return accepts(d, r, m)
+}
+
+// provenElsewhere lets a request through whose proof was checked before, and what came by EAP only if the domain accepts that.
+func provenElsewhere(d *Domain, r *Request) *Rejection {
+	if r.Proof.InEAP {
+		return accepts(d, r, EAP)
+	}
+	return nil
+}
+
+// accepts rejects a method that is not among those of the domain.
+func accepts(d *Domain, r *Request, m Method) *Rejection {
+	if len(d.Methods) > 0 && !slices.Contains(d.Methods, m) {
 		return Reject(MethodNotAllowed, "the peer used %s, domain %q accepts only %s; "+
 			"change the domain's methods or what virtual template %q offers", m, d.Name, methodList(d.Methods), r.VirtualTemplate)
 	}

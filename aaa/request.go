@@ -11,6 +11,7 @@ type Proof struct {
 	Response   []byte // CHAP: 16 octets; MS-CHAPv2: the 49-octet Value of RFC 2759 section 4; v1: that of RFC 2433 section 4
 	EAP        []byte // EAP: the peer's Response, a whole packet (RFC 3748 section 4); Request.Name is its identity
 	State      []byte // EAP: that of the Challenge this answers; nil at the beginning
+	InEAP      bool   // it came inside of EAP, whatever the method: EAP is what the domain has to accept
 }
 
 // Request is one question to the AAA side. It is immutable once asked.
@@ -18,6 +19,7 @@ type Request struct {
 	Attempt string // names this login attempt in logs and records
 	Session string // unique over all nodes and restarts, the same as in the session's records
 	Name    string // exactly as the peer typed it
+	Inner   string // of Authorize alone: the Decision.Inner of the login; "" = there was none
 	Proof   Proof
 	Backend string // the chain is asked from this back end on: who granted before, or whose Challenge this answers; "" = from its begin
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 )
 
 // ErrNoPool answers a request that names neither a pool nor an address: nothing says where an address should come from.
@@ -39,10 +40,20 @@ func (e *UnknownPoolError) Error() string { return fmt.Sprintf("there is no pool
 type InUseError struct {
 	Address netip.Addr
 	Holder  string
+	Node    string    // the node of the holder, where that is another one and known to be silent
+	Silent  time.Time // since when it is
 }
 
 func (e *InUseError) Error() string {
-	return fmt.Sprintf("address %v is in use by %s", e.Address, e.Holder)
+	if e.Node == "" {
+		return fmt.Sprintf("address %v is in use by %s", e.Address, e.Holder)
+	}
+	holder := e.Holder
+	if holder != "node "+e.Node {
+		holder += " of node " + e.Node
+	}
+	return fmt.Sprintf("address %v is in use by %s, which is silent since %s: it becomes free when that node comes back, or after the lease time",
+		e.Address, holder, e.Silent.UTC().Format(time.RFC3339))
 }
 
 // ReservedError says that the exact address asked for is reserved for another account.

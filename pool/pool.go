@@ -56,7 +56,7 @@ type Lease struct {
 type Usage struct {
 	Pool        string
 	Size        uint64
-	Leased      uint64 // held by sessions, those at static addresses not counted
+	Leased      uint64 // held by sessions or offered to them, those at static addresses not counted
 	Quarantined uint64 // released a moment ago and not yet given again
 	Static      uint64 // reserved for accounts, whether held or not
 }
@@ -74,7 +74,7 @@ func (u Usage) Free() uint64 {
 type Allocator interface {
 	// Allocate answers with a lease, or with *[UnknownPoolError], *[ExhaustedError], *[InUseError], *[ReservedError],
 	// [ErrNoPool], [ErrNoHolder], or an error of the context or of the store behind it. A holder that asks again for
-	// the exact address it already holds gets the same lease again.
+	// the exact address it already holds gets the same lease again. See [Keeper] for leases that are offered.
 	Allocate(context.Context, Request) (Lease, error)
 
 	// Release gives the address back. It frees only what the lease's Holder holds: to release twice, or late when

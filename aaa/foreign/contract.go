@@ -2,6 +2,7 @@ package foreign
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"lnsgate/aaa"
@@ -28,22 +29,39 @@ type Query struct {
 	Limit    int       // at most so many; 0 = all
 }
 
+// ErrEnded is what Store.Put answers for a record of a session that has had a Stop with no lower Sequence.
+var ErrEnded = errors.New("the session has ended")
+
 // Store knows the live sessions of all foreign NASes: those with a Start, or an Interim, and no Stop. A session is its last
-// record. It is safe for concurrent use.
+// record. A record that has a higher Sequence than the Stop opens the session again: the Stop was a guess. It is safe for
+// concurrent use.
 type Store interface {
 	// Find returns live sessions, the oldest first. Silent are those of which nothing was heard for three times their
-	// Interim and two minutes, or where they send none, for a day.
+	// Interim and two minutes, or where they have none, for a day (see Patience). Heard is by the clock of the Store, when
+	// it took the record: clocks of NASes may be wrong.
 	Find(context.Context, Query) ([]aaa.Record, error)
 	// Put takes the last record of a session; a Stop ends it. A Store that learns of records by way of Records does nothing.
+	// It may answer ErrEnded.
 	Put(context.Context, aaa.Record) error
 
-	// Order writes down that a NAS is to be told something, once: false when the same Order.Key was written before for
-	// the session.
+	// Order writes down that a NAS is to be told something, once: false when the last order of the session has the same
+	// Order.Key, whether it is done or not. An order takes the place of those of its session that wait: they are done, and
+	// not OK. Only a Change does not take the place of a Disconnect that waits: false then, too.
 	Order(context.Context, Order) (bool, error)
-	// Claim hands out orders that are due, oldest first, each to one caller until the given time.
+	// Claim hands out orders that are due, oldest first, each to one caller until the given time, and of one session one at a
+	// time.
 	Claim(ctx context.Context, until time.Time, limit int) ([]Order, error)
-	// Answer writes down what came of an order. One that is not Done is claimed again from Answer.Again on.
+	// Answer writes down what came of an order, and that it was tried once more. One that is not Done is claimed again from
+	// Answer.Again on. The Terms of a Change that is OK are those of its session from then on.
 	Answer(context.Context, Order, Answer) error
+}
+
+// Patience is how long a session with these terms may be silent.
+func Patience(t *aaa.Terms) time.Duration {
+	if t == nil || t.Interim <= 0 {
+		return 24 * time.Hour
+	}
+	return 3*t.Interim + 2*time.Minute
 }
 
 // OrderKind is what a NAS is told to do.
@@ -105,5 +123,7 @@ const (
 
 // Client is what has to be known of a client of the RADIUS server.
 type Client struct {
-	Addresses Addresses
+	Addresses     Addresses
+	ForcedDomain  string // as in aaa.Request
+	DefaultDomain string // as in aaa.Request
 }

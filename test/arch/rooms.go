@@ -42,6 +42,7 @@ var rooms = map[string]room{
 	"aaa/eap":            {level: 2, may: []string{"aaa", "aaa/secret", "aaa/eap/packet"}},
 	"aaa/spool":          {level: 2, may: []string{"aaa"}},
 	"aaa/foreign":        {level: 1, may: []string{"aaa", "pool"}},
+	"aaa/foreign/file":   {level: 2, may: []string{"aaa", "aaa/foreign"}},
 	"aaa/radius/dialect": {level: 2, may: []string{"aaa", "aaa/radius/wire"}},
 	"aaa/radius/client":  {level: 2, may: []string{"aaa", "aaa/radius/wire"}},
 	"pool/memory":        {level: 2, may: []string{"pool"}},
@@ -66,6 +67,7 @@ var rooms = map[string]room{
 var suites = map[string][]string{
 	"lns/datapath/datapathtest": {"lns/datapath"},
 	"aaa/aaatest":               {"aaa", "aaa/secret"},
+	"aaa/foreign/foreigntest":   {"aaa", "aaa/foreign"},
 	"pool/pooltest":             {"pool"},
 }
 
@@ -87,7 +89,7 @@ var libraries = []struct {
 	{"github.com/tailscale/wireguard-go", []string{"lns/datapath/tun"}},
 	{"github.com/jackc/pgx", []string{"aaa/postgres", "pool/postgres", "migrations", "test/pgtest", "test/e2e", "test/bench", "test/radtest"}},
 	{"github.com/go-crypt/x", []string{"aaa/secret"}},
-	{"go.etcd.io/bbolt", []string{"aaa/spool"}},
+	{"go.etcd.io/bbolt", []string{"aaa/spool", "aaa/foreign/file"}},
 	{"github.com/pressly/goose", []string{"migrations"}},
 	{"layeh.com/radius", []string{"aaa/radius", "aaa/radius/wire", "aaa/radius/client", "aaa/radius/dialect", "aaa/radius/dynauth",
 		"aaa/radius/order", "aaa/radiusserver", "aaa/secret", "test/bench"}},

@@ -126,7 +126,7 @@ func (b *bench) freeRADIUS(ctx context.Context, skipLocked bool) (e effort, err 
 	if err != nil {
 		return e, err
 	}
-	load := radiusLoad{server: server.Auth(), secret: []byte(server.Secret()), flight: inFlight, count: b.size.radius}
+	load := radiusLoad{server: server.Auth(), secret: []byte(server.Secret()), flight: inFlight, count: b.size.radius, addresses: true}
 	// The server starts threads and connections as it needs them, one after the other; the first logins are for that.
 	load.first = b.size.accounts - load.count + 1
 	if _, err := load.run(ctx); err != nil {

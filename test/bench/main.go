@@ -75,6 +75,7 @@ type bench struct {
 	attendant attendant
 	sql       *sqlServer               // nil before it is needed
 	radius    map[bool]*radtest.Server // with and without SKIP LOCKED, once they are needed
+	plain     *radtest.Server          // with accounts in SQL and no pools, once it is needed
 	turns     int                      // runs of what changes its order from run to run
 	seen      int                      // groups of the great database that have logged in
 }
@@ -98,6 +99,7 @@ var measurements = []measurement{
 	{"radius", "", measureRADIUS},
 	{"radiuslogins", "", measureRADIUSLogins},
 	{"rates", "", measureRates},
+	{"answering", "sql", measureAnswering},
 }
 
 // run is the whole program.

@@ -24,7 +24,7 @@ type process struct {
 	done    chan struct{}
 }
 
-// start runs a program inside a namespace. Whatever still runs at the end of the run is killed.
+// start runs a program inside a namespace, or where this program runs. Whatever still runs at the end of the run is killed.
 func (w *world) start(n *netns.Namespace, label, name string, args ...string) (*process, error) {
 	w.started++
 	label = fmt.Sprintf("%d-%s", w.started, label)
@@ -43,7 +43,11 @@ func (w *world) start(n *netns.Namespace, label, name string, args ...string) (*
 	}
 	defer stderr.Close()
 	p.command.Stdout, p.command.Stderr = stdout, stderr
-	if err := n.Start(p.command); err != nil {
+	begin := p.command.Start
+	if n != nil {
+		begin = func() error { return n.Start(p.command) }
+	}
+	if err := begin(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	w.processes = append(w.processes, p)

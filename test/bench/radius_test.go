@@ -36,7 +36,7 @@ func TestRequestHidesThePassword(t *testing.T) {
 }
 
 func TestOnlyTheServersReplyCounts(t *testing.T) {
-	l := radiusLoad{secret: []byte("secret")}
+	l := radiusLoad{secret: []byte("secret"), addresses: true}
 	request := l.request(7, 1)
 	reply := append([]byte{accessAccept, 7, 0, radiusHeader + 6}, make([]byte, 16)...)
 	reply = attribute(reply, framedIPAddress, []byte{10, 0, 0, 9})
@@ -49,7 +49,7 @@ func TestOnlyTheServersReplyCounts(t *testing.T) {
 	if !l.answers(reply, request) {
 		t.Error("the right reply does not count")
 	}
-	if a, err := addressOf(reply); err != nil || a != netip.MustParseAddr("10.0.0.9") {
+	if a, err := l.read(reply); err != nil || a != netip.MustParseAddr("10.0.0.9") {
 		t.Errorf("address %v, %v", a, err)
 	}
 	for i := range reply {
@@ -60,12 +60,29 @@ func TestOnlyTheServersReplyCounts(t *testing.T) {
 		}
 	}
 	for n := range len(reply) - radiusHeader {
-		if a, err := addressOf(reply[:radiusHeader+n]); err == nil {
+		if a, err := l.read(reply[:radiusHeader+n]); err == nil {
 			t.Errorf("%v out of %d octets", a, n)
 		}
 	}
-	if _, err := addressOf(append([]byte{3}, reply[1:]...)); err == nil {
+	if _, err := l.read(append([]byte{3}, reply[1:]...)); err == nil {
 		t.Error("a reject gives an address")
+	}
+}
+
+// A record must be what RFC 2866 section 3 has a server check, and a CHAP answer what RFC 2865 section 5.3 says.
+func TestRecordsAndCHAPAreAsTheRFCHasThem(t *testing.T) {
+	for _, asks := range []asking{starting, using, stopping} {
+		p := radiusLoad{secret: []byte("secret"), asks: asks}.request(7, 1)
+		authenticator := bytes.Clone(p[authenticatorAt:radiusHeader])
+		clear(p[authenticatorAt:radiusHeader])
+		if want := md5.Sum(append(bytes.Clone(p), "secret"...)); p[0] != accountingRequest || !bytes.Equal(authenticator, want[:]) {
+			t.Errorf("%d: code %d, authenticator %x, want %x", asks, p[0], authenticator, want)
+		}
+	}
+	p := radiusLoad{secret: []byte("secret"), asks: byCHAP}.request(7, 1)
+	want := md5.Sum(append([]byte{7}, password+string(p[authenticatorAt:radiusHeader])...))
+	if !bytes.Contains(p, append([]byte{chapPassword, 19, 7}, want[:]...)) {
+		t.Errorf("no CHAP-Password in %x", p)
 	}
 }
 

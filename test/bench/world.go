@@ -94,11 +94,16 @@ func (w *world) serve(ctx context.Context, accounts int) (*server, error) {
 
 // serveThis starts the server with a configuration and waits until it answers.
 func (w *world) serveThis(ctx context.Context, configuration string) (*server, error) {
+	return w.serveIn(ctx, w.lns, configuration)
+}
+
+// serveIn does so in a namespace, or where this program runs.
+func (w *world) serveIn(ctx context.Context, n *netns.Namespace, configuration string) (*server, error) {
 	config := filepath.Join(w.folder, "lnsgate.yaml")
 	if err := os.WriteFile(config, []byte(configuration), 0o600); err != nil {
 		return nil, err
 	}
-	p, err := w.start(w.lns, "serve", w.program, "serve", "-c", config)
+	p, err := w.start(n, "serve", w.program, "serve", "-c", config)
 	if err != nil {
 		return nil, err
 	}

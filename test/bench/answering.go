@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"lnsgate/test/radtest"
+)
+
+const answeringLegend = `
+Both are RADIUS servers over the same PostgreSQL, asked over UDP by one program: 256 requests at once from 4 ports, PAP and CHAP
+unsigned. FreeRADIUS is Debian's, with its own queries, schema and thread pool, and its detail file beside radacct. Records are
+three of each session. Ours are confirmed when they are on disk and counted when they are in the database; FreeRADIUS confirms
+when they are there.
+`
+
+// Where the load asks from: one NAS gets addresses for its users, the other does not.
+var (
+	givenAddresses = netip.MustParseAddr("127.0.0.1")
+	noAddresses    = netip.MustParseAddr("127.0.0.2")
+)
+
+const answeringSecret = "a secret of some length"
+
+// answers are the rates of one server, per second.
+type answers struct{ pap, chap, address, cached, confirmed, stored float64 }
+
+// measureAnswering asks lnsgate as a RADIUS server, and FreeRADIUS. Who is first changes from run to run.
+func measureAnswering(ctx context.Context, b *bench, w *world) error {
+	b.explain(answeringLegend)
+	var mine, theirs answers
+	turns := []func() error{
+		func() (err error) { mine, err = b.oursAnswers(ctx, w); return err },
+		func() (err error) { theirs, err = b.theirsAnswers(ctx); return err },
+	}
+	if b.turns++; b.turns%2 == 0 {
+		slices.Reverse(turns)
+	}
+	for _, turn := range turns {
+		if err := turn(); err != nil {
+			return err
+		}
+	}
+	c := &b.figures
+	const sql = "FreeRADIUS with rlm_sql"
+	c.add("RADIUS server: PAP per second, accounts in SQL the server has not seen", "/s", mine.pap, sql, theirs.pap)
+	c.add("RADIUS server: CHAP per second, the same", "/s", mine.chap, sql, theirs.chap)
+	c.add("RADIUS server: PAP with an address per second, the same", "/s", mine.address, "FreeRADIUS with sqlippool, as shipped", theirs.address)
+	c.add("RADIUS server: PAP per second, accounts in SQL that come back", "/s", mine.cached, "FreeRADIUS with a users file", theirs.cached)
+	c.add("RADIUS server: records per second, until they are in SQL", "/s", mine.stored, sql, theirs.stored)
+	c.add("RADIUS server: records per second, until they are confirmed", "/s", mine.confirmed, sql, theirs.confirmed)
+	return nil
+}
+
+// oursAnswers asks a server of ours. Each quarter of the accounts is asked for in one way.
+func (b *bench) oursAnswers(ctx context.Context, w *world) (a answers, err error) {
+	s, d, err := b.office(ctx)
+	if err != nil {
+		return a, err
+	}
+	if err := d.fresh(ctx); err != nil {
+		return a, err
+	}
+	access, records, err := twoPorts()
+	if err != nil {
+		return a, err
+	}
+	server, err := w.serveIn(ctx, nil, w.answeringConfiguration(s, d, access, records))
+	if err != nil {
+		return a, err
+	}
+	quarter := b.size.accounts / 4
+	load := radiusLoad{server: access, secret: []byte(answeringSecret), flight: inFlight, first: 1, count: quarter, from: noAddresses}
+	first := func(asks asking, from netip.Addr, out *float64) {
+		if err == nil {
+			load.asks, load.from, load.addresses = asks, from, from == givenAddresses
+			*out, err = load.run(ctx)
+			load.first += quarter
+		}
+	}
+	first(byPAP, noAddresses, &a.pap)
+	first(byCHAP, noAddresses, &a.chap)
+	first(byPAP, givenAddresses, &a.address)
+	if err != nil {
+		return a, err
+	}
+	back := load
+	back.addresses, back.from, back.asks, back.count = false, noAddresses, byPAP, min(quarter, lately)
+	back.first = load.first - back.count
+	var rates sample
+	for range b.size.rounds {
+		rate, err := back.run(ctx)
+		if err != nil {
+			return a, err
+		}
+		rates = append(rates, rate)
+	}
+	a.cached = rates.median()
+	load.server, load.from, load.first, load.addresses = records, noAddresses, 1, false
+	if err := b.oursRecords(ctx, d, server, load, &a); err != nil {
+		return a, err
+	}
+	return a, server.end(ctx)
+}
+
+// oursRecords has sessions begin, go on and end, and looks for them in the table.
+func (b *bench) oursRecords(ctx context.Context, d *sqlDatabase, s *server, load radiusLoad, a *answers) error {
+	began := time.Now()
+	if err := load.sessions(ctx); err != nil {
+		return err
+	}
+	total := float64(3 * load.count)
+	a.confirmed = total / time.Since(began).Seconds()
+	err := until(ctx, "the records are in the database", func() (bool, error) {
+		counters, err := s.admin.Counters(ctx)
+		return counters["spool_waiting_now"]+counters["spool_memory_now"] == 0, err
+	})
+	if err != nil {
+		return err
+	}
+	a.stored = total / time.Since(began).Seconds()
+	var rows, up, down int
+	err = d.conn.QueryRow(ctx, "SELECT count(*), sum(octets_up), sum(octets_down) FROM accounting WHERE stopped_at IS NOT NULL").Scan(&rows, &up, &down)
+	return errors.Join(err, load.whole(rows, up, down))
+}
+
+// whole says what is missing of the sessions of a load.
+func (l radiusLoad) whole(rows, up, down int) error {
+	if rows != l.count || up != 2*usedUp*l.count || down != 2*usedDown*l.count {
+		return fmt.Errorf("%d sessions with %d and %d octets are recorded, there were %d with %d and %d", rows, up, down, l.count, 2*usedUp*l.count, 2*usedDown*l.count)
+	}
+	return nil
+}
+
+// sessions sends three records of each.
+func (l radiusLoad) sessions(ctx context.Context) error {
+	for _, l.asks = range []asking{starting, using, stopping} {
+		if _, err := l.run(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// theirsAnswers asks FreeRADIUS: with accounts in SQL, with sqlippool besides, and with a users file.
+func (b *bench) theirsAnswers(ctx context.Context) (a answers, err error) {
+	d, err := b.database(ctx, "freeradius_plain", func(context.Context, *sqlServer, *sqlDatabase) error { return nil })
+	if err != nil {
+		return a, err
+	}
+	plain, err := b.plainSQLRADIUS(ctx, d)
+	if err != nil {
+		return a, err
+	}
+	load := radiusLoad{server: plain.Auth(), secret: []byte(plain.Secret()), flight: inFlight, count: b.size.radius}
+	load.first = b.size.accounts - load.count + 1
+	if _, err := load.run(ctx); err != nil {
+		return a, fmt.Errorf("FreeRADIUS, warming up: %w", err)
+	}
+	load.first = 1
+	if a.pap, err = load.run(ctx); err != nil {
+		return a, err
+	}
+	load.asks = byCHAP
+	if a.chap, err = load.run(ctx); err != nil {
+		return a, err
+	}
+	if err := b.theirsRecords(ctx, d, plain, load, &a); err != nil {
+		return a, err
+	}
+	pooled, err := b.freeRADIUS(ctx, false)
+	if err != nil {
+		return a, err
+	}
+	a.address = pooled.rate
+	file, end, err := b.plainRADIUS(radtest.Options{Users: everybody})
+	if err != nil {
+		return a, err
+	}
+	load = radiusLoad{server: file.Auth(), secret: []byte(file.Secret()), flight: inFlight, first: 1, count: 2 * b.size.radius}
+	if _, err = load.run(ctx); err == nil {
+		a.cached, err = load.run(ctx)
+	}
+	return a, errors.Join(err, end())
+}
+
+func (b *bench) theirsRecords(ctx context.Context, d *sqlDatabase, s *radtest.Server, load radiusLoad, a *answers) error {
+	if err := d.exec(ctx, "TRUNCATE radacct", "CHECKPOINT"); err != nil {
+		return err
+	}
+	load.server = s.Acct()
+	began := time.Now()
+	if err := load.sessions(ctx); err != nil {
+		return err
+	}
+	a.confirmed = float64(3*load.count) / time.Since(began).Seconds()
+	a.stored = a.confirmed
+	var rows, up, down int
+	err := d.conn.QueryRow(ctx, "SELECT count(*), sum(acctinputoctets), sum(acctoutputoctets) FROM radacct WHERE acctstoptime IS NOT NULL").Scan(&rows, &up, &down)
+	return errors.Join(err, load.whole(rows, up, down))
+}
+
+// plainSQLRADIUS starts a FreeRADIUS that gives no addresses, or returns the one that runs.
+func (b *bench) plainSQLRADIUS(ctx context.Context, d *sqlDatabase) (*radtest.Server, error) {
+	if b.plain != nil {
+		return b.plain, nil
+	}
+	err := b.attendant.attempt(func() { b.plain = radtest.Start(&b.attendant, radtest.Options{Database: d.url}) })
+	if err != nil {
+		return nil, err
+	}
+	return b.plain, d.exec(ctx, fmt.Sprintf(`INSERT INTO radcheck (username, attribute, op, value)
+		SELECT 'user1-' || i || '@%s', 'Cleartext-Password', ':=', '%s' FROM generate_series(1, %d) AS i`,
+		domain, password, b.size.accounts), "VACUUM ANALYZE")
+}
+
+// answeringConfiguration is that of a RADIUS server over the database, and no more.
+func (w *world) answeringConfiguration(s *sqlServer, d *sqlDatabase, access, records netip.AddrPort) string {
+	return fmt.Sprintf(`admin_socket: %s
+state_dir: %s
+spool_dir: %s
+default_domain: %s
+database: {url: %q, key_file: %q}
+radius_server:
+  listen: [%q]
+  accounting_listen: [%q]
+  clients:
+    - {name: given, source: %s/32, secret: %q, addresses: given}
+    - {name: none, source: %s/32, secret: %q, addresses: none}
+`, w.socket(), w.folder, filepath.Join(w.folder, "spool"), domain, d.url, s.keyFile, access, records, givenAddresses, answeringSecret, noAddresses, answeringSecret)
+}
+
+// twoPorts are two free UDP ports of the loopback address.
+func twoPorts() (a, b netip.AddrPort, err error) {
+	for _, p := range []*netip.AddrPort{&a, &b} {
+		conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			return a, b, err
+		}
+		defer conn.Close() // both are held until both are known
+		*p = conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	}
+	return a, b, nil
+}

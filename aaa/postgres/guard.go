@@ -3,7 +3,9 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,17 +30,47 @@ const maxGuarded = 1 << 16
 // the name and the address. Memory is bounded; what is remembered is that of this node. It is safe for concurrent use.
 //
 // The address is that of the peer of the tunnel. Behind a LAC many subscribers share one, so it is given more room, and
-// every subscriber who logs in clears it.
+// every subscriber who logs in clears it. The users of another NAS all come from that NAS: there the source is the number of
+// the caller (Calling-Station-Id), and where the NAS does not tell it, there is none.
+//
+// An anonymous identity of EAP (RFC 7542 section 2.4) is the name of many, and stands for nobody: it is not counted.
 type Guard struct {
 	cfg     GuardConfig
 	names   *fading[string, failures]
-	sources *fading[netip.Addr, failures]
+	sources *fading[source, failures]
 	usual   atomic.Int64 // nanoseconds that a rejection takes
 	delayed atomic.Uint64
 	now     func() time.Time
 }
 
-// failures of a name or address in a row.
+// source is where a login comes from: an address, or a caller of a NAS. The zero value is nowhere.
+type source struct {
+	address         netip.Addr
+	client, station string
+}
+
+// maxStation bounds what a caller may cost in memory. An address of 48 bits and the name of a network behind it fit.
+const maxStation = 64
+
+func sourceOf(r *aaa.Request) source {
+	switch {
+	case r.NAS == nil:
+		return source{address: r.Peer.Addr().Unmap()}
+	case r.CallingNumber == "":
+		return source{}
+	}
+	return source{client: r.NAS.Client, station: r.CallingNumber[:min(len(r.CallingNumber), maxStation)]}
+}
+
+// String names the source in a rejection.
+func (s source) String() string {
+	if s.client == "" {
+		return s.address.String()
+	}
+	return fmt.Sprintf("caller %q of %s", s.station, s.client)
+}
+
+// failures of a name or source in a row.
 type failures struct {
 	count int
 	last  time.Time
@@ -64,7 +96,7 @@ func NewGuard(cfg GuardConfig) *Guard {
 	cfg.Forget = max(cfg.Forget, 2*cfg.MaxDelay) // or the longest delays would end early
 	return &Guard{
 		cfg:   cfg,
-		names: newFading[string, failures](2*cfg.Forget, maxGuarded), sources: newFading[netip.Addr, failures](2*cfg.Forget, maxGuarded),
+		names: newFading[string, failures](2*cfg.Forget, maxGuarded), sources: newFading[source, failures](2*cfg.Forget, maxGuarded),
 		now: time.Now,
 	}
 }
@@ -84,8 +116,8 @@ type guarded struct {
 // Authenticate asks the next one, unless the name or the address has to wait.
 func (g *guarded) Authenticate(ctx context.Context, r *aaa.Request) (aaa.Decision, error) {
 	began := g.now()
-	name, source := nameKey(r.Name), r.Peer.Addr().Unmap()
-	if no := g.hold(name, source, began); no != nil {
+	name, from := nameOf(r), sourceOf(r)
+	if no := g.hold(name, from, began); no != nil {
 		g.delayed.Add(1)
 		pause(ctx, time.Duration(g.usual.Load())) // as long as any other rejection takes
 		return aaa.Decision{}, no
@@ -95,7 +127,7 @@ func (g *guarded) Authenticate(ctx context.Context, r *aaa.Request) (aaa.Decisio
 	switch {
 	case err == nil:
 		g.names.forget(name)
-		g.sources.forget(source)
+		g.sources.forget(from)
 	case errors.As(err, &no) && isGuess(no.Cause):
 		now := g.now()
 		g.learn(now.Sub(began))
@@ -105,9 +137,11 @@ func (g *guarded) Authenticate(ctx context.Context, r *aaa.Request) (aaa.Decisio
 			}
 			return failures{f.count + 1, now}
 		}
-		g.names.change(name, now, fail)
-		if source.IsValid() {
-			g.sources.change(source, now, fail)
+		if name != "" {
+			g.names.change(name, now, fail)
+		}
+		if from != (source{}) {
+			g.sources.change(from, now, fail)
 		}
 	}
 	return d, err
@@ -118,8 +152,16 @@ func (g *guarded) Authorize(ctx context.Context, r *aaa.Request) (aaa.Decision, 
 	return g.next.Authorize(ctx, r)
 }
 
-// nameKey bounds what a name may cost in memory. Longer names are refused anyway.
-func nameKey(name string) string { return name[:min(len(name), aaa.MaxName)] }
+// nameOf is the name that failures are counted by; "" for one that is nobody's. It bounds what a name may cost in memory: longer
+// names are refused anyway.
+func nameOf(r *aaa.Request) string {
+	if r.Proof.Method == aaa.EAP {
+		if user, _, _ := strings.Cut(r.Name, "@"); user == "" || strings.EqualFold(user, "anonymous") {
+			return ""
+		}
+	}
+	return r.Name[:min(len(r.Name), aaa.MaxName)]
+}
 
 // isGuess reports whether a rejection may be that of somebody who guesses.
 func isGuess(c aaa.Cause) bool {
@@ -127,15 +169,15 @@ func isGuess(c aaa.Cause) bool {
 }
 
 // hold says that a login comes too soon, or nothing.
-func (g *Guard) hold(name string, source netip.Addr, now time.Time) *aaa.Rejection {
+func (g *Guard) hold(name string, from source, now time.Time) *aaa.Rejection {
 	if f, ok := g.names.get(name, now); ok {
 		if wait := g.wait(f, g.cfg.Failures, now); wait > 0 {
 			return aaa.Reject(aaa.TooManyFailures, "%d failed logins of this name in a row; the next is checked in %s", f.count, wait.Round(time.Second))
 		}
 	}
-	if f, ok := g.sources.get(source, now); ok {
+	if f, ok := g.sources.get(from, now); ok {
 		if wait := g.wait(f, g.cfg.SourceFailures, now); wait > 0 {
-			return aaa.Reject(aaa.TooManyFailures, "%d failed logins from %s in a row; the next is checked in %s", f.count, source, wait.Round(time.Second))
+			return aaa.Reject(aaa.TooManyFailures, "%d failed logins from %s in a row; the next is checked in %s", f.count, from, wait.Round(time.Second))
 		}
 	}
 	return nil

@@ -43,11 +43,17 @@ func newGuardian(cfg GuardConfig) *guardian {
 // try logs in and reports whether the next one was asked.
 func (g *guardian) try(t *testing.T, name, source string, err error) bool {
 	t.Helper()
-	g.next = answers{err: err}
 	r := &aaa.Request{Name: name}
 	if source != "" {
 		r.Peer = netip.AddrPortFrom(netip.MustParseAddr(source), 1701)
 	}
+	return g.ask(t, r, err)
+}
+
+// ask is try with a request of any kind.
+func (g *guardian) ask(t *testing.T, r *aaa.Request, err error) bool {
+	t.Helper()
+	g.next = answers{err: err}
 	_, got := g.Before(&g.next).Authenticate(context.Background(), r)
 	if g.next.asked == 0 && causeOf(got) != aaa.TooManyFailures || g.next.asked == 1 && got != err {
 		t.Errorf("asked %d times: %v", g.next.asked, got)
@@ -100,6 +106,77 @@ func TestWhoTriesManyNamesWaits(t *testing.T) {
 	g.clock = g.clock.Add(time.Second)
 	if !g.try(t, "good", "::ffff:192.0.2.1", nil) || !g.try(t, "user1", "192.0.2.1", wrong) {
 		t.Error("a success did not clear the address")
+	}
+}
+
+// The users of a NAS come from one address. One of them who guesses must not keep out the others.
+func TestTheUsersOfANASAreToldApartByTheirNumber(t *testing.T) {
+	g := newGuardian(GuardConfig{SourceFailures: 10})
+	nas := func(client, name, station string) *aaa.Request {
+		return &aaa.Request{Name: name, Peer: netip.MustParseAddrPort("192.0.2.1:1645"), CallingNumber: station, NAS: &aaa.NAS{Client: client}}
+	}
+	held := 0
+	for i := range 20 {
+		if !g.ask(t, nas("branch", fmt.Sprint("user", i), "02-00-5E-00-53-01"), aaa.Reject(aaa.UnknownUser, "")) {
+			held++
+		}
+	}
+	if held != 9 {
+		t.Errorf("%d of 20 held", held)
+	}
+	for i := range 100 {
+		if !g.ask(t, nas("branch", fmt.Sprint("silent", i), ""), aaa.Reject(aaa.UnknownUser, "")) {
+			t.Fatal("held for want of a number")
+		}
+	}
+	for what, r := range map[string]*aaa.Request{
+		"another caller": nas("branch", "a", "02-00-5E-00-53-02"), "the same of another NAS": nas("annex", "b", "02-00-5E-00-53-01"),
+		"a caller without number": nas("branch", "c", ""), "a tunnel from there": {Name: "d", Peer: netip.MustParseAddrPort("192.0.2.1:1701")},
+	} {
+		if !g.ask(t, r, wrong) {
+			t.Errorf("%s is held", what)
+		}
+	}
+	_, err := g.Before(&g.next).Authenticate(context.Background(), nas("branch", "x", "02-00-5E-00-53-01"))
+	if err == nil || !strings.Contains(err.Error(), `caller "02-00-5E-00-53-01" of branch`) {
+		t.Errorf("the administrator reads: %v", err)
+	}
+	long := strings.Repeat("9", maxStation)
+	for i := range 20 {
+		g.ask(t, nas("branch", fmt.Sprint("long", i), long+fmt.Sprint(i)), wrong)
+	}
+	if n := g.sources.size(); n != 5 {
+		t.Errorf("%d sources are remembered", n)
+	}
+}
+
+// Whoever hides behind an anonymous identity shares it with others.
+func TestAnAnonymousIdentityOfEAPIsNobodysName(t *testing.T) {
+	g := newGuardian(GuardConfig{Failures: 1, SourceFailures: 20})
+	eap := func(name string) *aaa.Request {
+		return &aaa.Request{Name: name, Proof: aaa.Proof{Method: aaa.EAP}, NAS: &aaa.NAS{Client: "branch"}, CallingNumber: "1"}
+	}
+	other := 0
+	for name, free := range map[string]int{"anonymous@sales": 5, "@sales": 5, "Anonymous": 5, "": 5, "anonymouse": 2, "bob@sales": 2} {
+		for i := range 5 {
+			other++
+			r := eap(name)
+			r.CallingNumber = fmt.Sprint("other ", other)
+			if asked := g.ask(t, r, wrong); asked != (i < free) {
+				t.Errorf("%q: failure %d asked: %v", name, i+1, asked)
+			}
+		}
+	}
+	for range 21 {
+		g.ask(t, eap("@sales"), wrong)
+	}
+	if g.ask(t, eap("@sales"), wrong) {
+		t.Error("the caller is not counted")
+	}
+	pap := &aaa.Request{Name: "anonymous"}
+	g.ask(t, pap, wrong)
+	if g.ask(t, pap, wrong); g.ask(t, pap, wrong) {
+		t.Error("without EAP it is a name like any other")
 	}
 }
 

@@ -22,12 +22,13 @@ func (s *Server) writeConfiguration() error {
 		Options
 		Modules, Shipped, Folder, Delay string
 		Clients                         []Client
-		AuthPort, AcctPort, TLSPort     uint16
+		AuthPort, AcctPort              uint16
+		TLSPort, CoAPort                uint16
 	}{
 		Options: s.options, Modules: modules, Shipped: shipped, Folder: s.folder,
 		Delay:    fmt.Sprintf("%.3f", s.options.RejectDelay.Seconds()),
 		Clients:  s.options.clients(),
-		AuthPort: s.ports[auth], AcctPort: s.ports[acct], TLSPort: s.ports[radsec],
+		AuthPort: s.ports[auth], AcctPort: s.ports[acct], TLSPort: s.ports[radsec], CoAPort: s.ports[coa],
 	})
 	if err != nil {
 		return err

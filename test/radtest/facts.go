@@ -18,6 +18,9 @@ func (s *Server) RadSec() netip.AddrPort {
 	return netip.AddrPortFrom(s.options.Address, s.ports[radsec])
 }
 
+// CoA is where the server takes CoA-Requests and Disconnect-Requests, when Options.CoA is set.
+func (s *Server) CoA() netip.AddrPort { return netip.AddrPortFrom(s.options.Address, s.ports[coa]) }
+
 // Secret is the secret shared with clients on this machine. Over RadSec it is "radsec", as RFC 6614 has it.
 func (s *Server) Secret() string { return s.secretOf(s.options.Address) }
 

@@ -30,6 +30,7 @@ type Options struct {
 
 	Authorize string // unlang, at the end of the authorize section
 	PostAuth  string // unlang, at the end of the post-auth section
+	CoA       string // unlang of the recv-coa section; "" = requests to change or end sessions are not taken
 }
 
 // Client is a NAS that the server knows.

@@ -28,6 +28,7 @@ const (
 	auth port = iota
 	acct
 	radsec
+	coa
 	portCount
 )
 

@@ -8,7 +8,8 @@
 // # What is kept, and what can be lost
 //
 //   - A record is on disk within Config.Gather (2 ms) and the time of one fsync after Account has returned; the first
-//     after a pause is written at once. A killed process or a power cut loses the records of that window and no others.
+//     after a pause is written at once. While thousands come in a second it takes up to ten times as long, except when
+//     somebody waits in Sync. A killed process or a power cut loses the records of that window and no others.
 //   - What the file holds when the process dies is delivered by the next one. Sessions that had no Stop get one then, with
 //     the last counters that reached the disk and the cause NAS-Reboot. This needs no database: the file holds the last
 //     delivered record of each open session beside the queue.

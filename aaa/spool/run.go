@@ -29,7 +29,8 @@ func (s *Spool) Run(ctx context.Context) error {
 	return nil
 }
 
-// write brings what is in memory to the disk: at once after a pause, else in groups.
+// write brings what is in memory to the disk: at once after a pause, else in groups. A group costs the processor as much as
+// many records, so the more records come the longer it waits for others.
 func (s *Spool) write(ctx context.Context) {
 	again := backoff{least: s.cfg.RetryMin, most: s.cfg.RetryMax}
 	alive := time.NewTicker(pulse)
@@ -42,6 +43,7 @@ func (s *Spool) write(ctx context.Context) {
 		case <-s.wake:
 		case <-alive.C:
 		}
+		before := s.written()
 		if err := s.flush(); err != nil {
 			wait(ctx, again.next())
 			signal(s.wake)
@@ -49,7 +51,35 @@ func (s *Spool) write(ctx context.Context) {
 		}
 		again.reset()
 		wait(ctx, s.cfg.Gather)
+		s.linger(ctx, s.written()-before)
 	}
+}
+
+// Of lingering.
+const (
+	lingerShare = 8 // so many records of a group make the next one wait for Config.Gather longer
+	lingerMost  = 9 // times Config.Gather, at most
+)
+
+// linger waits longer for the next group after one of so many records, unless somebody waits for the disk.
+func (s *Spool) linger(ctx context.Context, records uint64) {
+	if records < lingerShare/2 {
+		return
+	}
+	t := time.NewTimer(s.cfg.Gather * time.Duration(min(records, lingerMost*lingerShare)) / lingerShare)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	case <-s.hurry:
+	}
+}
+
+// written counts the records that reached the disk.
+func (s *Spool) written() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats.Written
 }
 
 // flush writes all that is in memory. Without a record it only notes that the process lives.

@@ -49,7 +49,7 @@ type Config struct {
 	Memory   int           // records in memory at most; 65536
 	Batch    int           // records in one call of Sink.Write at most, besides those that it left before; 1000
 	MaxBytes int64         // the file grows no further; 0: no limit
-	Gather   time.Duration // from the begin of one group on disk to the next, at least; 2 ms
+	Gather   time.Duration // from one group on disk to the next, at least; ten times that while very many come; 2 ms
 	Pace     time.Duration // from one batch to the next that is not full, at least; 50 ms
 	Timeout  time.Duration // of one Sink.Write; 30 s
 	RetryMin time.Duration // before the second try; doubles; 100 ms
@@ -103,6 +103,7 @@ type Spool struct {
 	cfg   Config
 	store *store
 	wake  chan struct{} // there is something in memory
+	hurry chan struct{} // somebody waits until it is on disk
 	ready chan struct{} // there is something in the file
 
 	mu       sync.Mutex
@@ -123,7 +124,7 @@ func Open(cfg Config) (*Spool, error) {
 		return nil, errors.New("spool: no file or no sink")
 	}
 	s := &Spool{
-		cfg: cfg.withDefaults(), wake: make(chan struct{}, 1), ready: make(chan struct{}, 1), progress: make(chan struct{}),
+		cfg: cfg.withDefaults(), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), ready: make(chan struct{}, 1), progress: make(chan struct{}),
 	}
 	err := s.open()
 	if d, damaged := errors.AsType[*damage](err); damaged {
@@ -228,6 +229,9 @@ func signal(c chan struct{}) {
 func (s *Spool) Sync(ctx context.Context) error {
 	s.mu.Lock()
 	until := s.stats.Accepted
+	if s.safe < until {
+		signal(s.hurry)
+	}
 	s.mu.Unlock()
 	return s.await(ctx, func() bool { return s.safe >= until })
 }

@@ -96,6 +96,9 @@ func (c *checker) checkVirtualTemplates() {
 			owner[t.Address.Addr()] = path
 		}
 		c.methods(path+".ppp_authentication", t.PPPAuthentication)
+		if i := slices.Index(t.PPPAuthentication, MSCHAPv1); i >= 0 {
+			c.say(fmt.Sprintf("%s.ppp_authentication[%d]", path, i), "mschapv1 is not offered on links of lnsgate itself; only a domain may allow it, for NASes that ask by RADIUS")
+		}
 		if len(t.PPPAuthentication) == 0 {
 			c.say(path+".ppp_authentication", "no method is offered; nobody would be checked")
 		}

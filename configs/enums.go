@@ -44,6 +44,7 @@ const (
 	CHAP
 	MSCHAPv2
 	EAP
+	MSCHAPv1 // only of NASes that ask by RADIUS
 )
 
 // Proxy says what becomes of what a LAC negotiated before it handed over the call.
@@ -87,7 +88,7 @@ var (
 	switchNames     = []string{"auto", "on", "off"}
 	levelNames      = []string{"debug", "info", "warn", "error"}
 	formatNames     = []string{"text", "json"}
-	methodNames     = []string{"", "pap", "chap", "mschapv2", "eap"}
+	methodNames     = []string{"", "pap", "chap", "mschapv2", "eap", "mschapv1"}
 	proxyNames      = []string{"use", "renegotiate"}
 	sequencingNames = []string{"peer", "always"}
 	onErrorNames    = []string{"stop", "continue"}
@@ -112,7 +113,7 @@ func (v *LogLevel) UnmarshalText(b []byte) error { return readName(v, levelNames
 // UnmarshalText reads text or json.
 func (v *LogFormat) UnmarshalText(b []byte) error { return readName(v, formatNames, b) }
 
-// UnmarshalText reads pap, chap, mschapv2 or eap.
+// UnmarshalText reads pap, chap, mschapv2, eap or mschapv1.
 func (v *Method) UnmarshalText(b []byte) error { return readName(v, methodNames, b) }
 
 // UnmarshalText reads use or renegotiate.

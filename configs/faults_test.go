@@ -112,6 +112,9 @@ func TestFaults(t *testing.T) {
 			`line 3: virtual_templates[0].ppp_authentication[1]: "spap" is not one of pap, chap, mschapv2`,
 			"line 3: virtual_templates[0].ppp_authentication[2]: chap is listed twice",
 			"line 3: virtual_templates[0].tcp_mss: 20 is not between 88 and 1460"}},
+		{"a method of NASes only", inTemplate, "ppp_authentication: [chap, mschapv1]", []string{
+			"line 3: virtual_templates[0].address: there is no address",
+			"line 3: virtual_templates[0].ppp_authentication[1]: mschapv1 is not offered on links of lnsgate itself"}},
 		{"virtual template without methods", inTemplate, "address: 0.0.0.0/0, ppp_authentication: []", []string{
 			"line 3: virtual_templates[0].address: 0.0.0.0 cannot be the address of a host",
 			"line 3: virtual_templates[0].ppp_authentication: no method is offered"}},

@@ -219,7 +219,7 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 
 func TestNamesOfValues(t *testing.T) {
 	for want, got := range map[string]fmt.Stringer{
-		"off": Off, "warn": Warn, "json": JSON, "mschapv2": MSCHAPv2, "renegotiate": Renegotiate, "always": SequenceAlways,
+		"off": Off, "warn": Warn, "json": JSON, "mschapv2": MSCHAPv2, "mschapv1": MSCHAPv1, "renegotiate": Renegotiate, "always": SequenceAlways,
 		"continue": Continue, "unknown(0)": Method(0), "unknown(9)": Switch(9), "4MiB": Size(4 << 20), "1GiB": Size(1 << 30),
 		"1500": Size(1500), "auto": MSSAuto, "1400": MSS(1400),
 	} {

@@ -182,6 +182,9 @@ func (c *checker) domainsByName() map[string]*Domain {
 // warnOfMethods reports domains that accept nothing of what their people are offered. The offer is made before the name is
 // known, so it is that of the l2tp group's virtual template, whatever the domain says.
 func (c *checker) warnOfMethods() {
+	if c.cfg.RADIUSService.Given() { // another NAS may offer anything
+		return
+	}
 	domainOf, templates := c.domainsByName(), make(map[string]VirtualTemplate)
 	for _, t := range c.cfg.VirtualTemplates {
 		templates[t.Name] = t

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -71,7 +72,7 @@ var adminRules = map[string]adminRule{
 	"accounts_validity":                {text: "valid_from must be before valid_until"},
 	"domains_authentication":           {text: "a domain needs somebody who checks its users", advice: "--authentication postgres"},
 	"domains_on_backend_error":         {text: "on_backend_error is stop or continue"},
-	"domains_methods":                  {text: "the methods are pap, chap, mschapv2 and eap"},
+	"domains_methods":                  {text: "the methods are pap, chap, mschapv1, mschapv2 and eap"},
 	"domains_session_policy":           {text: "session_policy is refuse or replace"},
 	"domains_accounting_interim":       {text: "accounting_interim is 60s at least"},
 	"domains_accounting_check":         {text: "the places of records have names"},
@@ -84,6 +85,21 @@ var adminRules = map[string]adminRule{
 	"pool_ranges_kind":                 {text: "kind is include or exclude"},
 	"credentials_form":                 {text: "the stored hash is not of the form that its kind says"},
 	"profiles_name":                    {text: "a profile has a name without blanks"},
+	"nas_pkey":                         {text: "there is a NAS of this name already", advice: "change it with: lnsgate nas set"},
+	"nas_source_key":                   {text: "another NAS has this source already; of two networks that overlap the smaller one counts, but the same one cannot be there twice", advice: "see: lnsgate nas list"},
+	"nas_domain_fkey":                  {text: "there is no such domain in the database", advice: "make it first: lnsgate domain add DOMAIN", inUse: "a NAS still puts its users into the domain", inUseAdvice: "see: lnsgate nas list; take it from the NAS: lnsgate nas set NAME --reset domain"},
+	"nas_default_domain_fkey":          {text: "there is no such domain in the database", advice: "make it first: lnsgate domain add DOMAIN", inUse: "the domain is still the default of a NAS", inUseAdvice: "see: lnsgate nas list; take it from the NAS: lnsgate nas set NAME --reset default-domain"},
+	"nas_name_characters":              {text: "a NAS has a name without blanks and slashes, of 1 to 253 octets"},
+	"nas_source_mapped":                {text: "a source in ::ffff:0:0/96 is an IPv4 address in disguise", advice: "write it as IPv4: 192.0.2.7"},
+	"nas_secret_missing":               {text: "a NAS needs a secret", advice: "--generate-secret makes one"},
+	"nas_secret_length":                {text: "a secret has 8 to 256 octets, and should have 16 at least", advice: "--generate-secret makes a good one"},
+	"nas_secret_characters":            {text: "there is a control character in the secret, such as a tab or the end of a line"},
+	"nas_sealed":                       {text: "a sealed secret is written by the nodes", advice: "write the clear one into nas.secret"},
+	"nas_certificate_names":            {text: "the names in a certificate are not empty"},
+	"nas_type":                         {text: "the types of a NAS are standard, mikrotik, cisco, huawei, wispr and accel"},
+	"nas_message_authenticator":        {text: "message_authenticator is auto, require or off"},
+	"nas_addresses":                    {text: "addresses are given (by lnsgate, from its pools), named (a pool of the NAS) or none"},
+	"nas_dynamic_authorization_port":   {text: "a port is 1 to 65535; 0: the NAS is never told to end or change a session"},
 }
 
 // The rules that accounts, profiles and domains have alike, by the end of the name of the constraint.
@@ -151,12 +167,15 @@ func inWords(pg *pgconn.PgError) *AdminError {
 		if e.Advice == "" && pg.Hint != "" {
 			e.Advice = pg.Hint
 		}
-		if strings.HasPrefix(pg.Code, "23") && pg.Detail != "" {
+		if slices.Contains(namesKey, pg.Code) && pg.Detail != "" {
 			e.Text += " (" + pg.Detail + ")"
 		}
 	}
 	return e
 }
+
+// namesKey are the SQLSTATEs whose detail tells the key. That of other rules tells the whole row, with the password in it.
+var namesKey = []string{"23503", "23505", "23P01"}
 
 // notText is the SQLSTATE of octets that are no characters.
 const notText = "22021"

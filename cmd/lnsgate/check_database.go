@@ -44,7 +44,7 @@ func lookIntoDatabase(ctx context.Context, c *configs.Config) *look {
 		return l
 	}
 	defer l.close(ctx)
-	for _, step := range []func(context.Context) error{l.schema, l.listening, l.content, l.passwords, l.addresses} {
+	for _, step := range []func(context.Context) error{l.schema, l.listening, l.content, l.passwords, l.addresses, l.nases} {
 		if err := step(ctx); err != nil {
 			l.warn("it was not checked to the end: %v", flat(err))
 			return l
@@ -186,7 +186,7 @@ func (l *look) passwords(ctx context.Context) error {
 
 // offered reports whether any l2tp group offers the method, on its virtual template.
 func (l *look) offered(m aaa.Method) bool {
-	return slices.ContainsFunc(l.config.VirtualTemplates, func(t configs.VirtualTemplate) bool {
+	return l.config.RADIUSService.Given() || slices.ContainsFunc(l.config.VirtualTemplates, func(t configs.VirtualTemplate) bool {
 		greets := slices.ContainsFunc(l.config.L2TPGroups, func(g configs.L2TPGroup) bool { return g.VirtualTemplate == t.Name })
 		return greets && slices.Contains(methods(t.PPPAuthentication), m)
 	})

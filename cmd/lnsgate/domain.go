@@ -11,7 +11,7 @@ import (
 var domainSettings = append([]setting{
 	{"authentication", "authentication", listSetting, "who checks a user, in order: postgres, local"},
 	{"on-backend-error", "on_backend_error", textSetting, "stop or continue when one of them cannot answer"},
-	{"methods", "methods", listSetting, "the only methods allowed: pap, chap, mschapv2, eap; empty: all"},
+	{"methods", "methods", listSetting, "the only methods allowed: pap, chap, mschapv1, mschapv2, eap; empty: all"},
 	{"virtual-template", "virtual_template", textSetting, "the interface of its subscribers"},
 	{"max-account-sessions", "max_account_sessions", numberSetting, "the most sessions of one account on all nodes together"},
 	{"session-policy", "session_policy", textSetting, "at a limit: refuse the new session, or replace the oldest"},

@@ -266,6 +266,8 @@ func methods(ms []configs.Method) []aaa.Method {
 			out = append(out, aaa.MSCHAPv2)
 		case configs.EAP:
 			out = append(out, aaa.EAP)
+		case configs.MSCHAPv1:
+			out = append(out, aaa.MSCHAPv1)
 		}
 	}
 	return out

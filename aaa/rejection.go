@@ -25,6 +25,7 @@ const (
 	Misconfigured               // what the account or domain asks for does not exist on this server
 	OnlyAtLogin                 // of Authorize alone: the back end can tell only when the peer proves who it is; what it granted stays
 	Refused                     // a RADIUS server said no, and does not say why
+	NoAddress                   // no address is left for it, or its own is in use
 )
 
 var causeWords = [...]string{
@@ -46,6 +47,7 @@ var causeWords = [...]string{
 	Misconfigured:         "configuration fault",
 	OnlyAtLogin:           "known only at login",
 	Refused:               "refused by the RADIUS server",
+	NoAddress:             "no address",
 }
 
 // String returns the cause in words.

@@ -72,7 +72,7 @@ type AdminNode struct {
 
 const sqlAdminNodes = `
 SELECT n.name, n.epoch, n.version, n.started_at, n.heartbeat_at,
-	(SELECT count(*) FROM sessions s WHERE s.node = n.name AND s.epoch = n.epoch) AS sessions FROM nodes n ORDER BY n.name`
+	(SELECT count(*) FROM sessions s WHERE s.node = n.name AND s.epoch = n.epoch AND s.nas IS NULL) AS sessions FROM nodes n ORDER BY n.name`
 
 // Nodes lists the nodes that have ever served from this database.
 func (a *Admin) Nodes(ctx context.Context) ([]AdminNode, error) {

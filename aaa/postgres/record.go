@@ -48,6 +48,10 @@ func (r *Recorder) Write(ctx context.Context, records []aaa.Record) error {
 	if epoch == 0 {
 		return ErrNotRegistered
 	}
+	records, foreign := apart(records)
+	if err := r.writeForeign(ctx, foreign); err != nil {
+		return err
+	}
 	for len(records) > 0 {
 		n := min(len(records), recordBatch)
 		if err := byIndex(ctx, r.db, nil, sqlRecord, recordRows(records[:n], epoch).arguments()...); err != nil {

@@ -11,7 +11,7 @@ import (
 // CloseDead closes up to 1000 sessions of nodes that are dead: those without a heartbeat for the given time, and
 // processes that another of the same node replaced that long ago. They end with the last known counters and the cause
 // NAS-Reboot, at the last sign of life. A newer record of the session, which the node itself may still deliver, counts
-// more. CloseDead does nothing while another node is at it. It answers how many records it closed.
+// more. Sessions that other NASes carry live on. CloseDead does nothing while another node is at it. It answers how many records it closed.
 func CloseDead(ctx context.Context, db recordDB, after time.Duration) (int64, error) {
 	return closeSessions(ctx, db, sqlCloseDead, sqlForgetDead, after)
 }
@@ -52,28 +52,28 @@ UPDATE accounting a SET stopped_at = greatest(a.started_at, a.updated_at, d.aliv
 FROM (
     SELECT x.session, x.started_at, CASE WHEN x.epoch = n.epoch THEN n.heartbeat_at END AS alive
     FROM nodes n JOIN accounting x ON x.node = n.name AND x.epoch <= n.epoch
-    WHERE x.stopped_at IS NULL AND ` + nodeDead + `
+    WHERE x.nas IS NULL AND x.stopped_at IS NULL AND ` + nodeDead + `
     LIMIT 1000 FOR UPDATE OF x SKIP LOCKED
 ) d WHERE a.session = d.session AND a.started_at = d.started_at`
 
 const sqlForgetDead = `
 DELETE FROM sessions WHERE id IN (
     SELECT x.id FROM nodes n JOIN sessions x ON x.node = n.name AND x.epoch <= n.epoch
-    WHERE ` + nodeDead + ` LIMIT 1000 FOR UPDATE OF x SKIP LOCKED)`
+    WHERE x.nas IS NULL AND ` + nodeDead + ` LIMIT 1000 FOR UPDATE OF x SKIP LOCKED)`
 
 const sqlCloseUnknown = `
 UPDATE accounting a SET stopped_at = greatest(a.started_at, a.updated_at), terminate_cause = 'NAS-Reboot',
     cause = 'the node was removed'
 FROM (
     SELECT x.session, x.started_at FROM accounting x
-    WHERE x.stopped_at IS NULL AND x.updated_at < now() - $1::interval AND NOT EXISTS (SELECT FROM nodes n WHERE n.name = x.node)
+    WHERE x.nas IS NULL AND x.stopped_at IS NULL AND x.updated_at < now() - $1::interval AND NOT EXISTS (SELECT FROM nodes n WHERE n.name = x.node)
     LIMIT 1000 FOR UPDATE OF x SKIP LOCKED
 ) d WHERE a.session = d.session AND a.started_at = d.started_at`
 
 const sqlForgetUnknown = `
 DELETE FROM sessions WHERE id IN (
     SELECT x.id FROM sessions x
-    WHERE x.updated_at < now() - $1::interval AND NOT EXISTS (SELECT FROM nodes n WHERE n.name = x.node)
+    WHERE x.nas IS NULL AND x.updated_at < now() - $1::interval AND NOT EXISTS (SELECT FROM nodes n WHERE n.name = x.node)
     LIMIT 1000 FOR UPDATE OF x SKIP LOCKED)`
 
 // MakePartitions makes the partitions of accounting and logins around the current month.
@@ -82,8 +82,8 @@ func MakePartitions(ctx context.Context, db recordDB) error {
 	return err
 }
 
-// Upkeep is what the nodes do in turn for the records of all: it closes the sessions of dead nodes and makes the
-// partitions of coming months. Every node runs one. Zero durations mean the defaults.
+// Upkeep is what the nodes do in turn for the records of all: it closes the sessions of dead nodes, makes the
+// partitions of coming months, and forgets what other NASes were told long ago. Every node runs one. Zero durations mean the defaults.
 type Upkeep struct {
 	DB  recordDB
 	Log *slog.Logger
@@ -126,7 +126,10 @@ func (u *Upkeep) daily(ctx context.Context) error {
 	if err := MakePartitions(ctx, u.DB); err != nil {
 		return err
 	}
-	return u.untilNone(ctx, closeUnknown)
+	if err := u.untilNone(ctx, closeUnknown); err != nil {
+		return err
+	}
+	return tidyForeign(ctx, u.DB)
 }
 
 func (u *Upkeep) sweep(ctx context.Context) error { return u.untilNone(ctx, CloseDead) }

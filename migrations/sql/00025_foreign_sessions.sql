@@ -21,11 +21,14 @@ ALTER TABLE sessions
     ADD COLUMN cui            bytea,
     ADD COLUMN class          bytea,
     ADD COLUMN sinks          text[],
+    ADD COLUMN heard_at       timestamptz,
     ADD COLUMN ending         text;
--- The rows of lnsgate itself are in none of these.
+-- The rows of lnsgate itself are in none of the first three, those of other NASes not in the last.
 CREATE INDEX sessions_nas ON sessions (nas, nas_session) WHERE nas IS NOT NULL;
 CREATE INDEX sessions_nas_name ON sessions (name) WHERE nas IS NOT NULL;
 CREATE INDEX sessions_ending ON sessions (id) WHERE ending IS NOT NULL;
+DROP INDEX sessions_node;
+CREATE INDEX sessions_node ON sessions (node, epoch) WHERE nas IS NULL;
 COMMENT ON COLUMN sessions.node IS 'The node that serves it; of a session of another NAS: that took its first record.';
 COMMENT ON COLUMN sessions.epoch IS 'The epoch of that node. An older one than nodes.epoch: the session died with its process. Null: another NAS carries it, and it outlives the nodes.';
 COMMENT ON COLUMN sessions.rate_up IS 'The most the subscriber may send, in bits per second; null or 0: no limit. Of a session of another NAS null: not known.';
@@ -47,6 +50,7 @@ COMMENT ON COLUMN sessions.user_name IS 'Of a session of another NAS: what the R
 COMMENT ON COLUMN sessions.cui IS 'Of a session of another NAS: its Chargeable-User-Identity (RFC 4372).';
 COMMENT ON COLUMN sessions.class IS 'Of a session of another NAS: the Classes of the RADIUS server that granted it, each with its length before it in two octets.';
 COMMENT ON COLUMN sessions.sinks IS 'Of a session of another NAS: where its records go, by name; null: to the database.';
+COMMENT ON COLUMN sessions.heard_at IS 'Of a session of another NAS: when its last record came, by the clock of the database.';
 COMMENT ON COLUMN sessions.ending IS 'Of a session of another NAS: why somebody called end_session for it. Whichever node hears of it tells the NAS: see nas_orders.';
 
 ALTER TABLE accounting
@@ -72,31 +76,32 @@ COMMENT ON COLUMN accounting.nas_port_id IS 'The port of the NAS by name (NAS-Po
 COMMENT ON COLUMN accounting.backend IS 'Of a session of another NAS: who decided about the login.';
 
 CREATE TABLE nas_orders (
-    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    session     text NOT NULL,
-    key         text NOT NULL,
-    kind        text NOT NULL,
-    reason      text NOT NULL DEFAULT '',
-    nas         text NOT NULL,
-    name        text NOT NULL,
-    account     text NOT NULL,
-    details     json NOT NULL,
-    given_at    timestamptz NOT NULL DEFAULT now(),
-    tries       integer NOT NULL DEFAULT 0,
-    due_at      timestamptz NOT NULL DEFAULT now(),
-    node        text,
-    answered_at timestamptz,
-    ok          boolean,
-    lost        boolean,
-    answer      text,
-    UNIQUE (session, key),
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    session       text NOT NULL,
+    key           text NOT NULL,
+    kind          text NOT NULL,
+    reason        text NOT NULL DEFAULT '',
+    nas           text NOT NULL,
+    name          text NOT NULL,
+    account       text NOT NULL,
+    details       json NOT NULL,
+    given_at      timestamptz NOT NULL DEFAULT now(),
+    tries         integer NOT NULL DEFAULT 0,
+    due_at        timestamptz NOT NULL DEFAULT now(),
+    claimed_until timestamptz,
+    node          text,
+    answered_at   timestamptz,
+    ok            boolean,
+    lost          boolean,
+    answer        text,
     CONSTRAINT nas_orders_kind CHECK (kind IN ('disconnect', 'change'))
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
+CREATE INDEX nas_orders_session ON nas_orders (session, id);
 CREATE INDEX nas_orders_due ON nas_orders (due_at) WHERE answered_at IS NULL;
 COMMENT ON TABLE nas_orders IS 'What other NASes were, or are to be, told about their sessions (RFC 5176), and what they answered. Written by the nodes, kept for 30 days. To end a session: SELECT end_session(id).';
 COMMENT ON COLUMN nas_orders.id IS 'A number.';
 COMMENT ON COLUMN nas_orders.session IS 'The session: sessions.id.';
-COMMENT ON COLUMN nas_orders.key IS 'What the order is about. The same is not ordered twice for a session, however many nodes think of it.';
+COMMENT ON COLUMN nas_orders.key IS 'What the order is about. The same is not ordered twice in a row for a session, however many nodes think of it.';
 COMMENT ON COLUMN nas_orders.kind IS 'disconnect or change.';
 COMMENT ON COLUMN nas_orders.reason IS 'Why, in words.';
 COMMENT ON COLUMN nas_orders.nas IS 'The NAS: sessions.nas.';
@@ -105,7 +110,8 @@ COMMENT ON COLUMN nas_orders.account IS 'The account.';
 COMMENT ON COLUMN nas_orders.details IS 'The session as it was when the order was given, and what is to be changed.';
 COMMENT ON COLUMN nas_orders.given_at IS 'When it was given.';
 COMMENT ON COLUMN nas_orders.tries IS 'How often the NAS was told.';
-COMMENT ON COLUMN nas_orders.due_at IS 'From when on any node may tell the NAS. While one is at it: from when on it has given up.';
+COMMENT ON COLUMN nas_orders.due_at IS 'From when on any node may tell the NAS.';
+COMMENT ON COLUMN nas_orders.claimed_until IS 'While a node is at it: when it has given up. Null: none is.';
 COMMENT ON COLUMN nas_orders.node IS 'The node that told the NAS last, or is just telling it.';
 COMMENT ON COLUMN nas_orders.answered_at IS 'When it was done with; null: not yet.';
 COMMENT ON COLUMN nas_orders.ok IS 'True: the NAS did it. Null: nothing is known yet.';

@@ -23,12 +23,14 @@ const (
 	Sessions
 	Filters
 	FilterRules
+	NASes
 )
 
 var tables = [...]string{
 	Every: "every table", Domains: "domains", DomainAliases: "domain_aliases", DomainPools: "domain_pools",
 	Accounts: "accounts", Credentials: "credentials", Profiles: "profiles", StaticAddresses: "static_addresses",
 	Pools: "pools", PoolRanges: "pool_ranges", Sessions: "sessions", Filters: "filters", FilterRules: "filter_rules",
+	NASes: "nas",
 }
 
 // String returns the name of the table.
@@ -66,7 +68,7 @@ func (o Op) String() string {
 type Change struct {
 	Table Table
 	Op    Op
-	Key   string // the name of the domain, account, profile or pool; for Sessions the session; "" with All
+	Key   string // the name of the domain, account, profile, pool or NAS; for Sessions the session; "" with All
 	All   bool   // too many to list, or nobody knows which: compare everything of the table
 	Cause string // of Ended: why, in words
 }

@@ -120,7 +120,7 @@ func (a *account) mayBeRemembered() bool {
 // heard forgets what a change may concern.
 func (m *remembered) heard(c Change) {
 	switch c.Table {
-	case Sessions, PoolRanges, DomainPools, DomainAliases:
+	case Sessions, PoolRanges, DomainPools, DomainAliases, NASes:
 		return // no part of a row
 	}
 	m.mu.Lock()

@@ -181,7 +181,7 @@ func TestAnAnswerThatWasOvertakenIsNotRemembered(t *testing.T) {
 				t2 := m.now("bob")
 				m.heard(c)
 				byName := table == Accounts || table == Credentials || table == StaticAddresses
-				none := table == Sessions || table == PoolRanges || table == DomainPools || table == DomainAliases
+				none := table == Sessions || table == PoolRanges || table == DomainPools || table == DomainAliases || table == NASes
 				keeps := none || byName && c.Key == "eve"
 				if got := m.get("bob", "d", now) != nil; got != keeps {
 					t.Errorf("%+v: remembered is %t", c, got)

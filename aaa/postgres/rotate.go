@@ -15,41 +15,45 @@ const rotateBatch = 500
 // Rotation is what RotateKey has done.
 type Rotation struct {
 	Key      string // that everything is sealed with now, but for what Failed counts
-	Resealed int
-	Failed   int
-	Err      error // of the first that failed, with the account
+	Resealed int    // passwords
+	NASes    int    // secrets of NASes
+	Failed   int    // of both
+	Err      error  // of the first that failed, with the account or the NAS
 }
 
-// RotateKey seals every credential with the current key that is sealed with another one. Logins go on meanwhile, as long
-// as all nodes have both keys. It works in small steps, so it can be stopped at any time and called again; progress, which
-// may be nil, is told after each. Credentials that do not open stay as they are. The error is a *aaa.Rejection, or says
-// that there are no keys.
+// RotateKey seals every credential, and every secret of a NAS, with the current key that is sealed with another one. Logins
+// go on meanwhile, as long as all nodes have both keys. It works in small steps, so it can be stopped at any time and called
+// again; progress, which may be nil, is told after each. What does not open stays as it is. The error is a *aaa.Rejection,
+// or says that there are no keys.
 func (s *Sealer) RotateKey(ctx context.Context, progress func(Rotation)) (Rotation, error) {
 	keys := s.keys.Get()
 	if keys == nil {
 		return Rotation{}, fmt.Errorf("there is no key file to seal with")
 	}
 	r := rotation{Rotation: Rotation{Key: keys.Current()}, keys: keys}
-	for {
-		var n int
-		err := s.db.ask(ctx, "seal with another key", func(ctx context.Context) (err error) {
-			n, err = r.step(ctx, s.db)
-			return err
-		})
-		if err != nil || n == 0 {
-			return r.Rotation, err
-		}
-		if progress != nil {
-			progress(r.Rotation)
+	for _, step := range []func(context.Context, *database) (int, error){r.step, r.stepNASes} {
+		for n := 1; n > 0; {
+			err := s.db.ask(ctx, "seal with another key", func(ctx context.Context) (err error) {
+				n, err = step(ctx, s.db)
+				return err
+			})
+			if err != nil {
+				return r.Rotation, err
+			}
+			if n > 0 && progress != nil {
+				progress(r.Rotation)
+			}
 		}
 	}
+	return r.Rotation, nil
 }
 
-// rotation is a walk through all credentials, in the order of their primary key.
+// rotation is a walk through all credentials, in the order of their primary key, and then through all NASes.
 type rotation struct {
 	Rotation
 	keys          *secret.Keys
 	account, kind string // of the last one seen
+	nas           int64  // likewise
 }
 
 const otherKeysSQL = `

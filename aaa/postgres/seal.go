@@ -26,7 +26,8 @@ const (
 
 // Sealer takes clear passwords out of accounts.password, and raw NT hashes out of credentials, and stores what the
 // methods of the domain need: argon2id where only PAP is allowed, the sealed NT hash where MS-CHAPv2 is allowed and
-// neither CHAP nor EAP, else the sealed password. Any number of nodes may run one; they take turns.
+// neither CHAP nor EAP, else the sealed password. It seals what stands in nas.secret, too. Any number of nodes may run one;
+// they take turns.
 type Sealer struct {
 	db   *database
 	keys *Keyring
@@ -39,9 +40,11 @@ func NewSealer(pool *pgxpool.Pool, keys *Keyring, log *slog.Logger) *Sealer {
 	return &Sealer{newDatabase(pool, 30*time.Second), keys, log, make(chan struct{}, 1)}
 }
 
-// Changed has the sealer look when accounts or credentials have changed. Hand it what a Watcher tells. It does not wait.
+// Changed has the sealer look when accounts, credentials or NASes have changed. Hand it what a Watcher tells. It does not wait.
 func (s *Sealer) Changed(changes []Change) {
-	if slices.ContainsFunc(changes, func(c Change) bool { return c.Table == Every || c.Table == Accounts || c.Table == Credentials }) {
+	if slices.ContainsFunc(changes, func(c Change) bool {
+		return c.Table == Every || c.Table == Accounts || c.Table == Credentials || c.Table == NASes
+	}) {
 		s.Wake()
 	}
 }
@@ -67,9 +70,9 @@ func (s *Sealer) Run(ctx context.Context) {
 			wait = time.Second
 		case err != nil:
 			wait = sealRetry
-			s.log.Warn("clear passwords stay in the database until the next try", "cause", err)
+			s.log.Warn("clear passwords and secrets stay in the database until the next try", "cause", err)
 		case left > 0 && !warned:
-			s.log.Warn("clear passwords stay in the database: this node has no key file to seal them with", "accounts", left)
+			s.log.Warn("clear passwords and secrets of NASes stay in the database: this node has no key file to seal them with", "count", left)
 		}
 		warned = err == nil && left > 0
 		s.rest(ctx, wait)
@@ -90,15 +93,15 @@ func (s *Sealer) rest(ctx context.Context, most time.Duration) {
 // ErrBusy says that another node is sealing. Match with errors.Is.
 var ErrBusy = errors.New("another node is sealing")
 
-// Seal seals all there is, and returns how many clear passwords and raw NT hashes remain for want of a key. Errors:
-// ErrBusy, or a *aaa.Rejection.
+// Seal seals all there is, and returns how many clear passwords, raw NT hashes and secrets of NASes remain for want of a key.
+// Errors: ErrBusy, or a *aaa.Rejection.
 func (s *Sealer) Seal(ctx context.Context) (left int, err error) {
-	for _, source := range []string{unsealedSQL, rawSQL} {
+	for _, next := range []batch{s.accounts(unsealedSQL), s.accounts(rawSQL), s.nases} {
 		for at, more := int64(0), true; more && err == nil; {
 			var p progress
 			err = s.db.ask(ctx, "seal passwords", func(ctx context.Context) error {
 				return pgx.BeginFunc(ctx, s.db.pool, func(tx pgx.Tx) (err error) {
-					p, err = s.batch(ctx, tx, source, at)
+					p, err = s.alone(ctx, tx, next, at)
 					return err
 				})
 			})
@@ -106,6 +109,20 @@ func (s *Sealer) Seal(ctx context.Context) (left int, err error) {
 		}
 	}
 	return left, err
+}
+
+// batch seals what lies open of some rows behind a number.
+type batch func(ctx context.Context, tx pgx.Tx, after int64) (progress, error)
+
+// alone runs a batch while no other node seals.
+func (s *Sealer) alone(ctx context.Context, tx pgx.Tx, next batch, after int64) (p progress, err error) {
+	var mine bool
+	if err := tx.QueryRow(ctx, sealLockSQL).Scan(&mine); err != nil {
+		return p, err
+	} else if !mine {
+		return p, ErrBusy
+	}
+	return next(ctx, tx, after)
 }
 
 // The lock is that of a transaction, so that it also holds behind a pooler.
@@ -132,21 +149,21 @@ type unsealed struct {
 	methods []string
 }
 
-// progress of a batch: up to which account, whether there are more, and how many stay as they are.
+// progress of a batch: up to which account or NAS, whether there are more, and how many stay as they are.
 type progress struct {
 	at   int64
 	more bool
 	left int
 }
 
-// batch seals what lies open of some accounts.
-func (s *Sealer) batch(ctx context.Context, tx pgx.Tx, source string, after int64) (p progress, err error) {
-	var mine bool
-	if err := tx.QueryRow(ctx, sealLockSQL).Scan(&mine); err != nil {
-		return p, err
-	} else if !mine {
-		return p, ErrBusy
+// accounts is a batch of what a statement lists of accounts.
+func (s *Sealer) accounts(source string) batch {
+	return func(ctx context.Context, tx pgx.Tx, after int64) (progress, error) {
+		return s.sealAccounts(ctx, tx, source, after)
 	}
+}
+
+func (s *Sealer) sealAccounts(ctx context.Context, tx pgx.Tx, source string, after int64) (p progress, err error) {
 	rows, err := tx.Query(ctx, source, after, sealBatch)
 	if err != nil {
 		return p, err

@@ -74,7 +74,9 @@ var adminColumns = map[string][]string{
 	"pools": {"name", "description", "routing_context", "family", "quarantine", "sticky", "draining"},
 	"profiles": {"name", "description", "max_sessions", "pools", "dns", "nbns", "session_timeout", "idle_timeout", "mtu", "rate_up",
 		"rate_down", "filter"},
-	"pool_ranges":      {"pool", "range", "kind", "draining"},
+	"pool_ranges": {"pool", "range", "kind", "draining"},
+	"nas": {"name", "source", "secret", "certificate_names", "type", "message_authenticator", "unsigned_proxies", "addresses", "domain",
+		"default_domain", "dynamic_authorization_port", "description", "disabled"},
 	"static_addresses": {"account", "address", "routing_context", "description"},
 }
 

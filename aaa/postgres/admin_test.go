@@ -395,7 +395,7 @@ func TestAdminKnowsEveryRule(t *testing.T) {
 	rows, err := pool.Query(context.Background(), `
 		SELECT conname FROM pg_constraint WHERE contype IN ('c', 'f', 'p', 'u', 'x') AND conrelid = ANY ($1::text[]::regclass[])
 		UNION SELECT indexrelid::regclass::text FROM pg_index WHERE indisunique AND indrelid = ANY ($1::text[]::regclass[]) ORDER BY 1`,
-		[]string{"accounts", "domains", "domain_aliases", "domain_pools", "pools", "pool_ranges", "profiles", "static_addresses"})
+		[]string{"accounts", "domains", "domain_aliases", "domain_pools", "pools", "pool_ranges", "profiles", "static_addresses", "nas"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -404,7 +404,7 @@ func TestAdminKnowsEveryRule(t *testing.T) {
 		t.Fatal(names, err)
 	}
 	// The database numbers accounts and ordinals by itself, and a pool is found by its name before these two.
-	byItself := []string{"accounts_id_key", "domain_pools_domain_ordinal_key", "pools_name_routing_context_family_key"}
+	byItself := []string{"accounts_id_key", "nas_id_key", "domain_pools_domain_ordinal_key", "pools_name_routing_context_family_key"}
 	for _, name := range names {
 		if _, known := ruleOf(name); !known && !slices.Contains(byItself, name) {
 			t.Errorf("%s has no words", name)

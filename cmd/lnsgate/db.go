@@ -79,20 +79,21 @@ func migrate(cmd *cobra.Command, f *databaseFlags) error {
 
 // dbStatus is what db status tells.
 type dbStatus struct {
-	Database  string                 `json:"database"`
-	Version   int64                  `json:"version"` // 0: empty
-	Latest    int64                  `json:"latest"`  // that this program knows
-	Pending   []string               `json:"pending"`
-	Passwords []postgres.StoredForms `json:"passwords"`
-	Nodes     []postgres.AdminNode   `json:"nodes"`
+	Database  string                   `json:"database"`
+	Version   int64                    `json:"version"` // 0: empty
+	Latest    int64                    `json:"latest"`  // that this program knows
+	Pending   []string                 `json:"pending"`
+	Passwords []postgres.StoredForms   `json:"passwords"`
+	NASes     []postgres.StoredSecrets `json:"nas_secrets"`
+	Nodes     []postgres.AdminNode     `json:"nodes"`
 }
 
 func newDBStatusCommand() *cobra.Command {
 	var f *databaseFlags
 	cmd := &cobra.Command{
 		Use: "status", Short: "Show the version of the schema, how passwords are stored, and the nodes",
-		Long: `status changes nothing. The exit code is 1 when the schema is not the one of this program. Passwords that are stored
-"clear" for longer than a moment mean that no node runs, or that the nodes have no key file.`,
+		Long: `status changes nothing. The exit code is 1 when the schema is not the one of this program. Passwords, and secrets of NASes,
+that are stored "clear" for longer than a moment mean that no node runs, or that the nodes have no key file.`,
 		Example: `  lnsgate db status -c /etc/lnsgate/lnsgate.yaml`,
 		Args:    onlyFlags,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return showDBStatus(cmd, f) },
@@ -119,6 +120,9 @@ func showDBStatus(cmd *cobra.Command, f *databaseFlags) (err error) {
 	unfit := schema.Err()
 	if unfit == nil {
 		if s.Passwords, err = admin.StoredForms(ctx); err == nil {
+			s.NASes, err = admin.StoredSecrets(ctx)
+		}
+		if err == nil {
 			s.Nodes, err = admin.Nodes(ctx)
 		}
 		if err != nil {
@@ -138,6 +142,13 @@ func (s dbStatus) rows(t *table) {
 		}
 		t.row("Passwords", fmt.Sprintf("%d %s", p.Accounts, kind))
 	}
+	for _, p := range s.NASes {
+		kind := "clear"
+		if p.Key != "" {
+			kind = "sealed, key " + p.Key
+		}
+		t.row("NAS secrets", fmt.Sprintf("%d %s", p.NASes, kind))
+	}
 	for _, n := range s.Nodes {
 		t.row("Node", fmt.Sprintf("%s, %d sessions, start %d at %s, last heard %s", n.Name, n.Sessions, n.Epoch, moment(n.StartedAt), moment(n.HeartbeatAt)))
 	}
@@ -150,7 +161,7 @@ func newSealCommand() *cobra.Command {
 		Use: "seal", Short: "Seal clear passwords now, instead of waiting for a node",
 		Long: `seal takes the clear passwords out of the table accounts, as a running node does within a second. What the methods of
 the domain need is stored instead: the password sealed with the key outside the database, or a one-way hash where only
-pap is allowed.`,
+pap is allowed. The secrets of NASes are sealed as well.`,
 		Example: `  lnsgate db seal -c /etc/lnsgate/lnsgate.yaml`,
 		Args:    onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -165,12 +176,12 @@ pap is allowed.`,
 			return f.with(cmd.Context(), func(admin *postgres.Admin) error {
 				left, err := admin.Seal(cmd.Context(), keys)
 				if err == nil && left > 0 {
-					err = fmt.Errorf("%s stay readable in the database: there is no key\n  make one: lnsgate db rotate-key --prepare --key-file FILE", count(left, "password"))
+					err = fmt.Errorf("passwords and NAS secrets stay readable in the database, %d of them: there is no key\n  make one: lnsgate db rotate-key --prepare --key-file FILE", left)
 				}
 				if err != nil {
 					return err
 				}
-				return f.say(cmd, map[string]int{"left": left}, "no clear password is left in the database")
+				return f.say(cmd, map[string]int{"left": left}, "no clear password is left in the database, and no clear secret of a NAS")
 			})
 		},
 	}
@@ -188,7 +199,7 @@ func newRotateKeyCommand() *cobra.Command {
 	var keyFile, id string
 	var prepare bool
 	cmd := &cobra.Command{
-		Use: "rotate-key", Short: "Seal all passwords with a new key, while logins go on",
+		Use: "rotate-key", Short: "Seal all passwords and NAS secrets with a new key, while logins go on",
 		Long: `rotate-key seals with the first key of the key file what is sealed with another one. It may be interrupted and run
 again. The steps of a change, with any number of nodes:
 
@@ -262,10 +273,19 @@ func rotateKey(cmd *cobra.Command, f *databaseFlags, keyFile string) error {
 			return err
 		}
 		if r.Failed > 0 {
-			return fmt.Errorf("%s sealed with key %s, %d could not be opened, the first: %w\n  put the old key back into the file, or set these passwords again",
-				count(r.Resealed, "password"), r.Key, r.Failed, r.Err)
+			return fmt.Errorf("%s sealed with key %s, %d could not be opened, the first: %w\n  put the old key back into the file, or set these passwords and secrets again",
+				sealedAnew(r), r.Key, r.Failed, r.Err)
 		}
-		return f.say(cmd, map[string]any{"key": r.Key, "resealed": r.Resealed}, "%s sealed with key %s; no other key is in use any more",
-			count(r.Resealed, "password"), r.Key)
+		return f.say(cmd, map[string]any{"key": r.Key, "resealed": r.Resealed, "nas_secrets": r.NASes},
+			"%s sealed with key %s; no other key is in use any more", sealedAnew(r), r.Key)
 	})
+}
+
+// sealedAnew counts what a rotation has done.
+func sealedAnew(r postgres.Rotation) string {
+	text := count(r.Resealed, "password")
+	if r.NASes > 0 {
+		text += " and " + count(r.NASes, "NAS secret")
+	}
+	return text
 }

@@ -231,7 +231,7 @@ func TestSealAndRotateByCommand(t *testing.T) {
 	keys := filepath.Join(t.TempDir(), "keys")
 	c.good("", "user add anna --password-stdin")
 	c.good("Passwords  1 clear", "db status")
-	c.bad("1 password stay readable", "db seal")
+	c.bad("stay readable in the database, 1 of them: there is no key", "db seal")
 	c.good("key k1 added; name it as database.key_file", "db rotate-key --prepare --id k1 --key-file "+keys)
 	c.good("no clear password is left", "db seal --key-file "+keys)
 	c.good("Passwords  1 sealed, key k1", "db status")

@@ -105,8 +105,7 @@ func (s *Server) hold(x *exchange, reply []byte) {
 		delay += time.Duration(rand.Int64N(tenth))
 	}
 	if !s.delays.add(x.came.Add(delay), send) {
-		s.answers.drop(x.entry)
-		s.drop(x.client, Busy, x.from)
+		s.abandon(x, Busy)
 	}
 }
 

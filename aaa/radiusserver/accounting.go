@@ -15,8 +15,7 @@ func (s *Server) record(ctx context.Context, x *exchange) {
 	kind := kindOf(status)
 	switch {
 	case !there, kind != 0 && len(x.packet.Get(typeAcctSessionID)) == 0:
-		s.answers.drop(x.entry)
-		s.drop(x.client, Malformed, x.from)
+		s.abandon(x, Malformed)
 	case kind != 0:
 		r := recordOf(nas, x.packet, kind, x.came)
 		m, marked, others := markOf(x.client, x.packet, r)

@@ -11,7 +11,7 @@ import (
 	"lnsgate/aaa/radius/wire"
 )
 
-// Attributes of requests and records by their numbers (RFC 2865, 2866, 2869, 3162).
+// Attributes of requests and records by their numbers (RFC 2865, 2866, 2869, 3162, 5176).
 const (
 	typeUserName            radius.Type = 1
 	typeUserPassword        radius.Type = 2
@@ -50,6 +50,7 @@ const (
 	typeNASPortID           radius.Type = 87
 	typeCUI                 radius.Type = 89
 	typeNASIPv6Address      radius.Type = 95
+	typeErrorCause          radius.Type = 101
 )
 
 // text reads an attribute that should be text, as text: octets that are none become U+FFFD. Nothing is kept of the rest of

@@ -11,8 +11,29 @@ import (
 // client is a Client in service.
 type client struct {
 	Client
-	key    *wire.Key
+	key    *wire.Key // for UDP; nil: not for it
+	stream *wire.Key // for TLS; nil: not for it
 	counts *counts
+}
+
+// radSecSecret is what clients and servers have for TLS (RFC 6614 section 2.3). It is TLS that keeps what is secret.
+const radSecSecret = "radsec"
+
+// inService makes the keys of a client.
+func inService(c Client, counts *counts) *client {
+	one := &client{Client: c, counts: counts}
+	one.Source = c.Source.Masked()
+	if !c.Secret.IsZero() {
+		one.key = wire.NewKey(c.Secret.Reveal())
+	}
+	switch {
+	case !c.TLS:
+	case c.TLSSecret.IsZero():
+		one.stream = wire.NewKey(radSecSecret)
+	default:
+		one.stream = wire.NewKey(c.TLSSecret.Reveal())
+	}
+	return one
 }
 
 // counts is one counter for each outcome.
@@ -34,8 +55,7 @@ type clientTable struct {
 func newClientTable(clients []Client, before *clientTable) *clientTable {
 	t := &clientTable{}
 	for _, c := range clients {
-		one := &client{Client: c, key: wire.NewKey(c.Secret.Reveal()), counts: before.countsOf(c.Name)}
-		one.Source = c.Source.Masked()
+		one := inService(c, before.countsOf(c.Name))
 		t.all = append(t.all, one)
 		family := &t.six
 		if one.Source.Addr().Is4() {

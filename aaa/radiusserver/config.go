@@ -1,6 +1,7 @@
 package radiusserver
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,14 +37,18 @@ func (p Policy) String() string {
 
 // Client is a NAS, or a proxy, or a network of them, that may ask.
 type Client struct {
-	Name                 string       // in logs and records; unique
-	Source               netip.Prefix // the longest that fits a source counts
-	Secret               aaa.Secret
+	Name                 string            // in logs and records; unique
+	Source               netip.Prefix      // the longest that fits a source counts
+	Secret               aaa.Secret        // for UDP; none = it may not use UDP
 	Equipment            dialect.Equipment // in whose words it is answered
 	MessageAuthenticator Policy
 	// UnsignedProxies takes Access-Requests that went through a proxy (they have a Proxy-State) without a Message-Authenticator.
 	// That is how CVE-2024-3596 forges answers, so only a proxy that cannot sign should have it.
 	UnsignedProxies bool
+
+	TLS              bool       // it may connect by TLS; of what is above, Source and Equipment count there
+	TLSSecret        aaa.Secret // zero = "radsec" (RFC 6614 section 2.3)
+	CertificateNames []string   // of which its certificate must have one, as subject or alternative name; none = any certificate will do
 
 	ForcedDomain  string // as in aaa.Request
 	DefaultDomain string // as in aaa.Request
@@ -53,7 +58,12 @@ type Client struct {
 type Config struct {
 	Listen     []netip.AddrPort // UDP, for authentication; RFC 2865 has port 1812
 	Accounting []netip.AddrPort // UDP, for records; RFC 2866 has port 1813
-	Clients    []Client
+	TLS        []netip.AddrPort // TCP, for both (RFC 6614); it has port 2083
+	// TLSConfig has the certificate of the server, and in ClientCAs who signs those of clients: each must have one. The version is
+	// at least 1.2.
+	TLSConfig *tls.Config
+	TLSLimits TLSLimits
+	Clients   []Client
 
 	AAA aaa.Authenticator
 	// EAP answers the requests that are EAP, each with one packet of the peer: with a decision, a *aaa.Rejection or a
@@ -71,6 +81,15 @@ type Config struct {
 	Log         *slog.Logger
 }
 
+// TLSLimits are what connections may cost. Zero values take the defaults that are named.
+type TLSLimits struct {
+	Connections int           // open at the same time; 0 = 1024
+	PerSource   int           // likewise, from one address; 0 = 64
+	Handshake   time.Duration // that it may take; 0 = 10 s
+	Packet      time.Duration // from the first octet of a packet to its last, and until a reply is taken; 0 = 10 s
+	Idle        time.Duration // without a packet, until a connection is closed; clients ask by Status-Server more often; 0 = 10 min
+}
+
 const (
 	leastRemember = 5 * time.Second
 	mostRemember  = 30 * time.Second
@@ -86,7 +105,7 @@ func (c Config) withDefaults() Config {
 	for _, n := range []struct {
 		value    *int
 		standard int
-	}{{&c.AtOnce, 1024}, {&c.Answers, 1 << 16}} {
+	}{{&c.AtOnce, 1024}, {&c.Answers, 1 << 16}, {&c.TLSLimits.Connections, 1024}, {&c.TLSLimits.PerSource, 64}} {
 		if *n.value <= 0 {
 			*n.value = n.standard
 		}
@@ -94,7 +113,8 @@ func (c Config) withDefaults() Config {
 	for _, d := range []struct {
 		value    *time.Duration
 		standard time.Duration
-	}{{&c.RejectDelay, time.Second}, {&c.Timeout, 10 * time.Second}, {&c.Remember, 10 * time.Second}} {
+	}{{&c.RejectDelay, time.Second}, {&c.Timeout, 10 * time.Second}, {&c.Remember, 10 * time.Second},
+		{&c.TLSLimits.Handshake, 10 * time.Second}, {&c.TLSLimits.Packet, 10 * time.Second}, {&c.TLSLimits.Idle, 10 * time.Minute}} {
 		if *d.value == 0 {
 			*d.value = d.standard
 		}
@@ -109,11 +129,14 @@ func (c *Config) validate() error {
 	if c.AAA == nil {
 		faults = append(faults, errors.New("there is nobody to ask about users"))
 	}
-	if len(c.Listen)+len(c.Accounting) == 0 {
+	if len(c.Listen)+len(c.Accounting)+len(c.TLS) == 0 {
 		faults = append(faults, errors.New("there is no address to listen on"))
 	}
 	if len(c.Accounting) > 0 && c.Records == nil {
 		faults = append(faults, errors.New("it listens for records, and nobody takes them"))
+	}
+	if len(c.TLS) > 0 {
+		faults = append(faults, validateTLS(c.TLSConfig))
 	}
 	return errors.Join(append(faults, validateClients(c.Clients))...)
 }
@@ -132,7 +155,7 @@ func validateClients(clients []Client) error {
 			fault("client %q has no source", c.Name)
 		case other != "":
 			fault("clients %q and %q have the same source %s", other, c.Name, c.Source.Masked())
-		case c.Secret.IsZero():
+		case c.Secret.IsZero() && !c.TLS:
 			fault("client %q has no secret", c.Name)
 		}
 		names[c.Name], sources[c.Source.Masked()] = true, c.Name

@@ -7,6 +7,10 @@
 // the NAS asks its next server. Of a request that comes twice the second gets the same octets again. A no never has more
 // octets than a request that anybody could have forged, so the server is no good as an amplifier.
 //
+// Over TLS (RFC 6614) one port serves both kinds of requests. Who is there is found out by certificate and source, nothing comes
+// twice, requests of one connection are answered as their answers come, and a client that does not read, or stops in the middle
+// of a packet, costs its own connection only.
+//
 // What is granted is said in the words of the kind of equipment (aaa/radius/dialect). With each yes goes a mark, in Class, that
 // the NAS sends back with its records: it tells which login a record belongs to, over restarts of both.
 //

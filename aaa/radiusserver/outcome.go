@@ -60,6 +60,7 @@ type Stats struct {
 	Remembered    int               // answers that are kept for requests that come again
 	Conversations int               // of EAP, that wait for the peer
 	Signing       int               // sources that are known to sign (see Auto)
+	TLS           TLSStats
 }
 
 // Stats returns the figures.
@@ -77,6 +78,7 @@ func (s *Server) Stats() Stats {
 	}
 	stats.Delayed, stats.Remembered = s.delays.len(), s.answers.len()
 	stats.Conversations, stats.Signing = s.conversations.len(), s.pins.len()
+	stats.TLS = s.streams.stats()
 	return stats
 }
 

@@ -31,21 +31,30 @@ type sender interface {
 type exchange struct {
 	client  *client
 	service *service
+	key     *wire.Key
 	packet  *radius.Packet
 	signed  bool
 	length  int // of the request, octets
 	from    netip.AddrPort
 	back    []byte // for the control message of the answer
 	out     sender
-	entry   *entry
+	entry   *entry // nil: TLS, where nothing comes twice
 	came    time.Time
+	done    func() // called when it is answered, or never will be; nil: nothing waits for that
+}
+
+// end says that the exchange is over.
+func (x *exchange) end() {
+	if x.done != nil {
+		x.done()
+	}
 }
 
 // take does with one datagram what the package says, step by step.
 func (s *Server) take(ctx context.Context, d datagram, now time.Time) {
 	service := s.service.Load()
 	c := service.clients.find(d.from.Addr())
-	if c == nil {
+	if c == nil || c.key == nil {
 		s.total[Stranger].Add(1)
 		return
 	}
@@ -74,7 +83,7 @@ func (s *Server) take(ctx context.Context, d datagram, now time.Time) {
 		d.out.Send(reply, udp.BackFrom(d.control), d.from)
 	case isNew:
 		x := &exchange{
-			client: c, service: service, packet: c.key.Parse(verified), signed: verified.Signed, length: len(verified.Octets),
+			client: c, service: service, key: c.key, packet: c.key.Parse(verified), signed: verified.Signed, length: len(verified.Octets),
 			from: d.from, back: udp.BackFrom(d.control), out: d.out, entry: entry, came: now,
 		}
 		s.working.Go(func() {
@@ -107,16 +116,26 @@ func (s *Server) admit(c *client, role role, octets []byte, from netip.Addr) (wi
 	if code != radius.CodeStatusServer && code != [...]radius.Code{radius.CodeAccessRequest, radius.CodeAccountingRequest}[role] {
 		return wire.Verified{}, WrongCode
 	}
-	v, err := c.key.VerifyRequest(octets)
+	v, dropped := verify(c.key, octets)
+	switch {
+	case dropped != 0:
+		return v, dropped
+	case code == radius.CodeAccessRequest:
+		return v, s.admitAccess(c, v, from)
+	case code == radius.CodeStatusServer && !v.Signed:
+		return v, Unsigned
+	}
+	return v, 0
+}
+
+// verify checks lengths and authenticators. An outcome other than zero says what is wrong.
+func verify(key *wire.Key, octets []byte) (wire.Verified, Outcome) {
+	v, err := key.VerifyRequest(octets)
 	switch {
 	case errors.Is(err, wire.ErrAuthenticator), errors.Is(err, wire.ErrMessageAuthenticator):
 		return v, Forged
 	case err != nil:
 		return v, Malformed
-	case code == radius.CodeAccessRequest:
-		return v, s.admitAccess(c, v, from)
-	case code == radius.CodeStatusServer && !v.Signed:
-		return v, Unsigned
 	}
 	return v, 0
 }
@@ -167,10 +186,13 @@ var advices = [outcomeCount]string{
 
 // finish sends a reply and keeps it for when the same request comes again. A nil one is not sent: the next try counts.
 func (s *Server) finish(x *exchange, reply []byte, o Outcome) {
-	current := false
-	if reply == nil {
+	defer x.end()
+	current := true
+	switch {
+	case x.entry == nil:
+	case reply == nil:
 		current = s.answers.drop(x.entry)
-	} else {
+	default:
 		current = s.answers.end(x.entry, reply, time.Now())
 	}
 	if !current {
@@ -181,6 +203,15 @@ func (s *Server) finish(x *exchange, reply []byte, o Outcome) {
 	if reply != nil {
 		x.out.Send(reply, x.back, x.from)
 	}
+}
+
+// abandon drops a request that was admitted.
+func (s *Server) abandon(x *exchange, o Outcome) {
+	defer x.end()
+	if x.entry != nil {
+		s.answers.drop(x.entry)
+	}
+	s.drop(x.client, o, x.from)
 }
 
 // status answers a Status-Server (RFC 5997 section 3): an Access-Accept or an Accounting-Response that says nothing.
@@ -199,7 +230,7 @@ func (s *Server) sealed(x *exchange, reply *radius.Packet) []byte {
 	for _, state := range wire.All(x.packet, typeProxyState) {
 		reply.Add(typeProxyState, state)
 	}
-	octets, err := x.client.key.AppendReply(nil, reply)
+	octets, err := x.key.AppendReply(nil, reply)
 	if err != nil {
 		s.config.Log.Error("RADIUS server: a reply does not fit in a packet; grant the user less", "nas", x.client.Name,
 			"user", text(x.packet, typeUserName), "reply", reply.Code.String(), "cause", err)

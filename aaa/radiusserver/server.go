@@ -20,6 +20,7 @@ type Server struct {
 	config    Config
 	service   atomic.Pointer[service]
 	listeners []*listener
+	streams   *streams
 	slots     [2]chan struct{} // one for each request that is being answered, by role
 
 	answers       *answers
@@ -69,6 +70,9 @@ func Listen(c Config) (*Server, error) {
 			s.listeners = append(s.listeners, &listener{socket, len(s.listeners), role(at)})
 		}
 	}
+	if err := s.streams.listen(c.TLS); err != nil {
+		return nil, errors.Join(fmt.Errorf("RADIUS server: %w", err), s.Close())
+	}
 	return s, nil
 }
 
@@ -85,14 +89,17 @@ func newServer(c Config) (*Server, error) {
 	s := &Server{
 		config: c, slots: [2]chan struct{}{make(chan struct{}, c.AtOnce), make(chan struct{}, c.AtOnce)},
 		answers: newAnswers(c.Answers, c.Remember), delays: newDelays(), pins: pins,
-		conversations: newConversations(), sessions: newSessions(),
+		conversations: newConversations(), sessions: newSessions(), streams: newStreams(c.TLSLimits),
+	}
+	if c.TLSConfig != nil {
+		s.streams.config.Store(strict(c.TLSConfig))
 	}
 	s.service.Store(&service{newClientTable(c.Clients, nil), c.AAA, c.EAP})
 	return s, nil
 }
 
 // Reload replaces the clients and who is asked, for the requests that come from now on; eap is as in Config. When a client is
-// no good, it says so and changes nothing.
+// no good, it says so and changes nothing. Connections of clients that may connect as before stay open.
 func (s *Server) Reload(clients []Client, authenticator, eap aaa.Authenticator) error {
 	if err := validateClients(clients); err != nil {
 		return fmt.Errorf("RADIUS server: %w", err)
@@ -100,16 +107,21 @@ func (s *Server) Reload(clients []Client, authenticator, eap aaa.Authenticator) 
 	if eap == nil {
 		eap = authenticator
 	}
-	s.service.Store(&service{newClientTable(clients, s.service.Load().clients), authenticator, eap})
+	table := newClientTable(clients, s.service.Load().clients)
+	s.service.Store(&service{table, authenticator, eap})
+	s.streams.keep(table)
 	return nil
 }
 
-// Addresses are those that the server listens on: for authentication, then for records, each in the order of the
+// Addresses are those that the server listens on: for authentication, for records, and then for TLS, each in the order of the
 // configuration.
 func (s *Server) Addresses() []netip.AddrPort {
-	list := make([]netip.AddrPort, len(s.listeners))
-	for i, l := range s.listeners {
-		list[i] = l.LocalAddr().(*net.UDPAddr).AddrPort()
+	var list []netip.AddrPort
+	for _, l := range s.listeners {
+		list = append(list, l.LocalAddr().(*net.UDPAddr).AddrPort())
+	}
+	for _, l := range s.streams.listeners {
+		list = append(list, l.Addr().(*net.TCPAddr).AddrPort())
 	}
 	return list
 }
@@ -117,7 +129,7 @@ func (s *Server) Addresses() []netip.AddrPort {
 // Run serves until the context ends, gives up what is being answered, and closes the sockets. Call it once.
 func (s *Server) Run(ctx context.Context) error {
 	var readers, others sync.WaitGroup
-	faults := make([]error, len(s.listeners))
+	faults := make([]error, len(s.listeners)+len(s.streams.listeners))
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	others.Go(func() { s.delays.run(ctx) })
@@ -127,10 +139,17 @@ func (s *Server) Run(ctx context.Context) error {
 			stop() // one that is broken ends all: better seen than half a service
 		})
 	}
+	for i, l := range s.streams.listeners {
+		readers.Go(func() {
+			faults[len(s.listeners)+i] = s.acceptAll(ctx, l, &readers)
+			stop()
+		})
+	}
 	<-ctx.Done()
 	for _, l := range s.listeners {
 		_ = l.SetReadDeadline(time.Unix(1, 0)) // wakes the readers, and fails only when it is closed
 	}
+	s.streams.close() //nolint:errcheck // they are closed again below
 	readers.Wait()
 	s.working.Wait()
 	others.Wait()
@@ -145,7 +164,7 @@ func (s *Server) Close() error {
 			faults = append(faults, err)
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, s.streams.close())...)
 }
 
 // read takes datagrams until the context ends.

@@ -24,12 +24,14 @@ type AdminNAS struct {
 	DynamicAuthorizationPort int          `db:"dynamic_authorization_port" json:"dynamic_authorization_port"`
 	Description              *string      `db:"description" json:"description"`
 	Disabled                 bool         `db:"disabled" json:"disabled"`
+	Sessions                 int64        `db:"sessions" json:"sessions"` // that it, or those behind it, carry now
 }
 
 const sqlAdminNASes = `
-SELECT name, source, key_id, certificate_names, type, message_authenticator, unsigned_proxies, addresses, domain, default_domain,
-	dynamic_authorization_port, description, disabled
-FROM nas WHERE $1 = '' OR name = $1 ORDER BY name`
+SELECT n.name, n.source, n.key_id, n.certificate_names, n.type, n.message_authenticator, n.unsigned_proxies, n.addresses, n.domain,
+	n.default_domain, n.dynamic_authorization_port, n.description, n.disabled, coalesce(s.sessions, 0) AS sessions
+FROM nas n LEFT JOIN (SELECT nas_client, count(*) AS sessions FROM sessions WHERE nas IS NOT NULL GROUP BY 1) s ON s.nas_client = n.name
+WHERE $1 = '' OR n.name = $1 ORDER BY n.name`
 
 // NASes lists the NAS of this name, or all of them when it is empty.
 func (a *Admin) NASes(ctx context.Context, name string) ([]AdminNAS, error) {

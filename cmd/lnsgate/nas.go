@@ -189,9 +189,9 @@ a moment means that no node runs, or that the nodes have no key file. Those of a
 					return err
 				}
 				return f.print(cmd, some(list), func(t *table) {
-					t.row("NAS", "Source", "Type", "Disabled", "Secret", "Signed", "Addresses", "Domain", "DefaultDomain", "Port", "Description")
+					t.row("NAS", "Source", "Type", "Sessions", "Disabled", "Secret", "Signed", "Addresses", "Domain", "DefaultDomain", "Port", "Description")
 					for _, n := range list {
-						t.row(n.Name, sourceCell(n.Source), n.Type, mark(n.Disabled), sealCell(n.Key), n.MessageAuthenticator, n.Addresses,
+						t.row(n.Name, sourceCell(n.Source), n.Type, n.Sessions, mark(n.Disabled), sealCell(n.Key), n.MessageAuthenticator, n.Addresses,
 							shown(n.Domain), shown(n.DefaultDomain), portCell(n.DynamicAuthorizationPort), shown(n.Description))
 					}
 				})

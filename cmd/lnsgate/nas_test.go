@@ -37,14 +37,16 @@ func TestNASesByCommand(t *testing.T) {
 		t.Errorf("the secret is %q", got)
 	}
 	c.nas("wifi: added", "add wifi --source 2001:db8::/32 --secret-stdin --type wispr --addresses none --message-authenticator require --default-domain guests --certificate-name ap1.example,ap2.example --disabled")
-	want := "NAS      Source         Type      Disabled  Secret  Signed   Addresses  Domain         DefaultDomain  Port  Description\n" +
-		"router1  192.0.2.7      mikrotik  -         clear   auto     given      sales.example  -              -     on the roof\n" +
-		"wifi     2001:db8::/32  wispr     *         clear   require  none       -              guests         3799  -\n"
+	execute(t, admin, `INSERT INTO sessions(id, node, name, account, nas, nas_client) VALUES ('s1', 'n', 'a', 'a', 'router1', 'router1'),
+		('s2', 'n', 'a', 'a', 'router1/east', 'router1'), ('s3', 'n', 'a', 'a', NULL, NULL)`)
+	want := "NAS      Source         Type      Sessions  Disabled  Secret  Signed   Addresses  Domain         DefaultDomain  Port  Description\n" +
+		"router1  192.0.2.7      mikrotik  2         -         clear   auto     given      sales.example  -              -     on the roof\n" +
+		"wifi     2001:db8::/32  wispr     0         *         clear   require  none       -              guests         3799  -\n"
 	if got := c.nas("", "list"); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 	c.nas("router1: changed\n", "set router1 --type cisco --port 1700 --reset domain,description --unsigned-proxies=false")
-	c.nas("router1  192.0.2.7  cisco  -         clear   auto    given      -       -              1700  -", "list router1")
+	c.nas("router1  192.0.2.7  cisco  2         -         clear   auto    given      -       -              1700  -", "list router1")
 	c.nas("core: changed; enter the new secret on the NAS now: the old one counts no more", "set router1 --secret-stdin --rename core --source 192.0.2.0/24 --disabled=false")
 	c.nas("core: changed\n", "set core")
 	c.bad("the domain is still the default of a NAS", "domain delete guests")
@@ -189,7 +191,7 @@ func TestNASSecretsAreSealedAndRotatedByCommand(t *testing.T) {
 	c.good("", "db rotate-key --prepare --id k1 --key-file "+keys)
 	c.good("no clear password is left in the database, and no clear secret of a NAS", "db seal --key-file "+keys)
 	c.good("NAS secrets  2 sealed, key k1", "db status")
-	c.nas("r1   10.0.0.1  standard  -         key k1", "list")
+	c.nas("r1   10.0.0.1  standard  0         -         key k1", "list")
 	c.good("", "db rotate-key --prepare --id k2 --key-file "+keys)
 	text, err := os.ReadFile(keys)
 	if err != nil {

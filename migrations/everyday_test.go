@@ -25,6 +25,9 @@ func TestEverydayTasksWork(t *testing.T) {
 	}
 	db := open(t)
 	db.do("INSERT INTO accounting(session, started_at, node, name, account, address) VALUES ('s', '2026-11-17 12:00+00', 'n', 'bob', 'bob', '10.1.2.3')")
+	db.do(`INSERT INTO sessions(id, node, name, account, nas, nas_client) VALUES ('f1', 'n', 'a', 'a', 'router1', 'router1');
+		INSERT INTO nas_orders(session, key, kind, nas, name, account, details, answered_at, ok) VALUES
+			('f1', 'k1', 'disconnect', 'router1', 'a', 'a', '{}', now(), false), ('f2', 'k2', 'disconnect', 'router1/east', 'b', 'b', '{}', now(), true)`)
 	ctx := context.Background()
 	conn, err := pgx.ConnectConfig(ctx, db.Config().ConnConfig)
 	if err != nil {
@@ -32,7 +35,7 @@ func TestEverydayTasksWork(t *testing.T) {
 	}
 	defer conn.Close(ctx)
 	blocks := sqlBlock.FindAllStringSubmatch(string(page), -1)
-	if tasks := strings.Count(string(page), "\n## "); tasks != 10 || len(blocks) < tasks {
+	if tasks := strings.Count(string(page), "\n## "); tasks != 11 || len(blocks) < tasks {
 		t.Errorf("%d tasks, %d blocks", tasks, len(blocks))
 	}
 	for _, block := range blocks {
@@ -56,6 +59,7 @@ func TestEverydayTasksWork(t *testing.T) {
 		"SELECT name, profile, rate_down, session_timeout, max_sessions FROM account_overview ORDER BY name")
 	db.is("10.21.0.0/24 10.22.0.0/24", "SELECT range FROM pool_ranges WHERE pool = 'sales' ORDER BY 1")
 	db.is("new", "SELECT password FROM accounts WHERE name = 'alice@sales.example'")
+	db.is("router1|192.0.2.7/32|mikrotik|w3j8rfy6t9bq2hxmez4k|t", "SELECT name, source, type, secret, disabled FROM nas")
 	db.is("bob", "SELECT account FROM who_had('10.1.2.3', '2026-11-17 20:43+08')")
 }
 

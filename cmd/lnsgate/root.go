@@ -44,6 +44,7 @@ It checks who they are, gives each an address from their department's pool and c
 		newDomainCommand(),
 		newPoolCommand(),
 		newProfileCommand(),
+		newNodeCommand(),
 		newNASCommand(),
 		newWhoHadCommand(),
 		newImportCommand(),

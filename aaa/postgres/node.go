@@ -24,6 +24,10 @@ type NodeConfig struct {
 	Version string     // of the program
 	Log     *slog.Logger
 
+	// LeaseLife is how long addresses in use here stay ours when nothing is heard of this node. It must be the same on all
+	// nodes: Run says so when it is not. 0: nothing is told of it, and nothing compared.
+	LeaseLife time.Duration
+
 	// Epoch is set when another room enters the node into the database: it answers the epoch, 0 as long as there is none.
 	// Then Join only waits for it. Nil: Join enters the node.
 	Epoch func() int64
@@ -31,9 +35,10 @@ type NodeConfig struct {
 
 // Node is this process among the nodes of the database: its row in the table nodes. It is safe for concurrent use.
 type Node struct {
-	db    *database
-	cfg   NodeConfig
-	epoch atomic.Int64
+	db     *database
+	cfg    NodeConfig
+	epoch  atomic.Int64
+	differ string // what was last said of nodes with another lease life; Run has it
 }
 
 // ErrSuperseded says that another process has started under the name of this node.
@@ -136,6 +141,7 @@ func (n *Node) Run(ctx context.Context) {
 		}
 		if err == nil && time.Since(buried) >= burials {
 			n.bury(ctx)
+			n.compare(ctx)
 			buried = time.Now()
 		}
 		switch {

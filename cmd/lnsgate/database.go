@@ -86,7 +86,9 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 		d.pool.Close()
 		return nil, err
 	}
-	d.node = sqlaccounts.NewNode(d.pool, sqlaccounts.NodeConfig{Name: c.Node, Version: buildVersion(), Log: log, Epoch: d.leases.Epoch})
+	d.node = sqlaccounts.NewNode(d.pool, sqlaccounts.NodeConfig{
+		Name: c.Node, Version: buildVersion(), LeaseLife: c.Database.LeaseLife, Log: log, Epoch: d.leases.Epoch,
+	})
 	d.keys = sqlaccounts.NewKeyring(keys)
 	d.backend = sqlaccounts.New(d.pool, sqlaccounts.Config{Keys: d.keys, Timeout: c.Database.StatementTimeout})
 	d.guard = sqlaccounts.NewGuard(sqlaccounts.GuardConfig{})

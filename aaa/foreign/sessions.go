@@ -2,6 +2,8 @@ package foreign
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"lnsgate/aaa"
@@ -9,7 +11,31 @@ import (
 
 // Sessions are those of all NASes that this node answers. It is safe for concurrent use. It is an aaa.Sessions, and takes what
 // NASes tell (radiusserver.Accounter).
-type Sessions struct{ config Config }
+type Sessions struct {
+	config   Config
+	registry aaa.Registry
+	counts   *Counts // the registry, if it is of this node alone
+	born     time.Time
+	turns    turns
+	resumed  resumption
+	desk     *desk
+	wake     chan struct{} // something has to be done sooner than was thought
+
+	mu      sync.Mutex // guards what follows
+	book    *book
+	debts   map[string]debt // by session
+	pay     time.Time       // when debts are tried again
+	closing []closing       // the one that is due first comes first
+	recheck []recheck       // likewise
+	asked   time.Time       // when accounts were last asked about
+
+	figures figures
+}
+
+// figures are the counters of Stats.
+type figures struct {
+	lapsed, conflicts, moved, late, restarted, silent, lost, done, refused, repeated, givenUp atomic.Uint64
+}
 
 var _ aaa.Sessions = (*Sessions)(nil)
 
@@ -19,41 +45,17 @@ func New(c Config) (*Sessions, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	return &Sessions{config: c}, nil
+	s := &Sessions{
+		config: c, registry: c.Registry, born: c.Now(), desk: newDesk(c.AtOnce), wake: make(chan struct{}, 1),
+		book: newBook(c.Most), debts: map[string]debt{},
+	}
+	if s.registry == nil {
+		s.counts = NewCounts(func(ctx context.Context, session, reason string) { s.Disconnect(ctx, session, reason) })
+		s.registry = s.counts
+	}
+	s.resumed.init()
+	return s, nil
 }
-
-// Run does what has its time, and tells NASes what there is to tell, until the context ends.
-func (s *Sessions) Run(ctx context.Context) error { <-ctx.Done(); return nil }
-
-// Around gives the users of NASes that next lets in their place and their address.
-func (s *Sessions) Around(next aaa.Authenticator) aaa.Authenticator { return next }
-
-// Account takes what a NAS tells of one of its sessions. Nil says that it is where no crash takes it away.
-func (s *Sessions) Account(ctx context.Context, r *aaa.Record) error {
-	s.config.Records.Account(*r)
-	return s.config.Records.Sync(ctx)
-}
-
-// Restarted ends the sessions of a NAS that began before.
-func (s *Sessions) Restarted(ctx context.Context, nas string, at time.Time) error { return nil }
-
-// Find implements aaa.Sessions.
-func (s *Sessions) Find(ctx context.Context, m aaa.Match) []aaa.Live { return nil }
-
-// Change implements aaa.Sessions: the NASes are ordered to.
-func (s *Sessions) Change(ctx context.Context, sessions []string, c aaa.Change) error { return nil }
-
-// Disconnect implements aaa.Sessions: the NAS is ordered to.
-func (s *Sessions) Disconnect(ctx context.Context, session, reason string) bool { return false }
-
-// List returns the live sessions, each by its last record, the oldest first.
-func (s *Sessions) List(ctx context.Context, q Query) ([]aaa.Record, error) {
-	return s.config.Store.Find(ctx, q)
-}
-
-// Reauthorize asks again what the accounts of sessions may, and has them ended or changed when it is not what they have. A back
-// end that cannot be asked changes nothing and is told as an error: ask again later.
-func (s *Sessions) Reauthorize(ctx context.Context, q Query) error { return nil }
 
 // Stats are figures for metrics. Those without a word on it count from the start of the process.
 type Stats struct {
@@ -75,4 +77,49 @@ type Stats struct {
 }
 
 // Stats returns the figures of this moment.
-func (s *Sessions) Stats() Stats { return Stats{} }
+func (s *Sessions) Stats() Stats {
+	f := &s.figures
+	stats := Stats{
+		Orders: s.desk.len(), Lapsed: f.lapsed.Load(), Conflicts: f.conflicts.Load(), Moved: f.moved.Load(), Late: f.late.Load(),
+		Restarted: f.restarted.Load(), Silent: f.silent.Load(), Lost: f.lost.Load(), Done: f.done.Load(), Refused: f.refused.Load(),
+		Repeated: f.repeated.Load(), GivenUp: f.givenUp.Load(),
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stats.Logins, stats.Owed = s.book.waiting, len(s.debts)
+	stats.Known = len(s.book.entries) - s.book.waiting
+	return stats
+}
+
+// get returns what is known of a session.
+func (s *Sessions) get(session string) (entry, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.book.get(session)
+}
+
+// set notes what is known of a session. Who calls it has its turn.
+func (s *Sessions) set(e entry) {
+	s.mu.Lock()
+	first := !e.live && s.book.waiting == 0
+	out := s.book.set(e)
+	s.mu.Unlock()
+	if out != nil && !out.live && out.counted { // nobody will remember to
+		s.owe(out.session, debt{leave: true})
+	}
+	if first {
+		s.hurry()
+	}
+}
+
+// hurry has Run look what there is to do.
+func (s *Sessions) hurry() { signal(s.wake) }
+
+// client is what is to be known of a client of the RADIUS server.
+func (s *Sessions) client(nas *aaa.NAS) Client {
+	if nas == nil {
+		return Client{}
+	}
+	c, _ := s.config.Clients(nas.Client)
+	return c
+}

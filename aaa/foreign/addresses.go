@@ -1,0 +1,168 @@
+package foreign
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/pool"
+)
+
+// offer gives a login its address, as the client wants it, and says so in the decision.
+func (s *Sessions) offer(ctx context.Context, e *entry, d *aaa.Decision) error {
+	exact, pools := d.Address, d.Pools
+	switch by := s.client(&e.nas).Addresses; {
+	case by == None:
+		d.Address, d.Pools = netip.Addr{}, nil
+		return nil
+	case by == Named && !exact.IsValid(), s.config.Pools == nil, !exact.IsValid() && len(pools) == 0:
+		return nil
+	}
+	if have := e.lease.Address; have.IsValid() && (!exact.IsValid() || exact == have) { // it asks anew, and keeps what it has
+		d.Address, d.Pools = have, nil
+		return nil
+	}
+	request := pool.Request{Pools: pools, Account: d.Account, Address: exact, Holder: e.session, Offer: s.config.Offer}
+	lease, err := s.allocate(ctx, request)
+	if err != nil {
+		return refusal(ctx, d, err)
+	}
+	if e.lease.Address.IsValid() && e.lease.Address != lease.Address {
+		s.owe(e.session, debt{lease: e.lease})
+	}
+	e.lease, e.own = lease, exact.IsValid()
+	d.Address, d.Pools = lease.Address, nil
+	return nil
+}
+
+// How often, and how long apart, an address is asked for whose holder is on its way out.
+const (
+	displaceTries = 20
+	displacePause = 100 * time.Millisecond
+)
+
+// allocate asks the pools. When an account's own address is held by an earlier session of the same account, that one is a
+// remnant: its NAS is told to end it, and the address is asked for until it is free.
+func (s *Sessions) allocate(ctx context.Context, r pool.Request) (pool.Lease, error) {
+	displaced := false
+	for tries := 1; ; tries++ {
+		lease, err := s.config.Pools.Allocate(ctx, r)
+		var inUse *pool.InUseError
+		if !errors.As(err, &inUse) || tries == displaceTries || s.config.Sender == nil {
+			return lease, err
+		}
+		if !displaced && !s.displace(ctx, inUse.Holder, r.Account) {
+			return lease, err
+		}
+		displaced = true
+		pause(ctx, displacePause)
+	}
+}
+
+// displace has the NAS end a session that holds an address, if it is one of the same account. False: it is not.
+func (s *Sessions) displace(ctx context.Context, holder, account string) bool {
+	found, err := s.config.Store.Find(ctx, Query{Session: holder, Limit: 1})
+	return err == nil && len(found) > 0 && found[0].Account == account &&
+		s.Disconnect(ctx, holder, account+" has logged in anew, and its address is wanted")
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// refusal is a fault of the pools as the answer to a login.
+func refusal(ctx context.Context, d *aaa.Decision, err error) error {
+	var exhausted *pool.ExhaustedError
+	var inUse *pool.InUseError
+	var reserved *pool.ReservedError
+	var unknown *pool.UnknownPoolError
+	no := aaa.Reject(aaa.BackendUnavailable, "no address could be asked for: %v", err)
+	switch {
+	case errors.As(err, &exhausted), errors.As(err, &inUse), errors.As(err, &reserved):
+		no = aaa.Reject(aaa.NoAddress, "%v", err)
+	case errors.As(err, &unknown), errors.Is(err, pool.ErrNoPool):
+		no = aaa.Reject(aaa.Misconfigured, "%v", err)
+	case ctx.Err() != nil:
+		no.Cause = aaa.Timeout
+	}
+	no.Err, no.Domain, no.Rule, no.Backend = err, d.Domain, d.Rule, d.Backend
+	return no
+}
+
+// keep binds the address that a record tells of. The session goes on whatever comes of it: it has the address.
+func (s *Sessions) keep(ctx context.Context, e *entry, r *aaa.Record) error {
+	if s.config.Pools == nil {
+		return nil
+	}
+	if had := e.lease.Address; had.IsValid() && r.Address.IsValid() && had != r.Address {
+		s.figures.moved.Add(1)
+		s.config.Log.Warn("foreign: a session has another address than the one it was given; does the NAS have a pool of its own?",
+			"session", e.session, "user", r.Name, "nas", r.NAS.Name, "given", had, "has", r.Address)
+		s.owe(e.session, debt{lease: e.lease})
+		e.lease, e.own = pool.Lease{}, false
+	}
+	if !r.Address.IsValid() {
+		r.Address = e.lease.Address
+	}
+	switch {
+	case !r.Address.IsValid():
+		return nil
+	case e.lease.Address != r.Address && s.client(r.NAS).Addresses != Given:
+		return nil // it is of the NAS
+	case e.lease.Address != r.Address:
+		e.lease = pool.Lease{Address: r.Address}
+	}
+	return s.keepAgain(ctx, e)
+}
+
+// keepAgain prolongs the lease of a session. An address that is another's is told, and is none of this session.
+func (s *Sessions) keepAgain(ctx context.Context, e *entry) error {
+	if !e.lease.Address.IsValid() || s.config.Pools == nil {
+		return nil
+	}
+	e.lease.Account, e.lease.Holder = e.account, e.session
+	s.mu.Lock()
+	until := s.config.Now().Add(s.book.patience(e.nas.Name, e.terms, max(e.sequence, firstSequence)))
+	s.mu.Unlock()
+	err := s.config.Pools.Keep(ctx, e.lease, until)
+	var inUse *pool.InUseError
+	if errors.As(err, &inUse) && s.isOrphan(ctx, e, inUse.Holder) {
+		s.giveBack(ctx, &entry{session: inUse.Holder, counted: true, lease: pool.Lease{Address: e.lease.Address, Holder: inUse.Holder}})
+		err = s.config.Pools.Keep(ctx, e.lease, until)
+	}
+	if !errors.As(err, &inUse) {
+		e.conflict = e.conflict && err != nil
+		return err
+	}
+	if !e.conflict {
+		s.figures.conflicts.Add(1)
+		s.config.Log.Error("foreign: two sessions say they have the same address: find out which of the NASes gives addresses of its own",
+			"address", e.lease.Address, "session", e.session, "user", e.name, "nas", e.nas.Name, "other", inUse.Holder)
+	}
+	e.conflict, e.lease, e.own = true, pool.Lease{}, false
+	return nil
+}
+
+// isOrphan says that an address was offered to a login that this session began with, and that nobody remembers: a NAS that
+// sends no Class back does not tell which login a session belongs to.
+func (s *Sessions) isOrphan(ctx context.Context, e *entry, holder string) bool {
+	if !e.isEstimate() || !strings.HasPrefix(holder, e.nas.Client+"/") {
+		return false
+	}
+	if _, known := s.get(holder); known {
+		return false
+	}
+	found, err := s.config.Store.Find(ctx, Query{Session: holder, Limit: 1})
+	return err == nil && len(found) == 0
+}
+
+// isEstimate says that the session has the name that its NAS gave it, and none of ours.
+func (e *entry) isEstimate() bool { return e.session == e.nas.Name+"/"+e.nas.Session }

@@ -1,0 +1,133 @@
+package foreign
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"lnsgate/aaa"
+)
+
+// Run does what has its time, and tells NASes what there is to tell, until the context ends.
+func (s *Sessions) Run(ctx context.Context) error {
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	wait.Go(func() { s.tell(ctx) })
+	s.restore(ctx)
+	nextSweep := s.config.Now().Add(s.config.Sweep)
+	for ctx.Err() == nil {
+		now := s.config.Now()
+		next := earlier(earlier(s.lapse(ctx, now), s.closeExpected(ctx, now)), s.checkDue(ctx, now))
+		s.payDebts(ctx, now)
+		if !now.Before(nextSweep) {
+			s.restore(ctx)
+			s.sweep(ctx, now)
+			s.desk.ring() // orders that others left
+			nextSweep = now.Add(s.config.Sweep)
+		}
+		s.mu.Lock()
+		next = earlier(earlier(next, s.pay), nextSweep)
+		s.mu.Unlock()
+		s.await(ctx, max(next.Sub(s.config.Now()), 0))
+	}
+	return nil
+}
+
+// earlier is the earlier of two times. Zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// await waits for a time, or until something is to be done sooner.
+func (s *Sessions) await(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.wake:
+	case <-ctx.Done():
+	}
+}
+
+// resumption is how far this process knows the sessions of the one before.
+type resumption struct {
+	busy chan struct{} // holds a token while nobody resumes
+	done chan struct{} // closed when all is known
+}
+
+func (r *resumption) init() {
+	r.busy, r.done = make(chan struct{}, 1), make(chan struct{})
+	r.busy <- struct{}{}
+}
+
+// resume waits until addresses and places of sessions that live are taken. What is shared by nodes lives on by itself.
+func (s *Sessions) resume(ctx context.Context) error {
+	if s.config.Shared {
+		return nil
+	}
+	return s.resumeAll(ctx)
+}
+
+// restore is resume in the course of Run, which nobody waits for.
+func (s *Sessions) restore(ctx context.Context) {
+	if err := s.resumeAll(ctx); err != nil && ctx.Err() == nil {
+		s.config.Log.Error("foreign: the sessions that live could not be read, it is tried again", "cause", err)
+	}
+}
+
+func (s *Sessions) resumeAll(ctx context.Context) error {
+	select {
+	case <-s.resumed.done:
+		return nil
+	default:
+	}
+	select {
+	case <-s.resumed.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.resumed.busy:
+	}
+	defer func() { s.resumed.busy <- struct{}{} }()
+	select {
+	case <-s.resumed.done:
+		return nil
+	default:
+	}
+	found, err := s.config.Store.Find(ctx, Query{})
+	if err == nil {
+		err = each(ctx, found, func(r aaa.Record) error { return s.resumeOne(ctx, &r) })
+	}
+	if err == nil {
+		close(s.resumed.done)
+	}
+	return err
+}
+
+// resumeOne takes the address and the place of a session that lives. Those that another node has heard of last are its own business.
+func (s *Sessions) resumeOne(ctx context.Context, r *aaa.Record) error {
+	if s.config.Shared && r.Node != s.config.Node || r.NAS == nil {
+		return nil
+	}
+	release, err := s.turns.take(ctx, r.Session)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if _, known := s.get(r.Session); known {
+		return nil
+	}
+	e := entryOf(r)
+	e.live, e.sequence, e.heard = true, r.Sequence, s.born
+	if err := s.keep(ctx, &e, r); err != nil {
+		return err
+	}
+	if err := s.enter(ctx, &e); err != nil {
+		return err
+	}
+	s.set(e)
+	return nil
+}

@@ -18,8 +18,8 @@ func decodeRecord(b []byte) (aaa.Record, error) {
 	if len(b) < 4 {
 		return aaa.Record{}, errShort
 	}
-	if b[0] != version {
-		return aaa.Record{}, fmt.Errorf("the record has form %d, this lnsgate knows form %d", b[0], version)
+	if b[0] != version && b[0] != versionForeign {
+		return aaa.Record{}, fmt.Errorf("the record has form %d, this lnsgate knows forms %d and %d", b[0], version, versionForeign)
 	}
 	r := aaa.Record{Kind: aaa.RecordKind(b[1]), Method: aaa.Method(b[2]), Terminate: aaa.TerminateCause(b[3])}
 	rest := reader{left: b[4:]}
@@ -36,8 +36,11 @@ func decodeRecord(b []byte) (aaa.Record, error) {
 	for _, n := range counters(&r) {
 		*n = rest.number(math.MaxUint64)
 	}
-	if len(rest.left) > 0 { // what an earlier lnsgate wrote ends here
+	if len(rest.left) > 0 || b[0] == versionForeign { // what an earlier lnsgate wrote ends here
 		rest.access(&r)
+	}
+	if b[0] == versionForeign {
+		r.NAS, r.Terms = rest.nas(), rest.terms()
 	}
 	switch {
 	case rest.fault != nil:
@@ -62,6 +65,36 @@ func (r *reader) access(record *aaa.Record) {
 	for range r.length() {
 		record.Sinks = append(record.Sinks, string(r.octets()))
 	}
+}
+
+// nas reads what appendNAS wrote.
+func (r *reader) nas() *aaa.NAS {
+	if r.number(1) == 0 {
+		return nil
+	}
+	n := &aaa.NAS{}
+	for _, text := range nasTexts(n) {
+		*text = string(r.octets())
+	}
+	n.Address = r.addr()
+	n.Port = uint32(r.number(math.MaxUint32))
+	return n
+}
+
+// terms reads what appendTerms wrote.
+func (r *reader) terms() *aaa.Terms {
+	if r.number(1) == 0 {
+		return nil
+	}
+	t := &aaa.Terms{}
+	for _, d := range termTimes(t) {
+		v, n := binary.Varint(r.left)
+		r.skip(n)
+		*d = time.Duration(v)
+	}
+	t.RateUp, t.RateDown = r.number(math.MaxUint64), r.number(math.MaxUint64)
+	t.Filter = string(r.octets())
+	return t
 }
 
 // length reads the length of a list, each entry of which takes an octet at least.

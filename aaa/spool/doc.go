@@ -12,12 +12,13 @@
 //     somebody waits in Sync. A killed process or a power cut loses the records of that window and no others.
 //   - What the file holds when the process dies is delivered by the next one. Sessions that had no Stop get one then, with
 //     the last counters that reached the disk and the cause NAS-Reboot. This needs no database: the file holds the last
-//     delivered record of each open session beside the queue.
+//     delivered record of each open session beside the queue. Sessions of other NASes (aaa.Record.NAS) live on without us.
 //   - When the disk is full or broken, records stay in memory and are tried again, up to Config.Memory of them. The last
 //     quarter is kept for starts and stops. Beyond that records are refused: counted, and told in the log once per fault.
 //     Records in memory do not reach the sink before they have reached the disk, and die with the process. Delivering goes
 //     on, for which a reserve of 256 KiB lies beside the file.
-//   - At most one interim record of a session waits. A newer record takes its place.
+//   - At most one interim record of a session waits. A newer record takes its place. Of a session on another NAS the one that
+//     came later need not be newer: then both wait, and the sink tells.
 //   - A record that the sink can never store (its error has a method Retryable that answers false) is set aside in the
 //     file and told in the log, so that it does not hold up the others. The next start tries it again.
 //   - A sink that stores records one by one says so for each (PartialError). One that it does not take now holds up the later

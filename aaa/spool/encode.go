@@ -8,16 +8,24 @@ import (
 	"lnsgate/aaa"
 )
 
-// version is the first octet of an encoded record.
+// The first octet of an encoded record.
 //
 // The form is our own and binary: a quarter of the octets of JSON and a tenth of its time, and nobody reads the file with
 // an editor. Numbers are varints, texts and addresses have a length in front. New fields go to the end: an older lnsgate
-// leaves them unread, a newer one reads a missing field as zero. The version changes only if that is not enough.
-const version = 1
+// leaves them unread, a newer one reads a missing field as zero. The version changes only if that is not enough: a record of a
+// session on another NAS must not be read by an lnsgate that would take it for one of its own, and end it. It sets it aside.
+const (
+	version        = 1
+	versionForeign = 2 // with NAS and Terms
+)
 
 // appendRecord appends the encoded record.
 func appendRecord(b []byte, r *aaa.Record) []byte {
-	b = append(b, version, byte(r.Kind), byte(r.Method), byte(r.Terminate))
+	form := byte(version)
+	if r.NAS != nil || r.Terms != nil {
+		form = versionForeign
+	}
+	b = append(b, form, byte(r.Kind), byte(r.Method), byte(r.Terminate))
 	b = binary.AppendUvarint(b, uint64(r.Sequence))
 	b = appendTime(b, r.At)
 	b = appendTime(b, r.Started)
@@ -34,7 +42,38 @@ func appendRecord(b []byte, r *aaa.Record) []byte {
 	for _, n := range counters(r) {
 		b = binary.AppendUvarint(b, *n)
 	}
-	return appendAccess(b, r)
+	b = appendAccess(b, r)
+	if form == versionForeign {
+		b = appendTerms(appendNAS(b, r.NAS), r.Terms)
+	}
+	return b
+}
+
+// appendNAS appends whether there is a NAS, and it.
+func appendNAS(b []byte, n *aaa.NAS) []byte {
+	if n == nil {
+		return append(b, 0)
+	}
+	b = append(b, 1)
+	for _, text := range nasTexts(n) {
+		b = appendOctets(b, *text)
+	}
+	b = appendAddr(b, n.Address)
+	return binary.AppendUvarint(b, uint64(n.Port))
+}
+
+// appendTerms appends whether there are terms, and they.
+func appendTerms(b []byte, t *aaa.Terms) []byte {
+	if t == nil {
+		return append(b, 0)
+	}
+	b = append(b, 1)
+	for _, d := range termTimes(t) {
+		b = binary.AppendVarint(b, int64(*d))
+	}
+	b = binary.AppendUvarint(b, t.RateUp)
+	b = binary.AppendUvarint(b, t.RateDown)
+	return appendOctets(b, t.Filter)
 }
 
 // appendAccess appends the fields that came with RADIUS, as one block: it is there or it is not.
@@ -71,6 +110,14 @@ func texts(r *aaa.Record) [12]*string {
 }
 
 func accessTexts(r *aaa.Record) [2]*string { return [...]*string{&r.LocalName, &r.UserName} }
+
+func nasTexts(n *aaa.NAS) [5]*string {
+	return [...]*string{&n.Name, &n.Client, &n.Identifier, &n.Session, &n.PortID}
+}
+
+func termTimes(t *aaa.Terms) [3]*time.Duration {
+	return [...]*time.Duration{&t.SessionTimeout, &t.IdleTimeout, &t.Interim}
+}
 
 func ids(r *aaa.Record) [4]*uint16 {
 	return [...]*uint16{&r.LocalTunnel, &r.RemoteTunnel, &r.LocalSession, &r.RemoteSession}

@@ -48,6 +48,18 @@ func drawRecord(t *rapid.T) aaa.Record {
 	r.CUI = rapid.SliceOf(rapid.Byte()).Draw(t, "cui")
 	r.Class = rapid.SliceOf(rapid.SliceOf(rapid.Byte())).Draw(t, "class")
 	r.Sinks = rapid.SliceOf(rapid.String()).Draw(t, "sinks")
+	if rapid.Bool().Draw(t, "foreign") {
+		r.NAS = &aaa.NAS{Address: addr.Draw(t, "NAS"), Port: rapid.Uint32().Draw(t, "NAS port")}
+		for _, text := range nasTexts(r.NAS) {
+			*text = string(rapid.SliceOf(rapid.Byte()).Draw(t, "text"))
+		}
+	}
+	if rapid.Bool().Draw(t, "terms") {
+		r.Terms = &aaa.Terms{RateUp: rapid.Uint64().Draw(t, "up"), RateDown: rapid.Uint64().Draw(t, "down"), Filter: rapid.String().Draw(t, "filter")}
+		for _, d := range termTimes(r.Terms) {
+			*d = time.Duration(rapid.Int64().Draw(t, "time"))
+		}
+	}
 	return r
 }
 
@@ -119,6 +131,49 @@ func TestFormStays(t *testing.T) {
 	}
 }
 
+// foreign makes the record one of a session on another NAS.
+func foreign(r aaa.Record) aaa.Record {
+	r.NAS = &aaa.NAS{Name: "mt/a", Client: "mt", Address: netip.MustParseAddr("198.51.100.7"), Identifier: "a", Session: "81", Port: 15728641, PortID: "bridge"}
+	r.Terms = &aaa.Terms{SessionTimeout: 8 * time.Hour, IdleTimeout: 10 * time.Minute, Interim: time.Minute, RateUp: 1e6, RateDown: 5e7, Filter: "staff"}
+	return r
+}
+
+// TestFormOfOtherNASesStays is the same for the first octets of sessions on other NASes.
+func TestFormOfOtherNASesStays(t *testing.T) {
+	const written = "0203030109b8ed96b00d0080e596b00d000173026e3113616c6963654073616c65732e6578616d706c6513616c6963654073" +
+		"616c65732e6578616d706c650d73616c65732e6578616d706c6508706f7374677265730573616c657303767431066c617074" +
+		"6f7003353535033535361074686520706565722068756e67207570040a14000704c000020104c6336407a50d0102030409a8" +
+		"4612f8d201034c4e530a616c6963652d343731310580e1eb1780ade20401630201620261000202687108706f737467726573" +
+		"01046d742f61026d7401610238310662726964676504c63364078180c007018080a8dcb08c0d80c0cbacf62280e0ba84bf03" +
+		"c0843d80e1eb17057374616666"
+	b, err := hex.DecodeString(written)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := foreign(granted(record(aaa.RecordStop, "s", 9)))
+	if got, err := decodeRecord(b); err != nil || !same(got, want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestOwnRecordsKeepTheirForm: an lnsgate that does not know of other NASes reads them.
+func TestOwnRecordsKeepTheirForm(t *testing.T) {
+	own, other := record(aaa.RecordStop, "s", 9), foreign(record(aaa.RecordStop, "s", 9))
+	if a, b := appendRecord(nil, &own)[0], appendRecord(nil, &other)[0]; a != 1 || b != 2 {
+		t.Errorf("forms %d and %d", a, b)
+	}
+}
+
+func TestDecodeOfOtherNASesCutAtEveryOctet(t *testing.T) {
+	r := foreign(granted(record(aaa.RecordStop, "s", 9)))
+	b := appendRecord(nil, &r)
+	for n := range b {
+		if got, err := decodeRecord(b[:n]); err == nil {
+			t.Errorf("%d of %d octets were read as %+v", n, len(b), got)
+		}
+	}
+}
+
 func TestDecodeCutAtEveryOctet(t *testing.T) {
 	r := granted(record(aaa.RecordStop, "s", 9))
 	b := appendRecord(nil, &r)
@@ -141,7 +196,7 @@ func TestDecodeRefuses(t *testing.T) {
 	r := record(aaa.RecordStop, "s", math.MaxUint32)
 	whole := appendRecord(nil, &r)
 	for name, change := range map[string]func([]byte) []byte{
-		"another version":       func(b []byte) []byte { b[0] = 2; return b },
+		"another version":       func(b []byte) []byte { b[0] = 3; return b },
 		"kind 0":                func(b []byte) []byte { b[1] = 0; return b },
 		"kind 4":                func(b []byte) []byte { b[1] = 4; return b },
 		"a sequence of 33 bits": func(b []byte) []byte { b[8] = 0x1f; return b },
@@ -155,6 +210,8 @@ func TestDecodeRefuses(t *testing.T) {
 func FuzzDecodeRecord(f *testing.F) {
 	for _, kind := range []aaa.RecordKind{aaa.RecordStart, aaa.RecordInterim, aaa.RecordStop} {
 		r := record(kind, "n1-18f-1-1/1", 7)
+		f.Add(appendRecord(nil, &r))
+		r = foreign(r)
 		f.Add(appendRecord(nil, &r))
 	}
 	f.Add(appendRecord(nil, &aaa.Record{Kind: aaa.RecordStart}))

@@ -12,7 +12,8 @@ import (
 )
 
 // Sink stores records for good. Write answers nil when all of them are stored; a record that it stored before changes
-// nothing. The records come in order, and of one session with a rising Sequence. An error with a method Retryable that
+// nothing. The records come in order, and of one session with a rising Sequence; those of sessions on other NASes come as they
+// were told. An error with a method Retryable that
 // answers false means that these records can never be stored; after any other the same records come again. A *PartialError
 // says so for each record by itself.
 type Sink interface {
@@ -92,7 +93,7 @@ type Stats struct {
 	Memory    int    // records in memory now
 	Waiting   int    // records in the file now
 	Refused   int    // records in the file now that the sink can never store
-	Open      int    // sessions now whose last delivered record is no Stop
+	Open      int    // sessions of our own now whose last delivered record is no Stop
 
 	DiskFault error // why writing fails now; nil: it does not
 	SinkFault error // why delivering fails now
@@ -117,7 +118,7 @@ type Spool struct {
 
 var _ aaa.Accounter = (*Spool)(nil)
 
-// Open opens the file, or makes it, and queues a Stop for each session that the predecessor left open. It answers
+// Open opens the file, or makes it, and queues a Stop for each session of our own that the predecessor left open. It answers
 // ErrInUse when another process has the file. A damaged file is renamed and told in the log.
 func Open(cfg Config) (*Spool, error) {
 	if cfg.Path == "" || cfg.Sink == nil {

@@ -19,7 +19,7 @@ import (
 // The buckets of the file.
 var (
 	bucketQueue   = []byte("queue")   // serial -> record that waits
-	bucketOpen    = []byte("open")    // session -> its last record that was delivered, no Stop
+	bucketOpen    = []byte("open")    // session of our own -> its last record that was delivered, no Stop
 	bucketRefused = []byte("refused") // serial -> record that the sink can never store
 	bucketMeta    = []byte("meta")
 	keyAlive      = []byte("alive") // when a process last wrote, in nanoseconds since 1970
@@ -39,12 +39,12 @@ type store struct {
 
 	mu       sync.Mutex
 	reserve  reserve
-	again    time.Time         // when the reserve, once given up, may be made again although records wait
-	serial   uint64            // the highest in use
-	waiting  int               // records in the queue
-	open     int               // sessions in the bucket open
-	refused  int               // records in the bucket refused
-	interims map[string]uint64 // session -> serial of its waiting interim
+	again    time.Time        // when the reserve, once given up, may be made again although records wait
+	serial   uint64           // the highest in use
+	waiting  int              // records in the queue
+	open     int              // sessions in the bucket open
+	refused  int              // records in the bucket refused
+	interims map[string]place // session -> its waiting interim
 }
 
 // openStore opens the file and reads what a predecessor left in it.
@@ -54,7 +54,7 @@ func openStore(path string, most int64) (_ *store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &store{db: db, most: int(most), interims: make(map[string]uint64), reserve: reserve{path: path + ".reserve"}}
+	s := &store{db: db, most: int(most), interims: make(map[string]place), reserve: reserve{path: path + ".reserve"}}
 	s.reserve.hold()
 	defer func() {
 		if err != nil {
@@ -76,8 +76,8 @@ func (s *store) close() error { return s.db.Close() }
 
 func key(serial uint64) []byte { return binary.BigEndian.AppendUint64(nil, serial) }
 
-// resume reads the queue, gives refused records another try, and answers the last record of each session without a
-// Stop. It is called once, before all others.
+// resume reads the queue, gives refused records another try, and answers the last record of each session of our own without a
+// Stop: those of other NASes live on. It is called once, before all others.
 func (s *store) resume() (orphans []aaa.Record, alive time.Time, err error) {
 	defer tolerant()()
 	defer catch(&err)
@@ -133,11 +133,11 @@ func (s *store) readQueue(tx *bolt.Tx, sessions map[string]aaa.Record) error {
 			return nil
 		case r.Kind == aaa.RecordStop:
 			delete(sessions, r.Session)
-		default:
+		case r.NAS == nil:
 			sessions[r.Session] = r
 		}
 		if r.Kind == aaa.RecordInterim {
-			s.interims[r.Session] = binary.BigEndian.Uint64(k)
+			s.interims[r.Session] = placeOf(&r, binary.BigEndian.Uint64(k))
 		} else {
 			delete(s.interims, r.Session)
 		}
@@ -191,7 +191,7 @@ func (s *store) put(records []aaa.Record, now time.Time) error {
 		return errNoReserve
 	}
 	s.db.MaxSize = s.most
-	serial, moved := s.serial, make(map[string]uint64) // 0: none waits any more
+	serial, moved := s.serial, make(map[string]place) // serial 0: none waits any more
 	err := s.update(func(tx *bolt.Tx) error {
 		queue := tx.Bucket(bucketQueue)
 		for i := range records {
@@ -200,16 +200,16 @@ func (s *store) put(records []aaa.Record, now time.Time) error {
 			if !changed {
 				at = s.interims[r.Session]
 			}
-			if at == 0 {
+			if at.serial == 0 || !at.givesWayTo(r) {
 				serial++
-				at = serial
+				at.serial = serial
 			}
-			if err := queue.Put(key(at), appendRecord(nil, r)); err != nil {
+			if err := queue.Put(key(at.serial), appendRecord(nil, r)); err != nil {
 				return err
 			}
-			moved[r.Session] = 0
+			moved[r.Session] = place{}
 			if r.Kind == aaa.RecordInterim {
-				moved[r.Session] = at
+				moved[r.Session] = placeOf(r, at.serial)
 			}
 		}
 		return tx.Bucket(bucketMeta).Put(keyAlive, binary.BigEndian.AppendUint64(nil, uint64(now.UnixNano())))
@@ -244,8 +244,8 @@ func (s *store) room(records int) bool {
 	return pages.FreePageN+pages.PendingPageN > spare+records
 }
 
-func (s *store) setInterim(session string, at uint64) {
-	if at == 0 {
+func (s *store) setInterim(session string, at place) {
+	if at.serial == 0 {
 		delete(s.interims, session)
 	} else {
 		s.interims[session] = at
@@ -340,18 +340,20 @@ func (s *store) trySettle(items []item, refuse bool) error {
 		s.refused += len(items)
 	}
 	for _, i := range gone {
-		if s.interims[i.record.Session] == i.serial {
+		if s.interims[i.record.Session].serial == i.serial {
 			delete(s.interims, i.record.Session)
 		}
 	}
 	return nil
 }
 
-// latest answers the last record of each session, by session: neighbours share a page of the file.
+// latest answers the last record of each session of our own, by session: neighbours share a page of the file.
 func latest(items []item) []*item {
 	last := make(map[string]*item, len(items))
 	for i := range items {
-		last[items[i].record.Session] = &items[i]
+		if items[i].record.NAS == nil {
+			last[items[i].record.Session] = &items[i]
+		}
 	}
 	return slices.SortedFunc(maps.Values(last), func(a, b *item) int { return bytes.Compare([]byte(a.record.Session), []byte(b.record.Session)) })
 }

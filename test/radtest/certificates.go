@@ -11,19 +11,23 @@ import (
 	"errors"
 	"math/big"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
 )
 
-// ServerName is in the certificate of the server, beside its address.
-const ServerName = "radius.test"
+// Names in certificates: of the server, beside its address, and of the client.
+const (
+	ServerName = "radius.test"
+	ClientName = "client@" + ServerName
+)
 
 // Certificates are the files of a server's own certificate authority, as PEM.
 type Certificates struct {
 	CA                    string
 	ServerCert, ServerKey string
-	ClientCert, ClientKey string // for EAP-TLS and RadSec; its common name is client@radius.test
+	ClientCert, ClientKey string // for EAP-TLS and RadSec; its common name is ClientName
 }
 
 // pair is a certificate and its key.
@@ -32,31 +36,32 @@ type pair struct {
 	key         *ecdsa.PrivateKey
 }
 
-// writeCertificates makes an authority, a server and a client.
-func (s *Server) writeCertificates() error {
+// MakeCertificates makes an authority, a server at that address and a client, and writes them to a folder. No two authorities
+// sign for each other.
+func MakeCertificates(folder string, server netip.Addr) (Certificates, error) {
 	ca, err := issue(nil, &x509.Certificate{
 		Subject: pkix.Name{CommonName: "radtest authority"}, IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	})
 	if err != nil {
-		return err
+		return Certificates{}, err
 	}
 	serving, err := issue(ca, &x509.Certificate{
 		Subject: pkix.Name{CommonName: ServerName}, DNSNames: []string{ServerName},
-		IPAddresses: []net.IP{s.options.Address.AsSlice()},
+		IPAddresses: []net.IP{server.AsSlice()},
 		KeyUsage:    x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	})
 	if err != nil {
-		return err
+		return Certificates{}, err
 	}
 	asking, err := issue(ca, &x509.Certificate{
-		Subject:  pkix.Name{CommonName: "client@" + ServerName},
+		Subject:  pkix.Name{CommonName: ClientName},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	if err != nil {
-		return err
+		return Certificates{}, err
 	}
-	return errors.Join(s.writePair("ca", ca), s.writePair("server", serving), s.writePair("client", asking))
+	return certificatesIn(folder), errors.Join(writePair(folder, "ca", ca), writePair(folder, "server", serving), writePair(folder, "client", asking))
 }
 
 // issue makes a certificate for a new key, signed by the issuer or by itself.
@@ -81,35 +86,59 @@ func issue(issuer *pair, c *x509.Certificate) (*pair, error) {
 	return &pair{parsed, key}, err
 }
 
-func (s *Server) writePair(name string, p *pair) error {
+func writePair(folder, name string, p *pair) error {
 	key, err := x509.MarshalPKCS8PrivateKey(p.key)
 	if err != nil {
 		return err
 	}
-	return errors.Join(
-		s.writeFile(name+".pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.certificate.Raw}))),
-		s.writeFile(name+".key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))),
-	)
+	write := func(end, kind string, der []byte) error {
+		return os.WriteFile(filepath.Join(folder, name+end), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
+	}
+	return errors.Join(write(".pem", "CERTIFICATE", p.certificate.Raw), write(".key", "PRIVATE KEY", key))
 }
 
-// Certificates names the certificate files, for programs that want files.
-func (s *Server) Certificates() Certificates {
-	in := func(name string) string { return filepath.Join(s.folder, name) }
+func certificatesIn(folder string) Certificates {
+	in := func(name string) string { return filepath.Join(folder, name) }
 	return Certificates{
 		CA: in("ca.pem"), ServerCert: in("server.pem"), ServerKey: in("server.key"),
 		ClientCert: in("client.pem"), ClientKey: in("client.key"),
 	}
 }
 
+// Client is what the client of these certificates needs: it trusts the server and shows its own.
+func (c Certificates) Client() (*tls.Config, error) {
+	roots, err := c.authority()
+	if err != nil {
+		return nil, err
+	}
+	own, err := tls.LoadX509KeyPair(c.ClientCert, c.ClientKey)
+	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{own}, ServerName: ServerName}, err
+}
+
+// Server is what the server of these certificates needs. Whether clients must have one is not said.
+func (c Certificates) Server() (*tls.Config, error) {
+	roots, err := c.authority()
+	if err != nil {
+		return nil, err
+	}
+	own, err := tls.LoadX509KeyPair(c.ServerCert, c.ServerKey)
+	return &tls.Config{ClientCAs: roots, Certificates: []tls.Certificate{own}}, err
+}
+
+func (c Certificates) authority() (*x509.CertPool, error) {
+	text, err := os.ReadFile(c.CA)
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(text)
+	return pool, err
+}
+
+// Certificates names the certificate files, for programs that want files.
+func (s *Server) Certificates() Certificates { return certificatesIn(s.folder) }
+
 // TLS is what a client of the RadSec port needs: it trusts the server and shows the client's certificate.
 func (s *Server) TLS() *tls.Config {
 	s.t.Helper()
-	files := s.Certificates()
-	text, err := os.ReadFile(files.CA)
+	config, err := s.Certificates().Client()
 	s.check(err)
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(text)
-	client, err := tls.LoadX509KeyPair(files.ClientCert, files.ClientKey)
-	s.check(err)
-	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{client}, ServerName: ServerName}
+	return config
 }

@@ -54,7 +54,9 @@ func Start(t TestingT, o Options) *Server {
 	s.check(err)
 	s.check(s.watch())
 	t.Cleanup(s.remove)
-	s.check(errors.Join(prepareDatabase(s.options), s.writeCertificates()))
+	s.check(prepareDatabase(s.options))
+	_, err = MakeCertificates(s.folder, s.options.Address)
+	s.check(err)
 	s.check(s.startSomewhere())
 	return s
 }

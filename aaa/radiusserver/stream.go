@@ -29,7 +29,7 @@ const atOneStream = 256
 // other.
 type stream struct {
 	server *Server
-	conn   *tls.Conn
+	conn   net.Conn // of TLS
 	from   netip.AddrPort
 	names  []string // of the certificate
 
@@ -38,13 +38,15 @@ type stream struct {
 	out   chan []byte             // replies that are to be written
 }
 
+func newStream(s *Server, conn net.Conn, from netip.AddrPort, cut context.CancelCauseFunc) *stream {
+	return &stream{server: s, conn: conn, from: from, cut: cut, turns: make(chan struct{}, atOneStream), out: make(chan []byte, 2*atOneStream)}
+}
+
 // serve serves one connection until it ends.
 func (s *Server) serve(ctx context.Context, raw net.Conn, from netip.AddrPort) {
 	own, cut := context.WithCancelCause(ctx)
-	c := &stream{
-		server: s, conn: tls.Server(raw, s.streams.config.Load()), from: from, cut: cut,
-		turns: make(chan struct{}, atOneStream), out: make(chan []byte, 2*atOneStream),
-	}
+	conn := tls.Server(raw, s.streams.config.Load())
+	c := newStream(s, conn, from, cut)
 	closed := make(chan struct{})
 	context.AfterFunc(own, func() {
 		raw.Close() //nolint:errcheck // wakes who reads and who writes
@@ -54,7 +56,7 @@ func (s *Server) serve(ctx context.Context, raw net.Conn, from netip.AddrPort) {
 		cut(nil)
 		<-closed
 	}()
-	if err := c.shakeHands(own); err != nil {
+	if err := c.shakeHands(own, conn); err != nil {
 		s.failed(from, err)
 		return
 	}
@@ -89,13 +91,13 @@ var (
 var errNotItsName = errors.New("its certificate has none of the names that the client must have")
 
 // shakeHands finds out who is there.
-func (c *stream) shakeHands(ctx context.Context) error {
+func (c *stream) shakeHands(ctx context.Context, conn *tls.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, c.server.streams.limits.Handshake)
 	defer cancel()
-	if err := c.conn.HandshakeContext(ctx); err != nil {
+	if err := conn.HandshakeContext(ctx); err != nil {
 		return err
 	}
-	c.names = namesOf(c.conn.ConnectionState().PeerCertificates[0])
+	c.names = namesOf(conn.ConnectionState().PeerCertificates[0])
 	if c.clientIn(c.server.service.Load().clients) == nil {
 		return fmt.Errorf("%w; it has %q", errNotItsName, c.names)
 	}

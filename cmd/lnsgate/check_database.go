@@ -44,7 +44,7 @@ func lookIntoDatabase(ctx context.Context, c *configs.Config) *look {
 		return l
 	}
 	defer l.close(ctx)
-	for _, step := range []func(context.Context) error{l.schema, l.listening, l.content, l.passwords, l.addresses, l.nases} {
+	for _, step := range []func(context.Context) error{l.schema, l.listening, l.leaseLife, l.content, l.passwords, l.addresses, l.nases} {
 		if err := step(ctx); err != nil {
 			l.warn("it was not checked to the end: %v", flat(err))
 			return l
@@ -106,6 +106,15 @@ func (l *look) listening(ctx context.Context) error {
 		l.warn("changes cannot be listened for: %v", flat(err))
 	}
 	return nil
+}
+
+// leaseLife finds nodes that would take addresses from this one while they are in use, or that this one would take them from.
+func (l *look) leaseLife(ctx context.Context) error {
+	others, err := postgres.OtherLeaseLives(ctx, l.admin.Conn(), l.config.Node, l.config.Database.LeaseLife)
+	if err == nil && len(others) > 0 {
+		l.warn("lease_life is %s here and not the same on all nodes, so addresses in use on one may be given away by another: %s", l.config.Database.LeaseLife, others)
+	}
+	return err
 }
 
 // content finds what file and database say together that cannot be served.

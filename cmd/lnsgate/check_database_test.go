@@ -70,6 +70,20 @@ func TestCheckLooksIntoTheDatabase(t *testing.T) {
 	}
 }
 
+func TestCheckNamesNodesWithAnotherLeaseLife(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DSN(t)
+	admin := adminPool(t, dsn)
+	execute(t, admin, "INSERT INTO nodes(name, lease_life) VALUES ('lns3', '2 h'), ('lns4', '4 h')")
+	out, err := checkAgainst(t, dsn, "", "")
+	if err != nil || !strings.Contains(out, "lease_life is 4h0m0s here and not the same on all nodes, so addresses in use on one may be given away by another: lns3 2h0m0s\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err = checkAgainst(t, dsn, ", lease_life: 2h", ""); err != nil || !strings.Contains(out, "by another: lns4 4h0m0s\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 func TestCheckWithADatabaseThatDoesNotFit(t *testing.T) {
 	t.Parallel()
 	out, err := checkAgainst(t, pgtest.Empty(t), "", "")

@@ -3,6 +3,7 @@ package eap
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 
@@ -69,8 +70,9 @@ func (m *tunneled) hear(t *turn, message []byte) move {
 	h := m.tunnel.feed(message)
 	switch {
 	case h.err != nil:
+		h.err = inClear(message, h.err)
 		m.failed = tlsFault(m.kind, h.err)
-		if len(h.out) == 0 {
+		if len(h.out) == 0 || gaveUp(h.err) { // the peer waits for the end and no answer (RFC 5216 section 2.1.3)
 			return refuse(m.failed)
 		}
 		return m.queue(t, h.out)
@@ -130,19 +132,36 @@ func (m *tunneled) send(t *turn) move {
 	return move{say: f.Append(nil)}
 }
 
+// inClear finds the alert of a peer that ends TLS 1.3 before it encrypts, where crypto/tls expects only what is encrypted.
+func inClear(message []byte, err error) error {
+	const alertRecord, length = 21, 7 // header, level, description
+	if len(message) != length || message[0] != alertRecord {
+		return err
+	}
+	return &net.OpError{Op: remoteError, Err: tls.AlertError(message[length-1])}
+}
+
+// remoteError is how crypto/tls calls an alert of the peer.
+const remoteError = "remote error"
+
+// gaveUp says whether it was the peer who ended TLS.
+func gaveUp(err error) bool {
+	var alert *net.OpError
+	return errors.As(err, &alert) && alert.Op == remoteError || errors.Is(err, io.EOF)
+}
+
 // tlsFault is why TLS ended, for the administrator.
 func tlsFault(kind packet.Type, err error) *aaa.Rejection {
-	var alert *net.OpError
 	var certificate *tls.CertificateVerificationError
 	no := aaa.Reject(aaa.MalformedProof, "%s: the peer and this server do not agree: %v", nameOf(kind), err)
 	switch {
 	case errors.As(err, &certificate):
 		no.Detail = "the peer's certificate is not accepted: " + err.Error()
-	case errors.As(err, &alert) && alert.Op == "remote error":
-		no.Detail = nameOf(kind) + ": the peer gave up: " + alert.Err.Error() +
-			"; where it does not trust this server, it needs the CA of the server's certificate, and the server's name"
 	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
 		no.Detail = nameOf(kind) + ": the TLS connection was ended"
+	case gaveUp(err):
+		no.Detail = fmt.Sprintf("%s: the peer gave up: %v; where it does not trust this server, it needs the CA of the server's certificate, "+
+			"and the server's name", nameOf(kind), err)
 	}
 	no.Err = err
 	return no

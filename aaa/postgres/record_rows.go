@@ -11,7 +11,7 @@ import (
 	"lnsgate/aaa"
 )
 
-// recordColumns are records as the arrays of sqlRecord, in the order of its parameters.
+// recordColumns are records as the arrays of recordInput, in the order of its parameters.
 type recordColumns struct {
 	session                                      []string
 	started                                      []time.Time
@@ -29,6 +29,7 @@ type recordColumns struct {
 	callingNumber, calledNumber                  []string
 	octetsUp, octetsDown, packetsUp, packetsDown []int64
 	epoch                                        int64
+	most                                         int // rows that it is to have
 }
 
 func (c *recordColumns) arguments() []any {
@@ -43,63 +44,112 @@ func (c *recordColumns) arguments() []any {
 // recordKey is the key of a row.
 type recordKey struct {
 	session string
-	started time.Time
+	started int64 // microseconds since 1970
 }
 
-func keyOf(r *aaa.Record) recordKey { return recordKey{cleanText(r.Session), cleanTime(r.Started)} }
+func keyOf(r *aaa.Record) recordKey {
+	return recordKey{cleanText(r.Session), cleanTime(r.Started).UnixMicro()}
+}
+
+// Kinds of rows by the newest record of the session, and by whether its Start is in the same batch: then it is new.
+const (
+	passed = iota // new, and over
+	begun         // new, and alive
+	ended         // over
+	alive
+)
+
+// recordKinds are rows by kind.
+type recordKinds [alive + 1]recordColumns
+
+func kindOf(last aaa.RecordKind, fresh bool) int {
+	switch stopped := last == aaa.RecordStop; {
+	case stopped && fresh:
+		return passed
+	case stopped:
+		return ended
+	case fresh:
+		return begun
+	}
+	return alive
+}
 
 // recordRows keeps the newest record of each session, for one statement may not touch a row twice, and a record is
-// complete by itself.
-func recordRows(records []aaa.Record, epoch int64) *recordColumns {
-	newest := make(map[recordKey]int, len(records))
-	for i := range records {
-		k := keyOf(&records[i])
-		if best, there := newest[k]; !there || records[best].Sequence <= records[i].Sequence {
-			newest[k] = i
-		}
+// complete by itself. Nothing is new unless the caller trusts in it.
+func recordRows(records []aaa.Record, epoch int64, trusted bool) *recordKinds {
+	type session struct {
+		newest int
+		fresh  bool
 	}
-	c := &recordColumns{epoch: epoch}
+	keys, sessions := make([]recordKey, len(records)), make(map[recordKey]session, len(records))
 	for i := range records {
-		if newest[keyOf(&records[i])] == i {
+		r := &records[i]
+		keys[i] = keyOf(r)
+		s, there := sessions[keys[i]]
+		if !there || records[s.newest].Sequence <= r.Sequence {
+			s.newest = i
+		}
+		s.fresh = trusted && (s.fresh || r.Kind == aaa.RecordStart)
+		sessions[keys[i]] = s
+	}
+	var counts [alive + 1]int
+	for _, s := range sessions {
+		counts[kindOf(records[s.newest].Kind, s.fresh)]++
+	}
+	rows := new(recordKinds)
+	for i := range records {
+		if s := sessions[keys[i]]; s.newest == i {
+			kind := kindOf(records[i].Kind, s.fresh)
+			c := &rows[kind]
+			c.epoch, c.most = epoch, counts[kind]
 			c.add(&records[i])
 		}
 	}
-	return c
+	return rows
 }
 
 func (c *recordColumns) add(r *aaa.Record) {
-	push(&c.session, cleanText(r.Session))
-	push(&c.started, cleanTime(r.Started))
-	push(&c.sequence, int64(r.Sequence))
-	push(&c.at, cleanTime(r.At))
-	push(&c.stopped, r.Kind == aaa.RecordStop)
-	push(&c.cause, cleanText(r.Reason))
-	push(&c.terminate, terminateWord(r))
-	push(&c.node, cleanText(r.Node))
-	push(&c.name, cleanText(r.Name))
-	push(&c.account, cleanText(r.Account))
-	push(&c.domain, cleanText(r.Domain))
-	push(&c.address, addressText(r.Address))
-	push(&c.pool, cleanText(r.Pool))
-	push(&c.method, r.Method.String())
-	push(&c.virtualTemplate, cleanText(r.VirtualTemplate))
-	push(&c.peer, addressText(r.Peer.Addr()))
-	push(&c.peerPort, int32(r.Peer.Port()))
-	push(&c.peerName, cleanText(r.TunnelName))
-	push(&c.local, addressText(r.Local))
-	push(&c.localTunnel, int32(r.LocalTunnel))
-	push(&c.localSession, int32(r.LocalSession))
-	push(&c.remoteTunnel, int32(r.RemoteTunnel))
-	push(&c.remoteSession, int32(r.RemoteSession))
-	push(&c.callingNumber, cleanText(r.CallingNumber))
-	push(&c.calledNumber, cleanText(r.CalledNumber))
-	push(&c.octetsUp, cleanCount(r.RxOctets))
-	push(&c.octetsDown, cleanCount(r.TxOctets))
-	push(&c.packetsUp, cleanCount(r.RxPackets))
-	push(&c.packetsDown, cleanCount(r.TxPackets))
+	n := c.most
+	into(&c.session, n, cleanText(r.Session))
+	into(&c.started, n, cleanTime(r.Started))
+	into(&c.sequence, n, int64(r.Sequence))
+	into(&c.at, n, cleanTime(r.At))
+	into(&c.stopped, n, r.Kind == aaa.RecordStop)
+	into(&c.cause, n, cleanText(r.Reason))
+	into(&c.terminate, n, terminateWord(r))
+	into(&c.node, n, cleanText(r.Node))
+	into(&c.name, n, cleanText(r.Name))
+	into(&c.account, n, cleanText(r.Account))
+	into(&c.domain, n, cleanText(r.Domain))
+	into(&c.address, n, addressText(r.Address))
+	into(&c.pool, n, cleanText(r.Pool))
+	into(&c.method, n, r.Method.String())
+	into(&c.virtualTemplate, n, cleanText(r.VirtualTemplate))
+	into(&c.peer, n, addressText(r.Peer.Addr()))
+	into(&c.peerPort, n, int32(r.Peer.Port()))
+	into(&c.peerName, n, cleanText(r.TunnelName))
+	into(&c.local, n, addressText(r.Local))
+	into(&c.localTunnel, n, int32(r.LocalTunnel))
+	into(&c.localSession, n, int32(r.LocalSession))
+	into(&c.remoteTunnel, n, int32(r.RemoteTunnel))
+	into(&c.remoteSession, n, int32(r.RemoteSession))
+	into(&c.callingNumber, n, cleanText(r.CallingNumber))
+	into(&c.calledNumber, n, cleanText(r.CalledNumber))
+	into(&c.octetsUp, n, cleanCount(r.RxOctets))
+	into(&c.octetsDown, n, cleanCount(r.TxOctets))
+	into(&c.packetsUp, n, cleanCount(r.RxPackets))
+	into(&c.packetsDown, n, cleanCount(r.TxPackets))
 }
 
 func push[T any](column *[]T, v T) { *column = append(*column, v) }
+
+// into appends to a column that is to have so many elements.
+func into[T any](column *[]T, most int, v T) {
+	if *column == nil {
+		*column = make([]T, 0, most)
+	}
+	push(column, v)
+}
 
 // longestText is the longest text that is stored, in octets; an index takes no more than some 2700.
 const longestText = 1000

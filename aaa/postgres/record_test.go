@@ -154,6 +154,30 @@ func TestRecordsOfOneSessionInOneBatch(t *testing.T) {
 	}
 }
 
+// TestABatchThatComesAgainWithMore is what the spool does when the answer to the first time was lost: what was new is not, and
+// what has come since stands behind it.
+func TestABatchThatComesAgainWithMore(t *testing.T) {
+	pool := sharedPool(t)
+	r := newRecorder(pool, 1)
+	batch := []aaa.Record{
+		newRecord(aaa.RecordStart, "over", 1), newRecord(aaa.RecordStart, "ends", 1), newRecord(aaa.RecordStart, "lives", 1),
+		newRecord(aaa.RecordStop, "over", 2), newRecord(aaa.RecordInterim, "old", 7), newRecord(aaa.RecordStop, "late", 8),
+	}
+	write(t, r, batch...)
+	const kept = "SELECT string_agg(session || ' ' || sequence || coalesce(' ' || terminate_cause, ''), ', ' ORDER BY session) FROM accounting"
+	const live = "SELECT string_agg(id || ' ' || packets_up, ', ' ORDER BY id) FROM sessions"
+	if got := one[string](t, pool, kept) + "; " + one[string](t, pool, live); got !=
+		"ends 1, late 8 Idle-Timeout, lives 1, old 7, over 2 Idle-Timeout; ends 1, lives 1, old 7" {
+		t.Error(got)
+	}
+	write(t, r, append(batch, newRecord(aaa.RecordStop, "ends", 2), newRecord(aaa.RecordInterim, "lives", 2), newRecord(aaa.RecordStart, "new", 1),
+		newRecord(aaa.RecordStart, "short", 1), newRecord(aaa.RecordStop, "short", 2))...)
+	if got := one[string](t, pool, kept) + "; " + one[string](t, pool, live); got !=
+		"ends 2 Idle-Timeout, late 8 Idle-Timeout, lives 2, new 1, old 7, over 2 Idle-Timeout, short 2 Idle-Timeout; lives 2, new 1, old 7" {
+		t.Error(got)
+	}
+}
+
 func TestStopAloneIsEnough(t *testing.T) {
 	pool := sharedPool(t)
 	write(t, newRecorder(pool, 1), newRecord(aaa.RecordStop, "a", 9))

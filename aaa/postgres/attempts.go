@@ -140,16 +140,20 @@ func refused(err error) bool {
 	return errors.As(err, &e) && (strings.HasPrefix(e.Code, "22") || strings.HasPrefix(e.Code, "23"))
 }
 
-// insertSQL changes nothing when it is repeated.
+// insertSQL is for attempts that are not in the table. In a list of results unnest takes the arrays side by side; as tables,
+// each would be copied first.
 const insertSQL = `
 INSERT INTO logins (attempt, at, verdict, detail, name, account, domain, method, node, session, address, peer, peer_port,
 	peer_name, took)
 SELECT u.session, u.at, u.verdict, nullif(u.detail, ''), u.name, nullif(u.account, ''), nullif(u.domain, ''), u.method, u.node,
 	u.session, u.address, u.peer, u.port, nullif(u.peer_name, ''), u.took * interval '1 microsecond'
-FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-	$10::inet[], $11::inet[], $12::integer[], $13::text[], $14::bigint[])
-	AS u(session, at, verdict, detail, name, account, domain, method, node, address, peer, port, peer_name, took)
-ON CONFLICT DO NOTHING`
+FROM (SELECT unnest($1::text[]) AS session, unnest($2::timestamptz[]) AS at, unnest($3::text[]) AS verdict, unnest($4::text[]) AS detail,
+	unnest($5::text[]) AS name, unnest($6::text[]) AS account, unnest($7::text[]) AS domain, unnest($8::text[]) AS method,
+	unnest($9::text[]) AS node, unnest($10::inet[]) AS address, unnest($11::inet[]) AS peer, unnest($12::integer[]) AS port,
+	unnest($13::text[]) AS peer_name, unnest($14::bigint[]) AS took) u`
+
+// insertAgainSQL changes nothing of what is there. It costs more.
+const insertAgainSQL = insertSQL + ` ON CONFLICT DO NOTHING`
 
 // granted is the verdict of a login that succeeded.
 const granted = "granted"
@@ -182,15 +186,22 @@ func (a *Attempts) insert(ctx context.Context, batch []aaa.Attempt) error {
 	for i := range batch {
 		c.add(&batch[i])
 	}
-	err := a.db.ask(ctx, "record logins", func(ctx context.Context) error {
-		_, err := a.db.pool.Exec(ctx, insertSQL, c.session, c.at, c.verdict, c.detail, c.name, c.account, c.domain, c.method, c.node,
-			c.address, c.peer, c.port, c.peerName, c.took)
-		return err
-	})
+	err := a.ask(ctx, insertSQL, &c)
+	if codeOf(err) == uniqueViolation { // the answer to an earlier try was lost
+		err = a.ask(ctx, insertAgainSQL, &c)
+	}
 	if err == nil {
 		a.written.Add(uint64(len(batch)))
 	}
 	return err
+}
+
+func (a *Attempts) ask(ctx context.Context, sql string, c *columns) error {
+	return a.db.ask(ctx, "record logins", func(ctx context.Context) error {
+		_, err := a.db.pool.Exec(ctx, sql, c.session, c.at, c.verdict, c.detail, c.name, c.account, c.domain, c.method, c.node,
+			c.address, c.peer, c.port, c.peerName, c.took)
+		return err
+	})
 }
 
 // text makes of what a stranger sent something that the database can hold.

@@ -50,6 +50,22 @@ func TestAttemptsAreWritten(t *testing.T) {
 	}
 }
 
+// TestAnAttemptThatComesAgainChangesNothing: the answer to the first time may have been lost, and others come along.
+func TestAnAttemptThatComesAgainChangesNothing(t *testing.T) {
+	pool := sharedPool(t)
+	a := NewAttempts(pool, quiet)
+	first, changed := attempt(1), attempt(1)
+	changed.At, changed.Name = first.At, "mallory"
+	for _, batch := range [][]aaa.Attempt{{first}, {first, attempt(2)}, {changed, attempt(3)}} {
+		if err := a.insert(context.Background(), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := one[string](t, pool, "SELECT string_agg(session || ' ' || name, ', ' ORDER BY session) FROM logins"); got != "s1 bob, s2 bob, s3 bob" {
+		t.Error(got)
+	}
+}
+
 func TestARowThatIsRefusedDoesNotTakeOthersAlong(t *testing.T) {
 	pool := pgtest.New(t)
 	a := NewAttempts(pool, quiet)

@@ -14,9 +14,10 @@ import (
 )
 
 // sessionName makes a name that no session on any node has had or will have. It ends with the ids, so that a node finds the
-// session of a name of its own.
+// session of a name of its own. Names rise with time, as text too, so that those of a process are neighbours in every index and
+// the next one always comes last.
 func (s *Server) sessionName(t l2tp.TunnelID, c l2tp.SessionID) string {
-	return fmt.Sprintf("%s%x-%d/%d", s.namePrefix(), s.serial.Add(1), t, c)
+	return fmt.Sprintf("%s%08x-%d/%d", s.namePrefix(), s.serial.Add(1), t, c)
 }
 
 func (s *Server) namePrefix() string { return fmt.Sprintf("%s-%x-", s.deps.Node, s.boot) }

@@ -2,9 +2,14 @@ package postgres
 
 import (
 	"context"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/foreign"
 	"lnsgate/aaa/foreign/foreigntest"
 )
 
@@ -19,5 +24,127 @@ func TestForeignSessionsAreAStore(t *testing.T) {
 				return r.Write(context.Background(), []aaa.Record{record})
 			}}
 		})
+	}
+}
+
+// TestEndsOfOtherNASesReachEveryNode: also when nobody listened, and whichever node let the session in.
+func TestEndsOfOtherNASesReachEveryNode(t *testing.T) {
+	dsn := sharedDSN(t)
+	pool := openPool(t, dsn, false)
+	write(t, newRecorder(pool, 1), newForeign(aaa.RecordStart, "before", 1), newForeign(aaa.RecordStart, "after", 1), newForeign(aaa.RecordStart, "replaced", 1))
+	var ears []*heard
+	for _, name := range []string{"n1", "n2"} {
+		ears = append(ears, watch(t, dsn, NewNode(pool, NodeConfig{Name: name, Log: quiet})))
+	}
+	run(t, pool, "SELECT end_session('after', 'now')")
+	run(t, pool, "UPDATE sessions SET ending = 'nobody was there' WHERE id = 'before'") // as if no node had listened
+	run(t, pool, `INSERT INTO session_slots (session, node, epoch, account, domain, name, since, ending) VALUES
+		('replaced', 'n3', 1, 'a', '', 'a', now(), 'by a newer one'), ('own', 'n3', 1, 'a', '', 'a', now(), 'not for others to end')`)
+	hangUpListeners(t, pool)
+	for n, h := range ears {
+		for _, want := range []Change{
+			{Table: Sessions, Op: Ended, Key: "before", Cause: "nobody was there"}, {Table: Sessions, Op: Ended, Key: "replaced", Cause: "by a newer one"},
+			{Table: Sessions, Op: Ended, Key: "after", Cause: "now"},
+		} {
+			until(t, "the end of "+want.Key+" is told", 10*time.Second, func() bool { return h.has(want) })
+		}
+		if h.has(Change{Table: Sessions, Op: Ended, Key: "own", Cause: "not for others to end"}) {
+			t.Errorf("node %d was told to end a session of another node", n+1)
+		}
+	}
+}
+
+// TestForeignSessionsOutliveNodes: neither a dead node nor one that started anew takes them along.
+func TestForeignSessionsOutliveNodes(t *testing.T) {
+	pool := sharedPool(t)
+	ctx := context.Background()
+	addNode(t, pool, "dead", 1, "10 minutes")
+	addNode(t, pool, "restarted", 2, "10 minutes")
+	for _, node := range []string{"dead", "restarted", "removed"} {
+		r := newForeign(aaa.RecordStart, node, 1)
+		r.Node = node
+		write(t, newRecorder(pool, 1), r)
+	}
+	for what, closeSome := range map[string]func(context.Context, recordDB, time.Duration) (int64, error){"dead": CloseDead, "unknown": closeUnknown} {
+		if n, err := closeSome(ctx, pool, 5*time.Minute); n != 0 || err != nil {
+			t.Errorf("%s: closed %d, %v", what, n, err)
+		}
+	}
+	if err := tidyForeign(ctx, pool); err != nil {
+		t.Fatal(err)
+	}
+	if got := one[string](t, pool, "SELECT (SELECT count(*) FROM sessions) || ' ' || (SELECT count(*) FROM accounting WHERE stopped_at IS NULL)"); got != "3 3" {
+		t.Error(got)
+	}
+}
+
+// TestForeignSessionsAreTidied: once a day records end that nothing more comes of, and old orders are forgotten.
+func TestForeignSessionsAreTidied(t *testing.T) {
+	pool := sharedPool(t)
+	write(t, newRecorder(pool, 1), newGuess(aaa.RecordStart, "7", 1, 2*time.Minute))
+	write(t, newRecorder(pool, 1), newGuess(aaa.RecordInterim, "7", 61, 0)) // late, of the session before
+	run(t, pool, "UPDATE accounting SET updated_at = now() - interval '2 days', started_at = started_at - interval '2 days'")
+	run(t, pool, "UPDATE sessions SET started_at = started_at - interval '2 days'")
+	store := NewForeignSessions(pool, "n1")
+	for n, session := range []string{"old", "new"} {
+		o := foreign.Order{Key: "k", Kind: foreign.Disconnect, Session: newForeign(aaa.RecordStart, session, 1), At: time.Now().AddDate(0, 0, -31*(1-n))}
+		if written, err := store.Order(context.Background(), o); !written || err != nil {
+			t.Fatal(written, err)
+		}
+	}
+	if err := tidyForeign(context.Background(), pool); err != nil {
+		t.Fatal(err)
+	}
+	got := one[string](t, pool, `SELECT (SELECT string_agg(coalesce(terminate_cause, 'open') || ' ' || sequence, ', ' ORDER BY started_at) FROM accounting) ||
+		'; ' || (SELECT string_agg(session, ', ') FROM nas_orders)`)
+	if got != "Lost-Service 61, open 1; new" {
+		t.Error(got)
+	}
+}
+
+// TestOrdersOfSessionsThatAreOver wait no longer.
+func TestOrdersOfSessionsThatAreOver(t *testing.T) {
+	pool := sharedPool(t)
+	ctx, store := context.Background(), NewForeignSessions(pool, "n1")
+	for _, session := range []string{"live", "over", "coming"} {
+		if session == "live" {
+			write(t, newRecorder(pool, 1), newForeign(aaa.RecordStart, session, 1))
+		}
+		if written, err := store.Order(ctx, foreign.Order{Key: "k", Kind: foreign.Disconnect, Session: newForeign(aaa.RecordStart, session, 1), At: time.Now()}); !written || err != nil {
+			t.Fatal(written, err)
+		}
+	}
+	run(t, pool, "UPDATE nas_orders SET given_at = now() - interval '2 min' WHERE session <> 'coming'")
+	orders, err := store.Claim(ctx, time.Now().Add(time.Minute), 10)
+	if err != nil || len(orders) != 2 || orders[0].Session.Session != "live" || orders[1].Session.Session != "coming" {
+		t.Fatal(orders, err)
+	}
+	if err := store.Answer(ctx, orders[0], foreign.Answer{Done: true, Lost: true, Text: "session not found\x00"}); err != nil {
+		t.Fatal(err)
+	}
+	got := one[string](t, pool, "SELECT string_agg(concat_ws(' ', session, node, tries, ok, lost, answer), ', ' ORDER BY id) FROM nas_orders")
+	if got != "live n1 1 f t session not found\uFFFD, over 0 f the session has ended, coming n1 0" {
+		t.Error(got)
+	}
+}
+
+// TestFindUsesIndexes: what is asked for at every login or record must not read all sessions, however small the table was when the
+// plan was made.
+func TestFindUsesIndexes(t *testing.T) {
+	pool := sharedPool(t)
+	for index, q := range map[string]foreign.Query{
+		"sessions_pkey": {Session: "x"}, "sessions_nas": {NAS: "x", NASID: "y", Before: time.Now()}, "sessions_nas_name": {Name: "x"},
+		"sessions_account": {Account: "x", Limit: 3}, "sessions_domain": {Domain: "x"},
+	} {
+		sql, args, indexed := foreignQuery(&q)
+		plan := ""
+		err := byIndex(context.Background(), pool, func(rows pgx.Rows) error {
+			lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			plan = strings.Join(lines, "\n")
+			return err
+		}, "EXPLAIN "+sql, args...)
+		if err != nil || !indexed || !strings.Contains(plan, "Index Scan using "+index+" ") {
+			t.Errorf("%+v: %v\n%s", q, err, plan)
+		}
 	}
 }

@@ -74,8 +74,14 @@ func TestRecordProducer(t *testing.T) {
 // produce starts a producer and answers how many records it says are on disk, each time it says so.
 func produce(t *testing.T, dsn, file string, life, most int) (*exec.Cmd, <-chan int) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestRecordProducer$", "-test.count=1")
-	cmd.Env = append(os.Environ(), "LNSGATE_TEST_SPOOL="+file, "LNSGATE_TEST_DSN="+dsn, fmt.Sprint("LNSGATE_TEST_LIFE=", life), fmt.Sprint("LNSGATE_TEST_RECORDS=", most))
+	return startProducer(t, "TestRecordProducer", "LNSGATE_TEST_SPOOL="+file, "LNSGATE_TEST_DSN="+dsn, fmt.Sprint("LNSGATE_TEST_LIFE=", life), fmt.Sprint("LNSGATE_TEST_RECORDS=", most))
+}
+
+// startProducer runs one of our tests as a process of its own.
+func startProducer(t *testing.T, test string, env ...string) (*exec.Cmd, <-chan int) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.count=1")
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

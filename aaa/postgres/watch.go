@@ -16,7 +16,7 @@ import (
 type WatcherConfig struct {
 	// Connect leads to the server itself: LISTEN does not work through PgBouncer in transaction mode.
 	Connect *pgx.ConnConfig
-	Node    *Node // whose sessions were asked to end while nobody listened; nil: not looked for
+	Node    *Node // whose sessions, or those of other NASes, were asked to end while nobody listened; nil: not looked for
 	// Backend may remember accounts as long as this watcher hears what changes in the database that the back end asks: it is
 	// put to the test on every connection. It forgets what changed before Changed is told. Nil: none does.
 	Backend *Backend
@@ -233,9 +233,16 @@ func (w *Watcher) begin(ctx context.Context, l *listening) (at time.Time, err er
 	return at, w.live(ctx, l)
 }
 
-const missedSQL = `SELECT session, ending FROM session_slots WHERE node = $1 AND ending IS NOT NULL`
+// Those of other NASes are anybody's.
+const missedSQL = `
+SELECT session, ending FROM session_slots WHERE node = $1 AND ending IS NOT NULL
+UNION
+SELECT k.session, k.ending FROM session_slots k JOIN sessions s ON s.id = k.session WHERE k.ending IS NOT NULL AND s.nas IS NOT NULL
+UNION
+SELECT id, ending FROM sessions WHERE nas IS NOT NULL AND ending IS NOT NULL`
 
-// missed lists the sessions of this node that were asked to end by the session policy and still stand in the table.
+// missed lists the sessions of this node that were asked to end by the session policy and still stand in the table, and those of
+// other NASes that were asked to end by anybody.
 func (w *Watcher) missed(ctx context.Context, conn *pgx.Conn) ([]Change, error) {
 	rows, err := conn.Query(ctx, missedSQL, w.cfg.Node.Name())
 	if err != nil {

@@ -46,14 +46,24 @@ func (g *gathering[T]) do(ctx context.Context, thing *T) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	return g.await(ctx, g.put(thing))
+}
+
+// put has a thing done after what was put before it under the same key.
+func (g *gathering[T]) put(thing *T) *caller[T] {
 	c := &caller[T]{thing, make(chan error, 1)}
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.waiting = append(g.waiting, c)
 	if g.working < g.atOnce {
 		g.working++
 		go g.work()
 	}
-	g.mu.Unlock()
+	return c
+}
+
+// await waits for a thing that was put.
+func (g *gathering[T]) await(ctx context.Context, c *caller[T]) error {
 	select {
 	case err := <-c.done:
 		return err

@@ -38,7 +38,8 @@ type Node struct {
 	db     *database
 	cfg    NodeConfig
 	epoch  atomic.Int64
-	differ string // what was last said of nodes with another lease life; Run has it
+	differ string                                // what was last said of nodes with another lease life; Run has it
+	settle atomic.Pointer[func(context.Context)] // what the registry still has to tell; nil: there is none
 }
 
 // ErrSuperseded says that another process has started under the name of this node.
@@ -138,6 +139,9 @@ func (n *Node) Run(ctx context.Context) {
 		if err == nil {
 			wait = heartbeat
 			err = n.Beat(ctx)
+		}
+		if settle := n.settle.Load(); err == nil && settle != nil {
+			(*settle)(ctx)
 		}
 		if err == nil && time.Since(buried) >= burials {
 			n.bury(ctx)

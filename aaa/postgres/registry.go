@@ -2,10 +2,16 @@ package postgres
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"net/netip"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"lnsgate/aaa"
 )
@@ -13,10 +19,18 @@ import (
 // Registry counts sessions over all nodes, in the table session_slots. The database decides under a lock of the account
 // or domain, so of any number of logins at once no more get in than the limit allows. What comes and goes while the
 // database is busy with others is told to it together. It implements aaa.Registry.
+//
+// When the database does not answer, nobody knows whether a session was counted in; and a server that was held up may count it
+// in later, after it was counted out over another connection. Such a session is counted out again with the heartbeats of the
+// node, until the server cannot be at it any more.
 type Registry struct {
 	node  *Node
 	db    *database
 	moves *gathering[move]
+	now   func() time.Time
+
+	mu     sync.Mutex           // guards the rest, and the order of moves about sessions in doubt
+	doubts map[string]time.Time // sessions that may be counted by mistake, and until when
 }
 
 var _ aaa.Registry = (*Registry)(nil)
@@ -33,7 +47,9 @@ type move struct {
 
 // NewRegistry makes the registry of a node.
 func NewRegistry(node *Node) *Registry {
-	r := &Registry{node: node, db: node.db}
+	r := &Registry{node: node, db: node.db, now: time.Now, doubts: make(map[string]time.Time)}
+	settle := r.settle
+	node.settle.Store(&settle)
 	r.moves = newGathering(maxMoves, func(m *move) string { return m.session }, r.tell)
 	return r
 }
@@ -47,7 +63,7 @@ type outcome struct {
 
 // Enter counts a session in. Over a limit with the policy to replace, the oldest sessions are asked to end (Change{Table:
 // Sessions, Op: Ended} on their nodes) and do not count any more. The error is a *aaa.Rejection: SessionLimit, or one that
-// is Retryable.
+// is Retryable. After the latter the session does not count in the end, unless it is entered again.
 func (r *Registry) Enter(ctx context.Context, e aaa.Entry) error {
 	if r.node.Epoch() == 0 {
 		if err := r.node.Join(ctx); err != nil {
@@ -56,6 +72,9 @@ func (r *Registry) Enter(ctx context.Context, e aaa.Entry) error {
 	}
 	m := &move{session: e.Session, entry: &e}
 	if err := r.do(ctx, "count the session", m); err != nil {
+		if !isKnown(err) {
+			r.doubt(e.Session)
+		}
 		return err
 	}
 	return m.outcome.rejection(e, r.node.Name())
@@ -69,11 +88,89 @@ func (r *Registry) Leave(ctx context.Context, session string) error {
 func (r *Registry) do(ctx context.Context, what string, m *move) error {
 	ctx, cancel := context.WithTimeout(ctx, r.db.timeout)
 	defer cancel()
-	err := r.moves.do(ctx, m)
+	if err := ctx.Err(); err != nil {
+		return r.db.failure(ctx, what, err)
+	}
+	r.mu.Lock()
+	before, doubtful := r.doubts[m.session]
+	if m.entry != nil {
+		delete(r.doubts, m.session) // from here on it is to be counted
+	}
+	c := r.moves.put(m)
+	r.mu.Unlock()
+	err := r.moves.await(ctx, c)
+	if doubtful && m.entry != nil && (err != nil || m.outcome.verdict != "entered") {
+		r.mu.Lock()
+		r.doubts[m.session] = before
+		r.mu.Unlock()
+	}
 	if err == nil {
 		return nil
 	}
 	return r.db.failure(ctx, what, err)
+}
+
+const (
+	// doubtful is how long a server may be held up and count a session in after all. It waits for locks for less than a second.
+	doubtful = time.Minute
+	// maxDoubts bounds the memory. Beyond it a session that was counted by mistake is so until the node starts again.
+	maxDoubts = 1 << 16
+)
+
+// isKnown says whether a question that failed surely changed nothing: it did not reach the server, or the server refused it. One
+// that ends may have done it before.
+func isKnown(err error) bool {
+	var unconnected *pgconn.ConnectError
+	code := codeOf(err)
+	return pgconn.SafeToRetry(err) || errors.As(err, &unconnected) || code != "" && !strings.HasPrefix(code, serverEnds)
+}
+
+// serverEnds begins the SQLSTATEs of a server, or connection, that an operator ends.
+const serverEnds = "57P"
+
+// doubt notes a session of which nobody knows whether it was counted in.
+func (r *Registry) doubt(session string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.doubts) < maxDoubts {
+		r.doubts[session] = r.now().Add(doubtful)
+	}
+}
+
+// settle counts out the sessions in doubt, and forgets those that were counted out when the server could not be at them any
+// more. The first that fails ends it: the database is away.
+func (r *Registry) settle(ctx context.Context) {
+	r.mu.Lock()
+	sessions := slices.Collect(maps.Keys(r.doubts))
+	r.mu.Unlock()
+	for _, session := range sessions {
+		if !r.settleOne(ctx, session) {
+			return
+		}
+	}
+}
+
+func (r *Registry) settleOne(ctx context.Context, session string) bool {
+	ctx, cancel := context.WithTimeout(ctx, r.db.timeout)
+	defer cancel()
+	began := r.now()
+	r.mu.Lock()
+	until, there := r.doubts[session]
+	if !there { // it was entered again meanwhile
+		r.mu.Unlock()
+		return true
+	}
+	c := r.moves.put(&move{session: session})
+	r.mu.Unlock()
+	if err := r.moves.await(ctx, c); err != nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now, there := r.doubts[session]; there && now.Equal(until) && !began.Before(until) {
+		delete(r.doubts, session)
+	}
+	return true
 }
 
 const movesSQL = `

@@ -1,7 +1,6 @@
 package radiusserver
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"net/netip"
@@ -42,27 +41,13 @@ client loopback {
 	ipaddr = 127.0.0.1
 	secret = "testing123"
 }
-home_server us {
-	type = auth+acct
-	ipaddr = 127.0.0.1
-	port = %[4]d
-	secret = "%[5]s"
-	response_window = 5
-}
-home_server records {
-	type = acct
-	ipaddr = 127.0.0.1
-	port = %[6]d
-	secret = "%[5]s"
-	response_window = 5
-}
-home_server_pool access {
+%[4]shome_server_pool access {
 	type = fail-over
-	home_server = us
+	home_server = %[5]s
 }
 home_server_pool records {
 	type = fail-over
-	home_server = records
+	home_server = %[6]s
 }
 realm us {
 	auth_pool = access
@@ -97,8 +82,32 @@ server default {
 }
 `
 
+// overUDPToUs is where the proxying FreeRADIUS finds us.
+const overUDPToUs = `
+home_server us {
+	type = auth+acct
+	ipaddr = 127.0.0.1
+	port = %[1]d
+	secret = "%[2]s"
+	response_window = 5
+}
+home_server records {
+	type = acct
+	ipaddr = 127.0.0.1
+	port = %[3]d
+	secret = "%[2]s"
+	response_window = 5
+}
+`
+
 // proxy starts FreeRADIUS in front of us, and returns where it listens.
 func proxy(t *testing.T, auth, acct netip.AddrPort) (netip.AddrPort, netip.AddrPort) {
+	t.Helper()
+	return proxyTo(t, fmt.Sprintf(overUDPToUs, auth.Port(), clientSecret, acct.Port()), "us", "records")
+}
+
+// proxyTo starts FreeRADIUS in front of home servers, and returns where it listens.
+func proxyTo(t *testing.T, servers, access, records string) (netip.AddrPort, netip.AddrPort) {
 	t.Helper()
 	server := "/usr/sbin/freeradius"
 	if _, err := os.Stat(server); err != nil {
@@ -106,25 +115,13 @@ func proxy(t *testing.T, auth, acct netip.AddrPort) (netip.AddrPort, netip.AddrP
 	}
 	folder := t.TempDir()
 	one, two := freePort(t), freePort(t)
-	text := fmt.Sprintf(proxying, folder, one.Port(), two.Port(), auth.Port(), clientSecret, acct.Port())
+	text := fmt.Sprintf(proxying, folder, one.Port(), two.Port(), servers, access, records)
 	for name, content := range map[string]string{"radiusd.conf": text, "dictionary": ""} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	var said bytes.Buffer
-	command := exec.Command(server, "-f", "-l", "stdout", "-d", folder, "-n", "radiusd")
-	command.Stdout, command.Stderr = &said, &said
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = command.Process.Kill()
-		_ = command.Wait()
-		if t.Failed() {
-			t.Log(said.String())
-		}
-	})
+	background(t, exec.Command(server, "-f", "-l", "stdout", "-d", folder, "-n", "radiusd"))
 	for began := time.Now(); ; {
 		if _, ok := radtest.Radclient(t, one, "status", "testing123", "Message-Authenticator = 0x00"); ok {
 			return one, two

@@ -49,7 +49,7 @@ func (s *Server) serve(ctx context.Context, raw net.Conn, from netip.AddrPort) {
 	c := newStream(s, conn, from, cut)
 	closed := make(chan struct{})
 	context.AfterFunc(own, func() {
-		raw.Close() //nolint:errcheck // wakes who reads and who writes
+		conn.Close() //nolint:errcheck // wakes who reads and who writes; if nobody writes, the client is told
 		close(closed)
 	})
 	defer func() {

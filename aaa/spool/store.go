@@ -254,6 +254,9 @@ func (s *store) setInterim(session string, at place) {
 
 // head answers the oldest records of the queue, in order. It changes nothing.
 func (s *store) head(most int) (items []item, err error) {
+	if waiting, _, _ := s.figures(); waiting > 0 {
+		items = make([]item, 0, min(most, waiting))
+	}
 	err = s.db.View(func(tx *bolt.Tx) error {
 		c := tx.Bucket(bucketQueue).Cursor()
 		for k, v := c.First(); k != nil && len(items) < most; k, v = c.Next() {
@@ -304,20 +307,23 @@ func (s *store) settleAll(items []item, refuse bool) error {
 
 func (s *store) trySettle(items []item, refuse bool) error {
 	s.db.MaxSize = 0 // the limit must not keep the queue from getting shorter
-	var gone []item
+	gone := make([]*item, 0, len(items))
 	var opened int
 	err := s.update(func(tx *bolt.Tx) error {
 		gone, opened = gone[:0], 0
 		queue, open, refused := tx.Bucket(bucketQueue), tx.Bucket(bucketOpen), tx.Bucket(bucketRefused)
-		for _, i := range items {
-			if bytes.Equal(queue.Get(key(i.serial)), i.raw) {
-				if err := queue.Delete(key(i.serial)); err != nil {
+		at := queue.Cursor()
+		for n := range items {
+			i := &items[n]
+			k := key(i.serial)
+			if found, raw := at.Seek(k); bytes.Equal(found, k) && bytes.Equal(raw, i.raw) {
+				if err := at.Delete(); err != nil {
 					return err
 				}
 				gone = append(gone, i)
 			}
 			if refuse {
-				if err := refused.Put(key(i.serial), i.raw); err != nil {
+				if err := refused.Put(k, i.raw); err != nil {
 					return err
 				}
 			}

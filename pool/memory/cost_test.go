@@ -12,17 +12,17 @@ import (
 )
 
 func TestFreeAddressesCostNothing(t *testing.T) {
-	before := heap()
+	before := heapSize()
 	r := newRig(t, only(makePool(t, "v4", "10.0.0.0/8"), makePool(t, "v6", "2001:db8::/32")))
 	r.get("v4", "x")
 	r.get("v6", "x")
-	if grown := heap() - before; grown > 64<<10 {
+	if grown := heapSize() - before; grown > 64<<10 {
 		t.Errorf("a /8 and a /32 of IPv6 take %d octets", grown)
 	}
 	runtime.KeepAlive(r)
 }
 
-func heap() int64 {
+func heapSize() int64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

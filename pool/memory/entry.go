@@ -10,6 +10,9 @@ import (
 type entry struct {
 	lease    pool.Lease // as given; after the release it still says who had the address
 	leased   bool
+	foreign  bool      // while leased: another NAS carries the session
+	offered  bool      // while leased: nobody has kept it yet; later: and nobody ever did
+	turn     int       // on the queue of those that end by themselves
 	home     *state    // the pool that the address lies in now, nil if in none
 	released time.Time // meaningful while not leased
 
@@ -20,8 +23,8 @@ type entry struct {
 }
 
 // give fills in the lease for a new holder.
-func (e *entry) give(r pool.Request, now time.Time, why string) pool.Lease {
-	e.leased = true
+func (e *entry) give(r pool.Request, now time.Time, why string) {
+	e.leased, e.offered = true, false
 	e.lease = pool.Lease{
 		Address: e.lease.Address,
 		Account: r.Account,
@@ -32,7 +35,6 @@ func (e *entry) give(r pool.Request, now time.Time, why string) pool.Lease {
 	if e.home != nil {
 		e.lease.Pool = e.home.cfg.Name
 	}
-	return e.lease
 }
 
 // list is a queue of released entries, linked through the entries so that any of them can leave it in constant time.

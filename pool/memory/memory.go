@@ -32,13 +32,15 @@ type Allocator struct {
 	index    index                 // the same by address
 	reserved map[netip.Addr]string // static address -> account
 	entries  map[netip.Addr]*entry // every address that is leased or was released, and no other
+	foreign  map[string][]*entry   // leases of sessions that other NASes carry, by holder
+	ending   queue                 // those of them that end by themselves
 }
 
 var _ pool.Allocator = (*Allocator)(nil)
 
 // New checks the configuration and reports all its faults in one error.
 func New(cfg Config) (*Allocator, error) {
-	a := &Allocator{clock: time.Now, entries: make(map[netip.Addr]*entry)}
+	a := &Allocator{clock: time.Now, entries: make(map[netip.Addr]*entry), foreign: make(map[string][]*entry)}
 	if err := a.Reconfigure(cfg); err != nil {
 		return nil, err
 	}
@@ -66,20 +68,30 @@ func (a *Allocator) Allocate(ctx context.Context, r pool.Request) (pool.Lease, e
 func (a *Allocator) Release(_ context.Context, l pool.Lease) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	now := a.now()
 	e := a.entries[l.Address.Unmap()]
 	if e == nil || !e.leased || e.lease.Holder != l.Holder {
 		return nil
 	}
-	now := a.now()
+	e.offered = false // who gives it back may have used it
+	home := e.home
+	a.end(e, now)
+	if home != nil {
+		home.ripen(now)
+	}
+	return nil
+}
+
+// end takes a lease from its holder.
+func (a *Allocator) end(e *entry, at time.Time) {
+	a.disown(e)
 	_, reserved := a.reserved[e.lease.Address]
 	if e.home == nil || reserved {
 		delete(a.entries, e.lease.Address)
-		return nil
+		return
 	}
 	e.home.leased--
-	e.home.rest(e, now)
-	e.home.ripen(now)
-	return nil
+	e.home.rest(e, at)
 }
 
 // Usage implements [pool.Allocator].
@@ -105,6 +117,7 @@ func (a *Allocator) Leases(context.Context) ([]pool.Lease, error) {
 func (a *Allocator) leases() []pool.Lease {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.now()
 	leases := make([]pool.Lease, 0, len(a.entries))
 	for _, e := range a.entries {
 		if e.leased {
@@ -114,11 +127,13 @@ func (a *Allocator) leases() []pool.Lease {
 	return leases
 }
 
-// now asks the clock and keeps it from running backwards, which would put the lists out of order.
+// now asks the clock and keeps it from running backwards, which would put the lists out of order. What has run out until then
+// ends.
 func (a *Allocator) now() time.Time {
 	if now := a.clock(); now.After(a.latest) {
 		a.latest = now
 	}
+	a.expire(a.latest)
 	return a.latest
 }
 
@@ -137,18 +152,26 @@ func (a *Allocator) allocateExactly(r pool.Request, now time.Time) (pool.Lease, 
 	case !e.leased:
 		e.home.forget(e)
 	case e.lease.Holder == r.Holder && e.lease.Account == r.Account:
-		return e.lease, nil
+		return a.repeat(e, r, now), nil
+	case e.offered && r.Account != "" && r.Account == e.lease.Account:
+		a.end(e, now)
+		return a.allocateExactly(r, now)
 	default:
 		return pool.Lease{}, &pool.InUseError{Address: address, Holder: e.lease.Holder}
 	}
-	if e.home != nil && !reserved {
-		e.home.leased++
-	}
+	a.count(e)
 	why := "the address that was asked for"
 	if reserved {
 		why = "static address of the account"
 	}
-	return e.give(r, now, why), nil
+	return a.lend(e, r, now, why), nil
+}
+
+// count adds an entry that is about to be leased to those of its pool.
+func (a *Allocator) count(e *entry) {
+	if _, reserved := a.reserved[e.lease.Address]; e.home != nil && !reserved {
+		e.home.leased++
+	}
 }
 
 // allocateFromPools serves a request that names pools: the account's last address, or else the first free one.
@@ -163,15 +186,18 @@ func (a *Allocator) allocateFromPools(r pool.Request, now time.Time) (pool.Lease
 		}
 		s.ripen(now)
 	}
+	if e := a.again(r); e != nil && r.Offer > 0 {
+		return a.repeat(e, r, now), nil
+	}
 	if e := a.lastOf(r); e != nil {
 		e.home.forget(e)
 		e.home.leased++
-		return e.give(r, now, "sticky: the last address of the account"), nil
+		return a.lend(e, r, now, "sticky: the last address of the account"), nil
 	}
 	for i, name := range r.Pools {
 		if e := a.next(a.named[name]); e != nil {
 			e.home.leased++
-			return e.give(r, now, why(e.home, i)), nil
+			return a.lend(e, r, now, why(e.home, i)), nil
 		}
 	}
 	exhausted := &pool.ExhaustedError{Pools: make([]pool.Usage, len(r.Pools))}

@@ -42,11 +42,15 @@ func newState(cfg pool.Pool) *state {
 	return s
 }
 
-// rest puts a released address into quarantine.
+// rest puts a released address into quarantine. One that was only offered needs none.
 func (s *state) rest(e *entry, now time.Time) {
 	e.leased = false
 	e.released = now
-	s.resting.append(e)
+	if e.offered {
+		s.idle.append(e)
+	} else {
+		s.resting.append(e)
+	}
 	if s.cfg.Sticky && e.lease.Account != "" {
 		account := e.lease.Account
 		if e.before = s.last[account]; e.before != nil {

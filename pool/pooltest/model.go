@@ -27,6 +27,8 @@ type cell struct {
 	last     string // the account that released it last
 	released time.Time
 	used     bool // it was released at least once
+	foreign  bool // another NAS carries the session
+	offered  bool // nobody has kept the lease; later: nobody ever did
 }
 
 func newModel(pools []pool.Pool, statics []pool.Static) *model {
@@ -60,7 +62,7 @@ func (m *model) free(a netip.Addr, now time.Time) bool {
 
 func (m *model) quarantined(a netip.Addr, now time.Time) bool {
 	c := m.cells[a]
-	return c.lease == nil && c.used && now.Before(c.released.Add(m.config(c.pool).Quarantine))
+	return c.lease == nil && c.used && !c.offered && now.Before(c.released.Add(m.config(c.pool).Quarantine))
 }
 
 // remembered returns what the account may have back from the pools: the addresses it released last, all of one moment.
@@ -102,9 +104,36 @@ func (m *model) release(l pool.Lease, now time.Time) {
 	if c.lease == nil || c.lease.Holder != l.Holder {
 		return
 	}
-	_, reserved := m.reserved[l.Address]
-	c.lease, c.last, c.released = nil, c.lease.Account, now
+	c.offered = false
+	m.end(l.Address, now)
+}
+
+// end takes the address from its holder.
+func (m *model) end(a netip.Addr, at time.Time) {
+	c := m.cells[a]
+	_, reserved := m.reserved[a]
+	c.lease, c.last, c.released, c.foreign = nil, c.lease.Account, at, false
 	c.used = c.pool != "" && !reserved
+}
+
+// expire ends what has run out.
+func (m *model) expire(now time.Time) {
+	for a, c := range m.cells {
+		if c.lease != nil && !c.lease.Expires.IsZero() && !now.Before(c.lease.Expires) {
+			m.end(a, c.lease.Expires)
+		}
+	}
+}
+
+// again returns what the holder has already of what it asks for.
+func (m *model) again(r pool.Request) []netip.Addr {
+	var has []netip.Addr
+	for a, c := range m.cells {
+		if l := c.lease; l != nil && c.foreign && l.Holder == r.Holder && l.Account == r.Account && slices.Contains(r.Pools, c.pool) {
+			has = append(has, a)
+		}
+	}
+	return has
 }
 
 func (m *model) usage(p pool.Pool, now time.Time) pool.Usage {
@@ -129,7 +158,7 @@ func (m *model) usage(p pool.Pool, now time.Time) pool.Usage {
 // machine drives an allocator and the model with the same random calls.
 type machine struct {
 	*model
-	allocator pool.Allocator
+	allocator pool.Keeper
 	now       time.Time
 	given     []pool.Lease // every lease ever given, to release it once or again
 }
@@ -150,15 +179,20 @@ func testModel(t *testing.T, open Open) {
 		r.Repeat(map[string]func(*rapid.T){
 			"allocate": m.allocate,
 			"exact":    m.allocateExactly,
+			"keep":     m.keep,
 			"release":  m.releaseAny,
-			"wait":     func(r *rapid.T) { m.now = m.now.Add(rapid.SampledFrom(waits).Draw(r, "wait")) },
-			"":         m.check,
+			"wait": func(r *rapid.T) {
+				m.now = m.now.Add(rapid.SampledFrom(waits).Draw(r, "wait"))
+				m.expire(m.now)
+			},
+			"": m.check,
 		})
 	})
 }
 
 var (
 	waits    = []time.Duration{1, quarantine / 2, quarantine - 1, quarantine}
+	lasting  = []time.Duration{0, 0, quarantine / 4, quarantine}
 	accounts = []string{"", "alice", "bob", "carol", "dave"}
 )
 
@@ -166,14 +200,27 @@ var (
 func (m *machine) request(r *rapid.T) pool.Request {
 	q := pool.Request{Account: rapid.SampledFrom(accounts).Draw(r, "account"), Holder: fmt.Sprint("session ", len(m.given))}
 	if len(m.given) > 0 && rapid.IntRange(0, 4).Draw(r, "again") == 0 {
-		q.Holder = rapid.SampledFrom(m.given).Draw(r, "holder").Holder
+		before := rapid.SampledFrom(m.given).Draw(r, "holder")
+		q.Holder = before.Holder
+		if rapid.Bool().Draw(r, "same account") {
+			q.Account = before.Account
+		}
 	}
+	q.Offer = rapid.SampledFrom(lasting).Draw(r, "offer")
 	return q
 }
 
 func (m *machine) allocate(r *rapid.T) {
 	q := m.request(r)
 	q.Pools = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c"}), 1, 3, rapid.ID[string]).Draw(r, "pools")
+	if has := m.again(q); q.Offer > 0 && has != nil {
+		l, err := m.allocator.Allocate(r.Context(), q)
+		if err != nil || !slices.Contains(has, l.Address) {
+			r.Fatalf("%+v: got %+v, %v; it has %v", q, l, err, has)
+		}
+		m.repeat(r, q, l)
+		return
+	}
 	want := m.remembered(q)
 	if want == nil {
 		want = m.firstFree(q.Pools, m.now)
@@ -200,7 +247,8 @@ func (m *machine) allocate(r *rapid.T) {
 func (m *machine) allocateExactly(r *rapid.T) {
 	q := m.request(r)
 	q.Address = rapid.SampledFrom(m.addresses()).Draw(r, "address")
-	before := m.cells[q.Address].lease
+	c := m.cells[q.Address]
+	before := c.lease
 	l, err := m.allocator.Allocate(r.Context(), q)
 	account, reserved := m.reserved[q.Address]
 	var isReserved *pool.ReservedError
@@ -211,9 +259,16 @@ func (m *machine) allocateExactly(r *rapid.T) {
 			r.Fatalf("%+v: reserved for %s, got %+v, %v", q, account, l, err)
 		}
 	case before != nil && before.Holder == q.Holder && before.Account == q.Account:
-		if err != nil || l != *before {
-			r.Fatalf("%+v: the holder asks again and gets %+v, %v", q, l, err)
+		if err != nil {
+			r.Fatalf("%+v: the holder asks again and gets %v", q, err)
 		}
+		m.repeat(r, q, l)
+	case before != nil && c.offered && q.Account != "" && q.Account == before.Account:
+		if err != nil {
+			r.Fatalf("%+v: offered to the same account, got %v", q, err)
+		}
+		c.lease = nil
+		m.take(r, q, l)
 	case before != nil:
 		if !errors.As(err, &inUse) || inUse.Holder != before.Holder {
 			r.Fatalf("%+v: held by %s, got %+v, %v", q, before.Holder, l, err)
@@ -229,11 +284,61 @@ func (m *machine) allocateExactly(r *rapid.T) {
 func (m *machine) take(r *rapid.T, q pool.Request, l pool.Lease) {
 	c := m.cells[l.Address]
 	want := pool.Lease{Address: l.Address, Pool: c.pool, Account: q.Account, Holder: q.Holder, Since: m.now, Why: l.Why}
+	c.offered = q.Offer > 0
+	c.foreign = c.offered
+	if c.offered {
+		want.Expires = m.now.Add(q.Offer)
+	}
 	if l != want || l.Why == "" || c.lease != nil {
-		r.Fatalf("%+v: the lease is %+v", q, l)
+		r.Fatalf("%+v: the lease is %+v, want %+v; before %+v", q, l, want, c.lease)
 	}
 	c.lease, c.used = &l, false
 	m.given = append(m.given, l)
+}
+
+// repeat looks at the answer to a holder that has the address already. Why it has it need not be remembered.
+func (m *machine) repeat(r *rapid.T, q pool.Request, l pool.Lease) {
+	c := m.cells[l.Address]
+	if until := m.now.Add(q.Offer); q.Offer > 0 && c.offered && until.After(c.lease.Expires) {
+		c.lease.Expires = until
+	}
+	want := *c.lease
+	if want.Why = l.Why; l != want || l.Why == "" {
+		r.Fatalf("%+v: the holder asks again and gets %+v, want %+v", q, l, want)
+	}
+}
+
+func (m *machine) keep(r *rapid.T) {
+	l := pool.Lease{Holder: fmt.Sprint("session ", len(m.given)), Account: rapid.SampledFrom(accounts).Draw(r, "account")}
+	if len(m.given) > 0 && rapid.IntRange(0, 9).Draw(r, "unknown") > 0 {
+		l = rapid.SampledFrom(m.given).Draw(r, "lease")
+	} else {
+		l.Address = rapid.SampledFrom(m.addresses()).Draw(r, "address")
+		l.Pool = m.cells[l.Address].pool
+	}
+	var until time.Time
+	if lasts := rapid.SampledFrom(lasting).Draw(r, "lasts"); lasts > 0 {
+		until = m.now.Add(lasts)
+	}
+	err := m.allocator.Keep(r.Context(), l, until)
+	c := m.cells[l.Address]
+	if c.lease != nil && c.lease.Holder != l.Holder {
+		var inUse *pool.InUseError
+		if !errors.As(err, &inUse) || inUse.Holder != c.lease.Holder || inUse.Address != l.Address {
+			r.Fatalf("keep %+v: held by %s, got %v", l, c.lease.Holder, err)
+		}
+		return
+	}
+	switch {
+	case err != nil:
+		r.Fatalf("keep %+v: %v", l, err)
+	case c.lease == nil:
+		l.Pool, l.Since, l.Expires = c.pool, m.now, until
+		c.lease, c.used, c.foreign, c.offered = &l, false, true, false
+		m.given = append(m.given, l)
+	case c.foreign:
+		c.lease.Expires, c.offered = until, false
+	}
 }
 
 func (m *machine) releaseAny(r *rapid.T) {
@@ -275,6 +380,11 @@ func (m *machine) check(r *rapid.T) {
 	}
 	slices.SortFunc(want, func(x, y pool.Lease) int { return x.Address.Compare(y.Address) })
 	leases, err := m.allocator.Leases(r.Context())
+	for i, l := range leases { // it need not be remembered why sessions of other NASes have theirs
+		if c := m.cells[l.Address]; c != nil && c.lease != nil && c.foreign && l.Why != "" && i < len(want) {
+			leases[i].Why = want[i].Why
+		}
+	}
 	if err != nil || !slices.Equal(leases, want) {
 		r.Fatalf("leases are %+v, %v; want %+v", leases, err, want)
 	}

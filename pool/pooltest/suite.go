@@ -16,10 +16,11 @@ type Setup struct {
 }
 
 // Open makes an allocator without leases.
-type Open func(testing.TB, Setup) pool.Allocator
+type Open func(testing.TB, Setup) pool.Keeper
 
-// Run tests everything that the contract of [pool.Allocator] promises.
-func Run(t *testing.T, open func(testing.TB, Setup) pool.Allocator) {
+// Run tests everything that the contract of [pool.Keeper] promises. An allocator may take its time to end a lease that has run
+// out, but not longer than until its Usage is asked for.
+func Run(t *testing.T, open Open) {
 	for name, test := range map[string]func(*testing.T, Open){
 		"gives every address once":                        testEveryAddressOnce,
 		"answers requests that cannot be served":          testRefusals,
@@ -38,6 +39,17 @@ func Run(t *testing.T, open func(testing.TB, Setup) pool.Allocator) {
 		"reports usage and leases":                        testReports,
 		"serves IPv6 up to the last address":              testIPv6,
 		"never gives one address to two at the same time": testConcurrent,
+		"ends an offer that nobody keeps":                 testOfferEnds,
+		"keeps a lease for as long as it is told":         testKeep,
+		"keeps what fell back and nobody has":             testKeepLate,
+		"keeps what it never gave":                        testKeepUnknown,
+		"keeps only for the holder":                       testKeepRefused,
+		"leaves leases of the process as they are":        testKeepBound,
+		"offers a holder that asks again the same":        testOfferAgain,
+		"offers exactly one address":                      testOfferExactly,
+		"offers an account its last address":              testOfferSticky,
+		"offers static addresses":                         testOfferStatic,
+		"never offers one address to two":                 testOfferConcurrent,
 		"behaves like the model":                          testModel,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
@@ -47,7 +59,7 @@ func Run(t *testing.T, open func(testing.TB, Setup) pool.Allocator) {
 // bench is an allocator under test with its clock.
 type bench struct {
 	testing.TB
-	pool.Allocator
+	pool.Keeper
 	now time.Time
 }
 
@@ -56,7 +68,7 @@ const quarantine = time.Minute
 func start(t testing.TB, open Open, setup Setup) *bench {
 	b := &bench{TB: t, now: time.Date(2030, 1, 1, 3, 0, 0, 0, time.UTC)}
 	setup.Now = func() time.Time { return b.now }
-	b.Allocator = open(t, setup)
+	b.Keeper = open(t, setup)
 	return b
 }
 
@@ -67,7 +79,7 @@ func (b *bench) get(r pool.Request) pool.Lease {
 	if err != nil {
 		b.Fatalf("%+v: %v", r, err)
 	}
-	if l.Account != r.Account || l.Holder != r.Holder || !l.Since.Equal(b.now) || l.Why == "" {
+	if r.Offer == 0 && !l.Expires.IsZero() || l.Account != r.Account || l.Holder != r.Holder || !l.Since.Equal(b.now) || l.Why == "" {
 		b.Fatalf("%+v: the lease says %+v", r, l)
 	}
 	return l

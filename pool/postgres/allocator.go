@@ -17,28 +17,29 @@ type Allocator struct {
 	wake  chan struct{} // Run has something to do
 	ready chan struct{} // closed at the first contact
 
-	mu      sync.Mutex
-	latest  time.Time // the clock's highest answer: time never runs backwards here
-	epoch   int64
-	nodes   int   // nodes that are alive, this one included
-	up      bool  // the database answered last time
-	fault   error // what it said last; while not up
-	expires time.Time
-	lapsed  bool  // the blocks expired and that was reported
-	dead    bool  // so did the leases
-	ended   error // why Run is over; nil while it is not
-	defs    *definitions
-	stocks  map[string]*stock   // by pool
-	blocks  map[string][]*block // by routing context, sorted
-	entries map[key]*entry
-	memory  map[string][]*entry  // free entries of our blocks by the account that had them last
-	lone    map[string]time.Time // when an account last released an address outside of them
-	aside   map[*entry]bool      // those that another node has, and some that it has no more
-	dirty   []*entry             // whose rows have to be written
-	asks    []*ask               // what waits for the database
-	patient []*ask               // what waits for other nodes to let go of addresses
-	version uint64               // counts changes
-	stats   Stats
+	mu       sync.Mutex
+	latest   time.Time // the clock's highest answer: time never runs backwards here
+	epoch    int64
+	nodes    int   // nodes that are alive, this one included
+	up       bool  // the database answered last time
+	fault    error // what it said last; while not up
+	expires  time.Time
+	lapsed   bool  // the blocks expired and that was reported
+	dead     bool  // so did the leases
+	ended    error // why Run is over; nil while it is not
+	defs     *definitions
+	stocks   map[string]*stock   // by pool
+	blocks   map[string][]*block // by routing context, sorted
+	entries  map[key]*entry
+	memory   map[string][]*entry  // free entries of our blocks by the account that had them last
+	lone     map[string]time.Time // when an account last released an address outside of them
+	nameless map[string][]key     // by holder, what sessions without an account were lent
+	aside    map[*entry]bool      // those that another node has, and some that it has no more
+	dirty    []*entry             // whose rows have to be written
+	asks     []*ask               // what waits for the database
+	patient  []*ask               // what waits for other nodes to let go of addresses
+	version  uint64               // counts changes
+	stats    Stats
 }
 
 var _ pool.Allocator = (*Allocator)(nil)
@@ -49,20 +50,21 @@ func New(cfg Config) (*Allocator, error) {
 		return nil, err
 	}
 	return &Allocator{
-		cfg:     cfg,
-		sizing:  sizing,
-		wake:    make(chan struct{}, 1),
-		ready:   make(chan struct{}),
-		epoch:   cfg.Epoch,
-		nodes:   1,
-		fault:   errNotYet,
-		defs:    &definitions{},
-		stocks:  make(map[string]*stock),
-		blocks:  make(map[string][]*block),
-		entries: make(map[key]*entry),
-		memory:  make(map[string][]*entry),
-		lone:    make(map[string]time.Time),
-		aside:   make(map[*entry]bool),
+		cfg:      cfg,
+		sizing:   sizing,
+		wake:     make(chan struct{}, 1),
+		ready:    make(chan struct{}),
+		epoch:    cfg.Epoch,
+		nodes:    1,
+		fault:    errNotYet,
+		defs:     &definitions{},
+		stocks:   make(map[string]*stock),
+		blocks:   make(map[string][]*block),
+		entries:  make(map[key]*entry),
+		memory:   make(map[string][]*entry),
+		lone:     make(map[string]time.Time),
+		nameless: make(map[string][]key),
+		aside:    make(map[*entry]bool),
 	}, nil
 }
 
@@ -86,13 +88,18 @@ func (a *Allocator) Epoch() int64 {
 // ask is what waits for the database. Run owns it, except for gone.
 type ask struct {
 	pool.Request
-	barrier bool // no request: answered when all that was to be written is written
-	refresh bool // a barrier that also reads the pools again
+	barrier bool      // no request: answered when all that was to be written is written
+	refresh bool      // a barrier that also reads the pools again
+	keep    bool      // the address is the holder's, who says so
+	kept    time.Time // of that, until when; zero: until it is released
+	back    bool      // no request: the holder gives back what it was lent
 	answer  chan answer
 	gone    bool // nobody waits any more; the allocator's mutex guards it
 
 	looked     bool             // the database has said what the account had
 	remembered []*candidate     // that, the best last
+	has        *candidate       // what the holder was lent before
+	absent     bool             // the exact address has no row where it was looked for
 	stage      int              // which pool of the request is being tried
 	until      time.Time        // real time: how long to wait for other nodes
 	deadline   time.Time        // of the caller; zero: none
@@ -152,6 +159,10 @@ func (a *Allocator) atOnce(q *ask) (pool.Lease, error) {
 	switch {
 	case a.ended != nil:
 		return pool.Lease{}, a.ended
+	case a.up && q.lent():
+		return pool.Lease{}, errAsk
+	case q.lent():
+		return pool.Lease{}, a.missing()
 	case a.up && !a.usable(now), a.up && a.needsMemory(q):
 		return pool.Lease{}, errAsk
 	case a.defs.named == nil:
@@ -195,9 +206,19 @@ func (a *Allocator) await(ctx context.Context, q *ask) (pool.Lease, error) {
 	}
 }
 
-// Release implements [pool.Allocator]. It looks at no deadline and does not wait for the database: a release that is
-// lost in a crash delays the next use of the address, no more.
-func (a *Allocator) Release(_ context.Context, l pool.Lease) error {
+// Release implements [pool.Allocator]. For a lease of this process it looks at no deadline and does not wait for the database:
+// a release that is lost in a crash delays the next use of the address, no more. Any other lease is one that was offered,
+// which nothing ends but this: it returns after the commit, or with an error if that cannot be had.
+func (a *Allocator) Release(ctx context.Context, l pool.Lease) error {
+	if a.releaseHeld(l) || !l.Address.IsValid() || l.Holder == "" {
+		return nil
+	}
+	_, err := a.demand(ctx, &ask{back: true}, l)
+	return err
+}
+
+// releaseHeld ends a lease of this process.
+func (a *Allocator) releaseHeld(l pool.Lease) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	address := l.Address.Unmap()
@@ -205,10 +226,10 @@ func (a *Allocator) Release(_ context.Context, l pool.Lease) error {
 		e := a.entries[key{routing, address}]
 		if e != nil && e.state == held && e.lease.Holder == l.Holder {
 			a.takeBack(e, a.now())
-			return nil
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // contextsOf lists where an address of the pool may be, the likeliest first.

@@ -13,6 +13,7 @@ type candidate struct {
 	key
 	pool     string
 	released time.Time
+	offer    bool // it was an offer that ran out
 }
 
 // move is what to do next for an ask. At most one of err, lease, entry, claim, want and steal is set; none of them means that
@@ -36,6 +37,8 @@ type claim struct {
 	entry  *entry // in a block of ours; nil: elsewhere
 	forced bool   // its quarantine does not matter
 	sticky bool   // only while the account is the last that had it
+	mine   bool   // only while the holder has it
+	fresh  bool   // it is private and is to be lent
 	why    string
 }
 
@@ -44,7 +47,10 @@ func (a *Allocator) needsMemory(q *ask) bool {
 	if q.looked || q.Address.IsValid() || q.Account == "" {
 		return false
 	}
-	if e := a.lastOf(q); e != nil && !a.lone[q.Account].After(e.released) {
+	if q.Offer > 0 { // it may have been lent one before
+		return true
+	}
+	if e := a.lastOf(q, a.latest); e != nil && !a.lone[q.Account].After(e.released) {
 		return false
 	}
 	return slices.ContainsFunc(q.Pools, func(name string) bool {
@@ -66,8 +72,11 @@ func (a *Allocator) choose(q *ask, now time.Time) move {
 	if !a.usable(now) {
 		return move{}
 	}
+	if c := a.chooseOwn(q); c != nil {
+		return move{claim: c}
+	}
 	const sticky = "sticky: the last address of the account"
-	own := a.lastOf(q)
+	own := a.lastOf(q, now)
 	for len(q.remembered) > 0 {
 		last := len(q.remembered) - 1
 		c := q.remembered[last]
@@ -91,6 +100,26 @@ func (a *Allocator) choose(q *ask, now time.Time) move {
 		q.stage++
 	}
 	return move{}
+}
+
+// chooseOwn claims what the holder was lent before, once.
+func (a *Allocator) chooseOwn(q *ask) *claim {
+	c := q.has
+	if q.has = nil; c == nil {
+		return nil
+	}
+	e := a.entries[c.key]
+	m := &claim{ask: q, key: c.key, mine: true, why: "the session asks again and has this address"}
+	switch {
+	case e == nil && a.blockOf(c.key) == nil:
+		return m
+	case e == nil, e.state == held, e.state == claiming, !e.common:
+		return nil // it has changed hands meanwhile
+	}
+	m.entry = e
+	a.unshelve(e)
+	e.state = claiming
+	return m
 }
 
 // chooseFree decides which free address of a pool to give. Common ones go first while the reserve of fresh ones is low.
@@ -130,20 +159,22 @@ func (a *Allocator) chooseExact(q *ask, now time.Time) move {
 	for _, routing := range a.defs.contexts() {
 		// A repeated request must find its lease, in whichever context it was given.
 		e := a.entries[key{routing, q.Address}]
-		if e != nil && e.state == held && e.lease.Holder == q.Holder && e.lease.Account == q.Account {
+		if e != nil && e.state == held && e.lease.Holder == q.Holder && (q.keep || e.lease.Account == q.Account) {
 			return move{lease: &e.lease}
 		}
 	}
 	k := key{a.contextFor(q), q.Address}
 	e, b := a.entries[k], a.blockOf(k)
 	switch {
-	case e != nil && e.static != "" && e.static != q.Account:
+	case e != nil && e.static != "" && e.static != q.Account && !q.keep:
 		return move{err: &pool.ReservedError{Address: q.Address, Account: e.static}}
 	case e != nil && e.state == held:
 		return move{err: &pool.InUseError{Address: q.Address, Holder: e.lease.Holder}}
 	case q.refused != nil:
 		return move{err: q.refused}
-	case b == nil || !a.usable(now):
+	case q.keep && b == nil && !q.absent:
+		return move{claim: &claim{ask: q, key: k, forced: true, why: "the session says that it has it"}}
+	case b == nil || !a.usable(now) || q.absent:
 		return move{exact: a.up}
 	}
 	if e == nil {
@@ -151,7 +182,7 @@ func (a *Allocator) chooseExact(q *ask, now time.Time) move {
 		e = a.enter(k, b)
 	}
 	why := "the address that was asked for"
-	if e.static != "" {
+	if e.static != "" && e.static == q.Account {
 		why = "static address of the account"
 	}
 	return a.reach(q, e, why, true)
@@ -201,13 +232,13 @@ func (a *Allocator) undo(m move) {
 }
 
 // lastOf returns the address of our blocks that the account released last, if the request may have it.
-func (a *Allocator) lastOf(q *ask) *entry {
+func (a *Allocator) lastOf(q *ask, now time.Time) *entry {
 	var last *entry
 	if q.Account == "" {
 		return nil
 	}
 	for _, e := range a.memory[q.Account] {
-		if !slices.Contains(q.Pools, e.home.def.name) || e.common && !a.up {
+		if !slices.Contains(q.Pools, e.home.def.name) || e.common && !a.up || e.offer && now.Before(e.released) {
 			continue
 		}
 		if last == nil || e.released.After(last.released) {

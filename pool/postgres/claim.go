@@ -5,71 +5,10 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
-
-// Here and where rows are found by their address nothing says state = 'quarantine', or a planner without statistics might
-// walk through the index of all free addresses.
-const selectRemembered = `
-SELECT l.account, l.routing_context, l.address, l.pool, l.expires_at
-FROM unnest($1::text[]) v(account) CROSS JOIN LATERAL (SELECT * FROM leases l WHERE l.account = v.account OFFSET 0) l
-WHERE l.state <> 'bound' AND l.pool IS NOT NULL
-    AND NOT EXISTS (SELECT FROM static_addresses s WHERE s.routing_context = l.routing_context AND s.address = l.address OFFSET 0)`
-
-// accountsOf lists the accounts whose last addresses the database is to be asked for.
-func (r *runner) accountsOf(asks []*ask) []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var accounts []string
-	for _, q := range asks {
-		if !q.barrier && r.needsMemory(q) {
-			accounts = append(accounts, q.Account)
-		}
-		q.looked = true
-	}
-	return accounts
-}
-
-// lookUp asks the database what the accounts had.
-func (r *runner) lookUp(ctx context.Context, asks []*ask) error {
-	accounts := r.accountsOf(asks)
-	if accounts == nil {
-		return nil
-	}
-	return r.askOften(ctx, selectRemembered, []any{accounts}, func(rows pgx.Rows) error { return r.remember(rows, asks) })
-}
-
-// remember notes what the database says the accounts had.
-func (r *runner) remember(rows pgx.Rows, asks []*ask) error {
-	had := make(map[string][]candidate)
-	var account string
-	var c candidate
-	_, err := pgx.ForEachRow(rows, []any{&account, &c.context, &c.address, &c.pool, &c.released}, func() error {
-		had[account] = append(had[account], c)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, q := range asks {
-		q.remembered = nil
-		for _, c := range had[q.Account] {
-			// The pool is the one that the address lies in now, whatever it was called then.
-			home := r.defs.find(c.key).home
-			if home == nil || !home.sticky || !slices.Contains(q.Pools, home.name) {
-				continue
-			}
-			q.remembered = append(q.remembered, &candidate{c.key, home.name, c.released.Add(-home.quarantine)})
-		}
-		slices.SortStableFunc(q.remembered, func(x, y *candidate) int {
-			return cmp.Or(x.released.Compare(y.released), x.address.Compare(y.address))
-		})
-	}
-	return nil
-}
 
 // A row that is free now becomes the holder's. Its quarantine holds back everybody but the account that had it.
 const claimLeases = `
@@ -79,10 +18,9 @@ UPDATE leases l SET account = nullif(v.account, ''), holder = v.holder, node = $
 FROM (SELECT coalesce($3::timestamptz, clock_timestamp()) AS now) t
 CROSS JOIN (SELECT unnest($5::text[]) AS context, unnest($6::inet[]) AS address, unnest($7::text[]) AS pool,
     unnest($8::text[]) AS account, unnest($9::text[]) AS holder, unnest($10::boolean[]) AS lone,
-    unnest($11::boolean[]) AS forced, unnest($12::boolean[]) AS sticky) v
+    unnest($11::boolean[]) AS forced, unnest($12::boolean[]) AS sticky, unnest($13::boolean[]) AS exact) v
 CROSS JOIN LATERAL (SELECT f.ctid FROM leases f WHERE f.routing_context = v.context AND f.address = v.address OFFSET 0) f
-WHERE l.ctid = f.ctid AND l.state <> 'bound'
-    AND (v.forced OR l.expires_at <= t.now) AND (NOT v.sticky OR l.account = v.account)
+WHERE l.ctid = f.ctid AND ` + vacant + ` AND (NOT v.sticky OR l.account = v.account)
 RETURNING l.routing_context, l.address`
 
 // claim asks the database for common addresses. Many are asked for in two statements at a time: while one is being carried
@@ -93,15 +31,33 @@ func (r *runner) claim(ctx context.Context, claims []*claim) error {
 	})
 	// Of two who want the same address outside our blocks, the second tries again in the next round.
 	claims = slices.CompactFunc(claims, func(x, y *claim) bool { return x.key == y.key })
-	most := len(claims)
+	var own, lent, fresh []*claim
+	for _, m := range claims {
+		switch {
+		case m.fresh:
+			fresh = append(fresh, m)
+		case m.ask.lent():
+			lent = append(lent, m)
+		default:
+			own = append(own, m)
+		}
+	}
+	return together(slices.Concat(
+		parts(own, func(part []*claim) error { return r.claimGroup(ctx, part) }),
+		parts(lent, func(part []*claim) error { return r.lendGroup(ctx, part, false) }),
+		parts(fresh, func(part []*claim) error { return r.lendGroup(ctx, part, true) })))
+}
+
+// parts is what to do with the claims, in two if there are many.
+func parts(claims []*claim, do func([]*claim) error) (tasks []func() error) {
+	most := max(len(claims), 1)
 	if most >= 2*groupLeast {
 		most = (most + 1) / 2
 	}
-	var tasks []func() error
 	for part := range slices.Chunk(claims, most) {
-		tasks = append(tasks, func() error { return r.claimGroup(ctx, part) })
+		tasks = append(tasks, func() error { return do(part) })
 	}
-	return together(tasks)
+	return tasks
 }
 
 // claimGroup makes claims in one statement.
@@ -109,7 +65,7 @@ func (r *runner) claimGroup(ctx context.Context, claims []*claim) error {
 	r.mu.Lock()
 	now := r.now()
 	var c columns
-	var lone, forced, sticky []bool
+	var lone, forced, sticky, exact []bool
 	for _, m := range claims {
 		home := ""
 		if d := r.defs.find(m.key).home; d != nil {
@@ -117,10 +73,11 @@ func (r *runner) claimGroup(ctx context.Context, claims []*claim) error {
 		}
 		c.add(row{entry: &entry{key: m.key}, pool: home, account: m.ask.Account, holder: m.ask.Holder, since: now}, now, len(claims))
 		lone, forced, sticky = append(lone, r.blockOf(m.key) == nil), append(forced, m.forced), append(sticky, m.sticky)
+		exact = append(exact, m.ask.Address.IsValid())
 	}
 	r.mu.Unlock()
 	won, err := r.collect(ctx, claimLeases, r.cfg.Node, r.epoch, r.stamp(now), r.cfg.LeaseLife.Microseconds(),
-		c.contexts, c.addresses, c.pools, c.accounts, c.holder, lone, forced, sticky)
+		c.contexts, c.addresses, c.pools, c.accounts, c.holder, lone, forced, sticky, exact)
 	if transient(err) {
 		err, won = nil, nil
 	}
@@ -170,13 +127,23 @@ func (r *runner) collect(ctx context.Context, statement string, args ...any) (ma
 }
 
 const selectHolders = `
-SELECT l.routing_context, l.address, l.holder, coalesce(l.account, '')
+SELECT l.routing_context, l.address, coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
+    coalesce(l.kept_until, l.expires_at), t.now, l.holder, l.node, n.heartbeat_at
 FROM unnest($1::text[], $2::inet[]) v(context, address)
+CROSS JOIN (SELECT coalesce($3::timestamptz, clock_timestamp()) AS now) t
 CROSS JOIN LATERAL (SELECT * FROM leases l WHERE l.routing_context = v.context AND l.address = v.address OFFSET 0) l
-WHERE l.state = 'bound'`
+LEFT JOIN nodes n ON n.name = l.node AND n.heartbeat_at < t.now - $4 * interval '1 microsecond'
+WHERE l.state = 'bound' AND coalesce(l.kept_until > t.now, true) OR l.state = 'offered' AND l.expires_at > t.now`
 
 // occupant is who has an address.
-type occupant struct{ holder, account string }
+type occupant struct {
+	loan                    // the times are meaningful only where it is one
+	Holder, Node string     // no node: it is a loan
+	Silent       *time.Time // the node was last heard of then, and that is long ago
+}
+
+// silence is for how long a node has to be silent before that is worth a word, in microseconds.
+func (c Config) silence() int64 { return (10*c.Tick + c.Timeout).Microseconds() }
 
 // holders tells who has the exact addresses that could not be had.
 func (r *runner) holders(ctx context.Context, claims []*claim, won map[key]bool) (map[key]occupant, error) {
@@ -191,13 +158,14 @@ func (r *runner) holders(ctx context.Context, claims []*claim, won map[key]bool)
 	if addresses == nil {
 		return holders, nil
 	}
-	err := r.askOften(ctx, selectHolders, []any{contexts, addresses}, func(rows pgx.Rows) error {
-		var k key
-		var o occupant
-		_, err := pgx.ForEachRow(rows, []any{&k.context, &k.address, &o.holder, &o.account}, func() error {
-			holders[k] = o
-			return nil
-		})
+	r.mu.Lock()
+	now := r.stamp(r.now())
+	r.mu.Unlock()
+	err := r.askOften(ctx, selectHolders, []any{contexts, addresses, now, r.cfg.silence()}, func(rows pgx.Rows) error {
+		found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[occupant])
+		for _, o := range found {
+			holders[key{o.Context, o.Address}] = o
+		}
 		return err
 	})
 	return holders, err
@@ -232,8 +200,16 @@ func (r *runner) refuse(m *claim, by occupant) {
 		r.stats.Refused++
 		r.setAside(m.entry) // look finds out when it is back
 	}
-	if m.ask.Address.IsValid() && by.holder != "" && !r.yields(m.ask, by.holder, by.account) {
-		m.ask.refused = inUse(m.key, by.holder)
+	switch q := m.ask; {
+	case m.mine:
+		r.dropHolder(q.Holder, m.key)
+	case !q.Address.IsValid():
+	case by.Holder == "": // it has no row, or none any more
+		q.absent = true
+	case by.settles(q):
+		q.reply(by.lease(q.Holder, r.now(), "the session has this address already"), nil)
+	case q.keep || !r.yields(q, by.Holder, by.Account):
+		q.refused = inUse(m.key, by)
 	}
 }
 
@@ -251,81 +227,12 @@ func (r *runner) doubt(m *claim) {
 	if m.entry == nil || m.entry.state != claiming {
 		return // audit finds the row
 	}
+	if m.ask.lent() {
+		r.setAside(m.entry) // look finds out
+		return
+	}
 	m.entry.state = free
 	m.entry.common, m.entry.bound = true, false
 	r.shelve(m.entry)
 	r.mark(m.entry)
-}
-
-// Rows are locked in the order they became free, and rows that another node is taking are passed over. Only if that
-// leaves too few it is waited for them: they may not all be taken.
-const stealLeases = `
-WITH free AS (
-    SELECT f.routing_context, f.address, row_number() OVER () AS n
-    FROM (SELECT l.routing_context, l.address FROM leases l
-        WHERE l.pool = $5 AND l.state = 'quarantine' AND l.expires_at <= coalesce($3::timestamptz, clock_timestamp()) AND l.routing_context = $6
-            AND EXISTS (SELECT FROM unnest($7::inet[], $8::inet[]) r(first, last) WHERE l.address BETWEEN r.first AND r.last)
-            AND NOT EXISTS (SELECT FROM static_addresses s WHERE s.routing_context = l.routing_context AND s.address = l.address)
-        ORDER BY l.expires_at LIMIT $9 FOR UPDATE OF l `
-
-const stealRest = `) f),
-want AS (SELECT v.account, v.holder, row_number() OVER () AS n FROM unnest($10::text[], $11::text[]) v(account, holder))
-UPDATE leases l SET account = nullif(w.account, ''), holder = w.holder, node = $1, epoch = $2, state = 'bound',
-    since = coalesce($3::timestamptz, clock_timestamp()),
-    expires_at = coalesce($3::timestamptz, clock_timestamp()) + $4 * interval '1 microsecond'
-FROM free JOIN want w USING (n) WHERE l.routing_context = free.routing_context AND l.address = free.address
-RETURNING l.address, w.n`
-
-// steal takes any common address of a pool for each ask, the one that is free longest first. Asks that get none go on to
-// their next pool.
-func (r *runner) steal(ctx context.Context, s *stock, asks []*ask) error {
-	for _, wait := range []string{"SKIP LOCKED", ""} {
-		var accounts, holders []string
-		for _, q := range asks {
-			accounts, holders = append(accounts, q.Account), append(holders, q.Holder)
-		}
-		r.mu.Lock()
-		now := r.now()
-		r.mu.Unlock()
-		first, last := ends(s.def.spans)
-		var got []theft
-		args := []any{r.cfg.Node, r.epoch, r.stamp(now), r.cfg.LeaseLife.Microseconds(),
-			s.def.name, s.def.context, first, last, len(asks), accounts, holders}
-		err := r.ask(ctx, stealLeases+wait+stealRest, args, func(rows pgx.Rows) (err error) {
-			got, err = pgx.CollectRows(rows, pgx.RowToStructByPos[theft])
-			return err
-		})
-		if transient(err) {
-			continue
-		} else if err != nil {
-			return err
-		}
-		asks = r.share(s, asks, got)
-		if len(asks) == 0 {
-			return nil
-		}
-	}
-	for _, q := range asks {
-		q.stage++
-	}
-	return nil
-}
-
-type theft struct {
-	Address netip.Addr
-	N       int
-}
-
-// share hands out what was stolen and returns the asks that got nothing.
-func (r *runner) share(s *stock, asks []*ask, got []theft) []*ask {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, t := range got {
-		e := r.entryOf(key{s.def.context, t.Address})
-		r.deliver(asks[t.N-1], e, s.why(asks[t.N-1].stage))
-		if e.block != nil {
-			r.mark(e) // in our own block it does not expire by itself
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(asks), func(q *ask) bool { return q.done || q.gone })
 }

@@ -34,6 +34,7 @@ type entry struct {
 	lease    pool.Lease // while held
 	account  string     // who had it last
 	released time.Time
+	offer    bool      // while free: it is offered until released, and needs no quarantine after that
 	freeAt   time.Time // the end of the quarantine
 
 	in *line
@@ -77,7 +78,9 @@ func (a *Allocator) shelve(e *entry) {
 	if e.block == nil || e.home == nil || e.static != "" || e.in != nil {
 		return
 	}
-	e.freeAt = e.released.Add(e.home.def.quarantine)
+	if e.freeAt = e.released; !e.offer {
+		e.freeAt = e.released.Add(e.home.def.quarantine)
+	}
 	line := &e.home.private
 	if e.common {
 		line = &e.home.common
@@ -128,7 +131,7 @@ func (a *Allocator) give(e *entry, r pool.Request, now time.Time, why string) po
 	if e.block != nil && e.state != held {
 		e.block.held++
 	}
-	e.state, e.account = held, r.Account
+	e.state, e.account, e.offer = held, r.Account, false
 	e.lease = pool.Lease{Address: e.address, Account: r.Account, Holder: r.Holder, Since: now, Why: why}
 	if home := a.defs.find(e.key).home; home != nil {
 		e.lease.Pool = home.name
@@ -158,9 +161,10 @@ func (a *Allocator) takeBack(e *entry, now time.Time) {
 // maxLone bounds the accounts of which it is known that the database remembers a later address than this node.
 const maxLone = 65536
 
-// noteLone notes when an account released an address that lies in no block of ours: only the database remembers which.
+// noteLone notes when an account released, or will release, an address of which only the database remembers which it was: it
+// lies in no block of ours, or another node may have ended the lease.
 func (a *Allocator) noteLone(account string, now time.Time) {
-	if account == "" {
+	if account == "" || !now.After(a.lone[account]) {
 		return
 	}
 	if len(a.lone) >= maxLone {

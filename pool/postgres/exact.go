@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/netip"
 	"time"
 
@@ -21,30 +22,47 @@ const (
 SELECT s.address, s.account, s.routing_context FROM static_addresses s WHERE s.address = ANY ($1::inet[])`
 
 	lockBlocks = `
-SELECT b.routing_context, v.address, coalesce(b.node, '') FROM unnest($1::text[], $2::inet[]) v(context, address)
+SELECT b.routing_context, v.address, coalesce(b.node, ''), n.heartbeat_at FROM unnest($1::text[], $2::inet[]) v(context, address)
 JOIN pool_blocks b ON b.routing_context = v.context AND addr_range(b.first_address, b.last_address, '[]') @> v.address
+LEFT JOIN nodes n ON n.name = b.node AND n.heartbeat_at < coalesce($3::timestamptz, clock_timestamp()) - $4 * interval '1 microsecond'
 FOR SHARE OF b`
 
 	lockLeases = `
-SELECT l.routing_context, l.address, l.state = 'bound', l.holder, coalesce(l.account, ''), l.node = $3 AND l.epoch = $4
-FROM unnest($1::text[], $2::inet[]) v(context, address) JOIN leases l ON l.routing_context = v.context AND l.address = v.address
+SELECT l.routing_context, l.address, coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
+    coalesce(l.kept_until, l.expires_at), t.now, l.holder, l.node, n.heartbeat_at,
+    l.state = 'bound' AND coalesce(l.kept_until > t.now, true) OR l.state = 'offered' AND l.expires_at > t.now, l.node = $3 AND l.epoch = $4
+FROM unnest($1::text[], $2::inet[]) v(context, address)
+CROSS JOIN (SELECT coalesce($5::timestamptz, clock_timestamp()) AS now) t
+JOIN leases l ON l.routing_context = v.context AND l.address = v.address
+LEFT JOIN nodes n ON n.name = l.node AND n.heartbeat_at < t.now - $6 * interval '1 microsecond'
 FOR UPDATE OF l`
 )
 
 // site is what the database says about an exact address.
 type site struct {
-	owner   string // the node whose block it lies in
-	row     bool   // it has a row
-	bound   bool
-	holder  string
-	account string
-	ours    bool // bound to this node
+	occupant
+	Taken  bool       // by the occupant
+	Ours   bool       // the row is this node's
+	row    bool       // it has a row
+	owner  string     // the node whose block it lies in
+	silent *time.Time // as in occupant, of the owner
+}
+
+// settles reports whether the one who asks has the address already, in a way that is to stay as it is: as a loan and has not
+// asked for one, or bound to a node and says so.
+func (by occupant) settles(q *ask) bool {
+	if q.keep {
+		return by.Holder == q.Holder && by.Node != ""
+	}
+	return by.Holder == q.Holder && by.Account == q.Account && by.Node == "" && !q.lent()
 }
 
 // exactly serves requests for addresses outside our blocks, all in one transaction.
 func (r *runner) exactly(ctx context.Context, asks []*ask) error {
 	var granted map[key]*ask
 	var occupied map[*ask]occupant // what sessions of other nodes have
+	var settled map[*ask]occupant
+	var lent map[key]loan
 	var now time.Time
 	err := r.within(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		r.mu.Lock()
@@ -62,17 +80,25 @@ func (r *runner) exactly(ctx context.Context, asks []*ask) error {
 		if err != nil {
 			return err
 		}
-		granted, occupied = make(map[key]*ask), make(map[*ask]occupant)
+		granted, occupied, settled = make(map[key]*ask), make(map[*ask]occupant), make(map[*ask]occupant)
 		for i, q := range asks {
-			k := keys[i]
-			q.refusal = r.judge(q, k, sites[k], statics[k])
+			k, s := keys[i], sites[keys[i]]
+			q.refusal = r.judge(q, k, s, statics[k])
 			var held *pool.InUseError
-			if s := sites[k]; s.bound && !s.ours && errors.As(q.refusal, &held) {
-				occupied[q] = occupant{s.holder, s.account}
+			var reserved *pool.ReservedError
+			if s.Taken && s.settles(q) && !errors.As(q.refusal, &reserved) {
+				settled[q] = s.occupant
+				continue
+			}
+			if s.Taken && !s.Ours && !q.keep && errors.As(q.refusal, &held) {
+				occupied[q] = s.occupant
 			}
 			if _, twice := granted[k]; !twice && q.refusal == nil {
 				granted[k] = q
 			}
+		}
+		if lent, err = r.lendExact(ctx, tx, granted, sites, now); err != nil {
+			return err
 		}
 		return r.insertExact(ctx, tx, granted, now)
 	})
@@ -81,7 +107,12 @@ func (r *runner) exactly(ctx context.Context, asks []*ask) error {
 	} else if err != nil {
 		return err
 	}
-	waiting := r.giveExact(asks, granted, occupied)
+	r.mu.Lock()
+	for q, by := range settled {
+		q.reply(by.lease(q.Holder, now, "the session has this address already"), nil)
+	}
+	r.mu.Unlock()
+	waiting := r.giveExact(asks, granted, occupied, lent, now)
 	if waiting == nil {
 		return nil
 	}
@@ -90,11 +121,11 @@ func (r *runner) exactly(ctx context.Context, asks []*ask) error {
 
 // giveExact hands out what was granted and refuses the rest, except for the asks it returns: they wait for another session
 // of their account.
-func (r *runner) giveExact(asks []*ask, granted map[key]*ask, occupied map[*ask]occupant) (waiting []*ask) {
+func (r *runner) giveExact(asks []*ask, granted map[key]*ask, occupied map[*ask]occupant, lent map[key]loan, now time.Time) (waiting []*ask) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for q, by := range occupied {
-		if !q.gone && r.yields(q, by.holder, by.account) {
+		if !q.gone && r.yields(q, by.Holder, by.Account) {
 			waiting = append(waiting, q)
 		}
 	}
@@ -102,6 +133,12 @@ func (r *runner) giveExact(asks []*ask, granted map[key]*ask, occupied map[*ask]
 		why := "the address that was asked for"
 		if q.static {
 			why = "static address of the account"
+		}
+		if q.lent() {
+			if l, won := lent[k]; won {
+				r.lend(q, l, now, why)
+			}
+			continue
 		}
 		e := r.entryOf(k)
 		if q.static {
@@ -158,23 +195,28 @@ func (r *runner) locate(ctx context.Context, tx pgx.Tx, asks []*ask) ([]key, map
 func (r *runner) inspect(ctx context.Context, tx pgx.Tx, keys []key) (map[key]site, error) {
 	contexts, addresses := turn(keys)
 	sites := make(map[key]site, len(keys))
-	rows, err := tx.Query(ctx, lockBlocks, contexts, addresses)
+	r.mu.Lock()
+	now := r.stamp(r.now())
+	r.mu.Unlock()
+	rows, err := tx.Query(ctx, lockBlocks, contexts, addresses, now, r.cfg.silence())
 	if err != nil {
 		return nil, err
 	}
 	var k key
 	var s site
-	if _, err = pgx.ForEachRow(rows, []any{&k.context, &k.address, &s.owner}, func() error {
+	if _, err = pgx.ForEachRow(rows, []any{&k.context, &k.address, &s.owner, &s.silent}, func() error {
 		sites[k] = s
 		return nil
 	}); err != nil {
 		return nil, err
 	}
-	if rows, err = tx.Query(ctx, lockLeases, contexts, addresses, r.cfg.Node, r.epoch); err != nil {
+	if rows, err = tx.Query(ctx, lockLeases, contexts, addresses, r.cfg.Node, r.epoch, now, r.cfg.silence()); err != nil {
 		return nil, err
 	}
-	_, err = pgx.ForEachRow(rows, []any{&k.context, &k.address, &s.bound, &s.holder, &s.account, &s.ours}, func() error {
-		s.owner, s.row = sites[k].owner, true
+	_, err = pgx.ForEachRow(rows, []any{&s.Context, &s.Address, &s.Pool, &s.Account, &s.Offered, &s.Since, &s.Expires, &s.At,
+		&s.Holder, &s.Node, &s.Silent, &s.Taken, &s.Ours}, func() error {
+		k := key{s.Context, s.Address}
+		s.owner, s.silent, s.row = sites[k].owner, sites[k].silent, true
 		sites[k] = s
 		return nil
 	})
@@ -191,15 +233,47 @@ func turn(keys []key) (contexts []string, addresses []netip.Addr) {
 
 // judge decides whether the ask may have the address: nil if so.
 func (r *runner) judge(q *ask, k key, s site, static string) error {
+	same := s.Holder == q.Holder && (s.Ours && !q.lent() || s.Node == "" && (q.keep || s.Account == q.Account))
+	yields := s.Offered && !q.keep && q.Account != "" && s.Account == q.Account
 	switch {
-	case static != "" && static != q.Account:
+	case static != "" && static != q.Account && !q.keep:
 		return &pool.ReservedError{Address: k.address, Account: static}
-	case s.bound && !(s.ours && s.holder == q.Holder):
-		return &pool.InUseError{Address: k.address, Holder: s.holder}
+	case s.Taken && !same && !yields:
+		return inUse(k, s.occupant)
 	case !s.row && s.owner != "" && s.owner != r.cfg.Node:
-		return &pool.InUseError{Address: k.address, Holder: "node " + s.owner}
+		return inUse(k, occupant{Holder: "node " + s.owner, Node: s.owner, Silent: s.silent})
 	}
 	return nil
+}
+
+// lendExact writes what is granted to sessions on other NASes. The rows that there are, are locked. What another node was
+// quicker to write is not in the answer: it is tried again.
+func (r *runner) lendExact(ctx context.Context, tx pgx.Tx, granted map[key]*ask, sites map[key]site, now time.Time) (map[key]loan, error) {
+	lent := make(map[key]loan)
+	for _, fresh := range []bool{false, true} {
+		var claims []*claim
+		for k, q := range granted {
+			if q.lent() && sites[k].row != fresh {
+				claims = append(claims, &claim{ask: q, key: k, forced: true})
+			}
+		}
+		if claims == nil {
+			continue
+		}
+		r.mu.Lock()
+		statement, args := r.statement(r.loansOf(claims, now), fresh, now)
+		r.mu.Unlock()
+		rows, err := tx.Query(ctx, statement, args...)
+		if err != nil {
+			return nil, err
+		}
+		more, err := readLoans(rows)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(lent, more)
+	}
+	return lent, nil
 }
 
 const insertExact = `
@@ -209,18 +283,19 @@ FROM unnest($5::text[], $6::inet[], $7::text[], $8::text[], $9::text[]) v(contex
     (SELECT coalesce($3::timestamptz, clock_timestamp()) AS now) t
 ON CONFLICT (routing_context, address) DO UPDATE
 SET pool = EXCLUDED.pool, account = EXCLUDED.account, holder = EXCLUDED.holder, node = EXCLUDED.node,
-    epoch = EXCLUDED.epoch, state = EXCLUDED.state, since = EXCLUDED.since, expires_at = EXCLUDED.expires_at
-WHERE l.state = 'quarantine' OR (l.node = EXCLUDED.node AND l.epoch = EXCLUDED.epoch AND l.holder = EXCLUDED.holder)
+    epoch = EXCLUDED.epoch, state = EXCLUDED.state, since = EXCLUDED.since, expires_at = EXCLUDED.expires_at, kept_until = NULL
+WHERE l.state = 'quarantine' OR l.kept_until <= EXCLUDED.since OR (l.node = EXCLUDED.node AND l.epoch = EXCLUDED.epoch AND l.holder = EXCLUDED.holder)
+    OR (l.state = 'offered' AND (l.expires_at <= EXCLUDED.since OR l.account = EXCLUDED.account))
 RETURNING l.routing_context, l.address`
 
 // insertExact writes the leases. What another node was quicker to write is taken out of granted: it is tried again.
 func (r *runner) insertExact(ctx context.Context, tx pgx.Tx, granted map[key]*ask, now time.Time) error {
-	if len(granted) == 0 {
-		return nil
-	}
 	var c columns
 	r.mu.Lock()
 	for k, q := range granted {
+		if q.lent() {
+			continue
+		}
 		home := ""
 		if d := r.defs.find(k).home; d != nil {
 			home = d.name
@@ -228,6 +303,9 @@ func (r *runner) insertExact(ctx context.Context, tx pgx.Tx, granted map[key]*as
 		c.add(row{entry: &entry{key: k}, pool: home, account: q.Account, holder: q.Holder, since: now}, now, len(granted))
 	}
 	r.mu.Unlock()
+	if c.contexts == nil {
+		return nil
+	}
 	rows, err := tx.Query(ctx, insertExact, r.cfg.Node, r.epoch, r.stamp(now), r.cfg.LeaseLife.Microseconds(),
 		c.contexts, c.addresses, c.pools, c.accounts, c.holder)
 	if err != nil {
@@ -241,8 +319,8 @@ func (r *runner) insertExact(ctx context.Context, tx pgx.Tx, granted map[key]*as
 	}); err != nil {
 		return err
 	}
-	for k := range granted {
-		if !won[k] {
+	for k, q := range granted {
+		if !won[k] && !q.lent() {
 			delete(granted, k)
 		}
 	}

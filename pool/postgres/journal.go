@@ -121,7 +121,7 @@ func (a *Allocator) gatherGroup(entries []*entry) group {
 	g := group{now: a.now(), rows: make([]row, 0, len(entries))}
 	for _, e := range entries {
 		e.dirty = false
-		if e.state == away || e.state == claiming || e.block == nil && e.state == free {
+		if e.state == away || e.state == claiming || e.state == free && (e.block == nil || e.offer) {
 			continue
 		}
 		line := a.rowOf(e, g.now)
@@ -348,7 +348,8 @@ func (r *runner) conflict(e *entry, holder string) {
 // setAside notes that another node has an address of ours.
 func (a *Allocator) setAside(e *entry) {
 	a.unshelve(e)
-	e.state, e.common, e.row, e.bound = away, true, true, false
+	a.noteLone(e.account, e.released)
+	e.state, e.common, e.row, e.bound, e.offer = away, true, true, false, false
 	a.aside[e] = true
 	a.version++
 }
@@ -357,7 +358,7 @@ const selectForeign = `
 SELECT l.routing_context, l.address, l.holder
 FROM unnest($3::text[], $4::inet[]) v(context, address)
 CROSS JOIN LATERAL (SELECT * FROM leases l WHERE l.routing_context = v.context AND l.address = v.address OFFSET 0) l
-WHERE l.state = 'bound' AND NOT (l.node = $1 AND l.epoch = $2)`
+WHERE l.state <> 'quarantine' AND NOT (l.node = $1 AND l.epoch = $2)`
 
 // contradictions finds the rows of a group that others hold, and the holders.
 func (r *runner) contradictions(ctx context.Context, g group) (map[key]string, error) {

@@ -18,11 +18,11 @@ const (
 	selectShort = `
 SELECT v.pool FROM unnest($1::text[], $2::integer[]) v(pool, enough)
 WHERE NOT EXISTS (SELECT FROM pool_blocks b WHERE b.pool = v.pool AND b.node IS NULL)
-    AND (SELECT count(*) FROM (SELECT FROM leases l WHERE l.pool = v.pool AND l.state = 'quarantine'
+    AND (SELECT count(*) FROM (SELECT FROM leases l WHERE l.pool = v.pool AND l.state IN ('quarantine', 'offered')
         AND l.expires_at <= coalesce($3::timestamptz, now()) LIMIT v.enough) few) < v.enough`
 
 	selectAway = `
-SELECT v.context, v.address, coalesce(l.account, ''), l.holder IS NULL, l.expires_at
+SELECT v.context, v.address, coalesce(l.account, ''), l.holder IS NULL, l.expires_at, coalesce(l.state = 'offered', false)
 FROM unnest($1::text[], $2::inet[]) v(context, address)
 LEFT JOIN LATERAL (SELECT * FROM leases l WHERE l.routing_context = v.context AND l.address = v.address OFFSET 0) l ON true
 WHERE l.holder IS NULL OR l.state <> 'bound'`
@@ -31,7 +31,11 @@ WHERE l.holder IS NULL OR l.state <> 'bound'`
 DELETE FROM leases l USING unnest($1::text[], $2::inet[]) v(context, address)
 CROSS JOIN LATERAL (SELECT f.ctid FROM leases f WHERE f.routing_context = v.context AND f.address = v.address OFFSET 0) f
 WHERE l.ctid = f.ctid AND l.state <> 'bound'
+    AND (l.state <> 'offered' OR l.expires_at <= coalesce($3::timestamptz, clock_timestamp()) - $4 * interval '1 microsecond')
 RETURNING l.routing_context, l.address`
+
+	// lateStart is for how long an offer that has run out keeps its row, so that a session that has begun after all finds it.
+	lateStart = 10 * time.Minute
 )
 
 // look is what is done at every tick.
@@ -42,6 +46,11 @@ func (r *runner) look(ctx context.Context) error {
 	}
 	if r.ticks%10 == 1 {
 		if err := r.reap(ctx); err != nil {
+			return err
+		}
+	}
+	if !time.Now().Before(r.sweepAt) {
+		if err := r.sweep(ctx); err != nil {
 			return err
 		}
 	}
@@ -162,7 +171,7 @@ func (r *runner) restore(ctx context.Context, s *stock, now time.Time) error {
 	var chosen []*entry
 	for n := s.lowest - s.fresh - len(s.private); n > 0 && len(s.common) > s.lowest; n-- {
 		e := s.common.ripe(now)
-		if e == nil {
+		if e == nil || e.offer && now.Before(e.released.Add(lateStart)) {
 			break
 		}
 		r.unshelve(e)
@@ -178,7 +187,7 @@ func (r *runner) restore(ctx context.Context, s *stock, now time.Time) error {
 		keys[i] = e.key
 	}
 	contexts, addresses := turn(keys)
-	gone, err := r.collect(ctx, forgetLeases, contexts, addresses)
+	gone, err := r.collect(ctx, forgetLeases, contexts, addresses, r.stamp(now), lateStart.Microseconds())
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, e := range chosen {
@@ -228,6 +237,7 @@ func (r *runner) fetchBack(ctx context.Context) error {
 		Account string
 		Fresh   bool
 		Expires *time.Time
+		Offered bool
 	}
 	var found []back
 	contexts, addresses := turn(keys)
@@ -246,9 +256,11 @@ func (r *runner) fetchBack(ctx context.Context) error {
 			continue
 		}
 		e.state, e.account, e.released = free, f.Account, time.Time{}
-		e.common = !f.Fresh
+		e.common, e.offer = !f.Fresh, f.Offered
 		if f.Expires != nil && e.home != nil {
-			e.released = f.Expires.Add(-e.home.def.quarantine)
+			if e.released = *f.Expires; !f.Offered {
+				e.released = f.Expires.Add(-e.home.def.quarantine)
+			}
 		}
 		r.shelve(e)
 	}

@@ -25,9 +25,10 @@ func (r *runner) pass(ctx context.Context) error {
 
 // serve answers the asks.
 func (r *runner) serve(ctx context.Context, asks []*ask, j *journal) error {
-	lookup, barrier, refresh := false, false, false
+	lookup, barrier, refresh, returns := false, false, false, false
 	for _, q := range asks {
-		lookup = lookup || !q.barrier && !q.looked
+		lookup = lookup || !q.barrier && !q.looked && !q.keep && !q.back
+		returns = returns || q.back
 		barrier, refresh = barrier || q.barrier, refresh || q.refresh
 	}
 	if barrier || j.more || lookup && j.leaving {
@@ -40,6 +41,16 @@ func (r *runner) serve(ctx context.Context, asks []*ask, j *journal) error {
 			return err
 		}
 	}
+	if returns {
+		if err := r.takeReturns(ctx, asks); err != nil {
+			return err
+		}
+	}
+	if barrier {
+		if err := r.sweep(ctx); err != nil {
+			return err
+		}
+	}
 	if refresh {
 		if err := r.reload(ctx); err != nil {
 			return err
@@ -49,7 +60,7 @@ func (r *runner) serve(ctx context.Context, asks []*ask, j *journal) error {
 	for _, q := range asks {
 		if q.barrier {
 			q.reply(pool.Lease{}, nil)
-		} else {
+		} else if !q.back {
 			open = append(open, q)
 		}
 	}
@@ -183,6 +194,10 @@ func (r *runner) plan(asks []*ask) plan {
 			q.reply(pool.Lease{}, m.err)
 		case m.lease != nil:
 			q.reply(*m.lease, nil)
+		case m.entry != nil && q.lent():
+			r.unshelve(m.entry)
+			m.entry.state = claiming
+			p.claims = append(p.claims, &claim{ask: q, key: m.entry.key, entry: m.entry, fresh: true, why: m.why})
 		case m.entry != nil:
 			q.reply(r.give(m.entry, q.Request, now, m.why), nil)
 			r.mark(m.entry)
@@ -237,6 +252,11 @@ func (r *runner) exhausted(ctx context.Context, asks []*ask) error {
 	}
 	r.mu.Unlock()
 	began := time.Now()
+	if !began.Before(r.swept) {
+		if err := r.sweep(ctx); err != nil {
+			return err
+		}
+	}
 	usage, err := r.gauge(ctx, names)
 	if err != nil {
 		return err

@@ -26,16 +26,20 @@ func TestStatementsReadOnlyTheirRows(t *testing.T) {
 		name, planning, text string
 		args                 []any
 	}{
-		{"remembered", keptPlan, selectRemembered, []any{accounts}},
-		{"claim", keptPlan, claimLeases, []any{"a", 1, now, 1, contexts, addresses, contexts, accounts, accounts, yes, yes, yes}},
-		{"holders", keptPlan, selectHolders, []any{contexts, addresses}},
+		{"remembered", keptPlan, selectRemembered, []any{accounts, accounts, yes, now}},
+		{"claim", keptPlan, claimLeases, []any{"a", 1, now, 1, contexts, addresses, contexts, accounts, accounts, yes, yes, yes, yes}},
+		{"lend", keptPlan, lendLeases, []any{now, contexts, addresses, contexts, accounts, accounts, lasting, yes, yes, yes, yes, yes}},
+		{"lend fresh", keptPlan, lendFresh, []any{now, contexts, addresses, contexts, accounts, accounts, lasting, yes, "a", 1}},
+		{"return", keptPlan, returnLeases, []any{now, contexts, addresses, accounts, make([]int64, lines)}},
+		{"drop returned", freshPlan, dropReturned, []any{now, contexts, addresses, accounts}},
+		{"holders", keptPlan, selectHolders, []any{contexts, addresses, now, 1}},
 		{"write", keptPlan, writeLeases, []any{"a", 1, now, contexts, addresses, contexts, accounts, accounts, yes, make([]int64, lines), lasting}},
 		{"delete", keptPlan, deleteLeases, []any{"a", 1, contexts, addresses}},
 		{"foreign", keptPlan, selectForeign, []any{"b", 1, contexts, addresses}},
 		{"away", keptPlan, selectAway, []any{contexts, addresses}},
-		{"forget", keptPlan, forgetLeases, []any{contexts, addresses}},
+		{"forget", keptPlan, forgetLeases, []any{contexts, addresses, now, 1}},
 		{"free", freshPlan, freeLeases, []any{"a", 1, now, contexts, addresses}},
-		{"lock", freshPlan, lockLeases, []any{contexts, addresses, "a", 1}},
+		{"lock", freshPlan, lockLeases, []any{contexts, addresses, "a", 1, now, 1}},
 	}
 	const (
 		bind = "UPDATE leases SET state = 'bound', expires_at = NULL"

@@ -183,7 +183,7 @@ func wipe(t testing.TB, db *pgxpool.Pool) {
 // suite counts nanoseconds, so each of the suite's is a microsecond here. The clock is looked at only when the suite
 // calls, for it changes its clock without a lock.
 type stretched struct {
-	pool.Allocator
+	pool.Keeper
 	begin time.Time
 	clock func() time.Time
 	now   *atomic.Pointer[time.Time]
@@ -198,27 +198,40 @@ func (s stretched) shrink(l pool.Lease) pool.Lease {
 	if !l.Since.IsZero() {
 		l.Since = s.begin.Add(l.Since.Sub(s.begin) / 1000)
 	}
+	if !l.Expires.IsZero() {
+		l.Expires = s.begin.Add(l.Expires.Sub(s.begin) / 1000)
+	}
 	return l
+}
+
+func (s stretched) Keep(ctx context.Context, l pool.Lease, until time.Time) error {
+	s.look()
+	if !until.IsZero() {
+		until = s.begin.Add(until.Sub(s.begin) * 1000)
+	}
+	return s.Keeper.Keep(ctx, l, until)
 }
 
 func (s stretched) Allocate(ctx context.Context, r pool.Request) (pool.Lease, error) {
 	s.look()
-	l, err := s.Allocator.Allocate(ctx, r)
+	r.Offer *= 1000
+	l, err := s.Keeper.Allocate(ctx, r)
 	return s.shrink(l), err
 }
 
 func (s stretched) Release(ctx context.Context, l pool.Lease) error {
 	s.look()
-	return s.Allocator.Release(ctx, l)
+	return s.Keeper.Release(ctx, l)
 }
 
 func (s stretched) Usage(ctx context.Context) ([]pool.Usage, error) {
 	s.look()
-	return s.Allocator.Usage(ctx)
+	return s.Keeper.Usage(ctx)
 }
 
 func (s stretched) Leases(ctx context.Context) ([]pool.Lease, error) {
-	leases, err := s.Allocator.Leases(ctx)
+	s.look()
+	leases, err := s.Keeper.Leases(ctx)
 	for i, l := range leases {
 		leases[i] = s.shrink(l)
 	}
@@ -239,7 +252,7 @@ func TestConformance(t *testing.T) {
 			db := pgtest.New(t)
 			do(t, db, "DROP INDEX static_addresses_account") // the suite gives one account two of them
 			var last *node
-			pooltest.Run(t, func(tb testing.TB, s pooltest.Setup) pool.Allocator {
+			pooltest.Run(t, func(tb testing.TB, s pooltest.Setup) pool.Keeper {
 				if last != nil {
 					last.close()
 				}
@@ -253,13 +266,13 @@ func TestConformance(t *testing.T) {
 				}
 				view := stretched{begin: s.Now().UTC(), clock: s.Now, now: new(atomic.Pointer[time.Time])}
 				view.look()
-				cfg := Config{Pool: db, JournalEvery: time.Millisecond, Now: func() time.Time { return *view.now.Load() }}
+				cfg := Config{Pool: db, JournalEvery: time.Millisecond, Takeover: time.Millisecond, Now: func() time.Time { return *view.now.Load() }}
 				block := sized(size)
 				if p := s.Pools[0].Ranges[0]; p.First.Is6() && size == 0 {
 					block = sized(4) // a /64 is not small
 				}
 				last = open(tb, cfg, block)
-				view.Allocator = last
+				view.Keeper = last
 				return view
 			})
 		})

@@ -30,7 +30,7 @@ missing AS (
 UPDATE pool_blocks b SET node = NULL, epoch = NULL, expires_at = NULL
 FROM dead d WHERE b.routing_context = d.routing_context AND b.first_address = d.first_address`
 
-	// Leases whose own time is over. Only nodes that have been silent for long are looked at, and those that somebody
+	// Leases whose own time is over. Those that belong to no process are swept elsewhere. Of the rest, only nodes that have been silent for long are looked at, and those that somebody
 	// deleted: whoever holds leases is found by one step through the index for each node.
 	reapLeases = `
 WITH RECURSIVE holding AS (
@@ -39,7 +39,7 @@ WITH RECURSIVE holding AS (
     SELECT (SELECT l.node FROM leases l WHERE l.state = 'bound' AND l.node > h.node ORDER BY l.node, l.epoch LIMIT 1)
     FROM holding h WHERE h.node IS NOT NULL)
 UPDATE leases l SET state = 'quarantine', expires_at = coalesce($1::timestamptz, clock_timestamp())
-WHERE l.node = ANY (ARRAY(SELECT h.node FROM holding h WHERE h.node <> $3 AND NOT EXISTS (
+WHERE l.node = ANY (ARRAY(SELECT h.node FROM holding h WHERE h.node <> $3 AND h.node <> '' AND NOT EXISTS (
         SELECT FROM nodes n WHERE n.name = h.node
             AND n.heartbeat_at >= coalesce($1::timestamptz, clock_timestamp()) - $2 * interval '1 microsecond')))
     AND l.state = 'bound' AND l.expires_at < coalesce($1::timestamptz, clock_timestamp()) - $2 * interval '1 microsecond'`

@@ -19,12 +19,12 @@ DELETE FROM pool_blocks b WHERE b.node IS NULL AND NOT EXISTS (
 	relabelLeases = `
 UPDATE leases l SET pool = r.pool FROM pool_ranges r
 WHERE r.kind = 'include' AND r.routing_context = l.routing_context AND l.address BETWEEN r.first_address AND r.last_address
-    AND l.state = 'quarantine' AND l.pool IS DISTINCT FROM r.pool AND r.pool = ANY ($1::text[])`
+    AND l.state IN ('quarantine', 'offered') AND l.pool IS DISTINCT FROM r.pool AND r.pool = ANY ($1::text[])`
 
 	countOffered = `
 SELECT count(*) FROM unnest($2::inet[], $3::inet[]) r(first, last)
 JOIN leases l ON l.routing_context = $1 AND l.address BETWEEN r.first AND r.last
-WHERE l.pool = $4 OR l.state = 'bound'`
+WHERE l.pool = $4 OR l.state <> 'quarantine'`
 
 	// A row for every address of a small pool, except what is private to some node. Rows of another name are renamed.
 	offerAddresses = `

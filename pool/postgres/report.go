@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -40,7 +41,7 @@ func (a *Allocator) Stats() Stats {
 }
 
 const measurePool = `
-SELECT count(*) FILTER (WHERE l.state = 'bound'),
+SELECT count(*) FILTER (WHERE l.state = 'bound' OR l.state = 'offered' AND l.expires_at > coalesce($1::timestamptz, clock_timestamp())),
     count(*) FILTER (WHERE l.state = 'quarantine' AND l.expires_at > coalesce($1::timestamptz, clock_timestamp()))
 FROM unnest($3::inet[], $4::inet[]) r(first, last)
 JOIN leases l ON l.routing_context = $2 AND l.address BETWEEN r.first AND r.last
@@ -101,8 +102,9 @@ func (a *Allocator) Usage(ctx context.Context) ([]pool.Usage, error) {
 }
 
 const selectLeases = `
-SELECT address, coalesce(pool, ''), coalesce(account, ''), holder, since, node FROM leases
-WHERE state = 'bound' AND NOT (node = $1 AND epoch = $2)`
+SELECT address, coalesce(pool, ''), coalesce(account, ''), holder, since, node, CASE WHEN node = '' THEN coalesce(kept_until, expires_at) END
+FROM leases, (SELECT coalesce($3::timestamptz, clock_timestamp()) AS now) t
+WHERE state = 'bound' AND NOT (node = $1 AND epoch = $2) AND coalesce(kept_until > t.now, true) OR state = 'offered' AND expires_at > t.now`
 
 // Leases implements [pool.Allocator]. It lists the leases of all nodes. With an *[UnavailableError] it returns those of
 // this node.
@@ -111,11 +113,12 @@ func (a *Allocator) Leases(ctx context.Context) ([]pool.Lease, error) {
 	leases := a.heldLeases()
 	epoch, up := a.epoch, a.up
 	err := a.missing()
+	now := a.stamp(a.now())
 	a.mu.Unlock()
 	if up {
 		var others []pool.Lease
 		err = again(func() (err error) {
-			others, err = a.foreign(ctx, epoch)
+			others, err = a.foreign(ctx, epoch, now)
 			return err
 		})
 		leases = append(leases, others...)
@@ -133,16 +136,24 @@ func again(read func() error) error {
 	return err
 }
 
-func (a *Allocator) foreign(ctx context.Context, epoch int64) ([]pool.Lease, error) {
-	rows, err := a.cfg.Pool.Query(ctx, selectLeases, a.cfg.Node, epoch)
+// foreign lists the leases that this process does not hold.
+func (a *Allocator) foreign(ctx context.Context, epoch int64, now *time.Time) ([]pool.Lease, error) {
+	rows, err := a.cfg.Pool.Query(ctx, selectLeases, a.cfg.Node, epoch, now)
 	if err != nil {
 		return nil, unavailable(ctx, err)
 	}
 	var leases []pool.Lease
 	var l pool.Lease
 	var node string
-	_, err = pgx.ForEachRow(rows, []any{&l.Address, &l.Pool, &l.Account, &l.Holder, &l.Since, &node}, func() error {
-		l.Why = "given by node " + node
+	var expires *time.Time
+	_, err = pgx.ForEachRow(rows, []any{&l.Address, &l.Pool, &l.Account, &l.Holder, &l.Since, &node, &expires}, func() error {
+		l.Why, l.Expires = "given by node "+node, time.Time{}
+		if node == "" {
+			l.Why = "the session is on another NAS"
+		}
+		if expires != nil {
+			l.Expires = *expires
+		}
 		leases = append(leases, l)
 		return nil
 	})

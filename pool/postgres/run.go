@@ -40,7 +40,9 @@ type runner struct {
 	clock       time.Time // by the database's clock: likewise, or a moment later
 	again       time.Time // real time: the next try for those who wait for other nodes
 	gauged      map[*definition]gauged
-	abandon     bool // tests: end like a process that is killed
+	swept       time.Time // real time: until when a sweep is not worth its cost, even if somebody waits
+	sweepAt     time.Time // real time: the next one
+	abandon     bool      // tests: end like a process that is killed
 }
 
 // Run keeps this node's share of the pools: it writes the journal, serves the requests that need the database, renews
@@ -234,6 +236,7 @@ func (r *runner) mend(ctx context.Context, err error) error {
 		r.stats.Mended++
 		for _, q := range slices.Concat(r.asks, r.patient) {
 			q.looked, q.remembered, q.refused, q.stage = false, nil, nil, 0
+			q.has, q.absent = nil, false
 		}
 		return nil
 	}

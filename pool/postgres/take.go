@@ -36,7 +36,7 @@ FROM unnest($7::inet[], $8::inet[]) v(first, last)`
 	// Block by block, by the order of the primary key: the planner cannot know how few rows lie between two addresses
 	// and would read the whole table.
 	selectLeasesOfBlocks = `
-SELECT l.address, coalesce(l.account, ''), l.holder, l.state = 'bound', l.node = $1 AND l.epoch = $2, l.expires_at
+SELECT l.address, coalesce(l.account, ''), l.holder, l.state = 'bound', l.node = $1 AND l.epoch = $2, l.expires_at, l.state = 'offered'
 FROM unnest($4::inet[], $5::inet[]) b(first, last)
 CROSS JOIN LATERAL (SELECT * FROM leases l WHERE l.routing_context = $3 AND l.address BETWEEN b.first AND b.last
     ORDER BY l.routing_context, l.address LIMIT 1000000000) l`
@@ -139,6 +139,7 @@ type known struct {
 	Bound   bool
 	Ours    bool
 	Expires *time.Time
+	Offered bool
 }
 
 // learn makes the entry of an address of a new block that has a row.
@@ -163,9 +164,9 @@ func (r *runner) learn(routing string, l known) {
 	case l.Bound:
 		r.mark(e)
 	default:
-		e.account = l.Account
+		e.account, e.offer = l.Account, l.Offered
 		e.released = *l.Expires
-		if e.home != nil {
+		if e.home != nil && !l.Offered {
 			e.released = e.released.Add(-e.home.def.quarantine)
 		}
 	}

@@ -89,6 +89,10 @@ func (r *runner) takeOver(ctx context.Context, asks []*ask) error {
 }
 
 // inUse is the refusal of an exact address that does not become free.
-func inUse(k key, holder string) *pool.InUseError {
-	return &pool.InUseError{Address: k.address, Holder: holder}
+func inUse(k key, by occupant) *pool.InUseError {
+	e := &pool.InUseError{Address: k.address, Holder: by.Holder}
+	if by.Silent != nil {
+		e.Node, e.Silent = by.Node, *by.Silent
+	}
+	return e
 }

@@ -112,15 +112,17 @@ func principal(v asn1.RawValue) string {
 	if v.Class != asn1.ClassContextSpecific || v.Tag != 0 {
 		return ""
 	}
-	var other struct {
-		Type  asn1.ObjectIdentifier
-		Value asn1.RawValue `asn1:"tag:0,explicit"`
+	var kind asn1.ObjectIdentifier
+	rest, err := asn1.Unmarshal(v.Bytes, &kind)
+	if err != nil || !kind.Equal(oidPrincipalName) {
+		return ""
 	}
-	if _, err := asn1.UnmarshalWithParams(v.FullBytes, &other, "tag:0"); err != nil || !other.Type.Equal(oidPrincipalName) {
+	var value asn1.RawValue // explicitly tagged
+	if _, err := asn1.Unmarshal(rest, &value); err != nil || value.Class != asn1.ClassContextSpecific || value.Tag != 0 {
 		return ""
 	}
 	var name string
-	if _, err := asn1.Unmarshal(other.Value.FullBytes, &name); err != nil {
+	if _, err := asn1.Unmarshal(value.Bytes, &name); err != nil {
 		return ""
 	}
 	return name

@@ -22,7 +22,8 @@ type gathering[T any] struct {
 
 	mu      sync.Mutex
 	waiting []*caller[T]
-	working int // rounds under way
+	working int // rounds under way, and waits for the next
+	idling  int // of these, waits
 }
 
 type caller[T any] struct {
@@ -55,7 +56,7 @@ func (g *gathering[T]) put(thing *T) *caller[T] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.waiting = append(g.waiting, c)
-	if g.working < g.atOnce {
+	if g.working < g.atOnce && g.idling == 0 {
 		g.working++
 		go g.work()
 	}
@@ -80,13 +81,33 @@ func (g *gathering[T]) work() {
 	for round := g.take(); len(round) > 0; round = g.take() {
 		g.perform(round)
 		if len(round) >= g.busy && len(round) < g.most {
-			pause(context.Background(), gatherGap)
+			g.idle(gapAfter(len(round)))
 		}
 	}
 }
 
-// gatherGap is how long more are waited for after a busy round.
-const gatherGap = 2 * time.Millisecond
+// idle waits for company. Who comes meanwhile is the company, and begins no other round.
+func (g *gathering[T]) idle(d time.Duration) {
+	g.mu.Lock()
+	g.idling++
+	g.mu.Unlock()
+	pause(context.Background(), d)
+	g.mu.Lock()
+	g.idling--
+	g.mu.Unlock()
+}
+
+// How long more are waited for after a busy round: the more there were, the more will come. A round costs as much as the work on
+// some ten things.
+const (
+	gatherGap  = 2 * time.Millisecond
+	gatherMost = 8 * time.Millisecond
+	gatherEach = 250 * time.Microsecond
+)
+
+func gapAfter(round int) time.Duration {
+	return min(max(gatherGap, time.Duration(round)*gatherEach), gatherMost)
+}
 
 // take begins a round with those who have waited the longest. Without any, the work is over.
 func (g *gathering[T]) take() []*caller[T] {

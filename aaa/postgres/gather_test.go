@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -95,6 +96,41 @@ func TestCrowdGoesInSeveralRounds(t *testing.T) {
 			t.Error(got, g.working)
 		}
 	})
+}
+
+// TestWhoComesWhileMoreAreWaitedForIsCompany: after a busy round nobody begins another one alone.
+func TestWhoComesWhileMoreAreWaitedForIsCompany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &rounds{free: make(chan struct{}), err: func([]*string) error { return nil }}
+		g := newCrowd(9, 2, r.round)
+		answers := make(chan error, 9)
+		come(t.Context(), g, answers, "a", "b", "c", "d", "e")
+		close(r.free)
+		synctest.Wait() // a and b went alone, c, d and e together: more are waited for
+		began := time.Now()
+		come(t.Context(), g, answers, "f", "g")
+		for range 7 {
+			if err := <-answers; err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(began); took != gatherGap {
+			t.Errorf("%s", took)
+		}
+		slices.Sort(r.done)
+		if got := fmt.Sprintf("%q", r.done); got != `["a" "b" "c d e" "f g"]` {
+			t.Error(got)
+		}
+		pause(t.Context(), 2*gatherGap)
+	})
+}
+
+func TestTheMoreCameTheLongerMoreAreWaitedFor(t *testing.T) {
+	for round, want := range map[int]time.Duration{2: gatherGap, 8: gatherGap, 20: 5 * time.Millisecond, 32: gatherMost, 1000: gatherMost} {
+		if got := gapAfter(round); got != want {
+			t.Errorf("after %d: %s, want %s", round, got, want)
+		}
+	}
 }
 
 func TestWhoGivesUpIsNotServedOrNobodyKnows(t *testing.T) {

@@ -17,23 +17,29 @@ import (
 // ForeignSessions are the live sessions of other NASes, of all nodes, and what their NASes are to be told. It is a foreign.Store.
 // It learns of records by way of a Recorder: one that still waits in a spool is not found yet. It is safe for concurrent use.
 type ForeignSessions struct {
-	db   *database
-	node string
+	db    *database
+	node  string
+	seeks *gathering[sought]
 }
 
 var _ foreign.Store = (*ForeignSessions)(nil)
 
 // NewForeignSessions makes the store of a node. Its errors are *aaa.Rejections that are Retryable.
 func NewForeignSessions(pool *Pool, node string) *ForeignSessions {
-	return &ForeignSessions{newDatabase(pool, 0), node}
+	f := &ForeignSessions{db: newDatabase(pool, 0), node: node}
+	f.seeks = newCrowd(maxSought, seeksAtOnce, f.seek)
+	return f
 }
 
 // Put does nothing: the Recorder has written the record, or will.
 func (f *ForeignSessions) Put(context.Context, aaa.Record) error { return nil }
 
 // Find implements foreign.Store. Sessions are found by an index when Session, Name, Account, Domain or NAS is set; else all of
-// other NASes are read.
+// other NASes are read. Those that are asked for by Session alone, as each new one of a NAS is, are looked for together.
 func (f *ForeignSessions) Find(ctx context.Context, q foreign.Query) (found []aaa.Record, err error) {
+	if q == (foreign.Query{Session: q.Session, Limit: q.Limit}) && q.Session != "" {
+		return f.findOne(ctx, q.Session)
+	}
 	sql, args, indexed := foreignQuery(&q)
 	err = f.db.ask(ctx, "find sessions of other NASes", func(ctx context.Context) error {
 		found = nil
@@ -51,6 +57,60 @@ func (f *ForeignSessions) Find(ctx context.Context, q foreign.Query) (found []aa
 		return read(rows)
 	})
 	return found, err
+}
+
+// How many sessions one question asks for, and how many such questions there are at once.
+const (
+	maxSought   = 500
+	seeksAtOnce = 2
+)
+
+// sought is a session that is asked for.
+type sought struct {
+	session string
+	found   []aaa.Record // one at most
+}
+
+func (f *ForeignSessions) findOne(ctx context.Context, session string) ([]aaa.Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.db.timeout)
+	defer cancel()
+	s := &sought{session: cleanText(session)}
+	if err := f.seeks.do(ctx, s); err != nil {
+		return nil, f.db.failure(ctx, "find a session of another NAS", err)
+	}
+	return s.found, nil
+}
+
+// seek is a round of seeks.
+func (f *ForeignSessions) seek(ctx context.Context, round []*sought) error {
+	ctx, cancel := context.WithTimeout(ctx, f.db.timeout)
+	defer cancel()
+	ids := make([]string, len(round))
+	for i, s := range round {
+		ids[i] = s.session
+	}
+	last, err := f.lastRecords(ctx, ids)
+	for _, s := range round {
+		if r, there := last[s.session]; there {
+			s.found = []aaa.Record{r}
+		}
+	}
+	return err
+}
+
+// lastRecords reads sessions by their names.
+func (f *ForeignSessions) lastRecords(ctx context.Context, ids []string) (last map[string]aaa.Record, err error) {
+	err = f.db.persist(ctx, func(ctx context.Context) error {
+		last = make(map[string]aaa.Record, len(ids))
+		return byIndex(ctx, f.db.pool, func(rows pgx.Rows) error {
+			records, err := pgx.CollectRows(rows, foreignRecord)
+			for _, r := range records {
+				last[r.Session] = r
+			}
+			return err
+		}, "SELECT "+foreignSelected+" FROM sessions s WHERE s.nas IS NOT NULL AND s.id = ANY ($1)", ids)
+	})
+	return last, err
 }
 
 // foreignQuery words a query. The conditions on a column that is indexed come by themselves, so that the plan is theirs.

@@ -126,16 +126,7 @@ func (f *ForeignSessions) freshen(ctx context.Context, orders []foreign.Order) {
 	for i := range orders {
 		ids = append(ids, cleanText(orders[i].Session.Session))
 	}
-	last := make(map[string]aaa.Record, len(ids))
-	err := f.db.ask(ctx, "read the sessions that NASes are to be told about", func(ctx context.Context) error {
-		return byIndex(ctx, f.db.pool, func(rows pgx.Rows) error {
-			records, err := pgx.CollectRows(rows, foreignRecord)
-			for _, r := range records {
-				last[r.Session] = r
-			}
-			return err
-		}, "SELECT "+foreignSelected+" FROM sessions s WHERE s.nas IS NOT NULL AND s.id = ANY ($1)", ids)
-	})
+	last, err := f.lastRecords(ctx, ids)
 	if err != nil {
 		return
 	}

@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -147,4 +149,51 @@ func TestFindUsesIndexes(t *testing.T) {
 			t.Errorf("%+v: %v\n%s", q, err, plan)
 		}
 	}
+}
+
+// TestEndSessionAgain: nodes that hear of it give one order, and one more when it is asked for again after the NAS answered.
+func TestEndSessionAgain(t *testing.T) {
+	pool := sharedPool(t)
+	ctx, store := context.Background(), NewForeignSessions(pool, "n1")
+	s := newForeign(aaa.RecordStart, "s", 1)
+	write(t, newRecorder(pool, 1), s)
+	for range 2 {
+		for range 2 { // before there is an answer it is the same
+			run(t, pool, "SELECT end_session('s', 'moved')")
+		}
+		for node := range 3 {
+			written, err := store.Order(ctx, foreign.Order{Key: "moved", Kind: foreign.Disconnect, Session: s, At: time.Now()})
+			if err != nil || written != (node == 0) {
+				t.Fatal(node, written, err)
+			}
+			run(t, pool, "SELECT end_session('s', 'moved')")
+		}
+		orders, err := store.Claim(ctx, time.Now().Add(time.Minute), 10)
+		if err != nil || len(orders) != 1 {
+			t.Fatal(orders, err)
+		}
+		if err := store.Answer(ctx, orders[0], foreign.Answer{Done: true, Text: "refused"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestManyAreFoundTogether: each gets its own, or nothing.
+func TestManyAreFoundTogether(t *testing.T) {
+	pool := sharedPool(t)
+	store := NewForeignSessions(pool, "n1")
+	const many = 200
+	for n := range many / 2 {
+		write(t, newRecorder(pool, 1), newForeign(aaa.RecordStart, fmt.Sprint(2*n), 1))
+	}
+	var all sync.WaitGroup
+	for n := range many {
+		all.Go(func() {
+			found, err := store.Find(context.Background(), foreign.Query{Session: fmt.Sprint(n), Limit: 1})
+			if err != nil || len(found) != 1-n%2 || len(found) > 0 && found[0].Session != fmt.Sprint(n) {
+				t.Errorf("%d: %v, %v", n, found, err)
+			}
+		})
+	}
+	all.Wait()
 }

@@ -118,12 +118,14 @@ COMMENT ON COLUMN nas_orders.ok IS 'True: the NAS did it. Null: nothing is known
 COMMENT ON COLUMN nas_orders.lost IS 'True: the NAS does not know the session.';
 COMMENT ON COLUMN nas_orders.answer IS 'What came of it last, in words.';
 
--- What nobody hears, because no node is there, is written down for the next one. Who may end sessions need not have the right to
--- write their rows.
+-- What nobody hears, because no node is there, is written down for the next one. What a NAS was told before does not keep it from
+-- being told again. Who may end sessions need not have the right to write these rows.
 CREATE OR REPLACE FUNCTION end_session(id text, cause text DEFAULT 'ended by the administrator') RETURNS boolean
 LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
 AS $$
     UPDATE sessions s SET ending = coalesce(left($2, 1000), '') WHERE s.id = $1 AND s.nas IS NOT NULL;
+    UPDATE nas_orders o SET key = o.key || ' (order ' || o.id || ')' WHERE o.session = $1 AND o.answered_at IS NOT NULL
+        AND o.id = (SELECT max(l.id) FROM nas_orders l WHERE l.session = $1);
     SELECT count(pg_notify('lnsgate', json_build_object('table', 'sessions', 'key', s.id, 'op', 'end', 'cause', left($2, 1000))::text)) > 0
     FROM sessions s WHERE s.id = $1;
 $$;

@@ -34,6 +34,13 @@ func (s *Sessions) offer(ctx context.Context, e *entry, d *aaa.Decision) error {
 		s.owe(e.session, debt{lease: e.lease})
 	}
 	e.lease, e.own = lease, exact.IsValid()
+	if s.offers != nil {
+		lease.Expires = s.config.Now().Add(s.config.Offer)
+		if err := s.offers.Offered(ctx, lease); err != nil {
+			s.config.Log.Warn("foreign: an offered address could not be noted: if this process is killed now it may be offered twice",
+				"address", lease.Address, "session", e.session, "cause", err)
+		}
+	}
 	d.Address, d.Pools = lease.Address, nil
 	return nil
 }

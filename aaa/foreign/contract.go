@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/pool"
 )
 
 // Records are where what NASes tell goes in the end, such as to PostgreSQL by way of aaa/spool.
@@ -54,6 +55,15 @@ type Store interface {
 	// Answer writes down what came of an order, and that it was tried once more. One that is not Done is claimed again from
 	// Answer.Again on. The Terms of a Change that is OK are those of its session from then on.
 	Answer(context.Context, Order, Answer) error
+}
+
+// Offers is what a Store may be besides, where pools are in memory: then addresses that were offered shortly before the process
+// was killed are not given to others by the next one.
+type Offers interface {
+	// Offered notes a lease that ends at Lease.Expires if nobody keeps it. It does not wait for the disk.
+	Offered(context.Context, pool.Lease) error
+	// Offers returns those that have not ended yet, whether or not they were kept, the oldest first.
+	Offers(context.Context) ([]pool.Lease, error)
 }
 
 // Patience is how long a session with these terms may be silent.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/pool"
 )
 
 // Run does what has its time, and tells NASes what there is to tell, until the context ends.
@@ -102,9 +103,35 @@ func (s *Sessions) resumeAll(ctx context.Context) error {
 		err = each(ctx, found, func(r aaa.Record) error { return s.resumeOne(ctx, &r) })
 	}
 	if err == nil {
+		err = s.resumeOffers(ctx)
+	}
+	if err == nil {
 		close(s.resumed.done)
 	}
 	return err
+}
+
+// resumeOffers takes the addresses that the process before has offered and whose Start may come yet. Those of sessions that
+// live are taken already.
+func (s *Sessions) resumeOffers(ctx context.Context) error {
+	if s.offers == nil {
+		return nil
+	}
+	offers, err := s.offers.Offers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, l := range offers {
+		rest := l.Expires.Sub(s.config.Now())
+		if _, known := s.get(l.Holder); known || rest <= 0 {
+			continue
+		}
+		if _, err := s.config.Pools.Allocate(ctx, pool.Request{Account: l.Account, Address: l.Address, Holder: l.Holder, Offer: rest}); err != nil {
+			s.config.Log.Info("foreign: an address that was offered before the restart is another's now", "address", l.Address,
+				"session", l.Holder, "cause", err)
+		}
+	}
+	return nil
 }
 
 // resumeOne takes the address and the place of a session that lives. Those that another node has heard of last are its own business.

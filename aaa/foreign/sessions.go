@@ -15,6 +15,7 @@ type Sessions struct {
 	config   Config
 	registry aaa.Registry
 	counts   *Counts // the registry, if it is of this node alone
+	offers   Offers  // nil: the pools outlive this process
 	born     time.Time
 	turns    turns
 	resumed  resumption
@@ -52,6 +53,9 @@ func New(c Config) (*Sessions, error) {
 	if s.registry == nil {
 		s.counts = NewCounts(func(ctx context.Context, session, reason string) { s.Disconnect(ctx, session, reason) })
 		s.registry = s.counts
+	}
+	if o, does := c.Store.(Offers); does && !c.Shared && c.Pools != nil {
+		s.offers = o
 	}
 	s.resumed.init()
 	return s, nil

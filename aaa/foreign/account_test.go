@@ -1,0 +1,242 @@
+package foreign_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/aaa/foreign"
+)
+
+func TestLateAndRepeatedRecordsChangeNothing(t *testing.T) {
+	run(t, func(r *rig) {
+		start := r.open("nas", "ann")
+		r.pass(5 * time.Minute)
+		interim := later(start, aaa.RecordInterim)
+		r.pass(5 * time.Minute)
+		r.tell(later(start, aaa.RecordInterim))
+		r.tell(interim)
+		r.tell(start)
+		if n := len(r.books.records()); n != 2 {
+			t.Errorf("%d records, want 2", n)
+		}
+		stop := later(start, aaa.RecordStop)
+		r.tell(stop)
+		for _, late := range []aaa.Record{stop, interim, start} {
+			r.tell(late)
+		}
+		r.live()
+		if n := len(r.books.records()); n != 3 {
+			t.Errorf("%d records, want 3", n)
+		}
+		if h := r.pools.holder(t, start.Address.String()); h != "" {
+			t.Errorf("%s has the address again", h)
+		}
+		if got := r.Stats(); got.Late != 5 || got.Known != 0 {
+			t.Errorf("%+v", got)
+		}
+		r.restart()
+		r.tell(interim)
+		r.live()
+		if h := r.pools.holder(t, start.Address.String()); h != "" {
+			t.Errorf("after a restart %s has the address again", h)
+		}
+	})
+}
+
+func TestStopBeforeStart(t *testing.T) {
+	run(t, func(r *rig) {
+		q, d := r.mustLogin("nas", "ann")
+		start := startOf(q, d)
+		r.pass(time.Minute)
+		r.tell(later(start, aaa.RecordStop))
+		r.tell(start)
+		r.live()
+		if h := r.pools.holder(t, d.Address.String()); h != "" {
+			t.Errorf("%s has the address", h)
+		}
+		if n := len(r.books.records()); n != 1 {
+			t.Errorf("%d records, want the Stop", n)
+		}
+	})
+}
+
+func TestRecordIsConfirmedOnlyWhenItIsStored(t *testing.T) {
+	run(t, func(r *rig) {
+		q, d := r.mustLogin("nas", "ann")
+		start := startOf(q, d)
+		fault := errors.New("the disk is full")
+		r.books.fail(fault)
+		rec := start
+		if err := r.Account(r.Context(), &rec); !errors.Is(err, fault) {
+			t.Errorf("without records: %v", err)
+		}
+		r.live()
+		r.books.fail(nil)
+		r.store.Fail(fault)
+		rec = start
+		if err := r.Account(r.Context(), &rec); !errors.Is(err, fault) {
+			t.Errorf("without a store: %v", err)
+		}
+		r.store.Fail(nil)
+		r.tell(start)
+		r.live(start.Session)
+		stop := later(start, aaa.RecordStop)
+		r.books.fail(fault)
+		rec = stop
+		if err := r.Account(r.Context(), &rec); !errors.Is(err, fault) {
+			t.Errorf("a Stop without records: %v", err)
+		}
+		if h := r.pools.holder(t, d.Address.String()); h != start.Session {
+			t.Error("the address is given back before it is written down that the session has ended")
+		}
+		r.books.fail(nil)
+		r.tell(stop)
+		r.live()
+	})
+}
+
+func TestSessionGoesOnWhilePoolsAreAway(t *testing.T) {
+	run(t, func(r *rig) {
+		d := decision("ann")
+		d.MaxSessions = 1
+		r.people.set("ann", d)
+		q, d := r.mustLogin("nas", "ann")
+		r.pools.fail(errors.New("away"))
+		start := startOf(q, d)
+		r.tell(start)
+		r.live(start.Session)
+		if got := r.Stats(); got.Owed != 1 {
+			t.Errorf("%+v", got)
+		}
+		r.pass(time.Minute)
+		r.pools.fail(nil)
+		r.pass(time.Minute)
+		if l := r.pools.lease(t, d.Address.String()); l.Holder != start.Session || time.Until(l.Expires) < time.Hour {
+			t.Errorf("kept is %+v", l)
+		}
+		r.pools.fail(errors.New("away"))
+		r.tell(later(start, aaa.RecordStop))
+		if got := r.Stats(); got.Owed != 1 {
+			t.Errorf("%+v", got)
+		}
+		r.pools.fail(nil)
+		r.pass(time.Minute)
+		if h := r.pools.holder(t, d.Address.String()); h != "" {
+			t.Errorf("%s still has the address", h)
+		}
+		if got := r.Stats(); got.Owed != 0 {
+			t.Errorf("%+v", got)
+		}
+		r.mustLogin("nas", "ann")
+	})
+}
+
+func TestAddressesThatAreNotOurs(t *testing.T) {
+	run(t, func(r *rig) {
+		ann, bob := r.open("nas", "ann"), r.open("nas", "bob")
+		q, d := r.mustLogin("nas", "cid")
+		start := startOf(q, d)
+		start.Address = ann.Address
+		r.tell(start)
+		if h := r.pools.holder(t, ann.Address.String()); h != ann.Session {
+			t.Errorf("the address is %q's", h)
+		}
+		r.pass(10 * time.Second)
+		if h := r.pools.holder(t, d.Address.String()); h != "" {
+			t.Errorf("what was offered is still %q's", h)
+		}
+		if got := r.Stats(); got.Conflicts != 1 || got.Moved != 1 {
+			t.Errorf("%+v", got)
+		}
+		r.live(ann.Session, bob.Session, start.Session)
+		r.tell(later(ann, aaa.RecordStop))
+		r.pass(5 * time.Minute)
+		r.tell(later(start, aaa.RecordInterim)) // now nobody else has it
+		if h := r.pools.holder(t, ann.Address.String()); h != start.Session {
+			t.Errorf("the address is %q's", h)
+		}
+		r.tell(later(start, aaa.RecordStop))
+		if h := r.pools.holder(t, ann.Address.String()); h != "" {
+			t.Errorf("the address is still %q's", h)
+		}
+	})
+}
+
+// A NAS that sends no Class back gives its sessions names of their own.
+func TestNASWithoutClass(t *testing.T) {
+	for _, said := range []bool{true, false} {
+		run(t, func(r *rig) {
+			d := decision("ann")
+			d.MaxSessions = 1
+			r.people.set("ann", d)
+			q := request("nas", "ann", 3)
+			if said {
+				q.NAS.Session = "77"
+			}
+			d, err := r.auth.Authenticate(r.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			start := startOf(q, d)
+			start.Session, start.NAS.Session, start.Account, start.Domain, start.Backend = "nas/77", "77", "ann", "", ""
+			r.tell(start)
+			if l := r.pools.lease(t, d.Address.String()); l.Holder != "nas/77" || time.Until(l.Expires) < time.Hour {
+				t.Errorf("bound is %+v", l)
+			}
+			if last := r.books.last(t); last.Domain != "d" || last.Backend != "local" || last.Terms == nil || last.Pool != "p" {
+				t.Errorf("recorded is %+v", last)
+			}
+			if got := r.Stats(); got.Logins != 0 || got.Known != 1 || got.Conflicts != 0 {
+				t.Errorf("%+v", got)
+			}
+			if _, _, err := r.login("nas", "ann"); cause(err) != aaa.SessionLimit {
+				t.Errorf("a second: %v", err)
+			}
+			r.pass(time.Minute)
+			r.tell(later(start, aaa.RecordStop))
+			r.mustLogin("nas", "ann")
+		})
+	}
+}
+
+func TestNASWithoutClassAfterARestart(t *testing.T) {
+	run(t, func(r *rig) {
+		q, d := r.mustLogin("nas", "ann")
+		r.stop()
+		r.start() // the pools outlive this one
+		start := startOf(q, d)
+		start.Session, start.NAS.Session = "nas/77", "77"
+		r.tell(start)
+		if h := r.pools.holder(t, d.Address.String()); h != "nas/77" {
+			t.Errorf("the address is %q's", h)
+		}
+	}, func(c *foreign.Config) { c.Shared = true })
+}
+
+func TestNameThatIsUsedAgain(t *testing.T) {
+	run(t, func(r *rig) {
+		first := startOf(request("nas", "ann", 1), aaa.Decision{Account: "ann", Domain: "d"})
+		first.Session, first.NAS.Session = "nas/1", "1"
+		first.Address = r.pools.first(t)
+		r.tell(first)
+		r.pass(10 * time.Minute)
+		second := first
+		second.Started, second.At, second.Name, second.Account = time.Now().Truncate(time.Second), time.Now().Truncate(time.Second), "bob", "bob"
+		nas := *first.NAS
+		second.NAS = &nas
+		r.tell(second)
+		all := r.books.records()
+		if len(all) != 3 || all[1].Kind != aaa.RecordStop || all[1].Name != "ann" || all[2].Name != "bob" {
+			t.Fatalf("recorded is %+v", all)
+		}
+		r.live("nas/1")
+		late := first
+		late.Kind, late.Sequence = aaa.RecordStop, 1<<32-1
+		r.tell(late) // of the first: it ends the first in the records, and nothing here
+		r.live("nas/1")
+		r.tell(later(second, aaa.RecordStop))
+		r.live()
+	})
+}

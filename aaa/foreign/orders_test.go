@@ -1,0 +1,267 @@
+package foreign_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/aaa/foreign"
+)
+
+func noAnswer(foreign.Order) foreign.Answer { return foreign.Answer{Text: "no answer"} }
+
+func refused(foreign.Order) foreign.Answer {
+	return foreign.Answer{Done: true, Text: "refused: unsupported (405)"}
+}
+
+func lost(foreign.Order) foreign.Answer {
+	return foreign.Answer{Lost: true, Text: "refused: session not found (503)"}
+}
+
+// history is the last order and what came of it.
+func (r *rig) history() foreign.Told {
+	r.Helper()
+	all := r.store.History()
+	if len(all) == 0 {
+		r.Fatal("there is no order")
+	}
+	return all[0]
+}
+
+func TestDisconnectIsToldAtOnce(t *testing.T) {
+	run(t, func(r *rig) {
+		start := r.open("nas", "ann")
+		if r.Disconnect(r.Context(), "nobody", "kicked") {
+			t.Error("there is no such session")
+		}
+		at := time.Now()
+		if !r.Disconnect(r.Context(), start.Session, "kicked by root") {
+			t.Fatal("there is one")
+		}
+		synctest.Wait()
+		told := r.nases.orders()
+		if len(told) != 1 || told[0].Kind != foreign.Disconnect || told[0].Reason != "kicked by root" || told[0].Session.NAS.Session != start.NAS.Session {
+			t.Fatalf("told %+v", told)
+		}
+		if !r.nases.at[0].Equal(at) {
+			t.Errorf("told after %s", r.nases.at[0].Sub(at))
+		}
+		if h := r.history(); !h.Answer.Done || !h.Answer.OK || h.Answer.Text != "acknowledged" {
+			t.Errorf("kept is %+v", h)
+		}
+		r.pass(10 * time.Second)
+		r.live(start.Session)
+		r.tell(later(start, aaa.RecordStop))
+		r.pass(5 * time.Minute)
+		if n := len(r.books.records()); n != 2 {
+			t.Errorf("%d records", n)
+		}
+	})
+}
+
+func TestSessionThatItsNASHasEndedWithoutAStopIsClosed(t *testing.T) {
+	run(t, func(r *rig) {
+		start := r.open("nas", "ann")
+		at := time.Now()
+		r.Disconnect(r.Context(), start.Session, "kicked")
+		r.pass(2 * time.Minute)
+		r.live()
+		last := r.books.last(t)
+		if last.Kind != aaa.RecordStop || last.Terminate != aaa.TerminateAdminReset || !last.At.Equal(at) {
+			t.Errorf("the Stop is %+v", last)
+		}
+		if h := r.pools.holder(t, start.Address.String()); h != "" {
+			t.Errorf("the address is still %q's", h)
+		}
+	})
+}
+
+func TestSessionThatItsNASDoesNotKnowIsClosed(t *testing.T) {
+	run(t, func(r *rig) {
+		start := r.open("nas", "ann")
+		r.nases.say(lost)
+		r.Disconnect(r.Context(), start.Session, "kicked")
+		r.pass(time.Second)
+		r.live()
+		if got := r.Stats(); got.Lost != 1 {
+			t.Errorf("%+v", got)
+		}
+		r.pass(5 * time.Minute)
+		r.tell(later(start, aaa.RecordInterim)) // the NAS was wrong
+		r.live(start.Session)
+	})
+}
+
+func TestOrderIsRepeatedUntilItIsAnswered(t *testing.T) {
+	run(t, func(r *rig) {
+		start := r.open("nas", "ann")
+		r.nases.say(noAnswer)
+		r.Disconnect(r.Context(), start.Session, "kicked")
+		r.pass(20 * time.Minute)
+		var gaps []time.Duration
+		for i := 1; i < len(r.nases.at); i++ {
+			gaps = append(gaps, r.nases.at[i].Sub(r.nases.at[i-1]))
+		}
+		if want := "[10s 30s 1m0s 2m0s 5m0s 5m0s 5m0s]"; fmt.Sprint(gaps) != want {
+			t.Errorf("told again after %v, want %v", gaps, want)
+		}
+		r.tell(later(start, aaa.RecordInterim))
+		r.pass(time.Minute)
+		r.nases.say(nil)
+		r.pass(10 * time.Minute)
+		r.live()
+		if h := r.history(); !h.Answer.OK {
+			t.Errorf("kept is %+v", h)
+		}
+	})
+}
+
+func TestOrderIsGivenUp(t *testing.T) {
+	run(t, func(r *rig) {
+		start := r.open("nas", "ann")
+		r.nases.say(noAnswer)
+		r.Disconnect(r.Context(), start.Session, "kicked")
+		for range 300 {
+			r.pass(5 * time.Minute)
+			r.tell(later(start, aaa.RecordInterim))
+		}
+		if h := r.history(); !h.Answer.Done || h.Answer.OK || r.Stats().GivenUp != 1 {
+			t.Errorf("kept is %+v, %+v", h.Answer, r.Stats())
+		}
+	})
+}
+
+func TestRefusalIsKept(t *testing.T) {
+	run(t, func(r *rig) {
+		start := r.open("nas", "ann")
+		r.nases.say(refused)
+		r.Disconnect(r.Context(), start.Session, "kicked")
+		r.pass(time.Hour)
+		if n := len(r.nases.orders()); n != 1 {
+			t.Errorf("told %d times", n)
+		}
+		if h := r.history(); !h.Answer.Done || h.Answer.OK || h.Answer.Text != "refused: unsupported (405)" {
+			t.Errorf("kept is %+v", h)
+		}
+		if !r.Disconnect(r.Context(), start.Session, "kicked") {
+			t.Error("it cannot be tried again")
+		}
+		r.pass(time.Second)
+		if n := len(r.nases.orders()); n != 2 {
+			t.Errorf("told %d times", n)
+		}
+	})
+}
+
+func TestWithoutASenderTheOrderSaysSo(t *testing.T) {
+	run(t, func(r *rig) {
+		start := r.open("nas", "ann")
+		r.Disconnect(r.Context(), start.Session, "kicked")
+		r.pass(time.Second)
+		if h := r.history(); !h.Answer.Done || h.Answer.OK || h.Answer.Text == "" {
+			t.Errorf("kept is %+v", h)
+		}
+	}, func(c *foreign.Config) { c.Sender = nil })
+}
+
+func TestSilentNASHoldsUpNoOther(t *testing.T) {
+	run(t, func(r *rig) {
+		var away []aaa.Record
+		for range 40 {
+			away = append(away, r.open("wifi", "ann"))
+		}
+		near := r.open("nas", "bob")
+		var told time.Duration
+		began := time.Now()
+		r.nases.say(func(o foreign.Order) foreign.Answer {
+			if o.Session.NAS.Name == "nas" {
+				told = time.Since(began)
+				return foreign.Answer{Done: true, OK: true}
+			}
+			time.Sleep(30 * time.Second) // virtual
+			return foreign.Answer{Text: "no answer"}
+		})
+		for _, rec := range away {
+			r.Disconnect(r.Context(), rec.Session, "kicked")
+		}
+		r.pass(time.Second)
+		began = time.Now()
+		r.Disconnect(r.Context(), near.Session, "kicked")
+		r.pass(time.Second)
+		if told != 0 || r.history().Answer.OK != true {
+			t.Errorf("told after %s, %+v", told, r.history().Answer)
+		}
+		r.pass(5 * time.Minute)
+		if n := len(r.nases.orders()); n > 40 {
+			t.Errorf("a NAS that is away was told %d times", n)
+		}
+		r.nases.say(nil)
+		r.pass(10 * time.Minute)
+		if n := r.Stats().Orders; n != 0 {
+			t.Errorf("%d orders wait", n)
+		}
+		for _, h := range r.store.History() {
+			if !h.Answer.OK {
+				t.Errorf("%s: %+v", h.Order.Session.Session, h.Answer)
+			}
+		}
+	}, func(c *foreign.Config) { c.AtOnce = 10 })
+}
+
+func TestOrdersOutliveTheProcess(t *testing.T) {
+	run(t, func(r *rig) {
+		start := r.open("nas", "ann")
+		r.nases.say(noAnswer)
+		r.Disconnect(r.Context(), start.Session, "kicked")
+		r.pass(time.Second)
+		r.restart()
+		r.nases.say(nil)
+		r.pass(3 * time.Minute)
+		if !r.history().Answer.OK {
+			t.Errorf("kept is %+v", r.history().Answer)
+		}
+	})
+}
+
+func TestChangeAsAServerAsksForIt(t *testing.T) {
+	run(t, func(r *rig) {
+		start := r.open("nas", "ann")
+		rate := uint64(5)
+		if err := r.Change(r.Context(), []string{start.Session, "gone"}, aaa.Change{RateUp: &rate}); err != nil {
+			t.Fatal(err)
+		}
+		r.pass(time.Second)
+		told := r.nases.orders()
+		if len(told) != 1 || told[0].Kind != foreign.Change || *told[0].Changed.RateUp != 5 || told[0].Terms.RateUp != 5 ||
+			told[0].Terms.Interim != 5*time.Minute {
+			t.Fatalf("told %+v", told)
+		}
+		r.pass(5 * time.Minute)
+		r.tell(later(start, aaa.RecordInterim))
+		if last := r.books.last(t); last.Terms.RateUp != 5 {
+			t.Errorf("its terms are %+v", last.Terms)
+		}
+	})
+}
+
+func TestFindByWhatIsKnown(t *testing.T) {
+	run(t, func(r *rig) {
+		ann, bob := r.open("nas", "ann"), r.open("nas", "bob")
+		for name, m := range map[string]aaa.Match{
+			"name": {Name: "ann"}, "address": {Address: ann.Address}, "calling": {CallingNumber: ann.CallingNumber}, "session": {Session: ann.Session},
+			"user": {UserName: "ann"},
+		} {
+			if found := r.Find(r.Context(), m); len(found) != 1 || found[0].Session != ann.Session || found[0].Address != ann.Address {
+				t.Errorf("%s finds %+v", name, found)
+			}
+		}
+		if found := r.Find(r.Context(), aaa.Match{}); len(found) != 2 {
+			t.Errorf("all are %+v, and not %s too", found, bob.Session)
+		}
+		if found := r.Find(r.Context(), aaa.Match{LocalTunnel: 1}); len(found) != 0 {
+			t.Errorf("in a tunnel is %+v", found)
+		}
+	})
+}

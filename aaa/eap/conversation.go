@@ -82,12 +82,12 @@ func (c *conversation) hear(t *turn, octets []byte) {
 	}
 	p, err := packet.Parse(octets)
 	if err != nil {
-		c.again(p)
+		c.again(octets)
 		return
 	}
 	r := c.dialog.take(t, p)
 	if r.odd {
-		c.again(p)
+		c.again(octets)
 		return
 	}
 	c.settle(p, octets, r)
@@ -102,9 +102,9 @@ func (c *conversation) settle(p packet.Packet, octets []byte, r reply) {
 		c.over, c.decision, c.err = true, *r.yes, nil
 		c.decision.Reply, c.decision.Packet = "", packet.End(packet.Success, p.Identifier)
 	case r.no != nil:
-		c.refuse(r.no, p.Identifier)
+		c.refuse(r.no, octets)
 	case c.turns > mostTurns:
-		c.refuse(aaa.Reject(aaa.MalformedProof, "the EAP conversation does not come to an end"), p.Identifier)
+		c.refuse(aaa.Reject(aaa.MalformedProof, "the EAP conversation does not come to an end"), octets)
 	default:
 		c.request = r.request.Append(nil)
 		c.ask()
@@ -112,9 +112,9 @@ func (c *conversation) settle(p packet.Packet, octets []byte, r reply) {
 }
 
 // again asks once more what was not answered (RFC 3579 section 2.2), but not for ever.
-func (c *conversation) again(p packet.Packet) {
+func (c *conversation) again(octets []byte) {
 	if c.odd++; c.odd > mostOdd {
-		c.refuse(aaa.Reject(aaa.MalformedProof, "the peer does not answer what it is asked"), p.Identifier)
+		c.refuse(aaa.Reject(aaa.MalformedProof, "the peer does not answer what it is asked"), octets)
 		return
 	}
 	c.ask()
@@ -125,8 +125,8 @@ func (c *conversation) ask() {
 }
 
 // refuse ends it. Whatever the reason, the peer sees the same.
-func (c *conversation) refuse(no *aaa.Rejection, id uint8) {
+func (c *conversation) refuse(no *aaa.Rejection, last []byte) {
 	own := *no
-	own.Reply, own.Packet = "", packet.End(packet.Failure, id)
+	own.Reply, own.Packet = "", failure(last)
 	c.over, c.decision, c.err = true, aaa.Decision{}, &own
 }

@@ -60,17 +60,17 @@ func (s *Server) begin(c *Config, r *aaa.Request) (aaa.Decision, error) {
 	p, err := packet.Parse(r.Proof.EAP)
 	switch {
 	case err != nil || p.Code != packet.Response || p.Type != packet.Identity:
-		return refused(p, aaa.Reject(aaa.MalformedProof, "an EAP conversation begins with the identity of the peer, this one does not"))
+		return refused(r, aaa.Reject(aaa.MalformedProof, "an EAP conversation begins with the identity of the peer, this one does not"))
 	case string(p.Data) != r.Name:
-		return refused(p, aaa.Reject(aaa.MalformedProof, "the NAS says that the peer is called %q, the peer that it is %q", r.Name, p.Data))
+		return refused(r, aaa.Reject(aaa.MalformedProof, "the NAS says that the peer is called %q, the peer that it is %q", r.Name, p.Data))
 	case len(c.Methods) == 0:
-		return refused(p, aaa.Reject(aaa.Misconfigured, "no EAP method is configured"))
+		return refused(r, aaa.Reject(aaa.Misconfigured, "no EAP method is configured"))
 	}
 	talk := &conversation{name: r.Name, only: c}
 	talk.mu.Lock()
 	defer talk.mu.Unlock()
 	if no := s.talks.add(talk); no != nil {
-		return refused(p, no)
+		return refused(r, no)
 	}
 	talk.begin(p, r.Proof.EAP)
 	s.talks.settle(talk, talk.over, false)
@@ -81,8 +81,7 @@ func (s *Server) begin(c *Config, r *aaa.Request) (aaa.Decision, error) {
 func (s *Server) goOn(ctx context.Context, c *Config, r *aaa.Request) (aaa.Decision, error) {
 	talk := s.talks.find(r.Proof.State, r.Name)
 	if talk == nil {
-		p, _ := packet.Parse(r.Proof.EAP)
-		return refused(p, aaa.Reject(aaa.MalformedProof, "the EAP conversation that it answers in is over, or is another's"))
+		return refused(r, aaa.Reject(aaa.MalformedProof, "the EAP conversation that it answers in is over, or is another's"))
 	}
 	talk.mu.Lock()
 	defer talk.mu.Unlock()
@@ -108,9 +107,18 @@ func (s *Server) turn(ctx context.Context, c *Config, r *aaa.Request, talk *conv
 }
 
 // refused is the no to what is not part of a conversation.
-func refused(p packet.Packet, no *aaa.Rejection) (aaa.Decision, error) {
-	no.Packet = packet.End(packet.Failure, p.Identifier)
+func refused(r *aaa.Request, no *aaa.Rejection) (aaa.Decision, error) {
+	no.Packet = failure(r.Proof.EAP)
 	return aaa.Decision{}, no
+}
+
+// failure is the end after a Response, or after what should have been one.
+func failure(last []byte) []byte {
+	var id uint8
+	if len(last) > 1 {
+		id = last[1]
+	}
+	return packet.End(packet.Failure, id)
 }
 
 // Authorize answers whether an account is still there, as AAA does. A request with the Inner of a decision is about who proved

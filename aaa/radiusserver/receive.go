@@ -22,7 +22,7 @@ type datagram struct {
 	out      sender
 }
 
-// sender sends answers. listener is one.
+// sender sends answers. A socket is one.
 type sender interface {
 	Send(octets, control []byte, to netip.AddrPort)
 }

@@ -6,22 +6,22 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"lnsgate/aaa"
 	"lnsgate/aaa/radius/udp"
-	"lnsgate/aaa/radius/wire"
 )
 
 // Server answers NASes. It is safe for concurrent use.
 type Server struct {
-	config    Config
-	service   atomic.Pointer[service]
-	listeners []*listener
-	streams   *streams
-	slots     [2]chan struct{} // one for each request that is being answered, by role
+	config  Config
+	service atomic.Pointer[service]
+	sockets udp.Sockets // for authentication, and then for records
+	streams *streams
+	slots   [2]chan struct{} // one for each request that is being answered, by role
 
 	answers       *answers
 	delays        *delays
@@ -40,7 +40,7 @@ type service struct {
 	aaa, eap aaa.Authenticator
 }
 
-// role is what a listener is for.
+// role is what a socket is for.
 type role int
 
 const (
@@ -48,27 +48,14 @@ const (
 	forRecords
 )
 
-// listener is one socket with its role.
-type listener struct {
-	udp.Socket
-	index int
-	role  role
-}
-
 // Listen makes a server and opens its sockets. Run serves them; Close gives them back.
 func Listen(c Config) (*Server, error) {
 	s, err := newServer(c)
 	if err != nil {
 		return nil, fmt.Errorf("RADIUS server: %w", err)
 	}
-	for at, addresses := range [][]netip.AddrPort{forAccess: c.Listen, forRecords: c.Accounting} {
-		for _, address := range addresses {
-			socket, err := udp.Open(address)
-			if err != nil {
-				return nil, errors.Join(fmt.Errorf("RADIUS server: %w", err), s.Close())
-			}
-			s.listeners = append(s.listeners, &listener{socket, len(s.listeners), role(at)})
-		}
+	if s.sockets, err = udp.OpenAll(slices.Concat(c.Listen, c.Accounting)); err != nil {
+		return nil, fmt.Errorf("RADIUS server: %w", err)
 	}
 	if err := s.streams.listen(c.TLS); err != nil {
 		return nil, errors.Join(fmt.Errorf("RADIUS server: %w", err), s.Close())
@@ -116,10 +103,7 @@ func (s *Server) Reload(clients []Client, authenticator, eap aaa.Authenticator) 
 // Addresses are those that the server listens on: for authentication, for records, and then for TLS, each in the order of the
 // configuration.
 func (s *Server) Addresses() []netip.AddrPort {
-	var list []netip.AddrPort
-	for _, l := range s.listeners {
-		list = append(list, l.LocalAddr().(*net.UDPAddr).AddrPort())
-	}
+	list := s.sockets.Addresses()
 	for _, l := range s.streams.listeners {
 		list = append(list, l.Addr().(*net.TCPAddr).AddrPort())
 	}
@@ -129,55 +113,37 @@ func (s *Server) Addresses() []netip.AddrPort {
 // Run serves until the context ends, gives up what is being answered, and closes the sockets. Call it once.
 func (s *Server) Run(ctx context.Context) error {
 	var readers, others sync.WaitGroup
-	faults := make([]error, len(s.listeners)+len(s.streams.listeners))
+	var faults [2]error
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	others.Go(func() { s.delays.run(ctx) })
-	for i, l := range s.listeners {
+	for i, serve := range []func(context.Context) error{s.serveDatagrams, s.serveStreams} {
 		readers.Go(func() {
-			faults[i] = s.read(ctx, l)
-			stop() // one that is broken ends all: better seen than half a service
-		})
-	}
-	for i, l := range s.streams.listeners {
-		readers.Go(func() {
-			faults[len(s.listeners)+i] = s.acceptAll(ctx, l, &readers)
+			faults[i] = serve(ctx)
 			stop()
 		})
 	}
-	<-ctx.Done()
-	for _, l := range s.listeners {
-		_ = l.SetReadDeadline(time.Unix(1, 0)) // wakes the readers, and fails only when it is closed
-	}
-	s.streams.close() //nolint:errcheck // they are closed again below
 	readers.Wait()
 	s.working.Wait()
 	others.Wait()
-	return errors.Join(append(faults, s.Close())...)
+	if err := errors.Join(faults[0], faults[1], s.Close()); err != nil {
+		return fmt.Errorf("RADIUS server: %w", err)
+	}
+	return nil
 }
 
 // Close closes the sockets. Run does so by itself.
-func (s *Server) Close() error {
-	var faults []error
-	for _, l := range s.listeners {
-		if err := l.UDPConn.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			faults = append(faults, err)
-		}
-	}
-	return errors.Join(append(faults, s.streams.close())...)
-}
+func (s *Server) Close() error { return errors.Join(s.sockets.Close(), s.streams.close()) }
 
-// read takes datagrams until the context ends.
-func (s *Server) read(ctx context.Context, l *listener) error {
-	buffer, control := make([]byte, wire.MaxLength+1), make([]byte, udp.RoomForControl)
-	for {
-		n, m, _, from, err := l.ReadMsgUDPAddrPort(buffer, control)
-		if ctx.Err() != nil {
-			return nil
+// serveDatagrams takes datagrams until the context ends.
+func (s *Server) serveDatagrams(ctx context.Context) error {
+	return s.sockets.Serve(ctx, func(ctx context.Context, d udp.Datagram) {
+		role := forAccess
+		if d.Socket >= len(s.config.Listen) {
+			role = forRecords
 		}
-		if err != nil {
-			return fmt.Errorf("RADIUS server: %w", err)
-		}
-		s.take(ctx, datagram{listener: l.index, role: l.role, octets: buffer[:n], from: from, control: control[:m], out: l}, time.Now())
-	}
+		s.take(ctx, datagram{
+			listener: d.Socket, role: role, octets: d.Octets, from: d.From, control: d.Control, out: s.sockets[d.Socket],
+		}, time.Now())
+	})
 }

@@ -507,6 +507,50 @@ func TestAnAddressInUse(t *testing.T) {
 	}
 }
 
+// TestABrokenListenerEndsAll, as half a service is harder to see than none.
+func TestABrokenListenerEndsAll(t *testing.T) {
+	s := newRig(t, nil)
+	_, server, _ := certificates(t)
+	c := s.config
+	c.TLS, c.TLSConfig = c.Listen, server
+	broken, err := Listen(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() { ended <- broken.Run(context.Background()) }()
+	broken.streams.listeners[0].Close()
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
+}
+
+// TestTheEndClosesConnections that are open, and waits for nobody.
+func TestTheEndClosesConnections(t *testing.T) {
+	s := newRig(t, nil)
+	_, server, client := certificates(t)
+	c := s.config
+	c.Listen, c.TLS, c.TLSConfig = nil, c.Listen, server
+	c.Clients = []Client{{Name: "loopback", Source: netip.MustParsePrefix("127.0.0.0/8"), TLS: true}}
+	only, err := Listen(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- only.Run(ctx) }()
+	there := &secured{rig: s, at: only.Addresses()[0], tls: client}
+	conn := there.dial()
+	conn.ask(pap(t, "alice", password))
+	stop()
+	if b := conn.receive(); b != nil {
+		t.Errorf("%x", b)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 // slow runs a test in virtual time, with one connection over a pipe that takes nothing that is not read.
 func slow(t *testing.T, test func(t *testing.T, s *secured, raw net.Conn)) {
 	_, server, client := certificates(t)

@@ -98,6 +98,24 @@ func (all *streams) close() error {
 // shortOf is how long nothing is accepted after that failed, such as for want of file descriptors.
 const shortOf = 100 * time.Millisecond
 
+// serveStreams takes connections until the context ends or a socket is broken, and returns when none is served any more.
+func (s *Server) serveStreams(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var serving sync.WaitGroup
+	faults := make([]error, len(s.streams.listeners))
+	for i, l := range s.streams.listeners {
+		serving.Go(func() {
+			faults[i] = s.acceptAll(ctx, l, &serving)
+			stop()
+		})
+	}
+	<-ctx.Done()
+	fault := s.streams.close() // wakes who accepts
+	serving.Wait()
+	return errors.Join(append(faults, fault)...)
+}
+
 // acceptAll takes connections until the context ends.
 func (s *Server) acceptAll(ctx context.Context, l net.Listener, serving *sync.WaitGroup) error {
 	for {
@@ -109,7 +127,7 @@ func (s *Server) acceptAll(ctx context.Context, l net.Listener, serving *sync.Wa
 			}
 			return nil
 		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("RADIUS server: %w", err)
+			return err
 		case err != nil:
 			s.config.Log.Error("RADIUS server: no connection can be taken for a moment", "cause", err)
 			select {

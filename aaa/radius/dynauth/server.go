@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -23,7 +22,7 @@ type Server struct {
 	config  Config
 	peers   atomic.Pointer[[]peer]
 	us      atomic.Pointer[identity]
-	sockets []udp.Socket
+	sockets udp.Sockets
 	slots   chan struct{} // one for each request that is being carried out
 
 	working sync.WaitGroup
@@ -45,12 +44,9 @@ func Listen(c Config) (*Server, error) {
 	}
 	s.setClients(c.Clients)
 	s.SetIdentity(c.Identifiers, c.Addresses)
-	for _, at := range c.Listen {
-		socket, err := udp.Open(at)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("dynamic authorization: %w", err), s.Close())
-		}
-		s.sockets = append(s.sockets, socket)
+	var err error
+	if s.sockets, err = udp.OpenAll(c.Listen); err != nil {
+		return nil, fmt.Errorf("dynamic authorization: %w", err)
 	}
 	return s, nil
 }
@@ -76,13 +72,7 @@ func (s *Server) SetIdentity(identifiers []string, addresses []netip.Addr) {
 }
 
 // Addresses are those that the server listens on, in the order of the configuration.
-func (s *Server) Addresses() []netip.AddrPort {
-	list := make([]netip.AddrPort, len(s.sockets))
-	for i, socket := range s.sockets {
-		list[i] = socket.LocalAddr().(*net.UDPAddr).AddrPort()
-	}
-	return list
-}
+func (s *Server) Addresses() []netip.AddrPort { return s.sockets.Addresses() }
 
 // Stats returns the counters.
 func (s *Server) Stats() Stats {
@@ -100,51 +90,19 @@ func (s *Server) count(o Outcome) {
 // Run serves until the context ends, waits until what has begun is done and answered, and closes the sockets. Call it
 // once.
 func (s *Server) Run(ctx context.Context) error {
-	var readers sync.WaitGroup
-	faults := make([]error, len(s.sockets))
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	for i, socket := range s.sockets {
-		readers.Go(func() {
-			faults[i] = s.read(ctx, socket)
-			stop() // one that is broken ends all: better seen than half a service
-		})
-	}
-	<-ctx.Done()
-	for _, socket := range s.sockets {
-		_ = socket.SetReadDeadline(time.Unix(1, 0)) // wakes the readers, and fails only when it is closed
-	}
-	readers.Wait()
+	err := s.sockets.Serve(ctx, func(ctx context.Context, d udp.Datagram) {
+		back := udp.BackFrom(d.Control)
+		s.take(ctx, d.Octets, d.From, time.Now(), func(reply []byte) { s.sockets[d.Socket].Send(reply, back, d.From) })
+	})
 	s.working.Wait()
-	return errors.Join(append(faults, s.Close())...)
+	if err = errors.Join(err, s.Close()); err != nil {
+		return fmt.Errorf("dynamic authorization: %w", err)
+	}
+	return nil
 }
 
 // Close closes the sockets. Run does so by itself.
-func (s *Server) Close() error {
-	var faults []error
-	for _, socket := range s.sockets {
-		if err := socket.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			faults = append(faults, err)
-		}
-	}
-	return errors.Join(faults...)
-}
-
-// read takes datagrams until the context ends.
-func (s *Server) read(ctx context.Context, socket udp.Socket) error {
-	buffer, control := make([]byte, wire.MaxLength+1), make([]byte, udp.RoomForControl)
-	for {
-		n, m, _, from, err := socket.ReadMsgUDPAddrPort(buffer, control)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("dynamic authorization: %w", err)
-		}
-		back := udp.BackFrom(control[:m])
-		s.take(ctx, buffer[:n], from, time.Now(), func(reply []byte) { socket.Send(reply, back, from) })
-	}
-}
+func (s *Server) Close() error { return s.sockets.Close() }
 
 // take does with one datagram what the package says, step by step. respond may be called later, from another goroutine.
 func (s *Server) take(ctx context.Context, datagram []byte, from netip.AddrPort, now time.Time, respond func([]byte)) {

@@ -28,7 +28,7 @@ type Config struct {
 	NAS    func(client string) (NAS, bool) // by aaa.NAS.Client; false: there is none of that name. It is asked at each Send
 	Local  []netip.Addr                    // that requests are sent from, one of each family at most; none = as routing says
 	Retry  client.RetryConfig              // zero = RFC 5080's, and no more than 5 transmissions
-	AtOnce int                             // requests that wait for an answer at the same time; others wait their turn; 0 = 1024
+	AtOnce int                             // requests that wait for an answer at the same time; others wait their turn; 0 = 4096
 	Log    *slog.Logger
 
 	// Listen opens the sockets, for tests; nil = UDP.
@@ -40,7 +40,7 @@ func (c Config) withDefaults() Config {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.AtOnce <= 0 {
-		c.AtOnce = 1024
+		c.AtOnce = 4096
 	}
 	if c.Listen == nil {
 		c.Listen = net.ListenPacket

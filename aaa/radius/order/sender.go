@@ -81,18 +81,18 @@ func (s *Sender) send(ctx context.Context, o *foreign.Order) foreign.Answer {
 	if problem != "" {
 		return foreign.Answer{Done: true, Text: problem}
 	}
+	p, err := s.enter(ctx, to) // first, so that who waits for a NAS that is down has no turn that others could have
+	if err != nil {
+		return foreign.Answer{Text: "not sent: " + err.Error()}
+	}
+	defer s.leave(p)
+	defer func() { <-p.turns }()
 	select {
 	case s.turns <- struct{}{}:
 		defer func() { <-s.turns }()
 	case <-ctx.Done():
 		return foreign.Answer{Text: "not sent: too many other requests wait for an answer"}
 	}
-	p, err := s.enter(ctx, to)
-	if err != nil {
-		return foreign.Answer{Text: "not sent: " + err.Error()}
-	}
-	defer s.leave(p)
-	defer func() { <-p.turns }()
 	for n := fully; ; n++ {
 		request, err := requestOf(o, &nas, n, time.Now())
 		switch {

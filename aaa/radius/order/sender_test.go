@@ -218,7 +218,7 @@ func TestASecondCopyOfAnAnswerIsOfNoUse(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, n *network, s *Sender) {
 		n.nas = func(n *network, number int, octets []byte, to netip.AddrPort) {
 			n.send(0, reply(octets, positive(octets)), to)
-			n.send(0, reply(octets, positive(octets)), to)
+			n.send(time.Millisecond, reply(octets, positive(octets)), to)
 		}
 		if got := s.Send(background(), disconnect()); !got.OK {
 			t.Errorf("%+v", got)
@@ -362,7 +362,7 @@ func TestNoMoreAtOnceThanConfigured(t *testing.T) {
 }
 
 func TestOneNASDoesNotHoldUpOthers(t *testing.T) {
-	bubble(t, Config{}, func(t *testing.T, n *network, s *Sender) {
+	bubble(t, Config{AtOnce: atOnePeer + 1}, func(t *testing.T, n *network, s *Sender) {
 		n.nas = func(n *network, number int, octets []byte, to netip.AddrPort) {
 			if to != there {
 				n.send(0, reply(octets, positive(octets)), to)

@@ -201,7 +201,7 @@ func (c *stream) take(ctx context.Context, octets []byte, now time.Time) error {
 	}
 	if dropped != 0 {
 		s.count(client, dropped)
-		return fmt.Errorf("a packet is %s", dropped)
+		return streamFaults[dropped]
 	}
 	x := &exchange{
 		client: client, service: service, key: client.stream, packet: client.stream.Parse(verified), signed: verified.Signed,
@@ -209,6 +209,13 @@ func (c *stream) take(ctx context.Context, octets []byte, now time.Time) error {
 	}
 	s.working.Go(func() { s.answerInTurn(ctx, x) })
 	return nil
+}
+
+// streamFaults are what closes a connection at once.
+var streamFaults = map[Outcome]error{
+	Malformed: errors.New("a packet has lengths that do not add up"),
+	Forged:    errors.New("a packet was not made with the secret of the client; compare the secrets, over TLS most have " + radSecSecret),
+	WrongCode: errors.New("a packet is no request"),
 }
 
 func isRequest(code radius.Code) bool {

@@ -113,7 +113,7 @@ func TestSilence(t *testing.T) {
 			if took := time.Since(began); got.Done || got.OK || !strings.Contains(got.Text, "no answer from 192.0.2.1:3799: ") || took != 30*time.Second {
 				t.Errorf("%+v after %s", got, took)
 			}
-			if got.Again.Sub(time.Now()) != again {
+			if time.Until(got.Again) != again {
 				t.Errorf("after %d tries again in %s", tries, time.Until(got.Again))
 			}
 		}

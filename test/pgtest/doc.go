@@ -10,7 +10,10 @@
 //
 // The server refuses to run as root, so it runs as the user postgres, or nobody. It listens on a unix socket in a
 // folder of its own; a watcher ends it and removes the folder when the test binary is gone, however it went. With
-// LNSGATE_TEST_DATABASE set to the address of a superuser, that server is used instead.
+// LNSGATE_TEST_DATABASE set to the address of a superuser, that server is used instead; LNSGATE_TEST_PG_BIN names the folder
+// of other server programs (initdb, pg_ctl, postgres, and pg_basebackup for a Standby), such as those of another version:
+//
+//	LNSGATE_TEST_PG_BIN=/opt/postgresql-18/bin go test ./migrations ./aaa/postgres ./pool/postgres
 //
 // Cluster gives a test a server of its own that it may stop, crash, and let a Standby follow; Pooler puts PgBouncer before
 // a database.

@@ -276,6 +276,20 @@ func (f *told) Helper()                           {}
 func (f *told) Skipf(format string, args ...any)  { f.what = "skip: " + fmt.Sprintf(format, args...) }
 func (f *told) Fatalf(format string, args ...any) { f.what = "fatal: " + fmt.Sprintf(format, args...) }
 
+func TestOtherProgramsMayBeNamed(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv(programsVariable, folder)
+	if _, err := findPrograms(); err == nil || !strings.Contains(err.Error(), programsVariable) {
+		t.Errorf("there are none: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "initdb"), nil, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := findPrograms(); err != nil || found.folder != folder {
+		t.Errorf("%+v %v", found, err)
+	}
+}
+
 func TestMissingServerSkipsUnlessEverythingMustRun(t *testing.T) {
 	missing := &missingError{"there is no initdb"}
 	for _, c := range []struct {

@@ -50,8 +50,18 @@ type programs struct {
 	user   *syscall.Credential // nil: as we are
 }
 
+// programsVariable names the folder of the server programs, in place of those that are found.
+const programsVariable = "LNSGATE_TEST_PG_BIN"
+
 // findPrograms looks for the newest server programs: those of pg_config, and those of Debian.
 func findPrograms() (programs, error) {
+	if folder := os.Getenv(programsVariable); folder != "" {
+		if _, err := os.Stat(filepath.Join(folder, "initdb")); err != nil {
+			return programs{}, fmt.Errorf("%s: %w", programsVariable, err)
+		}
+		who, err := unprivileged()
+		return programs{folder, who}, err
+	}
 	folders, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	slices.SortFunc(folders, func(a, b string) int { return majorOf(b) - majorOf(a) })
 	if out, err := exec.Command("pg_config", "--bindir").Output(); err == nil {

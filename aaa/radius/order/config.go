@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"time"
 
 	"lnsgate/aaa"
 	"lnsgate/aaa/radius/client"
@@ -47,9 +46,3 @@ func (c Config) withDefaults() Config {
 	}
 	return c
 }
-
-// leastAgain and mostAgain bound how long an order that was not answered waits until it is tried again.
-const (
-	leastAgain = 30 * time.Second
-	mostAgain  = 15 * time.Minute
-)

@@ -61,12 +61,12 @@ func (s *Sender) Close() error {
 }
 
 // Send tells the NAS of a session what the order says, and waits for its answer: until it comes, all tries are spent, or the
-// context ends. What cannot be said to the NAS is done and not OK at once.
+// context ends. What cannot be said to the NAS is done and not OK at once. When it is worth another try, after no answer, is not
+// said: aaa/foreign knows.
 func (s *Sender) Send(ctx context.Context, o foreign.Order) foreign.Answer {
 	answer := s.send(ctx, &o)
 	switch {
 	case !answer.Done:
-		answer.Again = time.Now().Add(min(leastAgain<<min(max(o.Tries, 0), 10), mostAgain))
 		s.count(&s.stats.Unanswered)
 	case answer.OK:
 		s.count(&s.stats.Done)

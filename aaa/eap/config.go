@@ -31,6 +31,8 @@ type Config struct {
 	Timeout       time.Duration // that a peer may take for an answer; 0: 1 min
 
 	Log *slog.Logger // nil: nothing is logged
+
+	offered []choice // of Methods
 }
 
 // Bounds and what counts when nothing is said.
@@ -73,6 +75,7 @@ func (c Config) complete() (*Config, error) {
 		return nil, err
 	}
 	c.fillIn()
+	c.offered = c.choices()
 	return &c, nil
 }
 

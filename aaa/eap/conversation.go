@@ -25,10 +25,10 @@ type conversation struct {
 
 	mu       sync.Mutex
 	dialog   dialog
-	request  []byte // that waits for an answer, a whole packet
-	heard    []byte // the Response that was answered last, a whole packet
-	decision aaa.Decision
-	err      error // the answer to it
+	request  []byte        // that waits for an answer, a whole packet
+	heard    []byte        // the Response that was answered last, a whole packet
+	decision *aaa.Decision // the answer to it, or
+	err      error         // this
 	over     bool
 	turns    int
 	odd      int
@@ -41,7 +41,15 @@ type conversation struct {
 	tunnel *tunnel
 }
 
-// choicesOf are the methods as the dialog offers them.
+// answer is what was made of the last Response.
+func (c *conversation) answer() (aaa.Decision, error) {
+	if c.decision == nil {
+		return aaa.Decision{}, c.err
+	}
+	return *c.decision, nil
+}
+
+// choices are the methods as the dialog offers them.
 func (c *Config) choices() []choice {
 	var list []choice
 	for _, m := range c.Methods {
@@ -67,7 +75,7 @@ func (c *Config) choices() []choice {
 
 // begin takes the Response that says who the peer is. The caller has checked that it is one.
 func (c *conversation) begin(p packet.Packet, octets []byte) {
-	c.dialog.choices = c.only.choices()
+	c.dialog.choices = c.only.offered
 	c.settle(p, octets, c.dialog.begin(p))
 }
 
@@ -77,7 +85,7 @@ func (c *conversation) hear(t *turn, octets []byte) {
 	case bytes.Equal(octets, c.heard):
 		return
 	case c.over:
-		c.decision, c.err = aaa.Decision{}, aaa.Reject(aaa.MalformedProof, "the EAP conversation is over")
+		c.decision, c.err = nil, aaa.Reject(aaa.MalformedProof, "the EAP conversation is over")
 		return
 	}
 	p, err := packet.Parse(octets)
@@ -99,7 +107,7 @@ func (c *conversation) settle(p packet.Packet, octets []byte, r reply) {
 	c.turns++
 	switch {
 	case r.yes != nil:
-		c.over, c.decision, c.err = true, *r.yes, nil
+		c.over, c.decision, c.err = true, r.yes, nil
 		c.decision.Reply, c.decision.Packet = "", packet.End(packet.Success, p.Identifier)
 	case r.no != nil:
 		c.refuse(r.no, octets)
@@ -121,12 +129,12 @@ func (c *conversation) again(octets []byte) {
 }
 
 func (c *conversation) ask() {
-	c.decision, c.err = aaa.Decision{}, &aaa.Challenge{Packet: c.request, State: c.state[:], Backend: Backend}
+	c.decision, c.err = nil, &aaa.Challenge{Packet: c.request, State: c.state[:], Backend: Backend}
 }
 
 // refuse ends it. Whatever the reason, the peer sees the same.
 func (c *conversation) refuse(no *aaa.Rejection, last []byte) {
 	own := *no
 	own.Reply, own.Packet = "", failure(last)
-	c.over, c.decision, c.err = true, aaa.Decision{}, &own
+	c.over, c.decision, c.err = true, nil, &own
 }

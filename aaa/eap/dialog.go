@@ -41,7 +41,7 @@ func (d *dialog) begin(p packet.Packet) reply {
 // offer begins with one of the choices.
 func (d *dialog) offer(i int) reply {
 	chosen := d.choices[i]
-	d.choices = slices.Delete(d.choices, i, i+1)
+	d.choices = slices.Concat(d.choices[:i], d.choices[i+1:]) // others share them
 	d.kind, d.method = chosen.kind, chosen.make()
 	d.id++
 	return d.ask(d.method.begin(d.id))

@@ -11,7 +11,7 @@
 // withdrawn is not found out either: the account is what is switched off.
 //
 // A conversation is kept in memory, of this process, under the State of its Challenge. Until the peer has answered a
-// first Request, which shows that it can be reached, that is a few hundred octets; only then is there a TLS connection, with
+// first Request, which shows that it can be reached, that is less than a kilobyte; only then is there a TLS connection, with
 // its goroutine. Both are bounded in number and time.
 //
 // The package does not speak PPP or RADIUS, knows no account and does not check a password.

@@ -61,7 +61,7 @@ func (s *Server) begin(c *Config, r *aaa.Request) (aaa.Decision, error) {
 	switch {
 	case err != nil || p.Code != packet.Response || p.Type != packet.Identity:
 		return refused(r, aaa.Reject(aaa.MalformedProof, "an EAP conversation begins with the identity of the peer, this one does not"))
-	case string(p.Data) != r.Name:
+	case len(p.Data) > 0 && string(p.Data) != r.Name: // who gives no name goes by the number that it calls from (RFC 3579 section 2.1)
 		return refused(r, aaa.Reject(aaa.MalformedProof, "the NAS says that the peer is called %q, the peer that it is %q", r.Name, p.Data))
 	case len(c.Methods) == 0:
 		return refused(r, aaa.Reject(aaa.Misconfigured, "no EAP method is configured"))
@@ -74,7 +74,7 @@ func (s *Server) begin(c *Config, r *aaa.Request) (aaa.Decision, error) {
 	}
 	talk.begin(p, r.Proof.EAP)
 	s.talks.settle(talk, talk.over, false)
-	return talk.decision, talk.err
+	return talk.answer()
 }
 
 // goOn takes the peer's next word.
@@ -90,7 +90,7 @@ func (s *Server) goOn(ctx context.Context, c *Config, r *aaa.Request) (aaa.Decis
 	if !over {
 		s.talks.settle(talk, talk.over, talk.err == nil)
 	}
-	return talk.decision, talk.err
+	return talk.answer()
 }
 
 func (s *Server) turn(ctx context.Context, c *Config, r *aaa.Request, talk *conversation) *turn {
@@ -102,7 +102,11 @@ func (s *Server) turn(ctx context.Context, c *Config, r *aaa.Request, talk *conv
 		ctx: ctx, aaa: c.AAA, request: r, room: size - packet.HeaderSize - 1,
 		proven: func() *aaa.Rejection { return s.talks.prove(talk) },
 		open:   func(config *tls.Config) (*tunnel, *aaa.Rejection) { return s.talks.start(talk, config) },
-		warn:   func(message string, err error) { c.Log.Warn(message, "user", r.Name, "cause", err) },
+		warn: func(message string, err error) {
+			if r.NAS != nil { // our own links do not use the keys
+				c.Log.Warn(message, "user", r.Name, "nas", r.NAS.Name, "cause", err)
+			}
+		},
 	}
 }
 

@@ -64,6 +64,16 @@ func TestHowAConversationBegins(t *testing.T) {
 	}
 }
 
+// RFC 3579 section 2.1: where the peer gives no name, User-Name is the number that it calls from.
+func TestAPeerWithoutANameOutside(t *testing.T) {
+	r := newRig(t, only(TTLS))
+	p := &peer{t: t, server: r.server, name: "02-00-00-00-00-01"}
+	p.send([]byte{packet.Response, 1, 0, 5, byte(packet.Identity)})
+	d := p.connect(packet.TTLS, nil)
+	d.say(avps(avp(avpUserName, "alice"), avp(avpUserPassword, password)))
+	d.in()
+}
+
 func TestTheStateIsThatOfOnePeer(t *testing.T) {
 	r := newRig(t, only(MD5))
 	p := r.begin("alice")

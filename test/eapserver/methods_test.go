@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -227,5 +229,22 @@ func TestTheOrderOfMethods(t *testing.T) {
 	_, in := r.try(ways["MSCHAPv2"].lines)
 	if no := r.last().no; in || no == nil || no.Cause != aaa.MethodNotAllowed || !strings.Contains(no.Detail, "instead of md5 it wants mschapv2") {
 		t.Errorf("in: %v, %v", in, no)
+	}
+}
+
+// A device whose TLS 1.2 is older than RFC 7627 has no keys that are safe. It is let in where none are needed; what derives a
+// challenge from the tunnel does not work.
+func TestADeviceWithoutTheExtendedMasterSecret(t *testing.T) {
+	r := newRig(t, nil)
+	file := filepath.Join(t.TempDir(), "openssl.cnf")
+	must(t, os.WriteFile(file, []byte("openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nOptions = -ExtendedMasterSecret\n"), 0o600))
+	r.environment = []string{"OPENSSL_CONF=" + file}
+	ways := r.ways("alice@dept.example")
+	for name, want := range map[string]bool{"PEAP/MSCHAPv2": true, "TTLS/PAP": true, "TLS 1.2": true, "TTLS/CHAP": false, "TTLS/MSCHAPv2": false} {
+		_, in := r.try(ways[name].lines, "-n")
+		last := r.last()
+		if in != want || !last.decision.Keys.Receive.IsZero() || !want && !strings.Contains(last.no.Detail, "it can use pap") {
+			t.Errorf("%s: %v, %+v", name, in, last)
+		}
 	}
 }

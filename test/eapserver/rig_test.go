@@ -47,8 +47,9 @@ type rig struct {
 	ca     string // the file of the CA of the server's certificate
 	people *authority
 
-	mu     sync.Mutex
-	logins []login
+	environment []string // of eapol_test
+	mu          sync.Mutex
+	logins      []login
 }
 
 // login is how a login ended.
@@ -70,7 +71,7 @@ func newRig(t *testing.T, change func(*eap.Config)) *rig {
 	must(t, err)
 	chain := []string{local.Name}
 	gateway, err := aaa.NewGateway(aaa.Config{DefaultDomain: "default", Backends: []aaa.Backend{backend}, Domains: []aaa.Domain{
-		{Name: "default", Chain: chain}, {Name: "dept.example", Chain: chain},
+		{Name: "default", Chain: chain}, {Name: "dept.example", Chain: chain, Pools: []string{"pool1"}},
 		{Name: "noeap.example", Chain: chain, Methods: []aaa.Method{aaa.PAP, aaa.CHAP, aaa.MSCHAPv2}},
 		{Name: "onlyeap.example", Chain: chain, Methods: []aaa.Method{aaa.EAP}},
 	}})
@@ -158,7 +159,9 @@ func (r *rig) try(network string, arguments ...string) (said string, in bool) {
 	ctx, cancel := context.WithTimeout(r.t.Context(), 30*time.Second)
 	defer cancel()
 	arguments = append([]string{"-c", file, "-a", "127.0.0.1", "-p", r.port, "-s", clientSecret, "-t", "20"}, arguments...)
-	octets, err := exec.CommandContext(ctx, supplicant(r.t), arguments...).CombinedOutput()
+	command := exec.CommandContext(ctx, supplicant(r.t), arguments...)
+	command.Env = append(os.Environ(), r.environment...)
+	octets, err := command.CombinedOutput()
 	return string(octets), err == nil
 }
 

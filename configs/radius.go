@@ -283,11 +283,6 @@ func (c *checker) warnOfRADIUS() {
 	for i, client := range c.cfg.DynamicAuthorization.Clients {
 		weak(fmt.Sprintf("dynamic_authorization.clients[%d].secret", i), client.Secret)
 	}
-	for i, t := range c.cfg.VirtualTemplates {
-		if len(c.cfg.RADIUS) == 0 && slices.Contains(t.PPPAuthentication, EAP) {
-			c.advise(fmt.Sprintf("virtual_templates[%d].ppp_authentication", i), "eap is offered, and only a RADIUS server can check it; add radius: and name the group in a domain's authentication")
-		}
-	}
 	for i, d := range c.cfg.Domains {
 		asks := slices.ContainsFunc(d.Authentication, func(b string) bool { return slices.Contains(c.radiusNames(), b) })
 		if asks && len(d.Accounting) == 0 && !c.cfg.Database.Given() {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"lnsgate/configs"
 	"lnsgate/pool"
@@ -15,7 +16,7 @@ import (
 // bothPools allocates from the pools of the file and from those of the database: each name is in one of the two. It is safe
 // for concurrent use.
 type bothPools struct {
-	file, shared pool.Allocator
+	file, shared pool.Keeper
 	inFile       atomic.Pointer[fileNames]
 }
 
@@ -31,7 +32,7 @@ func (f *fileNames) has(a netip.Addr) bool {
 	return f.statics[a] || slices.ContainsFunc(f.ranges, func(r configs.Range) bool { return r.Contains(a) })
 }
 
-func newBothPools(file, shared pool.Allocator, c *configs.Config) *bothPools {
+func newBothPools(file, shared pool.Keeper, c *configs.Config) *bothPools {
 	b := &bothPools{file: file, shared: shared}
 	b.configure(c)
 	return b
@@ -85,11 +86,17 @@ func (b *bothPools) Allocate(ctx context.Context, r pool.Request) (pool.Lease, e
 	return pool.Lease{}, tried
 }
 
-func (b *bothPools) side(file bool) pool.Allocator {
+func (b *bothPools) side(file bool) pool.Keeper {
 	if file {
 		return b.file
 	}
 	return b.shared
+}
+
+// Keep implements pool.Keeper.
+func (b *bothPools) Keep(ctx context.Context, l pool.Lease, until time.Time) error {
+	names := b.inFile.Load()
+	return b.side(names.pools[l.Pool] || names.has(l.Address)).Keep(ctx, l, until)
 }
 
 // Release implements pool.Allocator. Both sides are asked, because a reload may have moved a name meanwhile: only the one that

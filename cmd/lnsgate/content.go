@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"lnsgate/aaa"
+	sqlaccounts "lnsgate/aaa/postgres"
 	"lnsgate/configs"
 	"lnsgate/lns"
 	"lnsgate/lns/datapath"
@@ -20,6 +21,7 @@ type content struct {
 	domains []aaa.Domain
 	pools   []pool.Pool
 	filters map[string]*datapath.Filter
+	nases   []sqlaccounts.NAS
 }
 
 // addDomains adds the domains to those of the file. A domain that the file has too is the file's; one that would keep the gateway
@@ -154,7 +156,7 @@ func (n *node) readDomains(ctx context.Context) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.shared = content{domains: domains, pools: n.db.leases.Pools(), filters: filtersOfDatabase(rows, n.log)}
+	n.shared = content{domains: domains, pools: n.db.leases.Pools(), filters: filtersOfDatabase(rows, n.log), nases: n.shared.nases}
 	if both := n.shared.overlaps(n.config); len(both) > 0 {
 		n.log.Error("pools of the file and of the database overlap: the same address can be given twice; change one of them", "pools", both)
 	}

@@ -73,7 +73,7 @@ func TestBothPoolsOverflowInOrder(t *testing.T) {
 }
 
 // awayPools is the database's side while the database is away.
-type awayPools struct{ pool.Allocator }
+type awayPools struct{ pool.Keeper }
 
 func (awayPools) Allocate(context.Context, pool.Request) (pool.Lease, error) {
 	return pool.Lease{}, fmt.Errorf("in words: %w", &sqlpools.UnavailableError{Err: errors.New("connection refused")})

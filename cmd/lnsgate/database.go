@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"lnsgate/aaa/secret"
 	"lnsgate/aaa/spool"
 	"lnsgate/configs"
-	"lnsgate/lns"
 	"lnsgate/migrations"
 	"lnsgate/pool"
 	sqlpools "lnsgate/pool/postgres"
@@ -30,16 +28,17 @@ type database struct {
 	pool  *sqlaccounts.Pool
 	hears func(context.Context) error // whether changes arrive, and else why not
 
-	node     *sqlaccounts.Node
-	backend  *sqlaccounts.Backend
-	guard    *sqlaccounts.Guard
-	registry *sqlaccounts.Registry
-	attempts *sqlaccounts.Attempts
-	keys     *sqlaccounts.Keyring
-	sealer   *sqlaccounts.Sealer
-	watcher  *sqlaccounts.Watcher
-	spool    *spool.Spool
-	leases   *sqlpools.Allocator
+	node      *sqlaccounts.Node
+	backend   *sqlaccounts.Backend
+	guard     *sqlaccounts.Guard
+	registry  *sqlaccounts.Registry
+	attempts  *sqlaccounts.Attempts
+	keys      *sqlaccounts.Keyring
+	sealer    *sqlaccounts.Sealer
+	watcher   *sqlaccounts.Watcher
+	spool     *spool.Spool
+	leases    *sqlpools.Allocator
+	elsewhere *sqlaccounts.ForeignSessions
 
 	changes inbox[sqlaccounts.Change]
 	heard   atomic.Uint64     // changes told by the watcher
@@ -93,6 +92,7 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 	d.backend = sqlaccounts.New(d.pool, sqlaccounts.Config{Keys: d.keys, Timeout: c.Database.StatementTimeout})
 	d.guard = sqlaccounts.NewGuard(sqlaccounts.GuardConfig{})
 	d.registry = sqlaccounts.NewRegistry(d.node)
+	d.elsewhere = sqlaccounts.NewForeignSessions(d.pool, c.Node)
 	d.attempts = sqlaccounts.NewAttempts(d.pool, log)
 	d.sealer = sqlaccounts.NewSealer(d.pool, d.keys, log) // without a key it still hashes what only PAP needs
 	d.watcher = sqlaccounts.NewWatcher(sqlaccounts.WatcherConfig{
@@ -236,137 +236,20 @@ func (d *database) content() (content, error) {
 		return content{}, err
 	}
 	rows, err := d.backend.Filters(ctx)
-	return content{domains: domains, filters: filtersOfDatabase(rows, d.log)}, err
+	if err != nil {
+		return content{}, err
+	}
+	nases, err := d.nases(ctx)
+	return content{domains: domains, filters: filtersOfDatabase(rows, d.log), nases: nases}, err
 }
 
-// followDatabase applies changes in the database to a running node, until the context ends. Once the database is reached for the
-// first time all of it is a change.
-func (n *node) followDatabase(ctx context.Context) error {
-	retry := time.NewTimer(0)
-	retry.Stop()
-	defer retry.Stop()
-	reached := make(chan struct{})
-	go func() {
-		if n.db.leases.Ready(ctx) == nil {
-			close(reached)
-		}
-	}()
-	for known := false; ; {
-		var changes []sqlaccounts.Change
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-reached:
-			if err := n.db.checkSchema("now that it is reached"); err != nil {
-				return err
-			}
-			reached, known = nil, true
-			changes = anyChange
-		case <-retry.C:
-			changes = anyChange
-		case <-n.db.changes.wake:
-			changes = n.db.changes.take()
-		}
-		if !known {
-			continue // nothing is in force yet that could have changed
-		}
-		n.db.sealer.Changed(changes)
-		if err := n.applyChanges(ctx, changes); err != nil {
-			n.log.Warn("a change in the database is not in force yet", "cause", err)
-			retry.Reset(retryChanges)
-		}
+// nases reads the RADIUS clients that live in the database. Those that cannot be served are told of and left out.
+func (d *database) nases(ctx context.Context) ([]sqlaccounts.NAS, error) {
+	list, faults, err := d.backend.NASes(ctx)
+	for _, f := range faults {
+		d.log.Error("a RADIUS client of the database cannot be served", "nas", f.Name, "cause", f)
 	}
-}
-
-// anyChange is the change of which nobody knows what it was.
-var anyChange = []sqlaccounts.Change{{Table: sqlaccounts.Every, All: true}}
-
-// retryChanges is how long to wait after a change could not be read.
-const retryChanges = 2 * time.Second
-
-// dropLost ends the sessions whose addresses this node may hold no longer, until the context ends. Nothing else holds it up:
-// another node may give those addresses away soon.
-func (n *node) dropLost(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-n.db.lost.wake:
-		}
-		for _, l := range n.db.lost.take() {
-			n.engine.Drop(ctx, l.Holder, "the lease of its address could not be renewed in the database")
-		}
-	}
-}
-
-// applyChanges brings the node to what the database says now. Which sessions are concerned follows from the tables.
-func (n *node) applyChanges(ctx context.Context, changes []sqlaccounts.Change) error {
-	var faults []error
-	touched := func(tables ...sqlaccounts.Table) bool {
-		return slices.ContainsFunc(changes, func(c sqlaccounts.Change) bool {
-			return c.Table == sqlaccounts.Every || slices.Contains(tables, c.Table)
-		})
-	}
-	for _, c := range changes {
-		if c.Table == sqlaccounts.Sessions {
-			n.engine.Drop(ctx, c.Key, c.Cause)
-		}
-	}
-	if touched(sqlaccounts.Pools, sqlaccounts.PoolRanges, sqlaccounts.StaticAddresses) {
-		faults = append(faults, n.db.leases.Refresh(ctx))
-	}
-	if touched(sqlaccounts.Domains, sqlaccounts.DomainAliases, sqlaccounts.DomainPools, sqlaccounts.Pools, sqlaccounts.PoolRanges,
-		sqlaccounts.Filters, sqlaccounts.FilterRules) {
-		faults = append(faults, n.readDomains(ctx))
-	}
-	if err := errors.Join(faults...); err != nil {
-		return err // the database is away: asking about every session would tell the same
-	}
-	if touched(sqlaccounts.Pools, sqlaccounts.PoolRanges, sqlaccounts.Filters, sqlaccounts.FilterRules) {
-		if err := n.configureEngine(); err != nil {
-			return err
-		}
-	}
-	match := concerned(changes)
-	if match == nil {
-		return nil
-	}
-	return n.engine.Reauthorize(ctx, match)
-}
-
-// configureEngine has the engine follow the pools and filters of the database. It waits for a reload of the file, which would put
-// what it knew of them before over it.
-func (n *node) configureEngine() error {
-	n.reloading.Lock()
-	defer n.reloading.Unlock()
-	n.mu.Lock()
-	engine := n.engineConfig(n.config)
-	n.mu.Unlock()
-	return n.engine.Configure(engine)
-}
-
-// concerned says which sessions a change may be about; nil is none.
-func concerned(changes []sqlaccounts.Change) func(lns.SessionInfo) bool {
-	names := make(map[string]bool) // accounts
-	domains := make(map[string]bool)
-	every := false
-	for _, c := range changes {
-		switch c.Table {
-		case sqlaccounts.Sessions, sqlaccounts.Pools, sqlaccounts.PoolRanges, sqlaccounts.Credentials:
-		case sqlaccounts.Accounts, sqlaccounts.StaticAddresses:
-			names[c.Key] = true
-			every = every || c.All
-		case sqlaccounts.Domains, sqlaccounts.DomainAliases, sqlaccounts.DomainPools:
-			domains[c.Key] = true
-			every = every || c.All
-		default:
-			every = true
-		}
-	}
-	if !every && len(names)+len(domains) == 0 {
-		return nil
-	}
-	return func(s lns.SessionInfo) bool { return every || names[s.Account] || domains[s.Domain] }
+	return list, err
 }
 
 // absentBackend stands for a back end, by its name, where a file is looked at by itself.

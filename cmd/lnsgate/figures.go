@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 
+	"lnsgate/aaa/eap"
 	"lnsgate/lns/admin"
 	"lnsgate/lns/datapath/tun"
 	"lnsgate/lns/transport"
@@ -18,11 +19,14 @@ type figures struct {
 	books     *books
 
 	authorization *authorization
+	answering     *answering  // nil: no NAS of others is answered
+	eap           *eap.Server // nil: nobody is offered EAP
 }
 
 // Counters returns those of the engine, and by prefix: "udp_" those of the sockets together, "tun_" those of the virtual
 // templates together, "db_" and "spool_" those of the database and of the records for it, "radius_" those of the RADIUS
-// servers of all groups together, "dynauth_" what they asked of us. Names that end in "_sockets" tell
+// servers of all groups together, "dynauth_" what they asked of us, "nas_" those of our own RADIUS server for other NASes,
+// "eap_" EAP conversations. Names that end in "_sockets" tell
 // how many there are now, and tun_offload is 1 while all virtual templates take large packets unsegmented.
 func (f figures) Counters() map[string]uint64 {
 	all := f.Engine.Counters()
@@ -50,6 +54,8 @@ func (f figures) Counters() map[string]uint64 {
 	maps.Copy(all, f.radius.figures())
 	maps.Copy(all, f.books.figures())
 	maps.Copy(all, f.authorization.figures())
+	maps.Copy(all, f.answering.figures())
+	maps.Copy(all, eapFigures(f.eap))
 	return all
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -28,7 +29,7 @@ type books struct {
 	unknown   atomic.Uint64 // records for a place that does not exist
 
 	mu     sync.RWMutex // guards the rest
-	places map[string]aaa.Accounter
+	places map[string]recordPlace
 	usual  []string // where records go that name no place
 	groups map[string]*radiusBook
 }
@@ -53,7 +54,7 @@ func (l *liveGroup) Exchange(ctx context.Context, r client.Request) (client.Repl
 func newBooks(c *configs.Config, db *database, log *slog.Logger) *books {
 	b := &books{
 		dir: c.Spool(), node: c.Node, log: log, since: time.Now(),
-		places: make(map[string]aaa.Accounter), groups: make(map[string]*radiusBook),
+		places: make(map[string]recordPlace), groups: make(map[string]*radiusBook),
 	}
 	if db != nil {
 		b.places[sqlaccounts.Name], b.usual = db.spool, []string{sqlaccounts.Name}
@@ -79,6 +80,25 @@ func (b *books) Account(r aaa.Record) {
 		}
 		place.Account(r)
 	}
+}
+
+// recordPlace takes records, and says when they are safe.
+type recordPlace interface {
+	aaa.Accounter
+	Sync(context.Context) error
+}
+
+// Sync implements foreign.Records: it waits until all places have what they took where no crash takes it away.
+func (b *books) Sync(ctx context.Context) error {
+	b.mu.RLock()
+	places := slices.Collect(maps.Values(b.places))
+	b.mu.RUnlock()
+	for _, place := range places {
+		if err := place.Sync(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // follow opens the books of new groups, and has the others go on with the servers in force. Those of a group that is gone

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"testing"
 
@@ -12,9 +13,11 @@ type pages []string
 
 func (p *pages) Account(r aaa.Record) { *p = append(*p, r.Session) }
 
+func (p *pages) Sync(context.Context) error { return nil }
+
 func TestRecordsGoWhereTheirDomainSays(t *testing.T) {
 	var sql, hq pages
-	b := &books{log: slog.New(slog.DiscardHandler), places: map[string]aaa.Accounter{"postgres": &sql, "hq": &hq}, usual: []string{"postgres"}}
+	b := &books{log: slog.New(slog.DiscardHandler), places: map[string]recordPlace{"postgres": &sql, "hq": &hq}, usual: []string{"postgres"}}
 	for _, r := range []aaa.Record{
 		{Session: "a"}, {Session: "b", Sinks: []string{"hq"}}, {Session: "c", Sinks: []string{"hq", "postgres"}},
 		{Session: "d", Sinks: []string{"gone"}},

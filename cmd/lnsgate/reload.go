@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/foreign"
 	"lnsgate/aaa/secret"
 	"lnsgate/configs"
 	"lnsgate/lns/admin"
@@ -42,6 +43,9 @@ func (l *liveGateway) Authenticate(ctx context.Context, r *aaa.Request) (aaa.Dec
 func (l *liveGateway) Authorize(ctx context.Context, r *aaa.Request) (aaa.Decision, error) {
 	return l.now.Load().gateway.Authorize(ctx, r)
 }
+
+// First asks the gateway in force who would be asked first.
+func (l *liveGateway) First(r *aaa.Request) string { return l.now.Load().gateway.First(r) }
 
 func (l *liveGateway) domains() ([]aaa.Domain, string) {
 	s := l.now.Load()
@@ -125,6 +129,8 @@ func (n *node) follow(ctx context.Context, c *configs.Config) error {
 	engine := n.engineConfig(c)
 	n.mu.Unlock()
 	faults = append(faults, n.books.follow(n.radius.groups()), n.engine.Reload(ctx, engine))
+	faults = append(faults, n.followEAP(c))
+	faults = append(faults, n.followNASes(ctx), n.answering.reauthorize(ctx, foreign.Query{}))
 	return errors.Join(append(faults, n.authorization.put(c))...)
 }
 
@@ -144,6 +150,10 @@ func (n *node) keepFixed(next *configs.Config) {
 		{"spool_dir", &n.config.SpoolDir, &next.SpoolDir},
 		{"log", &n.config.Log, &next.Log},
 		{"forwarding", &n.config.Forwarding, &next.Forwarding},
+		{"radius_server.listen", &n.config.RADIUSService.Listen, &next.RADIUSService.Listen},
+		{"radius_server.accounting_listen", &n.config.RADIUSService.AccountingListen, &next.RADIUSService.AccountingListen},
+		{"radius_server.tls", &n.config.RADIUSService.TLS, &next.RADIUSService.TLS},
+		{"radius_server.reject_delay", &n.config.RADIUSService.RejectDelay, &next.RADIUSService.RejectDelay},
 		{"limits.pending_authentications", &n.config.Limits.PendingAuthentications, &next.Limits.PendingAuthentications},
 		{"limits.new_tunnels_per_second_per_source",
 			&n.config.Limits.NewTunnelsPerSecondPerSource, &next.Limits.NewTunnelsPerSecondPerSource},

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/eap"
+	"lnsgate/aaa/foreign"
 	sqlaccounts "lnsgate/aaa/postgres"
 	"lnsgate/configs"
 	"lnsgate/lns"
@@ -38,9 +40,13 @@ type node struct {
 	transport *transport.Transport
 	path      *tun.DataPath
 	filePools *memory.Allocator
-	pools     pool.Allocator // those of the file, with a database those of the database too
+	pools     pool.Keeper // those of the file, with a database those of the database too
 	gateway   *liveGateway
-	db        *database // nil without one
+	eap       *eap.Server       // nil: nobody is offered EAP
+	entrance  aaa.Authenticator // who is asked first: who delays guesses, then EAP, then the gateway
+	registry  aaa.Registry
+	answering *answering // nil: no NAS of others is answered
+	db        *database  // nil without one
 	radius    *radiusGroups
 	books     *books
 
@@ -67,7 +73,7 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 		}
 	}()
 	for _, step := range []func(*configs.Config) error{
-		n.openOperator, n.openDatabase, n.openRADIUS, n.openPools, n.openGateway, n.openHost, n.openSockets, n.openPath, n.openReach,
+		n.openOperator, n.openDatabase, n.openRADIUS, n.openPools, n.openGateway, n.openHost, n.openSockets, n.openPath, n.openReach, n.openEAP, n.openEntrance, n.openAnswering,
 	} {
 		if err := step(config); err != nil {
 			return nil, err
@@ -77,7 +83,8 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 		Node:      config.Node,
 		Sender:    n.transport,
 		DataPath:  n.path,
-		AAA:       n.gateway,
+		AAA:       n.entrance,
+		Registry:  n.registry,
 		Pools:     n.pools,
 		Admission: n.transport.Admission(),
 		Host:      n.reach,
@@ -86,8 +93,7 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 		Log:       log,
 	}
 	if n.db != nil {
-		deps.AAA = n.db.guard.Before(n.gateway)
-		deps.Attempts, deps.Registry = n.db.attempts, n.db.registry
+		deps.Attempts = n.db.attempts
 	}
 	if n.engine, err = lns.New(n.engineConfig(config), deps); err != nil {
 		return n, err
@@ -161,6 +167,24 @@ func (n *node) openGateway(c *configs.Config) error {
 	g, domains, err := n.newGateway(c, groups)
 	n.gateway = newLiveGateway(g, domains, c.DefaultDomain)
 	return err
+}
+
+// openEntrance says who is asked about people, and who counts their sessions.
+func (n *node) openEntrance(*configs.Config) error {
+	n.entrance, n.registry = n.gateway, foreign.NewCounts(n.giveWay)
+	if n.eap != nil {
+		n.entrance = n.eap
+	}
+	if n.db != nil {
+		n.entrance, n.registry = n.db.guard.Before(n.entrance), n.db.registry
+	}
+	return nil
+}
+
+// giveWay ends a session in whose place a newer one comes.
+func (n *node) giveWay(ctx context.Context, session, reason string) {
+	n.engine.Drop(ctx, session, reason)
+	n.answering.end(ctx, session, reason)
 }
 
 // newGateway makes the gateway of the file's domains and the database's, and tells which those are.
@@ -284,7 +308,7 @@ func (n *node) close() error {
 func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 	defer func() { err = errors.Join(err, n.close()) }()
 	operator := admin.New(admin.Config{
-		Engine: figures{n.engine, n.transport, n.path, n.db, n.radius, n.books, n.authorization}, Pools: n.pools, Domains: n.gateway.domains, RADIUS: n.radius.servers, Reload: n.reload, Version: buildVersion(), Log: n.log,
+		Engine: figures{n.engine, n.transport, n.path, n.db, n.radius, n.books, n.authorization, n.answering, n.eap}, Pools: n.pools, Domains: n.gateway.domains, RADIUS: n.radius.servers, Elsewhere: n.answering.elsewhere(), Reload: n.reload, Version: buildVersion(), Log: n.log,
 	})
 	if n.db != nil {
 		n.db.start()
@@ -292,6 +316,7 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 	}
 	domains, _ := n.gateway.domains()
 	n.books.settle(ctx, domains)
+	n.answering.start()
 	addresses, templates, socket := n.transport.Addrs(), templateNames(n.config), n.config.AdminSocket // a reload may come any moment
 	reading, stopReading := context.WithCancel(context.Background())
 	defer stopReading()

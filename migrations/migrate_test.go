@@ -186,12 +186,12 @@ func TestDumpCanBeRestored(t *testing.T) {
 	source.do(sales + `INSERT INTO static_addresses(account, address) VALUES ('alice@sales.example', '10.20.0.7');
 		INSERT INTO accounting(session, started_at, node, name, account) VALUES ('s', now(), 'n', 'a', 'a');
 		INSERT INTO pool_blocks(routing_context, pool, first_address, last_address) VALUES ('default', 'p', '10.0.0.0', '10.0.0.1')`)
-	dump, err := exec.Command("pg_dump", dsn).Output()
+	dump, err := exec.Command(pgtest.Program(t, "pg_dump"), dsn).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	target, copied := empty(t)
-	restore := exec.Command("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", target)
+	restore := exec.Command(pgtest.Program(t, "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", target)
 	restore.Stdin = strings.NewReader(string(dump))
 	if out, err := restore.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

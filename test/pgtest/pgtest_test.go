@@ -289,6 +289,14 @@ func TestOtherProgramsMayBeNamed(t *testing.T) {
 	if found, err := findPrograms(); err != nil || found.folder != folder {
 		t.Errorf("%+v %v", found, err)
 	}
+	if found := Program(t, "initdb"); found != filepath.Join(folder, "initdb") {
+		t.Errorf("found %s", found)
+	}
+	t.Setenv("LNSGATE_TEST_ALL", "")
+	f := &told{TestingT: t}
+	if Program(f, "pg_dump"); f.what != "skip: needs a PostgreSQL server: there is no "+filepath.Join(folder, "pg_dump") {
+		t.Error(f.what)
+	}
 }
 
 func TestMissingServerSkipsUnlessEverythingMustRun(t *testing.T) {

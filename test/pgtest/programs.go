@@ -77,6 +77,21 @@ func findPrograms() (programs, error) {
 	return programs{}, &missingError{"there is no initdb: install the package postgresql, or set LNSGATE_TEST_DATABASE"}
 }
 
+// Program finds a client program that fits the server, such as pg_dump: beside the server programs that LNSGATE_TEST_PG_BIN names,
+// else where the machine has it. Without it the test is skipped, or fails when every test must run.
+func Program(t TestingT, name string) string {
+	t.Helper()
+	path := name
+	if folder := os.Getenv(programsVariable); folder != "" {
+		path = filepath.Join(folder, name)
+	}
+	found, err := exec.LookPath(path)
+	if err != nil {
+		require(t, &missingError{"there is no " + path})
+	}
+	return found
+}
+
 // majorOf is the version in a path such as /usr/lib/postgresql/15/bin.
 func majorOf(folder string) int {
 	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(folder)))

@@ -77,7 +77,7 @@ func (r *reader) nas() *aaa.NAS {
 		*text = string(r.octets())
 	}
 	n.Address = r.addr()
-	n.Port = uint32(r.number(math.MaxUint32))
+	n.Port, n.PortType = uint32(r.number(math.MaxUint32)), uint32(r.number(math.MaxUint32))
 	return n
 }
 

@@ -59,7 +59,8 @@ func appendNAS(b []byte, n *aaa.NAS) []byte {
 		b = appendOctets(b, *text)
 	}
 	b = appendAddr(b, n.Address)
-	return binary.AppendUvarint(b, uint64(n.Port))
+	b = binary.AppendUvarint(b, uint64(n.Port))
+	return binary.AppendUvarint(b, uint64(n.PortType))
 }
 
 // appendTerms appends whether there are terms, and they.

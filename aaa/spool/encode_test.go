@@ -49,7 +49,7 @@ func drawRecord(t *rapid.T) aaa.Record {
 	r.Class = rapid.SliceOf(rapid.SliceOf(rapid.Byte())).Draw(t, "class")
 	r.Sinks = rapid.SliceOf(rapid.String()).Draw(t, "sinks")
 	if rapid.Bool().Draw(t, "foreign") {
-		r.NAS = &aaa.NAS{Address: addr.Draw(t, "NAS"), Port: rapid.Uint32().Draw(t, "NAS port")}
+		r.NAS = &aaa.NAS{Address: addr.Draw(t, "NAS"), Port: rapid.Uint32().Draw(t, "NAS port"), PortType: rapid.Uint32().Draw(t, "NAS port type")}
 		for _, text := range nasTexts(r.NAS) {
 			*text = string(rapid.SliceOf(rapid.Byte()).Draw(t, "text"))
 		}
@@ -133,7 +133,7 @@ func TestFormStays(t *testing.T) {
 
 // foreign makes the record one of a session on another NAS.
 func foreign(r aaa.Record) aaa.Record {
-	r.NAS = &aaa.NAS{Name: "mt/a", Client: "mt", Address: netip.MustParseAddr("198.51.100.7"), Identifier: "a", Session: "81", Port: 15728641, PortID: "bridge"}
+	r.NAS = &aaa.NAS{Name: "mt/a", Client: "mt", Address: netip.MustParseAddr("198.51.100.7"), Identifier: "a", Session: "81", Port: 15728641, PortID: "bridge", PortType: 15}
 	r.Terms = &aaa.Terms{SessionTimeout: 8 * time.Hour, IdleTimeout: 10 * time.Minute, Interim: time.Minute, RateUp: 1e6, RateDown: 5e7, Filter: "staff"}
 	return r
 }
@@ -144,7 +144,7 @@ func TestFormOfOtherNASesStays(t *testing.T) {
 		"616c65732e6578616d706c650d73616c65732e6578616d706c6508706f7374677265730573616c657303767431066c617074" +
 		"6f7003353535033535361074686520706565722068756e67207570040a14000704c000020104c6336407a50d0102030409a8" +
 		"4612f8d201034c4e530a616c6963652d343731310580e1eb1780ade20401630201620261000202687108706f737467726573" +
-		"01046d742f61026d7401610238310662726964676504c63364078180c007018080a8dcb08c0d80c0cbacf62280e0ba84bf03" +
+		"01046d742f61026d7401610238310662726964676504c63364078180c0070f018080a8dcb08c0d80c0cbacf62280e0ba84bf03" +
 		"c0843d80e1eb17057374616666"
 	b, err := hex.DecodeString(written)
 	if err != nil {

@@ -117,6 +117,51 @@ func TestTheSameResponseTwiceAtOnce(t *testing.T) {
 	}
 }
 
+// A peer, or its NAS, may repeat itself as often as it likes.
+func TestTheSameResponseManyTimes(t *testing.T) {
+	r := newRig(t, only(MD5))
+	p := r.begin("alice")
+	identity, request := packet.Packet{Code: packet.Response, Identifier: 41, Type: packet.Identity, Data: []byte("alice")}.Append(nil), p.raw
+	for range mostOdd + 5 {
+		if p.send(identity); !bytes.Equal(p.raw, request) {
+			t.Fatalf("% x, %v", p.raw, p.err)
+		}
+	}
+	talk := r.server.talks.open[[16]byte(p.state)]
+	p.md5(password)
+	p.in()
+	// One that waited for its turn until all was over hears how it ended.
+	talk.hear(&turn{}, talk.heard)
+	if d, err := talk.answer(); err != nil || d.Account != "alice" || !bytes.Equal(d.Packet, p.raw) {
+		t.Errorf("%+v, %v", d, err)
+	}
+	talk.hear(&turn{}, identity)
+	if _, err := talk.answer(); err == nil {
+		t.Error("another Response was answered after the end")
+	}
+}
+
+// What was forgotten in the meantime takes no place any more.
+func TestAForgottenConversationIsNotKept(t *testing.T) {
+	r := newRig(t, nil)
+	p := r.begin("alice")
+	s := &r.server.talks
+	talk := s.open[[16]byte(p.state)]
+	s.mu.Lock()
+	s.drop(talk)
+	s.mu.Unlock()
+	if no := s.prove(talk); no == nil || !no.Retryable() || s.proven.Len() != 0 {
+		t.Errorf("%v, %d", no, s.proven.Len())
+	}
+	if tunnel, no := s.start(talk, &tls.Config{}); no == nil || tunnel != nil || s.tunnels != 0 {
+		t.Errorf("%v, %v", tunnel, no)
+	}
+	s.settle(talk, false, false)
+	if s.figures().Conversations != 0 || s.new.Len() != 0 {
+		t.Errorf("%+v", s.figures())
+	}
+}
+
 func TestAFloodOfNamesHarmsNobodyWhoIsKnown(t *testing.T) {
 	before := runtime.NumGoroutine()
 	r := newRig(t, func(c *Config) { c.Conversations = 4 })

@@ -162,11 +162,11 @@ func (s *shown) proof(tunnel *tunnel) (aaa.Proof, *aaa.Rejection) {
 		return aaa.Proof{}, aaa.Reject(aaa.MalformedProof, "ttls: there must be one proof of who the peer is")
 	case s.password != nil: // filled up with zeros (RFC 5281 section 11.2.5)
 		return aaa.Proof{Method: aaa.PAP, Password: aaa.NewSecret(string(bytes.TrimRight(s.password, "\x00")))}, nil
-	case s.chap != nil && len(s.chap) == chapAVP:
+	case len(s.chap) == chapAVP:
 		return derived(tunnel, aaa.Proof{Method: aaa.CHAP, Identifier: s.chap[0], Challenge: s.chapChallenge, Response: s.chap[1:]}, challengeLength)
-	case s.mschap != nil && len(s.mschap) == mschapAVP:
+	case len(s.mschap) == mschapAVP:
 		return derived(tunnel, aaa.Proof{Method: aaa.MSCHAPv1, Identifier: s.mschap[0], Challenge: s.mschapChallenge, Response: valueOf(s.mschap)}, challengeLengthV1)
-	case s.mschap2 != nil && len(s.mschap2) == mschapAVP:
+	case len(s.mschap2) == mschapAVP:
 		return derived(tunnel, aaa.Proof{Method: aaa.MSCHAPv2, Identifier: s.mschap2[0], Challenge: s.mschapChallenge, Response: valueOf(s.mschap2)}, challengeLength)
 	}
 	return aaa.Proof{}, aaa.Reject(aaa.MalformedProof, "ttls: a response has a wrong length")

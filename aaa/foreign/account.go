@@ -125,7 +125,7 @@ func (s *Sessions) follow(ctx context.Context, e *entry, r *aaa.Record) error {
 	if e.name == "" {
 		e.name = r.Name
 	}
-	tooMany := s.bind(ctx, e, r)
+	mustEnd := s.bind(ctx, e, r)
 	s.complete(e, r)
 	err := s.store(ctx, r)
 	if err == nil {
@@ -147,21 +147,26 @@ func (s *Sessions) follow(ctx context.Context, e *entry, r *aaa.Record) error {
 	if err == nil && r.Kind == aaa.RecordStart {
 		s.checkAgain(e)
 	}
-	if err == nil && tooMany != nil {
-		s.order(ctx, r, Order{Key: "too many", Kind: Disconnect, Reason: tooMany.Error()})
+	if err == nil && mustEnd != "" {
+		if _, err := s.order(ctx, r, disconnect(mustEnd)); err != nil {
+			s.config.Log.Error("foreign: a session that must end could not be ended; end it by hand", "session", r.Session, "why", mustEnd, "cause", err)
+		}
 	}
 	return err
 }
 
 // bind keeps the address of a session and its place. What cannot be done now is owed; the session goes on in any case. It
-// returns why a session must end that was counted out before it began.
-func (s *Sessions) bind(ctx context.Context, e *entry, r *aaa.Record) (tooMany *aaa.Rejection) {
+// returns why it must end, if it must: another login of its account has taken its address or its place before it began.
+func (s *Sessions) bind(ctx context.Context, e *entry, r *aaa.Record) (mustEnd string) {
+	given := e.lease.Address
 	fault := s.keep(ctx, e, r)
-	err := s.enter(ctx, e)
-	if errors.As(err, &tooMany) && tooMany.Cause != aaa.SessionLimit {
-		tooMany = nil
+	if e.rival != "" && (given == r.Address || s.isOf(ctx, e.rival, e.account)) {
+		mustEnd = "its address " + given.String() + " has been given to another session"
 	}
-	if e.limits = (limits{}); tooMany != nil {
+	err := s.enter(ctx, e)
+	no := (*aaa.Rejection)(nil)
+	if e.limits = (limits{}); errors.As(err, &no) && no.Cause == aaa.SessionLimit {
+		mustEnd = no.Error()
 		err = s.enter(ctx, e) // until it ends it counts
 	}
 	if fault = errors.Join(fault, err); fault != nil {
@@ -169,7 +174,16 @@ func (s *Sessions) bind(ctx context.Context, e *entry, r *aaa.Record) (tooMany *
 			"user", e.name, "nas", e.nas.Name, "address", e.lease.Address, "cause", fault)
 		s.owe(e.session, debt{keep: true})
 	}
-	return tooMany
+	return mustEnd
+}
+
+// isOf says that a session is one of an account.
+func (s *Sessions) isOf(ctx context.Context, session, account string) bool {
+	if e, known := s.get(session); known {
+		return e.account == account
+	}
+	found, err := s.config.Store.Find(ctx, Query{Session: session, Limit: 1})
+	return err == nil && len(found) > 0 && found[0].Account == account
 }
 
 // complete fills in what a NAS does not know, or does not say.

@@ -71,8 +71,7 @@ func (s *Sessions) allocate(ctx context.Context, r pool.Request) (pool.Lease, er
 
 // displace has the NAS end a session that holds an address, if it is one of the same account. False: it is not.
 func (s *Sessions) displace(ctx context.Context, holder, account string) bool {
-	found, err := s.config.Store.Find(ctx, Query{Session: holder, Limit: 1})
-	return err == nil && len(found) > 0 && found[0].Account == account &&
+	return s.isOf(ctx, holder, account) &&
 		s.Disconnect(ctx, holder, account+" has logged in anew, and its address is wanted")
 }
 
@@ -146,15 +145,17 @@ func (s *Sessions) keepAgain(ctx context.Context, e *entry) error {
 		err = s.config.Pools.Keep(ctx, e.lease, until)
 	}
 	if !errors.As(err, &inUse) {
-		e.conflict = e.conflict && err != nil
+		if err == nil {
+			e.rival = ""
+		}
 		return err
 	}
-	if !e.conflict {
+	if e.rival != inUse.Holder {
 		s.figures.conflicts.Add(1)
 		s.config.Log.Error("foreign: two sessions say they have the same address: find out which of the NASes gives addresses of its own",
 			"address", e.lease.Address, "session", e.session, "user", e.name, "nas", e.nas.Name, "other", inUse.Holder)
 	}
-	e.conflict, e.lease, e.own = true, pool.Lease{}, false
+	e.rival, e.lease, e.own = inUse.Holder, pool.Lease{}, false
 	return nil
 }
 

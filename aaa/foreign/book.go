@@ -30,9 +30,9 @@ type entry struct {
 	class                    [][]byte
 	cui                      []byte
 
-	lease    pool.Lease // of ours; no Address: it has none
-	own      bool       // the lease is the address of its account alone
-	conflict bool       // the address that it says it has is another's
+	lease pool.Lease // of ours; no Address: it has none
+	own   bool       // the lease is the address of its account alone
+	rival string     // the session that has the address that this one says it has; "" = none
 
 	counted bool      // it is to be in the registry
 	entered time.Time // when it was last entered; zero: it is not

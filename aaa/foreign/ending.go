@@ -138,9 +138,13 @@ func (s *Sessions) lapseOne(ctx context.Context, session string, now time.Time) 
 		return
 	}
 	if s.config.Shared { // another node may have had the Start
-		if found, err := s.config.Store.Find(ctx, Query{Session: session, Limit: 1}); err != nil || len(found) > 0 {
-			e.counted = false
+		found, err := s.config.Store.Find(ctx, Query{Session: session, Limit: 1})
+		if err != nil {
+			e.until = now.Add(s.config.Offer)
+			s.set(e)
+			return
 		}
+		e.counted = e.counted && len(found) == 0
 	}
 	s.mu.Lock()
 	s.book.drop(session)

@@ -99,7 +99,7 @@ func (s *Sessions) loginOf(r *aaa.Request, d *aaa.Decision, before entry, again 
 	}
 	if again {
 		e.started, e.live, e.sequence, e.heard = before.started, before.live, before.sequence, before.heard
-		e.lease, e.own, e.conflict, e.entered = before.lease, before.own, before.conflict, before.entered
+		e.lease, e.own, e.rival, e.entered = before.lease, before.own, before.rival, before.entered
 		e.counted = e.counted || before.counted
 	}
 	return e

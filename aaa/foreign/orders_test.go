@@ -180,7 +180,7 @@ func TestSilentNASHoldsUpNoOther(t *testing.T) {
 				told = time.Since(began)
 				return foreign.Answer{Done: true, OK: true}
 			}
-			time.Sleep(30 * time.Second) // virtual
+			<-time.After(30 * time.Second) // virtual
 			return foreign.Answer{Text: "no answer"}
 		})
 		for _, rec := range away {

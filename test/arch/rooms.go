@@ -68,7 +68,7 @@ var rooms = map[string]room{
 var suites = map[string][]string{
 	"lns/datapath/datapathtest": {"lns/datapath"},
 	"aaa/aaatest":               {"aaa", "aaa/secret"},
-	"aaa/foreign/foreigntest":   {"aaa", "aaa/foreign"},
+	"aaa/foreign/foreigntest":   {"aaa", "aaa/foreign", "pool"},
 	"pool/pooltest":             {"pool"},
 }
 

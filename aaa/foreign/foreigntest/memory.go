@@ -2,11 +2,13 @@ package foreigntest
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"lnsgate/aaa"
 	"lnsgate/aaa/foreign"
+	"lnsgate/pool"
 )
 
 // Memory is a foreign.Store that keeps everything in memory, for tests. It is safe for concurrent use.
@@ -15,10 +17,14 @@ type Memory struct {
 
 	mu     sync.Mutex
 	ledger *foreign.Ledger
+	offers []pool.Lease
 	fault  error
 }
 
-var _ foreign.Store = (*Memory)(nil)
+var (
+	_ foreign.Store  = (*Memory)(nil)
+	_ foreign.Offers = (*Memory)(nil)
+)
 
 // NewMemory makes an empty one. The clock may be nil.
 func NewMemory(now func() time.Time) *Memory {
@@ -80,4 +86,22 @@ func (m *Memory) Claim(ctx context.Context, until time.Time, limit int) (orders 
 // Answer implements foreign.Store.
 func (m *Memory) Answer(ctx context.Context, o foreign.Order, a foreign.Answer) error {
 	return m.do(ctx, func(l *foreign.Ledger) error { l.Answer(&o, a); return nil })
+}
+
+// Offered implements foreign.Offers. It does not fail.
+func (m *Memory) Offered(_ context.Context, l pool.Lease) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.offers = append(m.offers, l)
+	return nil
+}
+
+// Offers implements foreign.Offers.
+func (m *Memory) Offers(ctx context.Context) (open []pool.Lease, err error) {
+	err = m.do(ctx, func(*foreign.Ledger) error {
+		m.offers = slices.DeleteFunc(m.offers, func(l pool.Lease) bool { return !l.Expires.After(m.now()) })
+		open = slices.Clone(m.offers)
+		return nil
+	})
+	return open, err
 }

@@ -1,0 +1,181 @@
+package eap
+
+import (
+	"bytes"
+	"crypto/tls"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/aaa/aaatest"
+	"lnsgate/aaa/eap/packet"
+)
+
+// Two copies of the last Response at the same time: one is judged, both get its answer.
+func TestTheSameResponseTwiceAtOnce(t *testing.T) {
+	r := newRig(t, only(MD5))
+	wait := make(chan struct{})
+	r.fake.Set("alice", aaatest.Answer{Password: aaa.NewSecret(password), Wait: wait})
+	p := r.begin("alice")
+	value, _, _ := packet.ParseMD5(p.request.Data)
+	octets := packet.Packet{Code: packet.Response, Identifier: p.request.Identifier, Type: packet.MD5Challenge,
+		Data: packet.AppendMD5(nil, answererOf(password).CHAP(p.request.Identifier, value), "")}.Append(nil)
+	var both sync.WaitGroup
+	copies := [2]*peer{}
+	for i := range copies {
+		own := *p
+		copies[i] = &own
+		both.Go(func() { own.send(octets) })
+	}
+	for len(r.aaa.asked()) == 0 {
+		runtime.Gosched()
+	}
+	close(wait)
+	both.Wait()
+	// The later one may have come when all was over; it must not have been judged.
+	if asked := len(r.aaa.asked()); asked != 1 || copies[0].err != nil && copies[1].err != nil {
+		t.Errorf("%d questions, %v, %v", asked, copies[0].err, copies[1].err)
+	}
+}
+
+// A peer, or its NAS, may repeat itself as often as it likes.
+func TestTheSameResponseManyTimes(t *testing.T) {
+	r := newRig(t, only(MD5))
+	p := r.begin("alice")
+	identity, request := packet.Packet{Code: packet.Response, Identifier: 41, Type: packet.Identity, Data: []byte("alice")}.Append(nil), p.raw
+	for range mostOdd + 5 {
+		if p.send(identity); !bytes.Equal(p.raw, request) {
+			t.Fatalf("% x, %v", p.raw, p.err)
+		}
+	}
+	talk := r.server.talks.open[[16]byte(p.state)]
+	p.md5(password)
+	p.in()
+	// One that waited for its turn until all was over hears how it ended.
+	talk.hear(&turn{}, talk.heard)
+	if d, err := talk.answer(); err != nil || d.Account != "alice" || !bytes.Equal(d.Packet, p.raw) {
+		t.Errorf("%+v, %v", d, err)
+	}
+	talk.hear(&turn{}, identity)
+	if _, err := talk.answer(); err == nil {
+		t.Error("another Response was answered after the end")
+	}
+}
+
+// What was forgotten in the meantime takes no place any more.
+func TestAForgottenConversationIsNotKept(t *testing.T) {
+	r := newRig(t, nil)
+	p := r.begin("alice")
+	s := &r.server.talks
+	talk := s.open[[16]byte(p.state)]
+	s.mu.Lock()
+	s.drop(talk)
+	s.mu.Unlock()
+	if no := s.prove(talk); no == nil || !no.Retryable() || s.proven.Len() != 0 {
+		t.Errorf("%v, %d", no, s.proven.Len())
+	}
+	if tunnel, no := s.start(talk, &tls.Config{}); no == nil || tunnel != nil || s.tunnels != 0 {
+		t.Errorf("%v, %v", tunnel, no)
+	}
+	s.settle(talk, false, false)
+	if s.figures().Conversations != 0 || s.new.Len() != 0 {
+		t.Errorf("%+v", s.figures())
+	}
+}
+
+func TestAFloodOfNamesHarmsNobodyWhoIsKnown(t *testing.T) {
+	before := runtime.NumGoroutine()
+	r := newRig(t, func(c *Config) { c.Conversations = 4 })
+	d := r.begin("alice").connect(packet.PEAP, nil)
+	fresh := r.begin("alice")
+	for range strangers * 4 {
+		r.begin("alice")
+	}
+	if s := r.server.Stats(); s.Conversations != strangers*4+1 || s.Tunnels != 1 || s.Displaced != 1 || s.Begun != strangers*4+2 {
+		t.Errorf("%+v", s)
+	}
+	if n := runtime.NumGoroutine(); n > before+2 { // of the one tunnel, both ends
+		t.Errorf("%d goroutines, before it were %d", n, before)
+	}
+	fresh.nak(byte(packet.MD5Challenge)) // it gave way
+	fresh.out(aaa.MalformedProof)
+	if plain := d.say(nil); plain != "\x01" {
+		t.Errorf("%q, %v", plain, d.err)
+	}
+}
+
+func TestOnlySoManyAreLedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.Methods, c.Conversations = []Method{MSCHAPv2}, 2 })
+		var peers []*peer
+		for range 3 {
+			peers = append(peers, r.begin("alice"))
+		}
+		for _, p := range peers {
+			p.mschapv2(password, "alice")
+		}
+		if no := peers[2].out(aaa.BackendUnavailable); !no.Retryable() || r.server.Stats().Refused != 1 {
+			t.Errorf("%v, %+v", no, r.server.Stats())
+		}
+		time.Sleep(displaceable) // from then on who is silent gives way
+		late := r.begin("alice")
+		late.mschapv2(password, "alice")
+		late.answer(packet.MSCHAPv2, []byte{byte(packet.OpSuccess)})
+		late.in()
+		peers[0].answer(packet.MSCHAPv2, []byte{byte(packet.OpSuccess)})
+		peers[0].out(aaa.MalformedProof)
+		peers[1].answer(packet.MSCHAPv2, []byte{byte(packet.OpSuccess)})
+		peers[1].in()
+		if s := r.server.Stats(); s.Conversations != 0 || s.Succeeded != 2 || s.Failed != 1 || s.Displaced != 1 {
+			t.Errorf("%+v", s)
+		}
+		r.server.Close()
+	})
+}
+
+func TestWhoIsSilentForTooLongIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.Timeout = 10 * time.Second })
+		silent, d := r.begin("alice"), r.begin("alice").connect(packet.TTLS, nil)
+		time.Sleep(6 * time.Second)
+		if d.say([]byte{}); d.err == nil {
+			t.Fatal("it is in")
+		}
+		time.Sleep(5 * time.Second)
+		if s := r.server.Stats(); s.Expired != 1 || s.Conversations != 1 || s.Tunnels != 1 {
+			t.Errorf("%+v", s)
+		}
+		silent.nak(byte(packet.MD5Challenge))
+		silent.out(aaa.MalformedProof)
+		time.Sleep(6 * time.Second)
+		if s := r.server.Stats(); s.Expired != 2 || s.Conversations != 0 || s.Tunnels != 0 {
+			t.Errorf("%+v", s)
+		}
+		d.tls.end()
+		synctest.Wait()
+		if n := runtime.NumGoroutine(); n > 20 {
+			t.Errorf("%d goroutines", n)
+		}
+		r.server.Close()
+	})
+}
+
+// A conversation that is forgotten while its peer is being answered is over, and leaves nothing behind.
+func TestForgottenWhileAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.Methods, c.Timeout = []Method{TTLS}, 10*time.Second })
+		wait := make(chan struct{})
+		r.fake.Set("alice", aaatest.Answer{Password: aaa.NewSecret(password), Wait: wait})
+		d := r.ttls()
+		go func() { time.Sleep(time.Minute); close(wait) }()
+		d.say(avps(avp(avpUserName, "alice"), avp(avpUserPassword, password)))
+		if s := r.server.Stats(); s.Conversations != 0 || s.Tunnels != 0 || s.Expired != 1 {
+			t.Errorf("%+v, %v", s, d.err)
+		}
+		d.tls.end()
+		r.server.Close()
+	})
+}

@@ -132,10 +132,12 @@ func (r *runner) lendGroup(ctx context.Context, claims []*claim, fresh bool) err
 
 func readLoans(rows pgx.Rows) (map[key]loan, error) {
 	lent := make(map[key]loan)
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[loan])
-	for _, l := range found {
+	var l loan
+	_, err := pgx.ForEachRow(rows, []any{&l.Context, &l.Address, &l.Pool, &l.Account, &l.Offered, &l.Since, &l.Expires, &l.At}, func() error {
 		lent[key{l.Context, l.Address}] = l
-	}
+		l.Expires = nil // the next row has one of its own
+		return nil
+	})
 	return lent, err
 }
 

@@ -1,0 +1,283 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"lnsgate/pool"
+	"lnsgate/test/pgtest"
+)
+
+const offerTime = 2 * time.Minute
+
+func offered(name, account string) pool.Request {
+	r := from(name, account)
+	r.Offer = offerTime
+	return r
+}
+
+func (n *node) keep(l pool.Lease, until time.Time) {
+	n.t.Helper()
+	if err := n.Keep(n.t.Context(), l, until); err != nil {
+		n.t.Fatalf("keep %+v: %v", l, err)
+	}
+}
+
+// lenders are two nodes with a pool of 64 addresses, all of which the blocks of the first can hold, and a clock.
+type lenders struct {
+	*cutOff
+	t *testing.T
+}
+
+// inUse fails the test unless the holder has the address.
+func (c *lenders) inUse(err error, l pool.Lease) {
+	c.t.Helper()
+	var held *pool.InUseError
+	if !errors.As(err, &held) || held.Holder != l.Holder || held.Address != l.Address {
+		c.t.Errorf("%v is held by %s: %v", l.Address, l.Holder, err)
+	}
+}
+
+// without fails the test if the node can get one of the leases, and tells how many it gets. They are all given back.
+func (c *lenders) without(n *node, leases ...pool.Lease) int {
+	c.t.Helper()
+	var got []pool.Lease
+	for {
+		l, err := n.Allocate(c.t.Context(), pool.Request{Pools: []string{"p"}, Holder: fmt.Sprint("all ", len(got))})
+		if err != nil {
+			break
+		}
+		for _, other := range leases {
+			if other.Address == l.Address {
+				c.t.Errorf("%v is %s's and was given away", l.Address, other.Holder)
+			}
+		}
+		got = append(got, l)
+	}
+	for _, l := range got {
+		n.drop(l)
+	}
+	n.written()
+	return len(got)
+}
+
+func TestLeasesOfOtherNASesOutliveTheProcess(t *testing.T) {
+	t.Parallel()
+	c := &lenders{makeCutOff(t), t}
+	c.b.close()
+	var lent []pool.Lease
+	for i := range 20 {
+		lent = append(lent, c.a.get(offered("p", fmt.Sprint("y", i))))
+	}
+	for _, l := range lent[:10] {
+		c.a.keep(l, c.Now().Add(10*offerTime))
+	}
+	cfg := c.a.cfg
+	c.a.die() // nothing was journalled but what Allocate and Keep have waited for
+	cfg.Lost = nil
+	a := open(t, cfg, sized(16))
+	if n := c.without(a, lent...); n != 64-20 {
+		t.Errorf("%d addresses are left", n)
+	}
+	a.keep(lent[10], time.Time{})
+	if again := a.get(offered("p", "y11")); again.Address != lent[11].Address || again.Holder != lent[11].Holder {
+		t.Errorf("asked again: %+v", again)
+	}
+	leases, err := a.Leases(t.Context())
+	if err != nil || len(leases) != 20 || leases[0].Why == "" {
+		t.Errorf("%d leases, %v", len(leases), err)
+	}
+	c.pass(offerTime)
+	if n := c.without(a, lent[:11]...); n != 64-11 {
+		t.Errorf("%d addresses are left after the offers", n)
+	}
+	c.pass(10 * offerTime)
+	if n := c.without(a, lent[10]); n != 63 {
+		t.Errorf("%d addresses are left in the end", n)
+	}
+	if n := one[int](t, c.db, "SELECT count(*) FROM leases WHERE state = 'bound' AND (node <> '' OR epoch <> 0 OR kept_until IS NOT NULL)"); n != 0 {
+		t.Errorf("%d rows of sessions that are over", n)
+	}
+}
+
+func TestAnyNodeKeepsAndReleases(t *testing.T) {
+	t.Parallel()
+	c := &lenders{makeCutOff(t), t}
+	l := c.a.get(offered("p", "y"))
+	c.b.keep(l, c.Now().Add(10*offerTime))
+	c.pass(2 * offerTime)
+	_, err := c.a.Allocate(t.Context(), pool.Request{Address: l.Address, Account: "z", Holder: "z"})
+	c.inUse(err, l)
+	if n := c.without(c.a, l); n != 62 { // one is c.before's
+		t.Errorf("the first node got %d", n)
+	}
+	if again, err := c.b.Allocate(t.Context(), offered("p", "y")); err != nil || again.Address != l.Address {
+		t.Errorf("the other node gives the same session %+v, %v", again, err)
+	}
+	c.b.drop(l)
+	eventually(t, "the owner of the block has it back", func() bool {
+		c.a.mu.Lock()
+		defer c.a.mu.Unlock()
+		e := c.a.entries[key{"default", l.Address}]
+		return e != nil && e.state == free && e.account == "y"
+	})
+	if n := c.without(c.a); n != 63 {
+		t.Errorf("the first node got %d", n)
+	}
+	back := c.a.get(pool.Request{Address: l.Address, Account: "y", Holder: "a session of ours"})
+	c.a.written()
+	c.inUse(c.b.Keep(t.Context(), l, time.Time{}), back)
+}
+
+func TestTheNodeThatOfferedDies(t *testing.T) {
+	t.Parallel()
+	c := &lenders{makeCutOff(t), t}
+	kept, unkept, late := c.a.get(offered("p", "y")), c.a.get(offered("p", "z")), c.a.get(offered("p", "late"))
+	c.b.keep(kept, c.Now().Add(2*leaseLife))
+	c.a.die()
+	c.pass(offerTime + time.Second)
+	c.b.keep(late, time.Time{}) // its Start was repeated for a while
+	c.pass(life + grace)
+	c.reaped(t)
+	if n := c.without(c.b, kept, late, c.before); n != 61 {
+		t.Errorf("the other node got %d", n)
+	}
+	c.pass(leaseLife - life)
+	eventually(t, "what the dead node held is free", func() bool { return c.without(c.b, kept, late) == 62 })
+	c.pass(leaseLife)
+	eventually(t, "what was kept has run out", func() bool { return c.without(c.b, late) == 63 })
+	c.inUse(c.b.Keep(t.Context(), pool.Lease{Address: late.Address, Holder: "another", Pool: "p"}, time.Time{}), late)
+	c.b.keep(unkept, time.Time{})
+}
+
+// The administrator who reads that an address is in use learns that it is because of a dead node.
+func TestInUseNamesTheSilentNode(t *testing.T) {
+	t.Parallel()
+	c := &lenders{makeCutOff(t), t}
+	c.a.written()
+	private := c.before.Address.Next() // of its block
+	c.a.die()
+	silent := c.Now()
+	c.pass(time.Minute)
+	for _, want := range []struct {
+		address netip.Addr
+		text    string
+	}{
+		{c.before.Address, "is in use by session of x of node a, which is silent since "},
+		{private, "is in use by node a, which is silent since "},
+	} {
+		_, err := c.b.Allocate(t.Context(), pool.Request{Address: want.address, Account: "y", Holder: "y"})
+		if err == nil || !strings.Contains(err.Error(), want.text+silent.Format(time.RFC3339)) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestLendingNeedsTheDatabase(t *testing.T) {
+	t.Parallel()
+	c := &lenders{makeCutOff(t), t}
+	l, kept := c.a.get(offered("p", "y")), c.a.get(offered("p", "z"))
+	c.a.keep(kept, time.Time{})
+	c.cut(t)
+	_, err := c.a.Allocate(t.Context(), offered("p", "w"))
+	for what, err := range map[string]error{
+		"offer": err, "keep": c.a.Keep(t.Context(), l, time.Time{}), "release": c.a.Release(t.Context(), kept),
+	} {
+		var away *UnavailableError
+		if !errors.As(err, &away) || !away.Retryable() {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	c.a.drop(c.a.get(from("p", "own"))) // sessions of this process go on
+	c.rejoin(t)
+	c.a.keep(l, time.Time{})
+	c.a.drop(kept)
+	c.pass(offerTime)
+	if n := c.without(c.b, l, c.before); n != 62 {
+		t.Errorf("the other node got %d", n)
+	}
+}
+
+// An offer that has run out keeps its row for a while, or a session that has begun after all would not find it.
+func TestALateStartFindsItsRow(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	define(t, db, makePool(t, "p", 0, "10.0.0.0/24"))
+	c := &clock{now: time.Date(2030, 1, 1, 3, 0, 0, 0, time.UTC)}
+	n := open(t, Config{Pool: db, Tick: 5 * time.Millisecond, LowWater: 8, Now: c.Now}, sized(16))
+	for i := range 256 - 2 {
+		n.get(offered("p", fmt.Sprint(i)))
+	}
+	const rows = "SELECT count(*) FROM leases"
+	looks := func() { // every look begins with a sign of life
+		for range 3 {
+			const sign = "SELECT xmin::text FROM nodes"
+			before := one[string](t, db, sign)
+			eventually(t, "it looks", func() bool { return one[string](t, db, sign) != before })
+		}
+	}
+	c.pass(offerTime + lateStart/2)
+	looks()
+	if left := one[int](t, db, rows); left != 254 {
+		t.Errorf("%d rows are left", left)
+	}
+	c.pass(lateStart)
+	eventually(t, "the reserve is restored", func() bool { return one[int](t, db, rows) < 254 })
+}
+
+// A group that may have been written or not is neither given to somebody else nor lost.
+func TestALendingThatIsInDoubt(t *testing.T) {
+	t.Parallel()
+	c := &lenders{makeCutOff(t), t}
+	for i := range 20 {
+		c.link.sever(false) // connections break, and others do
+		l := c.a.get(offered("p", fmt.Sprint("y", i)))
+		c.link.sever(false)
+		c.a.keep(l, time.Time{})
+		c.link.sever(false)
+		c.a.drop(l)
+	}
+	eventually(t, "all are back", func() bool { return c.without(c.b, c.before) == 63 })
+}
+
+func TestTheTablesOfLentLeases(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	define(t, db, makePool(t, "p", time.Hour, "10.0.0.0/24"))
+	n := open(t, Config{Pool: db})
+	kept, back := n.get(offered("p", "x")), n.get(offered("p", "y"))
+	n.get(offered("p", "z"))
+	n.keep(kept, time.Now().Add(time.Hour))
+	n.drop(back)
+	const usage = "SELECT leased || ' ' || offered || ' ' || quarantined || ' ' || free FROM pool_usage"
+	if got := one[string](t, db, usage); got != "2 1 1 251" {
+		t.Errorf("usage: %s", got)
+	}
+	if u, err := n.Usage(t.Context()); err != nil || u[0] != (pool.Usage{Pool: "p", Size: 254, Leased: 2, Quarantined: 1}) {
+		t.Errorf("%+v, %v", u, err)
+	}
+	do(t, db, "UPDATE leases SET expires_at = now() WHERE state = 'offered'; UPDATE leases SET kept_until = now() WHERE state = 'bound'")
+	if u, err := n.Usage(t.Context()); err != nil || u[0] != (pool.Usage{Pool: "p", Size: 254, Quarantined: 2}) {
+		t.Errorf("%+v, %v", u, err)
+	}
+	if got := one[string](t, db, usage); got != "0 0 2 252" {
+		t.Errorf("usage: %s", got)
+	}
+	for statement, constraint := range map[string]string{
+		"UPDATE leases SET state = 'offered', expires_at = NULL":                                          "leases_quarantine",
+		"UPDATE leases SET state = 'offered', node = 'n'":                                                 "leases_offered",
+		"UPDATE leases SET kept_until = now()":                                                            "leases_kept",
+		"UPDATE leases SET state = 'bound', expires_at = NULL, node = 'n', epoch = 1, kept_until = now()": "leases_kept",
+	} {
+		var refused *pgconn.PgError
+		if _, err := db.Exec(t.Context(), statement); !errors.As(err, &refused) || refused.ConstraintName != constraint {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+}

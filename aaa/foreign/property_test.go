@@ -242,7 +242,7 @@ func (w *world) repeats(t *rapid.T) {
 
 func (w *world) passes(t *rapid.T) {
 	for range rapid.IntRange(1, 4).Draw(t, "minutes") {
-		time.Sleep(time.Minute) // virtual
+		w.rest(time.Minute)
 		w.obey()
 		for _, s := range append([]*truth(nil), w.up...) {
 			if s.up && time.Since(s.sent[len(s.sent)-1].At) >= 5*time.Minute {
@@ -255,7 +255,7 @@ func (w *world) passes(t *rapid.T) {
 
 func (w *world) reboots(t *rapid.T) {
 	nas := rapid.SampledFrom([]string{"nas", "old"}).Draw(t, "nas")
-	time.Sleep(2 * time.Second) // virtual: it takes a while
+	w.rest(2 * time.Second)
 	at := time.Now()
 	for _, list := range []*[]*truth{&w.up, &w.logins} {
 		var rest []*truth
@@ -332,7 +332,7 @@ func (w *world) ends() {
 	for _, s := range append([]*truth(nil), w.up...) {
 		w.end(s)
 	}
-	time.Sleep(50 * time.Hour) // virtual: all have vanished
+	w.rest(50 * time.Hour)
 	w.obey()
 	w.stop()
 	if found, err := w.store.Find(w.ctx, foreign.Query{}); err != nil || len(found) > 0 {
@@ -395,3 +395,6 @@ func TestWorld(t *testing.T) {
 		})
 	}
 }
+
+// rest lets virtual time go by.
+func (w *world) rest(d time.Duration) { time.Sleep(d); synctest.Wait() }

@@ -19,6 +19,7 @@ import (
 // process may be killed and the offers are there, and after a power cut the logins begin anew anyway.
 type journal struct {
 	path string
+	most int // octets that the file gets until it is written anew
 
 	mu     sync.Mutex
 	file   *os.File
@@ -26,11 +27,11 @@ type journal struct {
 	offers []pool.Lease // those that may not have run out, the oldest first
 }
 
-// mostJournal is how long the file gets until it is written anew, in octets.
+// mostJournal is journal.most.
 const mostJournal = 4 << 20
 
 func openJournal(path string, now time.Time) (*journal, error) {
-	j := &journal{path: path}
+	j := &journal{path: path, most: mostJournal}
 	raw, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -77,11 +78,11 @@ func appendLine(b []byte, l *pool.Lease) []byte {
 func (j *journal) add(l pool.Lease, now time.Time) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.size > mostJournal {
+	if j.size > j.most {
 		if err := j.renew(now); err != nil {
 			return err
 		}
-		if j.size > mostJournal/2 { // that many are open: it grows on
+		if j.size > j.most/2 { // that many are open: it grows on
 			j.size = 0
 		}
 	}

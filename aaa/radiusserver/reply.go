@@ -151,7 +151,7 @@ func (s *Server) reject(x *exchange, r *aaa.Request, no *aaa.Rejection) []byte {
 		}
 	}
 	octets := s.sealed(x, reply)
-	if octets == nil || x.entry != nil && !x.signed && len(octets) > x.length {
+	if octets == nil || !x.signed && len(octets) > x.length {
 		octets = s.sealed(x, x.packet.Response(radius.CodeAccessReject))
 	}
 	return octets

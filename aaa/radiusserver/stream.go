@@ -49,7 +49,10 @@ func (s *Server) serve(ctx context.Context, raw net.Conn, from netip.AddrPort) {
 	c := newStream(s, conn, from, cut)
 	closed := make(chan struct{})
 	context.AfterFunc(own, func() {
-		conn.Close() //nolint:errcheck // wakes who reads and who writes; if nobody writes, the client is told
+		if errors.Is(context.Cause(own), errUnread) {
+			raw.Close() //nolint:errcheck // such a client would not take the farewell of TLS either
+		}
+		conn.Close() //nolint:errcheck // wakes who reads and who writes
 		close(closed)
 	})
 	defer func() {

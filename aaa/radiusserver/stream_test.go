@@ -218,11 +218,15 @@ func TestWhoMayConnect(t *testing.T) {
 		client  func(*tls.Config)
 		counted func(TLSStats) uint64
 	}{
-		"no certificate":       {nil, func(c *tls.Config) { c.Certificates = nil }, failed},
-		"another authority":    {nil, func(c *tls.Config) { c.Certificates = strange.Certificates }, failed},
-		"another name":         {func(c *Config) { c.Clients[0].CertificateNames = []string{"another"} }, nil, failed},
-		"an old version":       {nil, func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }, failed},
-		"the client is weak":   {func(c *Config) { c.TLSConfig.ClientAuth = tls.NoClientCert }, func(c *tls.Config) { c.Certificates = nil }, failed},
+		"no certificate":     {nil, func(c *tls.Config) { c.Certificates = nil }, failed},
+		"another authority":  {nil, func(c *tls.Config) { c.Certificates = strange.Certificates }, failed},
+		"another name":       {func(c *Config) { c.Clients[0].CertificateNames = []string{"another"} }, nil, failed},
+		"an old version":     {func(c *Config) { c.TLSConfig.MinVersion = tls.VersionTLS10 }, func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }, failed},
+		"the client is weak": {func(c *Config) { c.TLSConfig.ClientAuth = tls.NoClientCert }, func(c *tls.Config) { c.Certificates = nil }, failed},
+		"the server is weak": {func(c *Config) {
+			weak := &tls.Config{Certificates: c.TLSConfig.Certificates}
+			c.TLSConfig.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return weak, nil }
+		}, func(c *tls.Config) { c.Certificates = nil }, failed},
 		"not by TLS":           {func(c *Config) { c.Clients[0].TLS = false }, nil, refused},
 		"nobody that is known": {func(c *Config) { c.Clients[0].Source = netip.MustParsePrefix("192.0.2.0/24") }, nil, refused},
 	} {
@@ -663,6 +667,25 @@ func TestWhoDoesNotReadIsCutOff(t *testing.T) {
 		}
 		if took := time.Since(began); took > 11*time.Second {
 			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+// TestAReplyThatNobodyTakes is one, and the client sends nothing more.
+func TestAReplyThatNobodyTakes(t *testing.T) {
+	slow(t, func(t *testing.T, s *secured, raw net.Conn) {
+		c := &connection{tls.Client(raw, s.tls), t}
+		c.ask(overTLS(packet(t, radius.CodeStatusServer)))
+		c.send(overTLS(packet(t, radius.CodeStatusServer)))
+		time.Sleep(9 * time.Second)
+		synctest.Wait()
+		if got := s.Stats().TLS; got.Cut != 0 {
+			t.Errorf("%+v", got)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if got := s.Stats().TLS; got.Cut != 1 {
+			t.Errorf("%+v", got)
 		}
 	})
 }

@@ -414,6 +414,30 @@ func TestPeersAreForgotten(t *testing.T) {
 	})
 }
 
+// TestAPeerThatIsAskedIsNotForgotten has others come while it takes its time.
+func TestAPeerThatIsAskedIsNotForgotten(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, n *network, s *Sender) {
+		n.nas = func(n *network, number int, octets []byte, to netip.AddrPort) {
+			after := time.Duration(0)
+			if to == there {
+				after = time.Second
+			}
+			n.send(after, reply(octets, positive(octets)), to)
+		}
+		slow := make(chan foreign.Answer)
+		go func() { slow <- s.Send(background(), disconnect()) }()
+		synctest.Wait()
+		for i := range 2 * leastRoom {
+			o := disconnect()
+			o.Session.NAS.Address = netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})
+			s.Send(background(), o)
+		}
+		if got := <-slow; !got.OK || s.Stats().Stranger != 0 {
+			t.Errorf("%+v %+v", got, s.Stats())
+		}
+	})
+}
+
 func TestABrokenSocketIsReplaced(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, n *network, s *Sender) {
 		n.nas = func(n *network, number int, octets []byte, to netip.AddrPort) {

@@ -208,12 +208,17 @@ func (a *Allocator) await(ctx context.Context, q *ask) (pool.Lease, error) {
 
 // Release implements [pool.Allocator]. For a lease of this process it looks at no deadline and does not wait for the database:
 // a release that is lost in a crash delays the next use of the address, no more. Any other lease is one that was offered,
-// which nothing ends but this: it returns after the commit, or with an error if that cannot be had.
+// which nothing ends but this: it returns after the commit, or with an error if that cannot be had. It is no error for a lease
+// that Allocate gave without an offer, and that is over: such a one has a Since and does not expire.
 func (a *Allocator) Release(ctx context.Context, l pool.Lease) error {
 	if a.releaseHeld(l) || !l.Address.IsValid() || l.Holder == "" {
 		return nil
 	}
 	_, err := a.demand(ctx, &ask{back: true}, l)
+	var away *UnavailableError
+	if errors.As(err, &away) && !l.Since.IsZero() && l.Expires.IsZero() {
+		return nil
+	}
 	return err
 }
 

@@ -201,6 +201,13 @@ func (a *Allocator) contextFor(q *ask) string {
 			return d.context
 		}
 	}
+	if q.keep {
+		for _, routing := range a.defs.contexts() {
+			if a.defs.find(key{routing, q.Address}).home != nil {
+				return routing
+			}
+		}
+	}
 	return "default"
 }
 

@@ -14,7 +14,7 @@ import (
 
 // Config is what an Allocator works with. Zero values mean the defaults that are named.
 type Config struct {
-	Pool    *pgxpool.Pool // connections to the database; up to three are in use all the time, more for reports
+	Pool    *pgxpool.Pool // connections to the database; up to five are in use at a time, more for reports
 	Node    string        // the name of this node, unique among all that share the database
 	Address netip.Addr    // where peers reach this node; only told in the table nodes
 	Version string        // the program that runs; only told in the table nodes

@@ -8,10 +8,10 @@
 //   - Private: it lies in a block (a row of pool_blocks) that this node owns, and the table leases has no row for it, or
 //     one that says that it is bound to this node. Nobody else may touch it. Allocate returns it at once, and the row is
 //     written a few milliseconds later, many rows in one statement.
-//   - Common: leases has a row for it in state quarantine. Whoever changes that row to bound has it, be it the owner of
+//   - Common: leases has a row for it in state quarantine or offered. Whoever changes that row to bound has it, be it the owner of
 //     the block or another node; the row lock and the primary key (routing_context, address) decide. Allocate returns
 //     only after the commit. Released addresses, static addresses and all addresses of small pools are common.
-//   - Held: the row says bound.
+//   - Held: the row says bound, or offered and not yet run out.
 //
 // So a private address is unique without a commit, over nodes because only one of them owns the block (an exclusion
 // constraint refuses overlapping blocks), and over a crash of this node because the block stays with it until its expiry
@@ -27,6 +27,25 @@
 //
 // Pools too small for eight blocks of four addresses for each node have no blocks: all their addresses are common. When
 // a bigger pool has nothing left to cut, the nodes make their private addresses common, so that none is stranded.
+//
+// # Sessions on other NASes
+//
+// What is lent to them (see [pool.Keeper]) belongs to no process: the row has no node and no epoch, so it outlives a restart, and
+// the death of the node in whose block it lies. Any node may keep it or take it back. Allocate with an Offer, Keep, and
+// Release of what was offered return after the commit, many of them in one statement. So a process that crashes has told
+// nobody of an address that the table does not know of, and the next one need not leave any alone.
+//
+// An offered address is common from the beginning, with a date before which nobody gets it. Nobody has to end an offer: when
+// the date is past, whoever changes the row has the address, and if that is a late Start it is the session that was told of it.
+// Its row stays for ten minutes more before the owner of the block makes the address private again. The owner is not told
+// when another node keeps or releases an address of its block. It finds out when it claims the address, and looks at the
+// rows of those that others have at every tick, up to 4096 of them.
+//
+// A kept lease that has run out is put into quarantine by whichever node looks next: every ten ticks, and when a pool is full
+// or its Usage is asked for.
+//
+// Without the database nothing is lent, kept or taken back: the answer is *[UnavailableError], and the NAS asks again. An offer
+// that could not be written would be given away a second time by whoever gets the blocks if this process crashed.
 //
 // # A node that is cut off, or dead
 //
@@ -53,7 +72,7 @@
 //
 // One goroutine, [Allocator.Run], decides about all changes in the database and has them made in groups: what is asked
 // while one group is being written is the next group. The journal is written, and accounts are looked up, at the same
-// time, on up to three connections. Allocate and Release touch memory only, or wait for that goroutine.
+// time, on up to five connections. Allocate and Release touch memory only, or wait for that goroutine.
 //
 // When one connection breaks the work goes on over another, and nobody who waits is told. The books are compared first,
 // because the statement may have been carried out.

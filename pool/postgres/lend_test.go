@@ -194,7 +194,9 @@ func TestLendingNeedsTheDatabase(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	c.a.drop(c.a.get(from("p", "own"))) // sessions of this process go on
+	own := c.a.get(from("p", "own")) // sessions of this process go on
+	c.a.drop(own)
+	c.a.drop(own)
 	c.rejoin(t)
 	c.a.keep(l, time.Time{})
 	c.a.drop(kept)
@@ -229,6 +231,27 @@ func TestALateStartFindsItsRow(t *testing.T) {
 	}
 	c.pass(lateStart)
 	eventually(t, "the reserve is restored", func() bool { return one[int](t, db, rows) < 254 })
+}
+
+// Whoever learns of a session from its records alone does not know the pool.
+func TestKeepFindsTheRoutingContext(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	do(t, db, "INSERT INTO pools (name, routing_context) VALUES ('p', 'red')")
+	do(t, db, "INSERT INTO pool_ranges (pool, range) VALUES ('p', '10.0.0.0/24')")
+	n := open(t, Config{Pool: db})
+	l := n.get(offered("p", "x"))
+	l.Pool = ""
+	n.keep(l, time.Time{})
+	n.keep(pool.Lease{Address: l.Address.Next(), Holder: "y"}, time.Time{})
+	const rows = "SELECT string_agg(routing_context || ' ' || holder || ' ' || pool, ', ' ORDER BY address) FROM leases WHERE state = 'bound'"
+	if got := one[string](t, db, rows); got != "red session of x p, red y p" {
+		t.Error(got)
+	}
+	n.drop(l)
+	if got := one[string](t, db, rows); got != "red y p" {
+		t.Error(got)
+	}
 }
 
 // A group that may have been written or not is neither given to somebody else nor lost.

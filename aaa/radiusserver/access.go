@@ -60,7 +60,7 @@ func (s *Server) resume(x *exchange, r *aaa.Request) *aaa.Rejection {
 func (s *Server) reply(x *exchange, r *aaa.Request, d aaa.Decision, err error, began time.Time) {
 	if err == nil {
 		m := mark{session: r.Session, started: began, method: r.Proof.Method, domain: d.Domain, backend: d.Backend}
-		if d.Account != r.Name {
+		if d.Account != r.Name || d.UserName != "" { // records may come by the latter
 			m.account = d.Account
 		}
 		var reply []byte

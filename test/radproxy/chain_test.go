@@ -3,6 +3,7 @@ package radproxy
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +33,9 @@ const users = `alice@sales.example Cleartext-Password := "secret"
 eve@sales.example Auth-Type := Reject
 	Reply-Message = "pay first"
 
+dora@sales.example Cleartext-Password := "secret"
+	User-Name = "dora-4711"
+
 bare Cleartext-Password := "secret"
 `
 
@@ -44,16 +48,21 @@ const telling = `update reply {
 type chain struct {
 	behind     *radtest.Server
 	auth, acct netip.AddrPort
+	books      books
 }
 
-// books hand records to FreeRADIUS.
-type books struct{ *radius.Recorder }
+// books hand records to FreeRADIUS, and keep the last.
+type books struct {
+	*radius.Recorder
+	last atomic.Pointer[aaa.Record]
+}
 
-func (b books) Account(ctx context.Context, r *aaa.Record) error {
+func (b *books) Account(ctx context.Context, r *aaa.Record) error {
+	b.last.Store(r)
 	return b.Write(ctx, []aaa.Record{*r})
 }
 
-func (b books) Restarted(context.Context, string, time.Time) error { return nil }
+func (b *books) Restarted(context.Context, string, time.Time) error { return nil }
 
 func check(t *testing.T, err error) {
 	t.Helper()
@@ -76,7 +85,8 @@ func newChain(t *testing.T) *chain {
 	check(t, err)
 	recorder, err := radius.NewRecorder(radius.RecorderConfig{Group: c.group(t, c.behind.Acct()), NAS: us, Names: radius.WithoutDomain, RADIUS: []string{"hq", "bare"}})
 	check(t, err)
-	c.serve(t, gateway, recorder)
+	c.books.Recorder = recorder
+	c.serve(t, gateway)
 	return c
 }
 
@@ -91,11 +101,11 @@ func (c *chain) group(t *testing.T, to netip.AddrPort) *client.Group {
 }
 
 // serve starts the server half.
-func (c *chain) serve(t *testing.T, who aaa.Authenticator, recorder *radius.Recorder) {
+func (c *chain) serve(t *testing.T, who aaa.Authenticator) {
 	t.Helper()
 	loopback := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}
 	s, err := radiusserver.Listen(radiusserver.Config{
-		Listen: loopback, Accounting: loopback, AAA: who, Records: books{recorder}, RejectDelay: -1,
+		Listen: loopback, Accounting: loopback, AAA: who, Records: &c.books, RejectDelay: -1,
 		Clients: []radiusserver.Client{{Name: "branch", Source: netip.MustParsePrefix("127.0.0.0/8"), Secret: aaa.NewSecret(nasSecret), Equipment: dialect.Mikrotik}},
 	})
 	check(t, err)

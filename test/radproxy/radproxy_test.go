@@ -176,6 +176,25 @@ func TestRecordsGoToWhereTheLoginWent(t *testing.T) {
 	}
 }
 
+// The other server may have a name of its own for the user, which a NAS then puts into its records, or does not.
+func TestARecordIsOfTheAccountThatLoggedIn(t *testing.T) {
+	c := newChain(t)
+	reply, ok := radtest.Radclient(t, c.auth, "auth", nasSecret, proof(aaa.PAP, "dora@sales.example", "secret")+line)
+	got := fields(reply)
+	if !ok || strings.Join(got["User-Name"], " ") != `"dora-4711"` {
+		t.Fatal(reply)
+	}
+	for i, name := range []string{"dora-4711", "dora@sales.example"} {
+		record := fmt.Sprintf("User-Name = %q\nAcct-Status-Type = Start\nAcct-Session-Id = \"9%d\"\nClass = %s\nNAS-Identifier = \"ap-7\"", name, i, got["Class"][0])
+		if reply, ok := radtest.Radclient(t, c.acct, "acct", nasSecret, record); !ok {
+			t.Fatal(reply)
+		}
+		if r := c.books.last.Load(); r.Account != "dora@sales.example" || r.Domain != "sales.example" || r.Backend != "hq" {
+			t.Errorf("a record of %s is of account %s, domain %s, back end %s", name, r.Account, r.Domain, r.Backend)
+		}
+	}
+}
+
 // supplicant has eapol_test log in through us, and returns what it printed. It checks the keys itself.
 func supplicant(t *testing.T, at netip.AddrPort, fragment int, network string) (string, bool) {
 	t.Helper()

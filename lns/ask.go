@@ -68,9 +68,11 @@ func (s *Server) answer(t *tunnel, a loginAnswer) {
 func (s *Server) recheck(t *tunnel, a loginAnswer) {
 	s.work.must(func() {
 		a.epoch = s.epoch.Load()
-		d, err := s.authorize(s.life, a.request)
+		question := *a.request
+		question.Inner = a.decision.Inner
+		d, err := s.authorize(s.life, &question)
 		if !keeps(err, a.decision.Backend) {
-			d.Reply, d.Message, d.Packet = a.decision.Reply, a.decision.Message, a.decision.Packet
+			d.Reply, d.Message, d.Packet, d.Inner = a.decision.Reply, a.decision.Message, a.decision.Packet, a.decision.Inner
 			a.decision, a.err = d, err
 		}
 		s.answer(t, a)

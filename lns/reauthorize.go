@@ -126,7 +126,7 @@ func (s *Server) loggedIn(match func(SessionInfo) bool) []member {
 				continue
 			}
 			r := c.question()
-			r.Name, r.Backend = c.core.Name(), d.Backend
+			r.Name, r.Backend, r.Inner = c.core.Name(), d.Backend, d.Inner
 			all = append(all, found{c.info(), r})
 		}
 	})

@@ -28,6 +28,7 @@ func (a *around) Authenticate(ctx context.Context, r *aaa.Request) (aaa.Decision
 	if err := a.sessions.admit(ctx, r, &d, asked); err != nil {
 		return aaa.Decision{}, err
 	}
+	d.MaxSessions = 0 // it is counted here: a NAS that counted too (Port-Limit) would refuse whoever is to replace another
 	return d, nil
 }
 

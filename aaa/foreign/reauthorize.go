@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -136,6 +137,9 @@ func (s *Sessions) question(r *aaa.Record) *aaa.Request {
 	}
 	if r.NAS != nil {
 		q.Group = r.NAS.Client
+	}
+	if r.Method == aaa.EAP { // the NAS may go on with the name that was shown outside
+		q.Inner, q.DefaultDomain = r.Account, cmp.Or(r.Domain, q.DefaultDomain)
 	}
 	return q
 }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -49,7 +51,7 @@ func (n *node) openAnswering(c *configs.Config) (err error) {
 		return err
 	}
 	a.nases.fill(n.nasClients(c))
-	a.sender = order.New(order.Config{NAS: a.nases.told, Log: n.log})
+	a.sender = order.New(order.Config{NAS: a.nases.told, Local: ownAddresses(c.RADIUSService.Listen), Log: n.log})
 	a.undo = append(a.undo, a.sender.Close)
 	a.sessions, err = foreign.New(foreign.Config{
 		Node: c.Node, Pools: n.pools, Registry: n.registry, Shared: n.db != nil, Records: n.books, Store: a.store, Sender: a.sender,
@@ -66,9 +68,10 @@ func (n *node) openAnswering(c *configs.Config) (err error) {
 	if n.db != nil {
 		config.Attempts = n.db.attempts
 	}
-	if err := addRADIUSTLS(&config, c); err != nil {
+	if config.TLSConfig, err = radiusServerTLS(c); err != nil {
 		return err
 	}
+	config.TLS = c.RADIUSService.TLS.Listen
 	if a.server, err = radiusserver.Listen(config); err != nil {
 		return fmt.Errorf("radius_server: %w", err)
 	}
@@ -76,6 +79,17 @@ func (n *node) openAnswering(c *configs.Config) (err error) {
 	n.answering = a
 	n.onClose(a.close)
 	return nil
+}
+
+// ownAddresses are those that NASes know the server by, one of each family: many take orders from nowhere else.
+func ownAddresses(listen []netip.AddrPort) (own []netip.Addr) {
+	for _, l := range listen {
+		a := l.Addr().Unmap()
+		if !a.IsUnspecified() && !slices.ContainsFunc(own, func(o netip.Addr) bool { return o.Is4() == a.Is4() }) {
+			own = append(own, a)
+		}
+	}
+	return own
 }
 
 // openStore opens the place where the sessions of NASes are known: the database, else a file.
@@ -131,6 +145,15 @@ func (a *answering) close() (err error) {
 func (a *answering) follow(c *configs.Config) error {
 	if a == nil {
 		return nil
+	}
+	security, err := radiusServerTLS(c)
+	if err != nil {
+		return err
+	}
+	if security != nil {
+		if err := a.server.SetTLS(security); err != nil {
+			return fmt.Errorf("radius_server.tls: %w", err)
+		}
 	}
 	list := a.node.nasClients(c)
 	if err := a.server.Reload(list.answered(), a.sessions.Around(a.node.entrance), nil); err != nil {
@@ -219,7 +242,7 @@ func (a *answering) figures() map[string]uint64 {
 		all["nas_requests_"+o.String()] = served.Total[o]
 	}
 	for name, n := range map[string]int{
-		"requests_now": served.Answering, "rejects_delayed_now": served.Delayed, "answers_remembered_now": served.Remembered,
+		"requests_now": served.Answering, "tls_open_now": served.TLS.Open, "rejects_delayed_now": served.Delayed, "answers_remembered_now": served.Remembered,
 		"logins_open_now": kept.Logins, "sessions_known_now": kept.Known, "addresses_owed_now": kept.Owed, "orders_now": kept.Orders,
 	} {
 		all["nas_"+name] = uint64(n)
@@ -227,6 +250,7 @@ func (a *answering) figures() map[string]uint64 {
 	for name, n := range map[string]uint64{
 		"logins_lapsed": kept.Lapsed, "address_conflicts": kept.Conflicts, "addresses_of_their_own": kept.Moved, "records_late": kept.Late,
 		"sessions_ended_by_restart": kept.Restarted, "sessions_ended_silent": kept.Silent, "sessions_ended_lost": kept.Lost,
+		"tls_opened": served.TLS.Opened, "tls_refused": served.TLS.Refused, "tls_failed": served.TLS.Failed, "tls_cut": served.TLS.Cut,
 		"orders_done": kept.Done, "orders_refused": kept.Refused, "orders_repeated": kept.Repeated, "orders_given_up": kept.GivenUp,
 	} {
 		all["nas_"+name] = n

@@ -50,7 +50,7 @@ func offersEAP(c *configs.Config) bool {
 }
 
 func (n *node) eapConfig(c *configs.Config) (eap.Config, error) {
-	config := eap.Config{AAA: n.gateway, Ends: n.endsEAP, Log: n.log}
+	config := eap.Config{AAA: n.guarded(), Ends: n.endsEAP, Log: n.log}
 	for _, m := range c.EAP.Methods {
 		config.Methods = append(config.Methods, eap.TLS+eap.Method(m))
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"net/netip"
 	"slices"
 	"sync/atomic"
 
@@ -60,7 +59,11 @@ func (b *nasBook) answered() []radiusserver.Client {
 func (b *nasBook) told(client string) (order.NAS, bool) {
 	n, found := (*b.now.Load())[client]
 	c := &n.answered
-	return order.NAS{Name: c.Name, Secret: c.Secret, Equipment: c.Equipment, Port: n.port}, found
+	told := order.NAS{Name: c.Name, Secret: c.Secret, Equipment: c.Equipment, Port: n.port}
+	if c.Source.IsSingleIP() { // a proxy, it may be: what is behind it has other secrets
+		told.Address = c.Source.Addr()
+	}
+	return told, found
 }
 
 // foreign finds a NAS for whoever keeps its sessions.
@@ -126,21 +129,19 @@ func nasOfDatabase(row *sqlaccounts.NAS, overTLS bool) nas {
 	return nasOfFile(&c, overTLS)
 }
 
-// addRADIUSTLS has the server listen for RADIUS over TLS too.
-func addRADIUSTLS(r *radiusserver.Config, c *configs.Config) error {
+// radiusServerTLS reads the certificates for RADIUS over TLS; nil without it.
+func radiusServerTLS(c *configs.Config) (*tls.Config, error) {
 	t := &c.RADIUSService.TLS
 	if len(t.Listen) == 0 {
-		return nil
+		return nil, nil
 	}
 	own, err := tls.LoadX509KeyPair(t.CertificateFile, t.KeyFile)
 	if err != nil {
-		return configs.Fault{Path: "radius_server.tls.certificate_file", Message: err.Error()}
+		return nil, configs.Fault{Path: "radius_server.tls.certificate_file", Message: err.Error()}
 	}
 	pool, err := certificatePool(t.ClientCAFile)
 	if err != nil {
-		return configs.Fault{Path: "radius_server.tls.client_ca_file", Message: err.Error()}
+		return nil, configs.Fault{Path: "radius_server.tls.client_ca_file", Message: err.Error()}
 	}
-	r.TLS = append([]netip.AddrPort(nil), t.Listen...)
-	r.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{own}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}
-	return nil
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{own}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}, nil
 }

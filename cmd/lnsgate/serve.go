@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"lnsgate/configs"
@@ -51,20 +50,12 @@ func serve(ctx context.Context, file string) error {
 	for _, w := range warnings {
 		log.Warn("configuration", "file", file, "warning", w.String())
 	}
-	spareMemory()
+	defer allowGarbage()()
 	n, err := newNode(config, file, log)
 	if err != nil {
 		return err
 	}
 	return n.run(ctx, hangups)
-}
-
-// spareMemory lets garbage grow to half of what lives, where Go's default is as much again: most of what lives are idle
-// sessions, and logins make little garbage. Whoever sets GOGC knows better.
-func spareMemory() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
-	}
 }
 
 func newLogger(c configs.Log) *slog.Logger {

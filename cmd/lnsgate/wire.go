@@ -43,7 +43,7 @@ type node struct {
 	pools     pool.Keeper // those of the file, with a database those of the database too
 	gateway   *liveGateway
 	eap       *eap.Server       // nil: nobody is offered EAP
-	entrance  aaa.Authenticator // who is asked first: who delays guesses, then EAP, then the gateway
+	entrance  aaa.Authenticator // who is asked first: EAP, then who delays guesses, then the gateway
 	registry  aaa.Registry
 	answering *answering // nil: no NAS of others is answered
 	db        *database  // nil without one
@@ -171,14 +171,22 @@ func (n *node) openGateway(c *configs.Config) error {
 
 // openEntrance says who is asked about people, and who counts their sessions.
 func (n *node) openEntrance(*configs.Config) error {
-	n.entrance, n.registry = n.gateway, foreign.NewCounts(n.giveWay)
+	n.entrance, n.registry = n.guarded(), foreign.NewCounts(n.giveWay)
 	if n.eap != nil {
 		n.entrance = n.eap
 	}
 	if n.db != nil {
-		n.entrance, n.registry = n.db.guard.Before(n.entrance), n.db.registry
+		n.registry = n.db.registry
 	}
 	return nil
+}
+
+// guarded is the gateway behind who delays guesses: behind EAP, so that what is guessed inside of it counts by its name.
+func (n *node) guarded() aaa.Authenticator {
+	if n.db == nil {
+		return n.gateway
+	}
+	return n.db.guard.Before(n.gateway)
 }
 
 // giveWay ends a session in whose place a newer one comes.

@@ -215,6 +215,38 @@ func TestNASWithoutClassAfterARestart(t *testing.T) {
 	}, func(c *foreign.Config) { c.Shared = true })
 }
 
+// After a restart of the server nobody remembers which login a session belongs to when the NAS asks anew for it: it goes on by
+// another name, with its address.
+func TestSessionThatLogsInAnewUnderAnotherName(t *testing.T) {
+	run(t, func(r *rig) {
+		first := r.open("nas", "ann")
+		r.pass(5 * time.Minute)
+		r.restart()
+		q := request("nas", "ann", 1)
+		q.Session, q.NAS.Session = "nas/anew", first.NAS.Session
+		logins.Store(q.Session, time.Now())
+		d, err := r.auth.Authenticate(r.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := startOf(q, d)
+		start.Address, start.NAS = first.Address, first.NAS
+		r.pass(5 * time.Minute)
+		r.tell(later(start, aaa.RecordInterim))
+		r.live(start.Session)
+		if h := r.pools.holder(t, first.Address.String()); h != start.Session {
+			t.Errorf("the address is %q's", h)
+		}
+		r.pass(time.Second)
+		if told := r.nases.orders(); len(told) != 0 || r.Stats().Conflicts != 0 {
+			t.Errorf("told %+v, %+v", told, r.Stats())
+		}
+		if h := r.pools.holder(t, d.Address.String()); h != "" && d.Address != first.Address {
+			t.Errorf("what was offered is %q's", h)
+		}
+	})
+}
+
 func TestNameThatIsUsedAgain(t *testing.T) {
 	run(t, func(r *rig) {
 		first := startOf(request("nas", "ann", 1), aaa.Decision{Account: "ann", Domain: "d"})

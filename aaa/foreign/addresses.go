@@ -18,7 +18,10 @@ func (s *Sessions) offer(ctx context.Context, e *entry, d *aaa.Decision) error {
 	case by == None:
 		d.Address, d.Pools = netip.Addr{}, nil
 		return nil
-	case by == Named && !exact.IsValid(), s.config.Pools == nil, !exact.IsValid() && len(pools) == 0:
+	case by == Named && !exact.IsValid():
+		return nil
+	case s.config.Pools == nil, !exact.IsValid() && len(pools) == 0:
+		d.Pools = nil
 		return nil
 	}
 	if have := e.lease.Address; have.IsValid() && (!exact.IsValid() || exact == have) { // it asks anew, and keeps what it has
@@ -140,8 +143,7 @@ func (s *Sessions) keepAgain(ctx context.Context, e *entry) error {
 	s.mu.Unlock()
 	err := s.config.Pools.Keep(ctx, e.lease, until)
 	var inUse *pool.InUseError
-	if errors.As(err, &inUse) && s.isOrphan(ctx, e, inUse.Holder) {
-		s.giveBack(ctx, &entry{session: inUse.Holder, counted: true, lease: pool.Lease{Address: e.lease.Address, Holder: inUse.Holder}})
+	if errors.As(err, &inUse) && s.takeOver(ctx, e, inUse.Holder) {
 		err = s.config.Pools.Keep(ctx, e.lease, until)
 	}
 	if !errors.As(err, &inUse) {
@@ -157,6 +159,25 @@ func (s *Sessions) keepAgain(ctx context.Context, e *entry) error {
 	}
 	e.rival, e.lease, e.own = inUse.Holder, pool.Lease{}, false
 	return nil
+}
+
+// takeOver has an address given back by its holder, if that is this session by another name. False: it is not.
+func (s *Sessions) takeOver(ctx context.Context, e *entry, holder string) bool {
+	if s.isOrphan(ctx, e, holder) {
+		s.giveBack(ctx, &entry{session: holder, counted: true, lease: pool.Lease{Address: e.lease.Address, Holder: holder}})
+		return true
+	}
+	if e.nas.Session == "" {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second) // its turn is not ours
+	defer cancel()
+	ended, err := s.endIf(ctx, holder, func(last *aaa.Record) bool {
+		return last.NAS != nil && last.NAS.Name == e.nas.Name && last.NAS.Session == e.nas.Session
+	}, func(last *aaa.Record) ending {
+		return ending{s.config.Now(), aaa.TerminateNASRequest, "its user has logged in anew, and it goes on as session " + e.session}
+	})
+	return ended && err == nil
 }
 
 // isOrphan says that an address was offered to a login that this session began with, and that nobody remembers: a NAS that

@@ -171,7 +171,10 @@ func (s *Sessions) tell(ctx context.Context) {
 			_, next = s.desk.room()
 		}
 		for c, ok := s.desk.pick(); ok; c, ok = s.desk.pick() {
-			wait.Go(func() { s.finishTelling(ctx, c, s.tellOne(ctx, c)) })
+			wait.Go(func() {
+				a, asked := s.tellOne(ctx, &c)
+				s.finishTelling(ctx, c, a, asked)
+			})
 		}
 		claiming = s.awaitBell(ctx, next)
 	}
@@ -215,25 +218,41 @@ func (s *Sessions) claim(ctx context.Context) (next time.Time) {
 	return next
 }
 
-// tellOne tells a NAS, and returns what it answered; nil when it was not told and somebody else will.
-func (s *Sessions) tellOne(ctx context.Context, c claimed) *Answer {
+// notYet is how long after an order a session that no Store knows may have just begun: records take a while to get there.
+const notYet = time.Minute
+
+// tellOne tells a NAS, and returns what it answered; nil when it was not told and somebody else will. Asked says that the NAS was
+// asked at all.
+func (s *Sessions) tellOne(ctx context.Context, c *claimed) (a *Answer, asked bool) {
 	o, now := &c.order, s.config.Now()
 	if now.Add(sendFor).After(c.until) {
-		return nil
+		return nil, false
 	}
 	found, err := s.config.Store.Find(ctx, Query{Session: o.Session.Session, Limit: 1})
+	e, known := s.get(o.Session.Session)
 	switch {
 	case err != nil:
-		return nil
-	case len(found) == 0:
-		return &Answer{Done: true, Text: "the session has ended"}
+		return nil, false
+	case len(found) > 0:
+		o.Session = found[0]
+	case known && e.live: // it has just begun
+	case s.config.Shared && now.Sub(o.At) < notYet:
+		return &Answer{Text: "the session is not known yet, or has ended", Again: now.Add(s.config.Retry[0])}, false
+	default:
+		return &Answer{Done: true, Text: "the session has ended"}, false
+	}
+	switch {
 	case s.config.Sender == nil:
-		return &Answer{Done: true, Text: "NASes are not told anything: no port for such requests is configured"}
+		return &Answer{Done: true, Text: "NASes are not told anything: no port for such requests is configured"}, false
 	case now.Sub(o.At) > s.config.GiveUp:
 		s.figures.givenUp.Add(1)
-		return &Answer{Done: true, Text: "given up: " + s.config.GiveUp.String() + " without an answer"}
+		return &Answer{Done: true, Text: "given up: " + s.config.GiveUp.String() + " without an answer"}, false
 	}
-	o.Session = found[0]
+	return s.send(ctx, o), true
+}
+
+// send asks a NAS; nil when this process ends.
+func (s *Sessions) send(ctx context.Context, o *Order) *Answer {
 	sending, cancel := context.WithTimeout(ctx, sendFor)
 	defer cancel()
 	a := s.config.Sender.Send(sending, *o)
@@ -247,12 +266,16 @@ func (s *Sessions) tellOne(ctx context.Context, c claimed) *Answer {
 }
 
 // finishTelling writes down what came of an order, and follows it.
-func (s *Sessions) finishTelling(ctx context.Context, c claimed, a *Answer) {
-	answered := a == nil || a.Done || a.Lost
+func (s *Sessions) finishTelling(ctx context.Context, c claimed, a *Answer, asked bool) {
+	answered := !asked || a == nil || a.Done || a.Lost
 	for _, put := range s.desk.done(c, answered) { // the NAS is away: they are tried when this one is
 		s.write(ctx, &put.order, Answer{Text: "not tried: the NAS did not answer another request", Again: a.Again})
 	}
-	if a == nil {
+	switch {
+	case a == nil:
+		return
+	case !asked && !a.Done:
+		s.write(ctx, &c.order, *a)
 		return
 	}
 	if a.Lost {

@@ -1,8 +1,10 @@
 package foreign_test
 
 import (
+	"context"
 	"errors"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -215,6 +217,59 @@ func TestLoginFromTheSamePlaceTakesThePlaceOfTheOneThatHeardNothing(t *testing.T
 		}
 		r.live(first.Session, second.Session)
 	})
+}
+
+// slow is a Store that learns of sessions by way of others, and late.
+type slow struct {
+	foreign.Store
+	mu     sync.Mutex
+	behind bool
+}
+
+func (s *slow) Find(ctx context.Context, q foreign.Query) ([]aaa.Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.behind {
+		return nil, nil
+	}
+	return s.Store.Find(ctx, q)
+}
+
+func (s *slow) fall(behind bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.behind = behind
+}
+
+func TestOrderAboutASessionThatTheStoreDoesNotKnowYet(t *testing.T) {
+	store := &slow{}
+	run(t, func(r *rig) {
+		d := decision("ann")
+		d.Address = netip.MustParseAddr("10.0.0.9")
+		r.people.set("ann", d)
+		first, one := r.mustLogin("nas", "ann")
+		second, two := r.mustLogin("nas", "ann")
+		r.tell(startOf(second, two))
+		store.fall(true)
+		r.tell(startOf(first, one)) // its address went to the second
+		if told := r.nases.orders(); len(told) != 1 || told[0].Session.Session != first.Session {
+			t.Errorf("told %+v", told)
+		}
+		start := r.open("nas", "bob")
+		store.fall(false)
+		r.stop()
+		store.fall(true)
+		if ok, err := store.Order(r.Context(), foreign.Order{Key: "k", Kind: foreign.Disconnect, Session: start, At: time.Now()}); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		r.start()
+		r.pass(5 * time.Second)
+		store.fall(false)
+		r.pass(20 * time.Second)
+		if told := r.nases.orders(); len(told) != 2 || told[1].Session.Session != start.Session {
+			t.Errorf("told %+v", told)
+		}
+	}, func(c *foreign.Config) { store.Store, c.Store, c.Shared = c.Store, store, true })
 }
 
 func TestLimitsOfOneNode(t *testing.T) {

@@ -98,6 +98,9 @@ func (f *ForeignSessions) seek(ctx context.Context, round []*sought) error {
 	return err
 }
 
+// Only sessions of other NASes have no epoch.
+const sqlLastRecords = "SELECT " + foreignSelected + " FROM sessions s WHERE s.id = ANY ($1) AND s.epoch IS NULL"
+
 // lastRecords reads sessions by their names.
 func (f *ForeignSessions) lastRecords(ctx context.Context, ids []string) (last map[string]aaa.Record, err error) {
 	err = f.db.persist(ctx, func(ctx context.Context) error {
@@ -108,7 +111,7 @@ func (f *ForeignSessions) lastRecords(ctx context.Context, ids []string) (last m
 				last[r.Session] = r
 			}
 			return err
-		}, "SELECT "+foreignSelected+" FROM sessions s WHERE s.nas IS NOT NULL AND s.id = ANY ($1)", ids)
+		}, sqlLastRecords, ids)
 	})
 	return last, err
 }

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -43,58 +44,98 @@ func (r *Recorder) writeForeign(ctx context.Context, records []aaa.Record) error
 	return nil
 }
 
-// applyForeign runs sqlForeign with a plan that enters tables by their indexes.
+// applyForeign writes one row for each session, in one transaction.
 func (r *Recorder) applyForeign(ctx context.Context, c *foreignColumns) error {
+	guesses := c.guesses()
+	if len(guesses.session) == 0 {
+		return r.db.SendBatch(ctx, foreignBatch(c, guesses)).Close()
+	}
+	return pgx.BeginFunc(ctx, r.db, func(tx pgx.Tx) error {
+		begun, err := begunBefore(ctx, tx, guesses)
+		if err != nil {
+			return err
+		}
+		return tx.SendBatch(ctx, foreignBatch(c, c.began(begun))).Close()
+	})
+}
+
+// foreignBatch writes the rows. Sessions that are new end those by the same name.
+func foreignBatch(c *foreignColumns, fresh guesses) *pgx.Batch {
 	var batch pgx.Batch
 	batch.Queue(byIndexSQL)
-	if session, started := c.guesses(); len(session) > 0 {
-		batch.Queue(sqlGuess)
-		batch.Queue(sqlSuperseded, session, started)
+	if len(fresh.session) > 0 {
+		batch.Queue(sqlSuperseded, fresh.session, fresh.started)
 	}
+	batch.Queue(sqlNoLoops)
 	batch.Queue(sqlForeign, c.arguments()...)
-	return r.db.SendBatch(ctx, &batch).Close()
+	return &batch
+}
+
+// begunBefore finds the starts of sessions that are known, by the name of the session.
+func begunBefore(ctx context.Context, tx pgx.Tx, g guesses) (map[string][]time.Time, error) {
+	begun := make(map[string][]time.Time)
+	var batch pgx.Batch
+	batch.Queue(byIndexSQL)
+	batch.Queue(sqlGuess)
+	batch.Queue(sqlKnownStarts, g.session, g.started).Query(func(rows pgx.Rows) error {
+		var session string
+		var started time.Time
+		_, err := pgx.ForEachRow(rows, []any{&session, &started}, func() error {
+			begun[session] = append(begun[session], started)
+			return nil
+		})
+		return err
+	})
+	return begun, tx.SendBatch(ctx, &batch).Close()
 }
 
 // sqlGuess makes nodes that are told of the same session come one after the other: they must not both take their estimate for a
 // new session.
 const sqlGuess = `SELECT pg_advisory_xact_lock(hashtext('lnsgate sessions with an estimated start'))`
 
-// sqlSuperseded ends sessions whose NAS tells of a later one by the same name. What their own Stop says still counts more. The
-// session is looked for among all: an index of those that are open would be read from end to end.
+// sqlKnownStarts looks for each session by itself, only in the months that come into question, and by the key: the plan may be made
+// while a month is new and kept until it is full, so nothing must be left to costs. The comparisons of rows are for the key and for no
+// other index; the OR tells the months and is for no index at all.
+const sqlKnownStarts = `
+SELECT i.session, k.started_at
+FROM (SELECT session, told_at - interval '1 min' AS low, told_at + interval '1 min' AS high FROM unnest($1::text[], $2::timestamptz[]) AS u(session, told_at)) i
+CROSS JOIN LATERAL (
+    SELECT x.started_at FROM accounting x
+    WHERE (x.session, x.started_at) >= (i.session, i.low) AND (x.session, x.started_at) <= (i.session, i.high)
+        AND (x.started_at BETWEEN i.low AND i.high OR x.started_at = i.low) OFFSET 0
+) k`
+
+// sqlSuperseded ends sessions whose NAS tells of a new one by the same name. What their own Stop says still counts more. The
+// conditions that could be found in another index than that of the session are disguised: it would be read from end to end.
 const sqlSuperseded = `
 WITH over AS (
-    DELETE FROM sessions s USING unnest($1::text[], $2::timestamptz[]) AS i(session, told_at)
-    WHERE s.id = i.session AND s.nas IS NOT NULL AND s.started_at < i.told_at - interval '1 min'
+    DELETE FROM sessions s USING unnest($1::text[], $2::timestamptz[]) AS i(session, started_at)
+    WHERE s.id = i.session AND s.id = ANY ($1) AND s.epoch IS NULL AND s.started_at < i.started_at
     RETURNING s.id, s.started_at
 )
 UPDATE accounting a SET stopped_at = greatest(a.started_at, a.updated_at), terminate_cause = 'Lost-Service',
     cause = 'the NAS has given its name to another session'
-WHERE a.session = ANY (ARRAY(SELECT id FROM over)) AND (a.session, a.started_at) IN (SELECT id, started_at FROM over)
+WHERE a.session = ANY (ARRAY(SELECT id FROM over)) AND (a.session, a.started_at + interval '0') IN (SELECT id, started_at FROM over)
     AND coalesce(a.stopped_at, 'infinity') = 'infinity'`
 
-// sqlForeign takes arrays, one element per session. A record with an estimate belongs to the row of the same session whose start
-// is nearest, within a minute, whether that is over or not; where there is none it is a new session. What came first stays, but
-// for what can change; RETURNING names only what was newer than before.
+// sqlNoLoops is for a plan that is made without knowing how many records there are: it must not hold each against each.
+const sqlNoLoops = `SELECT set_config('enable_nestloop', 'off', true)`
+
+// sqlForeign takes arrays, one element per session. What came first stays, but for what can change; RETURNING names only what was
+// newer than before.
 const sqlForeign = `
-WITH input AS (
-    SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::boolean[], $4::bigint[], $5::timestamptz[], $6::boolean[], $7::text[], $8::text[],
-        $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
-        $19::text[], $20::text[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[],
-        $25::text[], $26::text[], $27::text[], $28::text[], $29::text[], $30::bigint[], $31::text[],
-        $32::text[], $33::bytea[], $34::bytea[], $35::text[],
-        $36::boolean[], $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $41::bigint[], $42::text[])
-    AS i(session, told_at, estimated, sequence, at, stopped, cause, terminate_cause,
+WITH input AS MATERIALIZED (
+    SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::timestamptz[], $5::boolean[], $6::text[], $7::text[],
+        $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
+        $18::text[], $19::text[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[],
+        $24::text[], $25::text[], $26::text[], $27::text[], $28::text[], $29::bigint[], $30::text[],
+        $31::text[], $32::bytea[], $33::bytea[], $34::text[],
+        $35::boolean[], $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $41::text[])
+    AS i(session, started_at, sequence, at, stopped, cause, terminate_cause,
         node, name, account, domain, address, pool, method, backend, peer, peer_name,
         calling_number, called_number, octets_up, octets_down, packets_up, packets_down,
         nas, nas_client, nas_address, nas_identifier, nas_session, nas_port, nas_port_id,
         user_name, cui, class, sinks, known, session_timeout, idle_timeout, interim, rate_up, rate_down, filter)
-), meant AS MATERIALIZED (
-    SELECT i.*, coalesce(o.started_at, i.told_at) AS started_at
-    FROM input i LEFT JOIN LATERAL (
-        SELECT x.started_at FROM accounting x
-        WHERE i.estimated AND x.session = i.session AND x.started_at BETWEEN i.told_at - interval '1 min' AND i.told_at + interval '1 min'
-        ORDER BY abs(extract(epoch FROM x.started_at - i.told_at)) LIMIT 1
-    ) o ON true
 ), applied AS (
     INSERT INTO accounting AS a (session, started_at, sequence, updated_at, stopped_at, cause, terminate_cause,
         node, epoch, name, account, domain, address, pool, method, peer, peer_name,
@@ -106,7 +147,7 @@ WITH input AS (
         nullif(calling_number, ''), nullif(called_number, ''), octets_up, octets_down, packets_up, packets_down,
         nas, nas_client, nullif(nas_address, '')::inet, nullif(nas_identifier, ''), nullif(nas_session, ''), nullif(nas_port, 0),
         nullif(nas_port_id, ''), nullif(backend, '')
-    FROM meant
+    FROM input
     ON CONFLICT (session, started_at) DO UPDATE SET sequence = EXCLUDED.sequence, updated_at = EXCLUDED.updated_at,
         stopped_at = EXCLUDED.stopped_at, cause = EXCLUDED.cause, terminate_cause = EXCLUDED.terminate_cause,
         octets_up = EXCLUDED.octets_up, octets_down = EXCLUDED.octets_down,
@@ -132,7 +173,7 @@ SELECT a.session, a.node, NULL, a.name, a.account, a.domain, a.address, a.pool, 
     CASE WHEN m.known THEN m.session_timeout * interval '1 us' END, CASE WHEN m.known THEN m.idle_timeout * interval '1 us' END,
     CASE WHEN m.known THEN m.interim * interval '1 us' END,
     CASE WHEN m.known THEN m.rate_up END, CASE WHEN m.known THEN m.rate_down END, CASE WHEN m.known THEN m.filter END
-FROM applied a JOIN meant m ON m.session = a.session WHERE a.stopped_at IS NULL
+FROM applied a JOIN input m ON m.session = a.session WHERE a.stopped_at IS NULL
 ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name, account = EXCLUDED.account, domain = EXCLUDED.domain, address = EXCLUDED.address,
     pool = EXCLUDED.pool, method = EXCLUDED.method, peer = EXCLUDED.peer, calling_number = EXCLUDED.calling_number,
     called_number = EXCLUDED.called_number, started_at = EXCLUDED.started_at, updated_at = EXCLUDED.updated_at,

@@ -18,7 +18,7 @@ const sameStart = time.Minute
 // its start is an estimate, which differs from record to record, and its name may come again.
 func estimated(r *aaa.Record) bool { return r.Session == r.NAS.Name+"/"+r.NAS.Session }
 
-// foreignColumns are records as the arrays of sqlForeign, in the order of its parameters.
+// foreignColumns are records as the arrays of sqlForeign, in the order of its parameters, and which of their starts are estimates.
 type foreignColumns struct {
 	session                                      []string
 	started                                      []time.Time
@@ -47,7 +47,7 @@ type foreignColumns struct {
 
 func (c *foreignColumns) arguments() []any {
 	return []any{
-		c.session, c.started, c.estimated, c.sequence, c.at, c.stopped, c.cause, c.terminate,
+		c.session, c.started, c.sequence, c.at, c.stopped, c.cause, c.terminate,
 		c.node, c.name, c.account, c.domain, c.address, c.pool, c.method, c.backend, c.peer, c.peerName,
 		c.callingNumber, c.calledNumber, c.octetsUp, c.octetsDown, c.packetsUp, c.packetsDown,
 		c.nas, c.nasClient, c.nasAddress, c.nasIdentifier, c.nasSession, c.nasPort, c.nasPortID,
@@ -57,41 +57,63 @@ func (c *foreignColumns) arguments() []any {
 }
 
 // guesses are the sessions whose start is an estimate.
-func (c *foreignColumns) guesses() (session []string, started []time.Time) {
+type guesses struct {
+	session []string
+	started []time.Time
+}
+
+func (c *foreignColumns) guesses() (g guesses) {
 	for i, guess := range c.estimated {
 		if guess {
-			session, started = append(session, c.session[i]), append(started, c.started[i])
+			g.session, g.started = append(g.session, c.session[i]), append(g.started, c.started[i])
 		}
 	}
-	return session, started
+	return g
+}
+
+// began puts the starts that are known in the place of estimates: a record belongs to the session of the same name that began at
+// nearly the same time, whether that is over or not. It returns the sessions that are new.
+func (c *foreignColumns) began(begun map[string][]time.Time) (fresh guesses) {
+	for i, told := range c.started {
+		if !c.estimated[i] {
+			continue
+		}
+		nearest := sameStart + 1
+		for _, started := range begun[c.session[i]] {
+			if apart := started.Sub(told).Abs(); apart < nearest {
+				nearest, c.started[i] = apart, started
+			}
+		}
+		if nearest > sameStart {
+			fresh.session, fresh.started = append(fresh.session, c.session[i]), append(fresh.started, told)
+		}
+	}
+	return fresh
 }
 
 // foreignRows takes records off the front for one statement, which may touch a session once: of each session the newest, with
 // what only older ones say. Where the name of a session comes again the statement ends. The sessions are in order, so that
 // nodes which are told the same do not wait for each other in a circle.
 func foreignRows(records []aaa.Record) (c *foreignColumns, rest []aaa.Record) {
-	newest := make(map[string]aaa.Record, len(records))
+	newest := make(map[string]*aaa.Record, len(records))
+	sessions := make([]string, 0, len(records))
 	n := 0
 	for ; n < len(records); n++ {
-		r, session := records[n], cleanText(records[n].Session)
-		other, there := newest[session]
-		if there && !sameSession(&other, &r) {
+		r, session := &records[n], cleanText(records[n].Session)
+		other := newest[session]
+		if other == nil {
+			sessions = append(sessions, session)
+		} else if !sameSession(other, r) {
 			break
-		}
-		if there {
+		} else {
 			r = combined(other, r)
 		}
 		newest[session] = r
 	}
-	sessions := make([]string, 0, len(newest))
-	for session := range newest {
-		sessions = append(sessions, session)
-	}
 	slices.Sort(sessions)
 	c = &foreignColumns{}
 	for _, session := range sessions {
-		r := newest[session]
-		c.add(&r)
+		c.add(newest[session])
 	}
 	return c, records[n:]
 }
@@ -103,10 +125,10 @@ func sameSession(a, b *aaa.Record) bool {
 }
 
 // combined is the newer record, and of the older what the newer does not say. The start is that of the first that came.
-func combined(first, second aaa.Record) aaa.Record {
-	older, newer := first, second
+func combined(first, second *aaa.Record) *aaa.Record {
+	older, newer := first, *second
 	if first.Sequence > second.Sequence {
-		older, newer = second, first
+		older, newer = second, *first
 	}
 	newer.Started = first.Started
 	if newer.Terms == nil {
@@ -123,7 +145,7 @@ func combined(first, second aaa.Record) aaa.Record {
 			*text[0] = *text[1]
 		}
 	}
-	return newer
+	return &newer
 }
 
 func (c *foreignColumns) add(r *aaa.Record) {

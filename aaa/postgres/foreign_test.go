@@ -139,14 +139,62 @@ func TestFindUsesIndexes(t *testing.T) {
 		"sessions_account": {Account: "x", Limit: 3}, "sessions_domain": {Domain: "x"},
 	} {
 		sql, args, indexed := foreignQuery(&q)
-		plan := ""
-		err := byIndex(context.Background(), pool, func(rows pgx.Rows) error {
-			lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-			plan = strings.Join(lines, "\n")
-			return err
-		}, "EXPLAIN "+sql, args...)
-		if err != nil || !indexed || !strings.Contains(plan, "Index Scan using "+index+" ") {
-			t.Errorf("%+v: %v\n%s", q, err, plan)
+		if plan := planOf(t, pool, []string{byIndexSQL}, sql, args...); !indexed || !strings.Contains(plan, "Index Scan using "+index+" ") {
+			t.Errorf("%+v:\n%s", q, plan)
+		}
+	}
+}
+
+// planOf is the plan of a statement in a transaction with the settings that others make.
+func planOf(t *testing.T, pool *Pool, settings []string, sql string, args ...any) (plan string) {
+	t.Helper()
+	var batch pgx.Batch
+	for _, setting := range settings {
+		batch.Queue(setting)
+	}
+	batch.Queue("EXPLAIN "+sql, args...).Query(func(rows pgx.Rows) error {
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		plan = strings.Join(lines, "\n")
+		return err
+	})
+	if err := pool.SendBatch(context.Background(), &batch).Close(); err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// TestForeignRecordsUseIndexes: what is done for each record must not read what is alive, or open, from end to end, whether there is
+// much of it or nothing.
+func TestForeignRecordsUseIndexes(t *testing.T) {
+	pool := sharedPool(t)
+	for _, much := range []bool{false, true} {
+		if much {
+			run(t, pool, `INSERT INTO sessions (id, node, name, account, nas, nas_session) SELECT 'mt/' || n, 'n1', 'a' || n, 'a' || n, 'mt', n FROM generate_series(1, 20000) n`)
+			run(t, pool, `INSERT INTO accounting (session, started_at, node, epoch, name, account, nas) SELECT 'mt/' || n, now(), 'n1', NULL, 'a' || n, 'a' || n, 'mt' FROM generate_series(1, 20000) n`)
+			run(t, pool, "ANALYZE sessions; ANALYZE accounting")
+		}
+		columns, _ := foreignRows([]aaa.Record{newGuess(aaa.RecordStart, "7", 1, 0)})
+		g := columns.guesses()
+		for _, test := range []struct {
+			sql      string
+			args     []any
+			settings []string
+		}{
+			{sqlForeign, columns.arguments(), []string{byIndexSQL, sqlNoLoops}},
+			{sqlSuperseded, []any{g.session, g.started}, []string{byIndexSQL}},
+			{sqlLastRecords, []any{g.session}, []string{byIndexSQL}},
+			{sqlKnownStarts, []any{g.session, g.started}, []string{byIndexSQL}},
+		} {
+			plan := planOf(t, pool, test.settings, test.sql, test.args...)
+			for line := range strings.SplitSeq(plan, "\n") {
+				_, index, found := strings.Cut(line, " using ")
+				if name, _, _ := strings.Cut(index, " "); found && !strings.HasSuffix(name, "_pkey") {
+					t.Errorf("%s is read:\n%s", name, plan)
+				}
+			}
+			if strings.Contains(plan, "Seq Scan") || !strings.Contains(plan, "_pkey") {
+				t.Error(plan)
+			}
 		}
 	}
 }

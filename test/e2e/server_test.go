@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -80,6 +81,8 @@ type server struct {
 	admin  *admin.Client
 	config string // path of the configuration file
 	socket string // path of the admin socket
+	folder string
+	in     *netns.Namespace
 }
 
 // serve starts the server with a configuration, which need not say what every test wants alike, and waits until it
@@ -96,7 +99,15 @@ func (w *world) serve(config string, environment ...string) *server {
 // prepare writes the configuration of a server that is to be launched.
 func (w *world) prepare(config string) *server {
 	w.t.Helper()
-	s := &server{w: w, socket: filepath.Join(w.folder, "admin.sock")}
+	return w.prepareAs("", config)
+}
+
+// prepareAs does so for a server with files of its own beside those of another.
+func (w *world) prepareAs(name, config string) *server {
+	w.t.Helper()
+	folder := filepath.Join(w.folder, name)
+	must(w.t, os.MkdirAll(folder, 0o700))
+	s := &server{w: w, folder: folder, socket: filepath.Join(folder, "admin.sock"), in: w.lns}
 	s.admin = admin.NewClient(s.socket)
 	w.t.Cleanup(s.admin.Close)
 	s.write(config)
@@ -105,7 +116,7 @@ func (w *world) prepare(config string) *server {
 
 func (s *server) launch(command *exec.Cmd) {
 	s.w.t.Helper()
-	s.process = s.w.start(s.w.lns, command)
+	s.process = s.w.start(s.in, command)
 	eventually(s.t, "the server says that it serves", func() bool { return s.logged("serving") != nil || !s.running() })
 	if !s.running() {
 		s.t.Fatal("the server has ended at once")
@@ -115,8 +126,9 @@ func (s *server) launch(command *exec.Cmd) {
 // write replaces the configuration file.
 func (s *server) write(config string) {
 	s.w.t.Helper()
-	head := fmt.Sprintf("admin_socket: %s\nstate_dir: %s\nlog: {level: debug, format: json}\n", s.socket, s.w.folder)
-	s.config = s.w.file("lnsgate.yaml", head+unindent(config))
+	head := fmt.Sprintf("admin_socket: %s\nstate_dir: %s\nlog: {level: debug, format: json}\n", s.socket, s.folder)
+	s.config = filepath.Join(s.folder, "lnsgate.yaml")
+	must(s.w.t, os.WriteFile(s.config, []byte(head+unindent(config)), 0o600))
 }
 
 // entry is one line of the log.

@@ -28,6 +28,8 @@ type Options struct {
 	Fragment    int           // most octets of one EAP-TLS fragment; 0 = as shipped, 1024
 	Debug       bool          // log each step of each request; much slower, one request at a time
 
+	Home Home // another server that answers instead of this one; zero = none
+
 	Authorize string // unlang, at the end of the authorize section
 	PostAuth  string // unlang, at the end of the post-auth section
 	CoA       string // unlang of the recv-coa section; "" = requests to change or end sessions are not taken
@@ -39,6 +41,12 @@ type Client struct {
 	Secret  string
 	// Signed drops requests without a Message-Authenticator.
 	Signed bool
+}
+
+// Home is a server to which each request is handed on. This one then knows nobody, and adds and takes away nothing.
+type Home struct {
+	Access, Records netip.AddrPort // IPv4
+	Secret          string
 }
 
 // Pool is a pool of sqlippool. A user gets an address of it with the check item Pool-Name := "name".

@@ -233,6 +233,34 @@ func TestALateStartFindsItsRow(t *testing.T) {
 	eventually(t, "the reserve is restored", func() bool { return one[int](t, db, rows) < 254 })
 }
 
+// The last line of defence: somebody wrote a lease into our block.
+func TestALoanThatIsNotOursStays(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	define(t, db, makePool(t, "p", 0, "10.0.0.1-10.0.0.64"))
+	n := open(t, Config{Pool: db}, sized(16))
+	next := n.get(from("p", "x")).Address.Next()
+	for _, state := range []string{
+		"INSERT INTO leases (address, pool, holder, node, epoch, state, expires_at) VALUES ($1, 'p', 'intruder', '', 0, 'offered', now() + interval '1 h')",
+		"INSERT INTO leases (address, pool, holder, node, epoch) VALUES ($1, 'p', 'intruder', '', 0)",
+		"INSERT INTO leases (address, pool, holder, node, epoch) VALUES ($1, 'p', 'intruder', 'elsewhere', 1)",
+	} {
+		do(t, db, state, next)
+		var held *pool.InUseError
+		if err := n.Keep(t.Context(), pool.Lease{Address: next, Pool: "p", Holder: "y"}, time.Time{}); !errors.As(err, &held) || held.Holder != "intruder" {
+			t.Errorf("keep: %v", err)
+		}
+		_, err := n.Allocate(t.Context(), pool.Request{Address: next, Holder: "y", Offer: offerTime})
+		if !errors.As(err, &held) || held.Holder != "intruder" {
+			t.Errorf("offer: %v", err)
+		}
+		next = next.Next()
+	}
+	if l := n.get(offered("p", "z")); l.Address != next {
+		t.Errorf("%v, want %v", l.Address, next)
+	}
+}
+
 // Whoever learns of a session from its records alone does not know the pool.
 func TestKeepFindsTheRoutingContext(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 
 	"lnsgate/aaa"
 	"lnsgate/aaa/foreign"
+	"lnsgate/aaa/foreign/foreigntest"
 )
 
 func TestRestartOfANASEndsWhatBeganBefore(t *testing.T) {
@@ -135,6 +136,69 @@ func TestSilenceIsCountedFromOurOwnStart(t *testing.T) {
 		r.pass(10 * time.Minute)
 		r.live()
 	})
+}
+
+// A node that has just come does not know for how long it was the only one to hear of the sessions of another.
+func TestSessionsOfANodeThatIsGone(t *testing.T) {
+	run(t, func(r *rig) {
+		r.stop()
+		heard, unheard := foreigntest.Start("nas", 1, time.Now()), foreigntest.Start("bras", 2, time.Now())
+		for _, rec := range []aaa.Record{unheard, foreigntest.Interim(heard, time.Minute)} {
+			rec.Node = "gone"
+			if err := r.store.Put(r.Context(), rec); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.pass(time.Hour)
+		r.start()
+		r.pass(10 * time.Minute)
+		r.live(heard.Session, unheard.Session)
+		r.pass(10 * time.Minute)
+		r.live(unheard.Session)
+		r.pass(23 * time.Hour)
+		r.live(unheard.Session) // it may not have told anything in its time
+		r.pass(time.Hour)
+		r.live()
+		if got := r.Stats(); got.Silent != 2 {
+			t.Errorf("%+v", got)
+		}
+	}, func(c *foreign.Config) { c.Shared = true })
+}
+
+// Which node heard of a session last gives it up first.
+func TestSilentSessionsOfAnotherNode(t *testing.T) {
+	run(t, func(r *rig) {
+		r.pass(time.Hour)
+		rec := foreigntest.Interim(foreigntest.Start("nas", 1, time.Now()), time.Minute)
+		rec.Node = "other"
+		if err := r.store.Put(r.Context(), rec); err != nil {
+			t.Fatal(err)
+		}
+		r.pass(20 * time.Minute)
+		r.live(rec.Session)
+		r.pass(5 * time.Minute)
+		r.live()
+	}, func(c *foreign.Config) { c.Shared = true })
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	counts := foreign.NewCounts(nil)
+	run(t, func(r *rig) {
+		for _, name := range []string{"ann", "bob", "cid"} {
+			d := decision(name)
+			d.MaxSessions = 1
+			r.people.set(name, d)
+			r.mustLogin("wifi", name)
+		}
+		if got := r.Stats(); got.Logins != 2 {
+			t.Errorf("%+v", got)
+		}
+		r.pass(5 * time.Second)
+		r.mustLogin("wifi", "ann") // the one that was forgotten does not count
+		if _, _, err := r.login("wifi", "cid"); cause(err) != aaa.SessionLimit {
+			t.Errorf("a second: %v", err)
+		}
+	}, func(c *foreign.Config) { c.Most, c.Registry = 2, counts })
 }
 
 func TestNobodyIsLetInBeforeTheSessionsThatLiveHaveTheirAddresses(t *testing.T) {

@@ -100,6 +100,16 @@ func (s *Sessions) loginsOf(nas string, before time.Time) (sessions []string) {
 	return sessions
 }
 
+// Withdrawn gives back what a login has whose NAS was told no after all. One that another node has seen begin keeps it.
+func (s *Sessions) Withdrawn(ctx context.Context, session string) {
+	if s.config.Shared {
+		if found, err := s.config.Store.Find(ctx, Query{Session: session, Limit: 1}); err != nil || len(found) > 0 {
+			return
+		}
+	}
+	s.forgetLogin(ctx, session)
+}
+
 // forgetLogin gives back what a login has that will have no Start.
 func (s *Sessions) forgetLogin(ctx context.Context, session string) {
 	release, err := s.turns.take(ctx, session)

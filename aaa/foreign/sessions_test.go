@@ -81,6 +81,28 @@ func TestUnconfirmedOfferIsBackWithinTwoMinutes(t *testing.T) {
 	})
 }
 
+// What was granted could not be said, so that the NAS heard no: address and place are free at once, and those of a session that
+// lives are not.
+func TestWithdrawnLoginTakesNothing(t *testing.T) {
+	run(t, func(r *rig) {
+		d := decision("ann")
+		d.MaxSessions = 1
+		r.people.set("ann", d)
+		q, first := r.mustLogin("nas", "ann")
+		r.Withdrawn(r.Context(), q.Session)
+		if h := r.pools.holder(t, first.Address.String()); h != "" || r.Stats().Logins != 0 {
+			t.Errorf("%q has the address; %+v", h, r.Stats())
+		}
+		q, d = r.mustLogin("nas", "ann")
+		r.tell(startOf(q, d))
+		r.Withdrawn(r.Context(), q.Session)
+		r.live(q.Session)
+		if h := r.pools.holder(t, d.Address.String()); h != q.Session {
+			t.Errorf("%q has the address of the session that lives", h)
+		}
+	})
+}
+
 func TestPoolFaultsAreSaid(t *testing.T) {
 	run(t, func(r *rig) {
 		for range 10 {

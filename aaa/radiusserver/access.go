@@ -29,7 +29,7 @@ func (s *Server) access(ctx context.Context, x *exchange) {
 	default:
 		d, err = x.service.aaa.Authenticate(ctx, r)
 	}
-	s.reply(x, r, d, err, began)
+	s.reply(ctx, x, r, d, err, began)
 }
 
 // sessionOf names the session that a login would open, and when it began: a NAS may ask anew for one that is open.
@@ -57,7 +57,7 @@ func (s *Server) resume(x *exchange, r *aaa.Request) *aaa.Rejection {
 }
 
 // reply answers with what was decided.
-func (s *Server) reply(x *exchange, r *aaa.Request, d aaa.Decision, err error, began time.Time) {
+func (s *Server) reply(ctx context.Context, x *exchange, r *aaa.Request, d aaa.Decision, err error, began time.Time) {
 	if err == nil {
 		m := mark{session: r.Session, started: began, method: r.Proof.Method, domain: d.Domain, backend: d.Backend}
 		if d.Account != r.Name || d.UserName != "" { // records may come by the latter
@@ -68,6 +68,9 @@ func (s *Server) reply(x *exchange, r *aaa.Request, d aaa.Decision, err error, b
 			s.log(x, r, &d, nil)
 			s.finish(x, reply, Accepted)
 			return
+		}
+		if s.config.Records != nil {
+			s.config.Records.Withdrawn(ctx, r.Session)
 		}
 	}
 	if c := (*aaa.Challenge)(nil); errors.As(err, &c) && r.Proof.Method == aaa.EAP {

@@ -246,9 +246,13 @@ func TestWhatCannotBeSaidIsRefused(t *testing.T) {
 		"a pool that is too long": {Pools: []string{strings.Repeat("x", 300)}},
 		"more than a packet":      {Message: strings.Repeat(strings.Repeat("x", 250)+"\n", 20)},
 	} {
-		r := newRig(t, func(c *Config) { c.AAA, c.Clients[0].Equipment = &asker{decision: d}, dialect.Accel })
+		asked := &asker{decision: d}
+		r := newRig(t, func(c *Config) { c.AAA, c.Clients[0].Equipment = asked, dialect.Accel })
 		if reply := r.ask(login(t, "alice", password)); reply == nil || reply.Code != radius.CodeAccessReject {
 			t.Errorf("%s: %v", name, reply)
+		}
+		if got := r.records.withdrawn; len(got) != 1 || got[0] != asked.last.Session {
+			t.Errorf("%s: withdrawn are %q", name, got)
 		}
 	}
 }

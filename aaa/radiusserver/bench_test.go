@@ -128,3 +128,4 @@ type nothing struct{}
 
 func (nothing) Account(context.Context, *aaa.Record) error         { return nil }
 func (nothing) Restarted(context.Context, string, time.Time) error { return nil }
+func (nothing) Withdrawn(context.Context, string)                  {}

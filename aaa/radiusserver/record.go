@@ -28,6 +28,8 @@ type Accounter interface {
 	// Restarted says that a NAS has started, or is about to end: those of its sessions that began before are over. The name
 	// is that in Record.NAS.
 	Restarted(ctx context.Context, nas string, at time.Time) error
+	// Withdrawn says that nobody is told of a login that AAA let in, and granted what cannot be said: there will be no Start.
+	Withdrawn(ctx context.Context, session string)
 }
 
 // Values of Acct-Status-Type (RFC 2866 section 5.1).

@@ -246,11 +246,12 @@ func named(c Counts) map[string]uint64 {
 
 // records takes records.
 type records struct {
-	mu       sync.Mutex
-	taken    []aaa.Record
-	restarts []string
-	err      error
-	wait     chan struct{}
+	mu        sync.Mutex
+	taken     []aaa.Record
+	restarts  []string
+	withdrawn []string
+	err       error
+	wait      chan struct{}
 }
 
 var errFull = errors.New("the disk is full")
@@ -278,6 +279,12 @@ func (r *records) Restarted(_ context.Context, nas string, at time.Time) error {
 		r.restarts = append(r.restarts, nas+" "+at.UTC().Format(time.RFC3339))
 	}
 	return r.err
+}
+
+func (r *records) Withdrawn(_ context.Context, session string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.withdrawn = append(r.withdrawn, session)
 }
 
 func (r *records) last() aaa.Record {

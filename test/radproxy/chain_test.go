@@ -63,6 +63,7 @@ func (b *books) Account(ctx context.Context, r *aaa.Record) error {
 }
 
 func (b *books) Restarted(context.Context, string, time.Time) error { return nil }
+func (b *books) Withdrawn(context.Context, string)                  {}
 
 func check(t *testing.T, err error) {
 	t.Helper()

@@ -43,15 +43,18 @@ func (r *runner) claim(ctx context.Context, claims []*claim) error {
 		}
 	}
 	return together(slices.Concat(
-		parts(own, func(part []*claim) error { return r.claimGroup(ctx, part) }),
-		parts(lent, func(part []*claim) error { return r.lendGroup(ctx, part, false) }),
-		parts(fresh, func(part []*claim) error { return r.lendGroup(ctx, part, true) })))
+		parts(own, groupLeast, func(part []*claim) error { return r.claimGroup(ctx, part) }),
+		parts(lent, lendLeast, func(part []*claim) error { return r.lendGroup(ctx, part, false) }),
+		parts(fresh, lendLeast, func(part []*claim) error { return r.lendGroup(ctx, part, true) })))
 }
 
-// parts is what to do with the claims, in two if there are many.
-func parts(claims []*claim, do func([]*claim) error) (tasks []func() error) {
+// lendLeast is groupLeast for loans. They are more work on both sides, which is done at the same time then.
+const lendLeast = 64
+
+// parts is what to do with the claims, in two if each is of at least that many.
+func parts(claims []*claim, least int, do func([]*claim) error) (tasks []func() error) {
 	most := max(len(claims), 1)
-	if most >= 2*groupLeast {
+	if most >= 2*least {
 		most = (most + 1) / 2
 	}
 	for part := range slices.Chunk(claims, most) {

@@ -88,12 +88,21 @@ func set[T any](value *T, change *T) {
 
 // Disconnect implements aaa.Sessions: the NAS is ordered to.
 func (s *Sessions) Disconnect(ctx context.Context, session, reason string) bool {
+	return s.disconnect(ctx, session, reason, s.onceOnly("disconnect"))
+}
+
+// End is Disconnect for what every node hears that shares the Store: of any number that say it one order comes.
+func (s *Sessions) End(ctx context.Context, session, reason string) bool {
+	return s.disconnect(ctx, session, reason, "end: "+reason)
+}
+
+func (s *Sessions) disconnect(ctx context.Context, session, reason, key string) bool {
 	found, err := s.config.Store.Find(ctx, Query{Session: session, Limit: 1})
 	if err == nil && len(found) == 0 {
 		return false
 	}
 	if err == nil {
-		_, err = s.order(ctx, &found[0], Order{Key: s.onceOnly("disconnect"), Kind: Disconnect, Reason: reason})
+		_, err = s.order(ctx, &found[0], Order{Key: key, Kind: Disconnect, Reason: reason})
 	}
 	if err != nil {
 		s.config.Log.Error("foreign: the NAS could not be told to end a session; try again", "session", session, "cause", err)

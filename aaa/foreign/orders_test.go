@@ -30,6 +30,29 @@ func (r *rig) history() foreign.Told {
 	return all[0]
 }
 
+// Every node hears that a session is to end; who asks by hand asks twice because it is to be told twice.
+func TestAnEndThatManyHearIsToldOnce(t *testing.T) {
+	run(t, func(r *rig) {
+		start := r.open("nas", "ann")
+		for range 3 {
+			if !r.End(r.Context(), start.Session, "moved to Berlin") {
+				t.Fatal("there is such a session")
+			}
+			synctest.Wait()
+		}
+		if told := r.nases.orders(); len(told) != 1 || told[0].Reason != "moved to Berlin" {
+			t.Errorf("told %+v", told)
+		}
+		r.Disconnect(r.Context(), start.Session, "kicked")
+		r.pass(time.Second)
+		r.Disconnect(r.Context(), start.Session, "kicked")
+		synctest.Wait()
+		if n := len(r.nases.orders()); n != 3 {
+			t.Errorf("told %d times, want 3", n)
+		}
+	})
+}
+
 func TestDisconnectIsToldAtOnce(t *testing.T) {
 	run(t, func(r *rig) {
 		start := r.open("nas", "ann")

@@ -178,7 +178,7 @@ func (a *answering) reauthorize(ctx context.Context, queries ...foreign.Query) e
 // end has a session ended, wherever it is.
 func (a *answering) end(ctx context.Context, session, reason string) {
 	if a != nil {
-		a.sessions.Disconnect(ctx, session, reason)
+		a.sessions.End(ctx, session, reason)
 	}
 }
 

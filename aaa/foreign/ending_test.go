@@ -13,11 +13,11 @@ import (
 func TestRestartOfANASEndsWhatBeganBefore(t *testing.T) {
 	run(t, func(r *rig) {
 		old, other := r.open("nas", "ann"), r.open("bras", "bob")
-		offered, gone := r.mustLogin("nas", "bob")
+		r.mustLogin("nas", "bob")
 		r.pass(5 * time.Minute)
 		r.tell(later(old, aaa.RecordInterim))
 		r.pass(time.Minute)
-		offered, gone = r.mustLogin("nas", "bob")
+		offered, gone := r.mustLogin("nas", "bob")
 		r.pass(10 * time.Second)
 		at := time.Now()
 		r.pass(10 * time.Second)

@@ -51,6 +51,7 @@ type line struct {
 
 type claimed struct {
 	order Order
+	nas   string // in whose line it is
 	until time.Time
 }
 
@@ -83,7 +84,7 @@ func (d *desk) take(orders []Order, until time.Time) {
 		if d.lines[nas] == nil {
 			d.lines[nas] = &line{}
 		}
-		d.lines[nas].waiting = append(d.lines[nas].waiting, claimed{o, until})
+		d.lines[nas].waiting = append(d.lines[nas].waiting, claimed{o, nas, until})
 	}
 	d.more = len(orders) >= mostClaimed-d.held
 	d.held += len(orders)
@@ -118,8 +119,7 @@ func (d *desk) pick() (claimed, bool) {
 func (d *desk) done(c claimed, answered bool) (put []claimed) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	nas := nameOf(&c.order.Session)
-	l := d.lines[nas]
+	l := d.lines[c.nas]
 	l.busy--
 	d.busy--
 	d.held--
@@ -128,7 +128,7 @@ func (d *desk) done(c claimed, answered bool) (put []claimed) {
 		d.held -= len(put)
 	}
 	if l.busy == 0 && len(l.waiting) == 0 && !l.away {
-		delete(d.lines, nas)
+		delete(d.lines, c.nas)
 	}
 	if signal(d.free); d.more && d.held <= mostClaimed/2 {
 		d.ring()
@@ -141,6 +141,7 @@ func (d *desk) again(at time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.next = earlier(d.next, at)
+	signal(d.free) // who waits does not know of this time
 }
 
 // passed forgets when orders are due that are claimed now.
@@ -171,10 +172,7 @@ func (s *Sessions) tell(ctx context.Context) {
 			_, next = s.desk.room()
 		}
 		for c, ok := s.desk.pick(); ok; c, ok = s.desk.pick() {
-			wait.Go(func() {
-				a, asked := s.tellOne(ctx, &c)
-				s.finishTelling(ctx, c, a, asked)
-			})
+			wait.Go(func() { s.deal(ctx, c) })
 		}
 		claiming = s.awaitBell(ctx, next)
 	}
@@ -216,6 +214,12 @@ func (s *Sessions) claim(ctx context.Context) (next time.Time) {
 	}
 	s.desk.take(orders, until)
 	return next
+}
+
+// deal tells a NAS, and follows its answer.
+func (s *Sessions) deal(ctx context.Context, c claimed) {
+	a, asked := s.tellOne(ctx, &c)
+	s.finishTelling(ctx, c, a, asked)
 }
 
 // notYet is how long after an order a session that no Store knows may have just begun: records take a while to get there.

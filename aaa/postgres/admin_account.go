@@ -191,9 +191,10 @@ type AdminHolder struct {
 	Peer          *netip.Addr `db:"peer" json:"peer"`
 	PeerName      *string     `db:"peer_name" json:"peer_name"`
 	CallingNumber *string     `db:"calling_number" json:"calling_number"`
+	NAS           *string     `db:"nas" json:"nas,omitempty"` // which other NAS carried it
 }
 
-const sqlWhoHad = `SELECT account, name, domain, session, node, started_at, stopped_at, peer, peer_name, calling_number FROM who_had($1::inet, $2)`
+const sqlWhoHad = `SELECT account, name, domain, session, node, started_at, stopped_at, peer, peer_name, calling_number, nas FROM who_had($1::inet, $2)`
 
 // WhoHad tells who had an address at a time, the one who got it last first.
 func (a *Admin) WhoHad(ctx context.Context, address netip.Addr, at time.Time) ([]AdminHolder, error) {

@@ -285,9 +285,9 @@ func newWhoHadCommand() *cobra.Command {
 					return f.say(cmd, nil, "nobody had %v at %s", address, moment(when))
 				}
 				return f.print(cmd, some(list), func(t *table) {
-					t.row("Account", "Name", "From", "Until", "Peer", "Calling", "Node", "Session")
+					t.row("Account", "Name", "From", "Until", "Peer", "Calling", "Node", "NAS", "Session")
 					for _, h := range list {
-						t.row(h.Account, h.Name, moment(h.StartedAt), shownMoment(h.StoppedAt), shown(h.Peer), shown(h.CallingNumber), h.Node, h.Session)
+						t.row(h.Account, h.Name, moment(h.StartedAt), shownMoment(h.StoppedAt), shown(h.Peer), shown(h.CallingNumber), h.Node, shown(h.NAS), h.Session)
 					}
 				})
 			})

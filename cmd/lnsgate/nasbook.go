@@ -69,7 +69,7 @@ func (b *nasBook) told(client string) (order.NAS, bool) {
 // foreign finds a NAS for whoever keeps its sessions.
 func (b *nasBook) foreign(client string) (foreign.Client, bool) {
 	n, found := (*b.now.Load())[client]
-	return foreign.Client{Addresses: n.addresses}, found
+	return foreign.Client{Addresses: n.addresses, ForcedDomain: n.answered.ForcedDomain, DefaultDomain: n.answered.DefaultDomain}, found
 }
 
 // nasClients are the NASes of the file, and of the database those that the file has none like.

@@ -57,5 +57,8 @@ func TestOneProfileInEachDialect(t *testing.T) {
 			t.Errorf("%s:\n%s", kind, said)
 		}
 	}
+	if got := s.pools()[0]; got.Name != "office" || got.Leased != 2*6 { // and none for who could not be told of a filter
+		t.Errorf("12 addresses of the pool are on offer, not these: %+v", got)
+	}
 	s.stop()
 }

@@ -60,6 +60,8 @@ func (p *process) ended() int {
 	select {
 	case <-p.done:
 	case <-deadline.C:
+		p.signal(syscall.SIGQUIT) // it writes down what it is doing
+		poll(patience, func() bool { return !p.running() })
 		p.t.Fatalf("%v does not end", p.command.Args)
 	}
 	return p.command.ProcessState.ExitCode()

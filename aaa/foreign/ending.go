@@ -251,16 +251,15 @@ func (s *Sessions) forgetQuiet(ctx context.Context, now time.Time) {
 
 // closing is a session that its NAS says it has ended: its Stop is to come.
 type closing struct {
-	session string
-	due     time.Time
-	reason  string
+	order Order
+	due   time.Time
 }
 
 // expect waits for a Stop.
-func (s *Sessions) expect(session, reason string) {
+func (s *Sessions) expect(o *Order) {
 	s.mu.Lock()
 	first := len(s.closing) == 0
-	s.closing = append(s.closing, closing{session, s.config.Now().Add(s.config.Closing), reason})
+	s.closing = append(s.closing, closing{*o, s.config.Now().Add(s.config.Closing)})
 	s.mu.Unlock()
 	if first {
 		s.hurry()
@@ -281,8 +280,9 @@ func (s *Sessions) closeExpected(ctx context.Context, now time.Time) (next time.
 	s.mu.Unlock()
 	_ = each(ctx, due, func(c closing) error {
 		asked := c.due.Add(-s.config.Closing)
-		_, err := s.endIf(ctx, c.session, func(*aaa.Record) bool { return !s.heardSince(c.session, asked) }, func(*aaa.Record) ending {
-			return ending{asked, aaa.TerminateAdminReset, c.reason + "; the NAS said it has ended it, and sent no Stop"}
+		session := c.order.Session.Session
+		_, err := s.endIf(ctx, session, func(last *aaa.Record) bool { return c.order.isOf(last) && !s.heardSince(session, asked) }, func(*aaa.Record) ending {
+			return ending{asked, aaa.TerminateAdminReset, c.order.Reason + "; the NAS said it has ended it, and sent no Stop"}
 		})
 		return err
 	})

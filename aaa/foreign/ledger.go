@@ -148,6 +148,9 @@ const sameStart = time.Minute
 // began says that a session is not the one before: a NAS may use its names again.
 func began(before, now time.Time) bool { return now.Sub(before) > sameStart }
 
+// isOf says that an order is about a session, and not about another one to which the NAS has given the same name since, or before.
+func (o *Order) isOf(r *aaa.Record) bool { return o.Session.Started.Sub(r.Started).Abs() <= sameStart }
+
 func (l *Ledger) enter(h *Held) {
 	l.sessions[h.Record.Session] = h
 	for _, at := range indexes(&h.Record) {
@@ -312,7 +315,7 @@ func (l *Ledger) Claim(now, until time.Time, limit int) []Order {
 	claimed := make([]Order, 0, min(limit, len(due)))
 	for _, t := range due[:min(limit, len(due))] {
 		t.Due, t.until = until, until
-		if h := l.sessions[t.Order.Session.Session]; h != nil {
+		if h := l.sessions[t.Order.Session.Session]; h != nil && t.Order.isOf(&h.Record) {
 			t.Order.Session = h.Record
 		}
 		claimed = append(claimed, t.Order)

@@ -11,6 +11,7 @@ import (
 // order writes an order down and has it told at once. It is not written when the session's last order is the same.
 func (s *Sessions) order(ctx context.Context, r *aaa.Record, o Order) (bool, error) {
 	o.Session, o.At = *r, s.config.Now()
+	o.Key += " " + r.Started.UTC().Format(time.RFC3339) // the NAS may give its name to another one
 	written, err := s.config.Store.Order(ctx, o)
 	if written {
 		s.config.Log.Info("foreign: the NAS is told to "+o.Kind.String()+" a session", "session", r.Session, "user", r.Name, "nas", nameOf(r),
@@ -237,9 +238,11 @@ func (s *Sessions) tellOne(ctx context.Context, c *claimed) (a *Answer, asked bo
 	switch {
 	case err != nil:
 		return nil, false
+	case len(found) > 0 && !o.isOf(&found[0]):
+		return &Answer{Done: true, Text: "the session has ended, and the NAS has given its name to another one"}, false
 	case len(found) > 0:
 		o.Session = found[0]
-	case known && e.live: // it has just begun
+	case known && e.live && o.isOf(&aaa.Record{Started: e.started}): // it has just begun
 	case s.config.Shared && now.Sub(o.At) < notYet:
 		return &Answer{Text: "the session is not known yet, or has ended", Again: now.Add(s.config.Retry[0])}, false
 	default:
@@ -296,7 +299,7 @@ func (s *Sessions) finishTelling(ctx context.Context, c claimed, a *Answer, aske
 	case a.Lost:
 		s.lost(ctx, o, a)
 	case a.OK:
-		s.expect(o.Session.Session, o.Reason)
+		s.expect(o)
 	}
 }
 
@@ -349,7 +352,7 @@ func (s *Sessions) applied(ctx context.Context, o *Order, a Answer) {
 
 // lost ends a session that its NAS does not know any more.
 func (s *Sessions) lost(ctx context.Context, o *Order, a *Answer) {
-	ended, err := s.endIf(ctx, o.Session.Session, func(last *aaa.Record) bool { return last.Sequence == o.Session.Sequence }, func(*aaa.Record) ending {
+	ended, err := s.endIf(ctx, o.Session.Session, func(last *aaa.Record) bool { return last.Sequence == o.Session.Sequence && o.isOf(last) }, func(*aaa.Record) ending {
 		return ending{s.config.Now(), aaa.TerminateLostService, "the NAS does not know the session: " + a.Text}
 	})
 	switch {

@@ -288,3 +288,43 @@ func TestFindByWhatIsKnown(t *testing.T) {
 		}
 	})
 }
+
+// A NAS that sends no Class back begins to count its sessions anew when it comes back. What was ordered of the one that had a name
+// before is none of the business of the one that has it now, and does not stand in the way of what is ordered of it.
+func TestAnOrderIsOfOneSessionAndNotOfItsName(t *testing.T) {
+	run(t, func(r *rig) {
+		r.nases.say(noAnswer)
+		first := unmarked("nas", "00000001", "ann")
+		r.tell(first)
+		r.End(r.Context(), first.Session, "ann has not paid")
+		r.pass(10 * time.Minute)
+		r.nases.say(nil)
+		before := len(r.nases.orders())
+		second := unmarked("nas", "00000001", "bob")
+		if err := r.store.Put(r.Context(), second); err != nil { // another node was told
+			t.Fatal(err)
+		}
+		r.pass(time.Hour)
+		for _, o := range r.nases.orders()[before:] {
+			t.Errorf("of %s the NAS is told: %s", o.Session.Name, o.Reason)
+		}
+		r.live(second.Session)
+		if h := r.history(); !h.Answer.Done || h.Answer.OK {
+			t.Errorf("kept is %+v", h)
+		}
+		r.End(r.Context(), second.Session, "ann has not paid")
+		synctest.Wait()
+		if told := r.nases.orders()[before:]; len(told) != 1 || told[0].Session.Name != "bob" {
+			t.Errorf("told %+v", told)
+		}
+	})
+}
+
+// unmarked is the Start of a session that the NAS names itself.
+func unmarked(nas, id, name string) aaa.Record {
+	now := time.Now().Truncate(time.Second)
+	return aaa.Record{
+		Kind: aaa.RecordStart, Session: nas + "/" + id, At: now, Started: now, Sequence: 1, Name: name, Account: name,
+		NAS: &aaa.NAS{Name: nas, Client: nas, Session: id},
+	}
+}

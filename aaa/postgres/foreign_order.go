@@ -120,7 +120,8 @@ func claimedOrder(row pgx.CollectableRow) (foreign.Order, error) {
 	return o, nil
 }
 
-// freshen puts the last records of the sessions into orders. What it cannot read stays as it was when they were given.
+// freshen puts the last records of the sessions into orders. What it cannot read stays as it was when they were given, as does one
+// whose NAS has given its name to another session since.
 func (f *ForeignSessions) freshen(ctx context.Context, orders []foreign.Order) {
 	var ids []string
 	for i := range orders {
@@ -131,7 +132,7 @@ func (f *ForeignSessions) freshen(ctx context.Context, orders []foreign.Order) {
 		return
 	}
 	for i, id := range ids {
-		if r, there := last[id]; there {
+		if r, there := last[id]; there && r.Started.Sub(orders[i].Session.Started).Abs() <= sameStart {
 			orders[i].Session = r
 		}
 	}

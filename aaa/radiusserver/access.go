@@ -52,6 +52,7 @@ func (s *Server) resume(x *exchange, r *aaa.Request) *aaa.Rejection {
 	if of == nil {
 		return aaa.Reject(aaa.MalformedProof, "the EAP conversation that it answers in is over, or is another's")
 	}
+	x.talk = of
 	r.Session, r.Backend, r.Proof.State = of.session, of.backend, of.state
 	return nil
 }
@@ -80,6 +81,9 @@ func (s *Server) reply(ctx context.Context, x *exchange, r *aaa.Request, d aaa.D
 	rejection := rejectionOf(err)
 	s.log(x, r, nil, rejection)
 	if rejection.Retryable() {
+		if x.talk != nil { // the NAS asks again by the State that it has
+			s.conversations.keep(x.talk, x.came)
+		}
 		s.finish(x, nil, Unanswered)
 		return
 	}

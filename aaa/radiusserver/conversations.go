@@ -1,6 +1,7 @@
 package radiusserver
 
 import (
+	"container/list"
 	"crypto/rand"
 	"sync"
 	"time"
@@ -21,6 +22,9 @@ type conversation struct {
 	backend      string // which one leads it
 	state        []byte // of that
 	until        time.Time
+
+	own   string        // the State that went out to the peer
+	place *list.Element // in the order
 }
 
 // conversations are those in which the peer is to speak, by the State that went out to it. They are bounded: the oldest give
@@ -28,7 +32,7 @@ type conversation struct {
 type conversations struct {
 	mu    sync.Mutex
 	open  map[string]*conversation
-	order []string // the oldest first
+	order list.List // of them, the oldest first
 }
 
 func newConversations() *conversations { return &conversations{open: make(map[string]*conversation)} }
@@ -37,23 +41,30 @@ func newConversations() *conversations { return &conversations{open: make(map[st
 func (c *conversations) wait(of *conversation, now time.Time) []byte {
 	var state [16]byte
 	rand.Read(state[:]) //nolint:errcheck // never fails
-	of.until = now.Add(longestTurn)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := 0
-	for n < len(c.order) && c.over(c.order[n], now, len(c.order)-n) {
-		delete(c.open, c.order[n])
-		n++
-	}
-	c.order = append(c.order[n:], string(state[:]))
-	c.open[string(state[:])] = of
+	of.own = string(state[:])
+	c.keep(of, now)
 	return state[:]
 }
 
-// over says whether a conversation is none any more, or has to give way.
-func (c *conversations) over(state string, now time.Time, waiting int) bool {
-	of := c.open[state]
-	return of == nil || !now.Before(of.until) || waiting >= mostConversations
+// keep does it under the State that the conversation has.
+func (c *conversations) keep(of *conversation, now time.Time) {
+	of.until = now.Add(longestTurn)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for first := c.order.Front(); first != nil; first = c.order.Front() {
+		oldest := first.Value.(*conversation)
+		if now.Before(oldest.until) && len(c.open) < mostConversations {
+			break
+		}
+		c.remove(oldest)
+	}
+	of.place = c.order.PushBack(of)
+	c.open[of.own] = of
+}
+
+func (c *conversations) remove(of *conversation) {
+	delete(c.open, of.own)
+	c.order.Remove(of.place)
 }
 
 // resume takes a conversation out. Nil: there is none with that State, its time is over, or it is somebody else's.
@@ -64,7 +75,7 @@ func (c *conversations) resume(state []byte, client, name string, now time.Time)
 	if of == nil || of.client != client || of.name != name {
 		return nil
 	}
-	delete(c.open, string(state))
+	c.remove(of)
 	if !now.Before(of.until) {
 		return nil
 	}
@@ -77,7 +88,7 @@ func (c *conversations) len() int {
 	return len(c.open)
 }
 
-// keep makes a conversation of a challenge.
-func keep(r *aaa.Request, client string, c *aaa.Challenge) *conversation {
+// conversationOf makes a conversation of a challenge.
+func conversationOf(r *aaa.Request, client string, c *aaa.Challenge) *conversation {
 	return &conversation{client: client, name: r.Name, session: r.Session, backend: c.Backend, state: c.State}
 }

@@ -122,7 +122,7 @@ func addKeys(reply *radius.Packet, keys *aaa.Keys) error {
 func (s *Server) challenge(x *exchange, r *aaa.Request, c *aaa.Challenge) []byte {
 	reply := x.packet.Response(radius.CodeAccessChallenge)
 	addEAP(reply, c.Packet)
-	reply.Add(typeState, s.conversations.wait(keep(r, x.client.Name, c), x.came))
+	reply.Add(typeState, s.conversations.wait(conversationOf(r, x.client.Name, c), x.came))
 	if seconds := c.Timeout / time.Second; seconds > 0 {
 		reply.Add(typeSessionTimeout, binary.BigEndian.AppendUint32(nil, uint32(seconds)))
 	}

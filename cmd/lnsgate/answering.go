@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -239,7 +240,7 @@ func (a *answering) figures() map[string]uint64 {
 	}
 	served, kept := a.server.Stats(), a.sessions.Stats()
 	for _, o := range radiusserver.Outcomes() {
-		all["nas_requests_"+o.String()] = served.Total[o]
+		all["nas_requests_"+strings.ReplaceAll(o.String(), " ", "_")] = served.Total[o]
 	}
 	for name, n := range map[string]int{
 		"requests_now": served.Answering, "tls_open_now": served.TLS.Open, "rejects_delayed_now": served.Delayed, "answers_remembered_now": served.Remembered,

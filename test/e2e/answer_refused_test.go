@@ -122,7 +122,7 @@ func TestWhatIsNotSignedGetsNothing(t *testing.T) {
 	forged.secret = "another secret than that of the NAS"
 	forged.silent(s, forged.login(anna, password), "forged")
 	lets(auto, unsigned(auto))
-	auto.silent(s, unsigned(auto, text(proxyState, "p1")), "unsigned proxy")
+	auto.silent(s, unsigned(auto, text(proxyState, "p1")), "unsigned_proxy")
 	lets(auto, auto.login(anna, password))
 	auto.silent(s, unsigned(auto), "unsigned")
 	strict.silent(s, unsigned(strict), "unsigned")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"layeh.com/radius"
 	"pgregory.net/rapid"
@@ -252,6 +253,43 @@ func TestSequenceNeverGoesBackwards(t *testing.T) {
 			t.Fatalf("the stop has %d, an interim %d", stop, before)
 		}
 	})
+}
+
+// A NAS begins to count anew, and the Start of a session is lost: what comes next has the mark of another login than the session of
+// that name that has ended, and a later one.
+func TestASessionWhoseStartWasLostIsNotTheOneBefore(t *testing.T) {
+	at := nasSession{"nas", "00000001"}
+	first, again := mark{session: "nas/a", started: time.Unix(1000, 0)}, mark{session: "nas/b", started: time.Unix(2000, 0)}
+	next := mark{session: "nas/c", started: time.Unix(9000, 0)}
+	s := newSessions()
+	for n, step := range []struct {
+		kind     aaa.RecordKind
+		told, is mark
+	}{
+		{aaa.RecordStart, first, first}, {aaa.RecordInterim, again, first}, {aaa.RecordStop, again, first}, {aaa.RecordStop, again, first},
+		{aaa.RecordInterim, first, first}, {aaa.RecordInterim, next, next}, {aaa.RecordStop, next, next}, {aaa.RecordStop, next, next},
+	} {
+		if got := s.settle(at, "alice", step.told, true, step.kind); got != step.is {
+			t.Errorf("record %d, %s of %s, is of %s", n, step.kind, step.told.session, got.session)
+		}
+	}
+}
+
+// However long the names of two clients are, neither can speak of the sessions of the other.
+func TestSessionsOfClientsDiffer(t *testing.T) {
+	long := strings.Repeat("x", 64)
+	names := []string{"a", "ab", long, long + "y", long + "z", strings.Repeat("é", 100)}
+	for _, name := range names {
+		m := mark{session: newSession(name), started: time.Unix(1, 0)}
+		if len(m.session) > 100 || !utf8.ValidString(m.session) {
+			t.Errorf("a session of %s is called %q", name, m.session)
+		}
+		for _, other := range names {
+			if own := strings.HasPrefix(m.session, sessionPrefix(other)); own != (name == other) {
+				t.Errorf("a session of %s is one of %s: %v", name, other, own)
+			}
+		}
+	}
 }
 
 func TestSessionsAreBounded(t *testing.T) {

@@ -2,8 +2,10 @@ package radiusserver
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
+	"encoding/hex"
 	"strings"
 	"time"
 
@@ -77,6 +79,10 @@ func newSession(client string) string {
 
 // sessionPrefix is what the sessions of a client begin with. No other client can make us believe that a session is its own.
 func sessionPrefix(client string) string {
-	const longest = 64
-	return strings.ToValidUTF8(client[:min(len(client), longest)], "") + "/"
+	const longest, digits = 64, 16
+	if len(client) > longest { // what is cut off may be all that two names differ in
+		whole := sha256.Sum256([]byte(client))
+		client = client[:longest-digits] + hex.EncodeToString(whole[:digits/2])
+	}
+	return strings.ToValidUTF8(client, "") + "/"
 }

@@ -19,8 +19,9 @@ type nasSession struct{ nas, id string }
 // known is what is remembered of a session.
 type known struct {
 	mark  mark
-	name  string // of the user
-	ended bool   // it had its Stop; a record that comes late still belongs to it
+	last  time.Time // when the latest login began whose mark came
+	name  string    // of the user
+	ended bool      // it had its Stop; a record that comes late still belongs to it
 }
 
 // sessions remembers which login the sessions of NASes belong to. A NAS that asks anew while a session lives gets a new Class and
@@ -54,8 +55,13 @@ func (s *sessions) settle(at nasSession, name string, m mark, marked bool, kind 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before, there := s.known[at]
+	last := before.last
+	if marked && m.started.After(last) {
+		last = m.started
+	}
 	switch {
 	case !there:
+	case marked && before.ended && m.started.After(before.last): // it is the next of this name, whose Start was lost
 	case marked && kind != aaa.RecordStart:
 		m = before.mark
 	case !marked && (kind != aaa.RecordStart || m.started.Sub(before.mark.started).Abs() <= sameStart):
@@ -66,7 +72,7 @@ func (s *sessions) settle(at nasSession, name string, m mark, marked bool, kind 
 		s.order = append(s.order, at)
 	}
 	ended := kind == aaa.RecordStop || there && before.ended && before.mark == m
-	s.known[at] = known{m, name, ended}
+	s.known[at] = known{m, last, name, ended}
 	return m
 }
 

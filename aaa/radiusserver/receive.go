@@ -41,7 +41,7 @@ type exchange struct {
 	entry   *entry // nil: TLS, where nothing comes twice
 	came    time.Time
 	talk    *conversation // that it answers in; nil: none
-	done    func() // called when it is answered, or never will be; nil: nothing waits for that
+	done    func()        // called when it is answered, or never will be; nil: nothing waits for that
 }
 
 // end says that the exchange is over.

@@ -15,7 +15,7 @@ import (
 // reach makes the addresses of the pools reachable from the networks of this host: routes into the virtual templates, and
 // proxy ARP where a pool lies inside a network of the headquarters. It is safe for concurrent use.
 type reach struct {
-	host *host.Host
+	host *host.Host // nil: this node carries nobody, and has nothing to make reachable
 	log  *slog.Logger
 
 	mu        sync.Mutex // guards what follows
@@ -58,6 +58,9 @@ func (r *reach) adapt(c *configs.Config) error {
 }
 
 func (r *reach) apply(c *configs.Config, wanted map[string][]netip.Prefix) error {
+	if r.host == nil {
+		return nil
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before, drained := r.wanted, r.drained

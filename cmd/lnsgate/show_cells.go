@@ -77,3 +77,12 @@ func addresses(list []netip.Addr) string {
 }
 
 func printableRune(r rune) bool { return unicode.IsPrint(r) && r != unicode.ReplacementChar }
+
+// known is a number that is never 0, or nothing.
+func known[T comparable](n T) any {
+	var zero T
+	if n == zero {
+		return ""
+	}
+	return n
+}

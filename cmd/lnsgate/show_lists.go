@@ -52,8 +52,8 @@ peer, Out is to the peer. A session without an address has not finished its logi
 			t.row("Session", "RemoteSID", "RemoteAddress", "User", "Domain", "Address", "Phase", "UpSince", "Duration",
 				"In", "Out", "MRU")
 			for _, v := range got.([]admin.Session) {
-				t.row(v.Session, v.RemoteID, v.RemoteAddress, v.User, v.Domain, address(v.Address), v.Phase, moment(v.UpSince),
-					duration(v.Up), octets(v.RxOctets), octets(v.TxOctets), v.MRU)
+				t.row(v.Session, known(v.RemoteID), v.RemoteAddress, v.User, v.Domain, address(v.Address), v.Phase, moment(v.UpSince),
+					duration(v.Up), octets(v.RxOctets), octets(v.TxOctets), known(v.MRU))
 			}
 		},
 	}

@@ -226,6 +226,9 @@ func newGateway(c *configs.Config) (*aaa.Gateway, error) {
 
 // openHost removes what a predecessor has left behind that was killed.
 func (n *node) openHost(c *configs.Config) (err error) {
+	if !c.L2TP() {
+		return nil // nothing of it is touched, and any number may run beside each other
+	}
 	if err := os.MkdirAll(c.StateDir, 0o755); err != nil {
 		return fmt.Errorf("state_dir: %w", err)
 	}

@@ -144,7 +144,7 @@ func (c *checker) checkRADIUSService() {
 		list []netip.AddrPort
 	}{{"listen", s.Listen}, {"accounting_listen", s.AccountingListen}} {
 		for i, a := range l.list {
-			if !a.IsValid() || slices.Contains(seen, a) {
+			if !a.IsValid() || a.Port() != 0 && slices.Contains(seen, a) {
 				c.say(fmt.Sprintf("radius_server.%s[%d]", l.key, i), "%v is no address, or listed twice", a)
 			}
 			seen = append(seen, a)

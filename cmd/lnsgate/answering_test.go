@@ -59,4 +59,3 @@ func TestRADIUSServersRunBesideEachOther(t *testing.T) {
 		}
 	}
 }
-

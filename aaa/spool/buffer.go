@@ -10,6 +10,7 @@ import (
 type buffer struct {
 	records  []aaa.Record
 	interims map[string]int // session -> where its waiting interim is
+	expected int            // so many records will come
 }
 
 func (b *buffer) len() int { return len(b.records) }
@@ -29,6 +30,9 @@ func (b *buffer) add(r aaa.Record) {
 	if b.replaces(&r) {
 		b.records[at] = r
 	} else {
+		if b.records == nil {
+			b.records = make([]aaa.Record, 0, b.expected)
+		}
 		at = len(b.records)
 		b.records = append(b.records, r)
 	}
@@ -39,10 +43,13 @@ func (b *buffer) add(r aaa.Record) {
 	}
 }
 
-// take empties the buffer.
+// mostExpected bounds the room that is made in advance.
+const mostExpected = 256
+
+// take empties the buffer. As many records are expected to come as came before.
 func (b *buffer) take() []aaa.Record {
 	records := b.records
-	*b = buffer{}
+	*b = buffer{expected: min(len(records), mostExpected)}
 	return records
 }
 

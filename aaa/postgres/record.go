@@ -11,8 +11,8 @@ import (
 	"lnsgate/aaa"
 )
 
-// recordBatch is how many records one statement carries.
-const recordBatch = 1000
+// recordBatch is how many records one transaction carries, with a statement for each kind that is among them.
+const recordBatch = 2000
 
 // ErrNotRegistered is the answer of Recorder.Write before the node has an epoch. Try again.
 var ErrNotRegistered = errors.New("this node is not yet registered with the database")
@@ -35,7 +35,7 @@ type Recorder struct {
 func NewRecorder(db recordDB, epoch func() int64) *Recorder { return &Recorder{db, epoch} }
 
 // Write stores records: one row per session in accounting, by the record with the highest Sequence, and one row in
-// sessions as long as the session has no Stop. Up to 1000 records make one statement, which is one transaction. Texts that
+// sessions as long as the session has no Stop. Up to 2000 records make one transaction. Texts that
 // PostgreSQL cannot hold (octets that are no UTF-8, NUL) are written with U+FFFD in their place, texts of more than 1000
 // octets are cut.
 //

@@ -51,6 +51,14 @@ type database struct {
 // reachTimeout is how long the start waits for the database before it goes on without.
 const reachTimeout = 5 * time.Second
 
+// Paces of what nobody waits for: rows are there soon enough for who looks at them, and a statement with its fsync costs the
+// server and this node as much as some twenty rows.
+const (
+	journalPace   = 30 * time.Millisecond
+	recordPace    = 300 * time.Millisecond
+	recordsAtOnce = 2000 // what comes in that time with 3,000 logins a second
+)
+
 func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 	url := aaa.NewSecret(c.Database.URL.Reveal())
 	address, err := sqlaccounts.ParseAddress(url)
@@ -78,7 +86,7 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 	}
 	d.leases, err = sqlpools.New(sqlpools.Config{
 		Pool: d.pool, Node: c.Node, Version: buildVersion(), BlockSize: c.Database.BlockSize, LeaseLife: c.Database.LeaseLife,
-		Timeout: c.Database.StatementTimeout, Log: log,
+		Timeout: c.Database.StatementTimeout, Log: log, JournalEvery: journalPace,
 		Lost: d.lost.put,
 	})
 	if err != nil {
@@ -100,7 +108,7 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 	})
 	d.spool, err = spool.Open(spool.Config{
 		Path: filepath.Join(c.Spool(), "accounting.spool"), Sink: sqlaccounts.NewRecorder(d.pool, d.node.Epoch), Log: log,
-		Pace: 150 * time.Millisecond, // a statement costs the server more than the rows of that time
+		Pace: recordPace, Batch: recordsAtOnce,
 	})
 	if err != nil {
 		d.pool.Close()

@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -147,12 +148,22 @@ func (s *Sessions) follow(ctx context.Context, e *entry, r *aaa.Record) error {
 	if err == nil && r.Kind == aaa.RecordStart {
 		s.checkAgain(e)
 	}
+	if err == nil {
+		s.mu.Lock()
+		mustEnd = cmp.Or(s.book.condemned(e.session), mustEnd)
+		s.mu.Unlock()
+	}
 	if err == nil && mustEnd != "" {
-		if _, err := s.order(ctx, r, disconnect(mustEnd)); err != nil {
-			s.config.Log.Error("foreign: a session that must end could not be ended; end it by hand", "session", r.Session, "why", mustEnd, "cause", err)
-		}
+		s.mustEnd(ctx, r, mustEnd)
 	}
 	return err
+}
+
+// mustEnd has the NAS end a session that should not have begun.
+func (s *Sessions) mustEnd(ctx context.Context, r *aaa.Record, why string) {
+	if _, err := s.order(ctx, r, disconnect(why)); err != nil {
+		s.config.Log.Error("foreign: a session that must end could not be ended; end it by hand", "session", r.Session, "why", why, "cause", err)
+	}
 }
 
 // bind keeps the address of a session and its place. What cannot be done now is owed; the session goes on in any case. It

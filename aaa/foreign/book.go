@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"cmp"
 	"container/list"
 	"net/netip"
 	"time"
@@ -18,6 +19,7 @@ type entry struct {
 	live    bool      // it has had a record; else it is a login that waits for one
 	until   time.Time // of a login: when nobody waits for its Start any more
 	asked   time.Time // of a login: when its account was asked about
+	doomed  string    // of a login: why it is to end as soon as it begins; "" = it is not
 
 	account, domain, backend string
 	method                   aaa.Method
@@ -102,6 +104,7 @@ func (b *book) get(session string) (entry, bool) {
 // set puts an entry into the book. The one that was changed longest ago gives way when there are too many; it is returned.
 func (b *book) set(e entry) (out *entry) {
 	if at := b.entries[e.session]; at != nil {
+		e.doomed = cmp.Or(e.doomed, at.Value.(*entry).doomed) // it may have been doomed since the copy was taken
 		b.unlink(at.Value.(*entry))
 		at.Value = &e
 		b.recent.MoveToBack(at)
@@ -116,6 +119,25 @@ func (b *book) set(e entry) (out *entry) {
 	oldest := *b.recent.Front().Value.(*entry)
 	b.drop(oldest.session)
 	return &oldest
+}
+
+// doom has a login end as soon as it begins. False: it has begun, or is not known.
+func (b *book) doom(session, reason string) bool {
+	at := b.entries[session]
+	if at == nil || at.Value.(*entry).live {
+		return false
+	}
+	at.Value.(*entry).doomed = reason
+	return true
+}
+
+// condemned says, once, why a session that has just begun is to end.
+func (b *book) condemned(session string) (reason string) {
+	if at := b.entries[session]; at != nil {
+		e := at.Value.(*entry)
+		reason, e.doomed = e.doomed, ""
+	}
+	return reason
 }
 
 // drop forgets a session.

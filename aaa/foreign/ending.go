@@ -155,6 +155,9 @@ func (s *Sessions) lapseOne(ctx context.Context, session string, now time.Time) 
 			return
 		}
 		e.counted = e.counted && len(found) == 0
+		if len(found) > 0 && e.doomed != "" {
+			s.mustEnd(ctx, &found[0], e.doomed)
+		}
 	}
 	s.mu.Lock()
 	s.book.drop(session)

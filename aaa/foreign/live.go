@@ -86,7 +86,7 @@ func set[T any](value *T, change *T) {
 	}
 }
 
-// Disconnect implements aaa.Sessions: the NAS is ordered to.
+// Disconnect implements aaa.Sessions: the NAS is ordered to. A login that waits for its Start is ended when that comes.
 func (s *Sessions) Disconnect(ctx context.Context, session, reason string) bool {
 	return s.disconnect(ctx, session, reason, s.onceOnly("disconnect"))
 }
@@ -99,7 +99,14 @@ func (s *Sessions) End(ctx context.Context, session, reason string) bool {
 func (s *Sessions) disconnect(ctx context.Context, session, reason, key string) bool {
 	found, err := s.config.Store.Find(ctx, Query{Session: session, Limit: 1})
 	if err == nil && len(found) == 0 {
-		return false
+		s.mu.Lock()
+		doomed := s.book.doom(session, reason)
+		e, known := s.book.get(session)
+		s.mu.Unlock()
+		if doomed || !known {
+			return doomed
+		}
+		found = []aaa.Record{e.record()} // it has just begun, and the Store will know
 	}
 	if err == nil {
 		_, err = s.order(ctx, &found[0], Order{Key: key, Kind: Disconnect, Reason: reason})
@@ -108,6 +115,16 @@ func (s *Sessions) disconnect(ctx context.Context, session, reason, key string) 
 		s.config.Log.Error("foreign: the NAS could not be told to end a session; try again", "session", session, "cause", err)
 	}
 	return err == nil
+}
+
+// record names a session that no Store knows yet.
+func (e *entry) record() aaa.Record {
+	nas := e.nas
+	return aaa.Record{
+		Kind: aaa.RecordInterim, Session: e.session, Sequence: e.sequence, Started: e.started, At: e.heard, Name: e.name, Account: e.account,
+		Domain: e.domain, Backend: e.backend, Method: e.method, Address: e.lease.Address, Pool: e.lease.Pool, Peer: e.peer,
+		CallingNumber: e.calling, NAS: &nas, Terms: e.terms, UserName: e.userName, Class: e.class, CUI: e.cui, Sinks: e.sinks,
+	}
 }
 
 // onceOnly makes a key that no other order has: who asks by hand asks again when it is to be told again.

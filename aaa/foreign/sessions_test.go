@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -342,4 +343,48 @@ func TestLimitsOfOneNodeOutliveTheProcess(t *testing.T) {
 		}
 		r.mustLogin("nas", "ann")
 	})
+}
+
+// A login gives way to a newer one before its Start has come: it is over when it begins, and never more live than may.
+func TestALoginThatGaveWayEndsWhenItBegins(t *testing.T) {
+	run(t, func(r *rig) {
+		d := decision("ann")
+		d.MaxSessions, d.SessionPolicy = 1, aaa.ReplaceOld
+		r.people.set("ann", d)
+		first, got := r.mustLogin("nas", "ann")
+		r.mustLogin("nas", "ann")
+		r.tell(startOf(first, got))
+		if told := r.nases.orders(); len(told) != 1 || told[0].Session.Session != first.Session || told[0].Kind != foreign.Disconnect {
+			t.Errorf("told %+v", told)
+		}
+	})
+}
+
+// late is a Store that has not heard of new sessions yet, as one that learns of them by way of Records.
+type late struct {
+	foreign.Store
+	hidden atomic.Bool
+}
+
+func (l *late) Find(ctx context.Context, q foreign.Query) ([]aaa.Record, error) {
+	if l.hidden.Load() {
+		return nil, nil
+	}
+	return l.Store.Find(ctx, q)
+}
+
+func TestASessionThatHasJustBegunCanBeEnded(t *testing.T) {
+	store := &late{}
+	run(t, func(r *rig) {
+		store.hidden.Store(true)
+		start := r.open("nas", "ann")
+		if !r.End(r.Context(), start.Session, "moved") || r.End(r.Context(), "nobody", "moved") {
+			t.Error("the one has begun, and the other is nobody's")
+		}
+		store.hidden.Store(false)
+		r.pass(time.Minute)
+		if told := r.nases.orders(); len(told) != 1 || told[0].Session.NAS.Session != start.NAS.Session {
+			t.Errorf("told %+v", told)
+		}
+	}, func(c *foreign.Config) { store.Store, c.Store, c.Shared = c.Store, store, true })
 }

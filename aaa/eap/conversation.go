@@ -27,6 +27,7 @@ type conversation struct {
 	dialog   dialog
 	request  []byte        // that waits for an answer, a whole packet
 	heard    []byte        // the Response that was answered last, a whole packet
+	unjudged []byte        // the Response of which nobody could be asked; nil: the last one was judged
 	decision *aaa.Decision // the answer to it, or
 	err      error         // this
 	over     bool
@@ -35,6 +36,7 @@ type conversation struct {
 
 	place  *list.Element
 	proven bool // the peer has answered a Request
+	ended  bool // with a yes, which is kept for a while
 	gone   bool
 	last   time.Time // that it was heard of
 	until  time.Time
@@ -85,11 +87,11 @@ func (c *conversation) hear(t *turn, octets []byte) {
 	case bytes.Equal(octets, c.heard):
 		return
 	case c.over:
-		c.decision, c.err = nil, aaa.Reject(aaa.MalformedProof, "the EAP conversation is over")
+		c.deny(aaa.Reject(aaa.MalformedProof, "the EAP conversation is over"), octets)
 		return
 	}
 	p, err := packet.Parse(octets)
-	if err != nil {
+	if err != nil || c.unjudged != nil && !bytes.Equal(octets, c.unjudged) {
 		c.again(octets)
 		return
 	}
@@ -103,11 +105,15 @@ func (c *conversation) hear(t *turn, octets []byte) {
 
 // settle makes the answer to a Response.
 func (c *conversation) settle(p packet.Packet, octets []byte, r reply) {
-	c.heard, c.odd = bytes.Clone(octets), 0
 	c.turns++
+	if r.no != nil && r.no.Retryable() && c.turns <= mostTurns {
+		c.postpone(r.no, octets)
+		return
+	}
+	c.heard, c.unjudged, c.odd = bytes.Clone(octets), nil, 0
 	switch {
 	case r.yes != nil:
-		c.over, c.decision, c.err = true, r.yes, nil
+		c.over, c.decision, c.err, c.dialog = true, r.yes, nil, dialog{}
 		c.decision.Reply, c.decision.Packet = "", packet.End(packet.Success, p.Identifier)
 	case r.no != nil:
 		c.refuse(r.no, octets)
@@ -132,9 +138,21 @@ func (c *conversation) ask() {
 	c.decision, c.err = nil, &aaa.Challenge{Packet: c.request, State: c.state[:], Backend: Backend}
 }
 
+// postpone says no for now. The same Response may come again, from a NAS that has heard nothing, and is judged then: methods
+// are where they were before.
+func (c *conversation) postpone(no *aaa.Rejection, octets []byte) {
+	c.unjudged = bytes.Clone(octets)
+	c.deny(no, octets)
+}
+
 // refuse ends it. Whatever the reason, the peer sees the same.
 func (c *conversation) refuse(no *aaa.Rejection, last []byte) {
+	c.over = true
+	c.deny(no, last)
+}
+
+func (c *conversation) deny(no *aaa.Rejection, last []byte) {
 	own := *no
 	own.Reply, own.Packet = "", failure(last)
-	c.over, c.decision, c.err = true, nil, &own
+	c.decision, c.err = nil, &own
 }

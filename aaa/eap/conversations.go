@@ -14,6 +14,9 @@ import (
 // quicker are at work.
 const displaceable = 5 * time.Second
 
+// repeatable is how long a yes is kept for a NAS that asks again: what comes behind this package may have failed after it.
+const repeatable = 15 * time.Second
+
 // strangers is how many conversations whose peer has said no more than its name there may be for each that may be under way.
 const strangers = 4
 
@@ -26,6 +29,7 @@ type conversations struct {
 	open    map[[16]byte]*conversation
 	new     list.List // peers that have not answered yet, the one heard of least recently first
 	proven  list.List // likewise, those that have
+	ended   list.List // of which the yes is kept, the oldest first
 	timer   *time.Timer
 	due     time.Time // of the timer; zero: it is not set
 	closed  bool
@@ -68,7 +72,9 @@ func (s *conversations) find(state []byte, name string) *conversation {
 	if c == nil || c.name != name {
 		return nil
 	}
-	s.heardOf(c)
+	if !c.ended {
+		s.heardOf(c)
+	}
 	return c
 }
 
@@ -117,6 +123,8 @@ func (s *conversations) settle(c *conversation, over, granted bool) {
 	case !over:
 		s.heardOf(c)
 		return
+	case granted:
+		s.end(c)
 	default:
 		s.drop(c)
 	}
@@ -129,6 +137,19 @@ func (s *conversations) settle(c *conversation, over, granted bool) {
 	}
 }
 
+// end keeps the yes of a conversation for a while, and nothing else of it.
+func (s *conversations) end(c *conversation) {
+	s.drop(c)
+	if s.ended.Len() >= c.only.Conversations {
+		s.drop(s.ended.Front().Value.(*conversation))
+	}
+	c.ended, c.gone, c.tunnel = true, false, nil
+	c.until = time.Now().Add(repeatable)
+	s.open[c.state] = c
+	c.place = s.ended.PushBack(c)
+	s.wake()
+}
+
 // heardOf gives the peer of a conversation its time anew.
 func (s *conversations) heardOf(c *conversation) {
 	c.last = time.Now()
@@ -138,11 +159,16 @@ func (s *conversations) heardOf(c *conversation) {
 }
 
 func (s *conversations) line(c *conversation) *list.List {
-	if c.proven {
+	switch {
+	case c.ended:
+		return &s.ended
+	case c.proven:
 		return &s.proven
 	}
 	return &s.new
 }
+
+func (s *conversations) lines() []*list.List { return []*list.List{&s.new, &s.proven, &s.ended} }
 
 // drop ends a conversation.
 func (s *conversations) drop(c *conversation) {
@@ -158,7 +184,7 @@ func (s *conversations) drop(c *conversation) {
 // wake sets the timer for the first conversation that is due, unless it rings before anyway.
 func (s *conversations) wake() {
 	var first time.Time
-	for _, line := range []*list.List{&s.new, &s.proven} {
+	for _, line := range s.lines() {
 		if e := line.Front(); e != nil {
 			if until := e.Value.(*conversation).until; first.IsZero() || until.Before(first) {
 				first = until
@@ -191,10 +217,12 @@ func (s *conversations) expire() {
 		return
 	}
 	now := time.Now()
-	for _, line := range []*list.List{&s.new, &s.proven} {
+	for _, line := range s.lines() {
 		for e := line.Front(); e != nil && !now.Before(e.Value.(*conversation).until); e = line.Front() {
+			if c := e.Value.(*conversation); !c.ended {
+				s.stats.Expired++
+			}
 			s.drop(e.Value.(*conversation))
-			s.stats.Expired++
 		}
 	}
 	s.due = time.Time{}
@@ -217,6 +245,6 @@ func (s *conversations) figures() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stats := s.stats
-	stats.Conversations, stats.Tunnels = len(s.open), s.tunnels
+	stats.Conversations, stats.Tunnels = s.new.Len()+s.proven.Len(), s.tunnels
 	return stats
 }

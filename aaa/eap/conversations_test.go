@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -129,7 +130,10 @@ func TestOnlySoManyAreLedAtOnce(t *testing.T) {
 		peers[0].out(aaa.MalformedProof)
 		peers[1].answer(packet.MSCHAPv2, []byte{byte(packet.OpSuccess)})
 		peers[1].in()
-		if s := r.server.Stats(); s.Conversations != 0 || s.Succeeded != 2 || s.Failed != 1 || s.Displaced != 1 {
+		peers[2].send(peers[2].said) // for which there is room now
+		peers[2].answer(packet.MSCHAPv2, []byte{byte(packet.OpSuccess)})
+		peers[2].in()
+		if s := r.server.Stats(); s.Conversations != 0 || s.Succeeded != 3 || s.Failed != 0 || s.Displaced != 1 {
 			t.Errorf("%+v", s)
 		}
 		r.server.Close()
@@ -176,6 +180,114 @@ func TestForgottenWhileAnswered(t *testing.T) {
 			t.Errorf("%+v, %v", s, d.err)
 		}
 		d.tls.end()
+		r.server.Close()
+	})
+}
+
+// broken has AAA fail, or not any more.
+func (r *rig) broken(yes bool) {
+	answer := aaatest.Answer{Password: aaa.NewSecret(password), Grant: aaa.Grant{Account: "alice"}}
+	if yes {
+		answer.Err = &aaa.Rejection{Cause: aaa.BackendUnavailable}
+	}
+	r.fake.Set("alice", answer)
+}
+
+// While nobody can be asked a NAS hears nothing and repeats itself: the same Response is judged then, whatever the method.
+func TestWhatNobodyCouldBeAskedAboutMayComeAgain(t *testing.T) {
+	for name, login := range map[string]struct {
+		until func(r *rig) *peer // the Response that AAA is asked about
+		after func(p *peer)      // that it was judged
+	}{
+		"md5":      {func(r *rig) *peer { p := r.chosen(packet.MD5Challenge); p.md5(password); return p }, nil},
+		"mschapv2": {func(r *rig) *peer { p := r.chosen(packet.MSCHAPv2); p.mschapv2(password, "alice"); return p }, func(p *peer) { p.answer(packet.MSCHAPv2, []byte{byte(packet.OpSuccess)}) }},
+		"ttls": {func(r *rig) *peer {
+			d := r.ttls()
+			d.size = 100 // in fragments, of which the last comes again
+			d.say(avps(avp(avpUserName, "alice"), avp(avpUserPassword, password), avp(999, strings.Repeat("x", 300))))
+			return d.peer
+		}, nil},
+		"tls": {func(r *rig) *peer {
+			d := r.begin("alice").connect(packet.TLS, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 })
+			d.say(nil)
+			return d.peer
+		}, nil},
+	} {
+		r := newRig(t, nil)
+		r.broken(true)
+		p := login.until(r)
+		for range 3 {
+			p.out(aaa.BackendUnavailable)
+			p.send(p.said)
+		}
+		other := *p
+		other.answer(packet.Identity, []byte("mallory")) // it is not what was asked about
+		if other.err == nil {
+			t.Errorf("%s: another Response is judged", name)
+		}
+		r.broken(false)
+		p.send(p.said)
+		if login.after != nil {
+			login.after(p)
+		}
+		p.in()
+		if s := r.server.Stats(); s.Conversations != 0 || s.Tunnels != 0 || s.Succeeded != 1 || s.Failed != 0 {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+}
+
+func (r *rig) chosen(kind packet.Type) *peer {
+	p := r.begin("alice")
+	p.nak(byte(kind))
+	return p
+}
+
+func TestPEAPNobodyCouldBeAskedAtFirst(t *testing.T) {
+	r := newRig(t, only(PEAP))
+	d, request := r.peap("alice")
+	r.broken(true)
+	d.say(chapInside(t, request, password))
+	d.out(aaa.BackendUnavailable)
+	r.broken(false)
+	d.send(d.said)
+	success := d.tls.feed(d.collect()).plain
+	if len(success) < 2 || packet.Op(success[1]) != packet.OpSuccess {
+		t.Fatalf("%q, %v", success, d.err)
+	}
+	d.say([]byte{byte(packet.MSCHAPv2), byte(packet.OpSuccess)})
+	d.say(result(packet.Response, packet.ResultSuccess))
+	d.in()
+}
+
+// What comes behind EAP, such as an address, may fail after the yes: a NAS that asks again gets the same yes, for a while.
+func TestAYesIsKeptForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.Conversations = 2 })
+		var first *peer
+		for range 3 { // as many yeses are kept as conversations may be under way
+			d := r.ttls()
+			d.say(avps(avp(avpUserName, "alice"), avp(avpUserPassword, password)))
+			d.in()
+			if first == nil {
+				first = d.peer
+			}
+			d.send(d.said)
+			d.in()
+			if d.decision.Account != "alice" || d.decision.Keys.Send.IsZero() {
+				t.Errorf("%+v", d.decision)
+			}
+			d.tls.end()
+		}
+		first.send(first.said)
+		first.out(aaa.MalformedProof)
+		if s := r.server.Stats(); len(r.aaa.asked()) != 3 || s.Conversations != 0 || s.Tunnels != 0 || s.Succeeded != 3 || len(r.server.talks.open) != 2 {
+			t.Errorf("%+v, asked %d times", s, len(r.aaa.asked()))
+		}
+		time.Sleep(repeatable + time.Second)
+		if s := r.server.Stats(); len(r.server.talks.open) != 0 || s.Expired != 0 {
+			t.Errorf("%+v", s)
+		}
 		r.server.Close()
 	})
 }

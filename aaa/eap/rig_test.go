@@ -117,6 +117,7 @@ type peer struct {
 	name     string
 	mtu      int
 	state    []byte
+	said     []byte        // what it sent last
 	raw      []byte        // what the server said last
 	request  packet.Packet // the same
 	decision aaa.Decision
@@ -134,6 +135,7 @@ func (r *rig) begin(name string) *peer {
 // send has the server hear octets.
 func (p *peer) send(octets []byte) {
 	p.t.Helper()
+	p.said = bytes.Clone(octets)
 	r := &aaa.Request{Name: p.name, MTU: p.mtu, Proof: aaa.Proof{Method: aaa.EAP, EAP: bytes.Clone(octets), State: p.state}}
 	if p.state != nil {
 		r.Backend = Backend

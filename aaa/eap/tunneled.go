@@ -23,6 +23,8 @@ type tunneled struct {
 	out    packet.Outgoing
 	greets bool           // our last words of the handshake are sent, or there were none
 	failed *aaa.Rejection // waits for the peer to have the alert
+
+	unjudged *heard // what the peer said inside, of which nobody could be asked; its message comes again
 }
 
 // interior is what goes on inside of TLS.
@@ -37,6 +39,9 @@ type interior interface {
 func (m *tunneled) begin(uint8) []byte { return packet.Fragment{Start: true}.Append(nil) }
 
 func (m *tunneled) step(t *turn, p packet.Packet) move {
+	if m.unjudged != nil { // TLS reads nothing twice
+		return m.talk(t, *m.unjudged)
+	}
 	f, err := packet.ParseFragment(p.Data)
 	switch {
 	case err != nil:
@@ -103,7 +108,11 @@ func (m *tunneled) opened(t *turn) *aaa.Rejection {
 // talk has what was said inside answered.
 func (m *tunneled) talk(t *turn, h heard) move {
 	answer := m.inside.hear(t, m.tunnel, h.plain)
+	m.unjudged = nil
 	switch {
+	case answer.no != nil && answer.no.Retryable():
+		m.unjudged = &h
+		return answer
 	case answer.yes != nil:
 		keys, err := m.inside.keys(m.tunnel)
 		if err != nil {

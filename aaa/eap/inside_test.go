@@ -2,6 +2,7 @@ package eap
 
 import (
 	"crypto/tls"
+	"strings"
 	"testing"
 
 	"lnsgate/aaa"
@@ -178,7 +179,9 @@ func TestRFC5281Section11_2_5_PAP(t *testing.T) {
 	d.sameKeys(labelTTLS, nil)
 	d = r.ttls()
 	d.say(avps(avp(avpUserName, "alice"), avp(avpUserPassword, "sesame")))
-	d.out(aaa.WrongPassword)
+	if no := d.out(aaa.WrongPassword); !strings.Contains(no.Detail, `"alice"`) { // outside it is anonymous
+		t.Errorf("the administrator does not learn who: %q", no.Detail)
+	}
 }
 
 func TestRFC5281Section11_2_4_MSCHAPv2(t *testing.T) {

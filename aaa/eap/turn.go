@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"strings"
 
 	"lnsgate/aaa"
@@ -69,7 +70,7 @@ func (t *turn) asked(name string, proof aaa.Proof, ask func(context.Context, *aa
 	r.Proof = proof
 	d, err := ask(t.ctx, r)
 	if err != nil {
-		return nil, rejectionOf(err)
+		return nil, about(t.request.Name, name, rejectionOf(err))
 	}
 	if name != t.request.Name {
 		d.Inner = name
@@ -104,6 +105,19 @@ func domainOf(name string) string {
 		return ""
 	}
 	return id.Domain
+}
+
+// about tells the administrator whom a no is about, where that is not who the peer says it is outside.
+func about(outside, name string, no *aaa.Rejection) *aaa.Rejection {
+	if name == outside {
+		return no
+	}
+	own := *no
+	own.Detail = fmt.Sprintf("inside of EAP it says that it is %q", name)
+	if no.Detail != "" {
+		own.Detail += "; " + no.Detail
+	}
+	return &own
 }
 
 // rejectionOf is an error as a rejection. One that is none comes from who does not keep the contract.

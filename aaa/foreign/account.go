@@ -44,14 +44,14 @@ func (s *Sessions) Account(ctx context.Context, r *aaa.Record) error {
 		if err := s.replace(ctx, &e, r); err != nil {
 			return err
 		}
-		e = entryOf(r)
+		e = s.strangerOf(r)
 	case there && began(r.Started, e.started): // it is of one before, and only tells what that one did
 		return s.store(ctx, r)
 	case there && e.live && r.Sequence <= e.sequence:
 		s.figures.late.Add(1)
 		return nil
 	case !there:
-		e = entryOf(r)
+		e = s.strangerOf(r)
 	}
 	return s.follow(ctx, &e, r)
 }
@@ -112,6 +112,15 @@ func entryOf(r *aaa.Record) entry {
 	}
 	if r.Pool != "" {
 		e.lease = pool.Lease{Address: r.Address, Pool: r.Pool, Account: r.Account, Holder: r.Session}
+	}
+	return e
+}
+
+// strangerOf is the same of a session whose login is not known here: another node had it, or it was before a Stop of our own.
+func (s *Sessions) strangerOf(r *aaa.Record) entry {
+	e := entryOf(r)
+	if len(e.sinks) == 0 && s.config.Sinks != nil && e.domain != "" {
+		e.sinks = s.config.Sinks(e.domain)
 	}
 	return e
 }

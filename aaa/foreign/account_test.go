@@ -2,6 +2,7 @@ package foreign_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -270,5 +271,40 @@ func TestNameThatIsUsedAgain(t *testing.T) {
 		r.live("nas/1")
 		r.tell(later(second, aaa.RecordStop))
 		r.live()
+	})
+}
+
+// A NAS that sends no Class back may name the user in its records as the Accept did.
+func TestNASWithoutClassTellsTheNameItWasGiven(t *testing.T) {
+	run(t, func(r *rig) {
+		d := decision("ann")
+		d.UserName = "ann@upstream"
+		r.people.set("ann", d)
+		q, d := r.mustLogin("nas", "ann")
+		start := startOf(q, d)
+		start.Session, start.NAS.Session, start.Name, start.Account, start.Domain = "nas/77", "77", "ann@upstream", "ann@upstream", "upstream"
+		r.tell(start)
+		if h := r.pools.holder(t, d.Address.String()); h != "nas/77" {
+			t.Errorf("the address is %q's", h)
+		}
+		if last := r.books.last(t); last.Account != "ann" || last.Domain != "d" {
+			t.Errorf("recorded is %+v", last)
+		}
+	})
+}
+
+// Who takes the records of a domain takes those of sessions whose login another node had, too.
+func TestRecordsOfStrangersGoWhereTheirDomainSays(t *testing.T) {
+	run(t, func(r *rig) {
+		q := request("nas", "ann", 1)
+		start := startOf(q, decision("ann"))
+		for _, rec := range []aaa.Record{start, later(start, aaa.RecordStop)} {
+			r.tell(rec)
+			if last := r.books.last(t); !slices.Equal(last.Sinks, []string{"upstream of d"}) {
+				t.Errorf("%s goes to %q", rec.Kind, last.Sinks)
+			}
+		}
+	}, func(c *foreign.Config) {
+		c.Sinks = func(domain string) []string { return []string{"upstream of " + domain} }
 	})
 }

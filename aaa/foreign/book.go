@@ -204,7 +204,7 @@ func (b *book) claim(r *aaa.Record) (entry, bool) {
 		session = b.byAddress[r.Address]
 	}
 	e, there := b.get(session)
-	if !there || e.nas.Name != r.NAS.Name || r.Name != "" && e.name != r.Name {
+	if !there || e.nas.Name != r.NAS.Name || r.Name != "" && r.Name != e.name && r.Name != e.userName {
 		return entry{}, false
 	}
 	b.drop(session)

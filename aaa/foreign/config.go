@@ -22,6 +22,7 @@ type Config struct {
 	Sender  Sender            // nil: NASes are told nothing, and the orders say so
 	AAA     aaa.Authenticator // asked by Reauthorize
 	Clients func(name string) (Client, bool)
+	Sinks   func(domain string) []string // where the records of a session go whose login another node had; nil: as Record.Sinks says
 
 	Offer   time.Duration   // how long an address waits for the Start; 0 = 110 s
 	Interim time.Duration   // between two interim records, granted where account and domain have none; 0 = 10 min, < 0 = none

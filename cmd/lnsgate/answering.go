@@ -56,7 +56,7 @@ func (n *node) openAnswering(c *configs.Config) (err error) {
 	a.undo = append(a.undo, a.sender.Close)
 	a.sessions, err = foreign.New(foreign.Config{
 		Node: c.Node, Pools: n.pools, Registry: n.registry, Shared: n.db != nil, Records: n.books, Store: a.store, Sender: a.sender,
-		AAA: n.entrance, Clients: a.nases.foreign, Log: n.log,
+		AAA: n.entrance, Clients: a.nases.foreign, Sinks: n.gateway.sinks, Log: n.log,
 	})
 	if err != nil {
 		return err

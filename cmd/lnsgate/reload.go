@@ -52,6 +52,16 @@ func (l *liveGateway) domains() ([]aaa.Domain, string) {
 	return s.domains, s.fallback
 }
 
+// sinks says where the records of a domain go; nil is where the server's go.
+func (l *liveGateway) sinks(domain string) []string {
+	for _, d := range l.now.Load().domains {
+		if d.Name == domain {
+			return d.Accounting
+		}
+	}
+	return nil
+}
+
 // reload reads the file again and puts users, domains, pools, groups and limits in force. What it cannot change while
 // running keeps its old value, with a warning. A fault anywhere changes nothing; only an *admin.InForceError says that the
 // file is in force and something did not follow.

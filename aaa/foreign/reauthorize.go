@@ -182,25 +182,24 @@ func key(k OrderKind, parts ...string) string {
 	return k.String() + " " + hex.EncodeToString(h.Sum(nil)[:12])
 }
 
-// difference is what of the terms is not as it was. Of a session whose terms are not known everything may be.
+// difference is what of the terms is not as it was. Of a session whose terms are not known all that is to be said: that there is
+// no limit is not, for many a NAS has no word for it and would do nothing of what it is told.
 func difference(before *aaa.Terms, now aaa.Terms) aaa.Change {
-	var c aaa.Change
-	was := aaa.Terms{}
-	all := before == nil
-	if !all {
-		was = *before
+	if before == nil {
+		before = &aaa.Terms{}
 	}
-	differ(&c.SessionTimeout, all, was.SessionTimeout, now.SessionTimeout)
-	differ(&c.IdleTimeout, all, was.IdleTimeout, now.IdleTimeout)
-	differ(&c.Interim, all, was.Interim, now.Interim)
-	differ(&c.RateUp, all, was.RateUp, now.RateUp)
-	differ(&c.RateDown, all, was.RateDown, now.RateDown)
-	differ(&c.Filter, all, was.Filter, now.Filter)
+	var c aaa.Change
+	differ(&c.SessionTimeout, before.SessionTimeout, now.SessionTimeout)
+	differ(&c.IdleTimeout, before.IdleTimeout, now.IdleTimeout)
+	differ(&c.Interim, before.Interim, now.Interim)
+	differ(&c.RateUp, before.RateUp, now.RateUp)
+	differ(&c.RateDown, before.RateDown, now.RateDown)
+	differ(&c.Filter, before.Filter, now.Filter)
 	return c
 }
 
-func differ[T comparable](change **T, all bool, before, now T) {
-	if all || before != now {
+func differ[T comparable](change **T, before, now T) {
+	if before != now {
 		*change = &now
 	}
 }

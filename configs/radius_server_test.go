@@ -67,6 +67,11 @@ func TestFaultsOfARADIUSServer(t *testing.T) {
 	}
 }
 
+func TestNobodyOfWiFiIsMissingAnAddress(t *testing.T) {
+	text := strings.NewReplacer("type: mikrotik", "addresses: none", "pools: [office], ", "", "pools:\n  - {name: office, ranges: [10.20.0.0/24]}\n", "").Replace(tenLines)
+	parseGood(t, []byte(text), "wifi.yaml")
+}
+
 func TestWarningsOfARADIUSServer(t *testing.T) {
 	for name, tc := range map[string]struct{ old, new, want string }{
 		"a short secret":      {"5d8c0b7e6f1a49d3b2c4e7f8a1063d95", "testing123", "radius_server.clients[0].secret"},

@@ -221,13 +221,19 @@ func (c *checker) warnOfUsers() {
 		case d == nil && inDatabase: // the domain is there, or its absence is told at the login
 		case d == nil:
 			c.advise(path+".name", "there is no domain named %q, so nobody can log in by this name", name)
-		case len(d.Pools) == 0 && len(u.Pools) == 0 && !u.Address.IsValid():
+		case c.givesAddresses() && len(d.Pools) == 0 && len(u.Pools) == 0 && !u.Address.IsValid():
 			c.advise(path, "%s gets no address: the user has no address and no pools, and neither has domain %s", u.Name, d.Name)
 		}
 		if offersCHAP && !u.NTHash.IsZero() {
 			c.advise(path+".nt_hash", "chap is offered and cannot be checked with an NT hash; a peer of %s that takes chap is refused", u.Name)
 		}
 	}
+}
+
+// givesAddresses says whether anybody is given an address: not by a server of Wi-Fi alone.
+func (c *checker) givesAddresses() bool {
+	return c.cfg.L2TP() || c.cfg.Database.Given() ||
+		slices.ContainsFunc(c.cfg.RADIUSService.Clients, func(n RADIUSClient) bool { return n.Addresses != NoAddresses })
 }
 
 // warnOfReadableFile reports secrets that others on this machine can read in the file itself.

@@ -78,7 +78,7 @@ func (s *Server) reply(ctx context.Context, x *exchange, r *aaa.Request, d aaa.D
 		s.finish(x, s.challenge(x, r, c), Challenged)
 		return
 	}
-	rejection := rejectionOf(err)
+	rejection := explained(rejectionOf(err), x, r)
 	s.log(x, r, nil, rejection)
 	if rejection.Retryable() {
 		if x.talk != nil { // the NAS asks again by the State that it has

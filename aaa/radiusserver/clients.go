@@ -14,14 +14,18 @@ type client struct {
 	key    *wire.Key // for UDP; nil: not for it
 	stream *wire.Key // for TLS; nil: not for it
 	counts *counts
+	told   *occasions
 }
 
 // radSecSecret is what clients and servers have for TLS (RFC 6614 section 2.3). It is TLS that keeps what is secret.
 const radSecSecret = "radsec"
 
-// inService makes the keys of a client.
-func inService(c Client, counts *counts) *client {
-	one := &client{Client: c, counts: counts}
+// inService makes the keys of a client. One that had this name before, or nil, leaves its counters.
+func inService(c Client, before *client) *client {
+	one := &client{Client: c, counts: new(counts), told: new(occasions)}
+	if before != nil {
+		one.counts, one.told = before.counts, before.told
+	}
 	one.Source = c.Source.Masked()
 	if !c.Secret.IsZero() {
 		one.key = wire.NewKey(c.Secret.Reveal())
@@ -55,7 +59,7 @@ type clientTable struct {
 func newClientTable(clients []Client, before *clientTable) *clientTable {
 	t := &clientTable{}
 	for _, c := range clients {
-		one := inService(c, before.countsOf(c.Name))
+		one := inService(c, before.named(c.Name))
 		t.all = append(t.all, one)
 		family := &t.six
 		if one.Source.Addr().Is4() {
@@ -74,15 +78,15 @@ func newClientTable(clients []Client, before *clientTable) *clientTable {
 	return t
 }
 
-func (t *clientTable) countsOf(name string) *counts {
+func (t *clientTable) named(name string) *client {
 	if t != nil {
 		for _, c := range t.all {
 			if c.Name == name {
-				return c.counts
+				return c
 			}
 		}
 	}
-	return new(counts)
+	return nil
 }
 
 // find returns who sends from an address, or nil. It takes no memory.

@@ -57,6 +57,7 @@ func (s *Server) take(ctx context.Context, d datagram, now time.Time) {
 	c := service.clients.find(d.from.Addr())
 	if c == nil || c.key == nil {
 		s.total[Stranger].Add(1)
+		s.tellStranger(c, "udp", d.from)
 		return
 	}
 	verified, dropped := s.admit(c, d.role, d.octets, d.from.Addr())
@@ -166,23 +167,10 @@ func (s *Server) savePins() {
 	}
 }
 
-// drop counts a datagram that gets no answer, and tells of the first of its kind.
+// drop counts a datagram that gets no answer, and tells of it now and then.
 func (s *Server) drop(c *client, o Outcome, from netip.AddrPort) {
 	s.count(c, o)
-	if advice := advices[o]; advice != "" && s.told[o].CompareAndSwap(false, true) {
-		s.config.Log.Warn("RADIUS server: a request is dropped, others like it are only counted: "+advice, "nas", c.Name, "peer", from.String())
-	}
-}
-
-// advices are for the log.
-var advices = [outcomeCount]string{
-	Malformed:     "its lengths do not add up, or it lacks an attribute that must be there",
-	WrongCode:     "it does not belong to this port; authentication and accounting have a port each",
-	Forged:        "it was not made with the secret of this client; compare the secrets",
-	Unsigned:      "it has no Message-Authenticator, which this client must send, or has sent before; have the NAS sign, or set the policy of the client to off",
-	UnsignedProxy: "it came through a proxy without a Message-Authenticator, as forged ones do; have the proxy sign, or allow it for this client",
-	Unproven:      "it is not signed and has no password, response or EAP",
-	Busy:          "too many requests are being answered; see what the back ends are waiting for",
+	s.tellDropped(c, o, from)
 }
 
 // finish sends a reply and keeps it for when the same request comes again. A nil one is not sent: the next try counts.

@@ -29,9 +29,9 @@ type Server struct {
 	conversations *conversations
 	sessions      *sessions
 
-	working sync.WaitGroup
-	total   counts
-	told    [outcomeCount]atomic.Bool // the log knows of the first
+	working   sync.WaitGroup
+	total     counts
+	strangers occasion
 }
 
 // service is what a reload replaces.

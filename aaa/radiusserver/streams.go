@@ -139,8 +139,12 @@ func (s *Server) acceptAll(ctx context.Context, l net.Listener, serving *sync.Wa
 		from := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
 		from = netip.AddrPortFrom(from.Addr().Unmap().WithZone(""), from.Port())
 		c := s.service.Load().clients.find(from.Addr())
-		if c == nil || c.stream == nil || !s.streams.enter(from.Addr()) {
+		known := c != nil && c.stream != nil
+		if !known || !s.streams.enter(from.Addr()) {
 			s.streams.add(func(n *TLSStats) { n.Refused++ })
+			if !known {
+				s.tellStranger(c, "tls", from)
+			}
 			conn.Close() //nolint:errcheck // nobody used it
 			continue
 		}

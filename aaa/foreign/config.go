@@ -17,6 +17,7 @@ type Config struct {
 	// Shared says that Pools and Registry are those of several nodes, and outlive this process. Else nobody is let in before the
 	// sessions that live have their addresses and places again.
 	Shared  bool
+	Own     func(pool.Lease) bool // when Shared: an address, or a pool, that only this process keeps books of; nil: there is none
 	Records Records
 	Store   Store
 	Sender  Sender            // nil: NASes are told nothing, and the orders say so

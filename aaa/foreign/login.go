@@ -42,7 +42,7 @@ const lapseAfter = 10 // parts of a hundred of Config.Offer
 
 // admit gives a login a place and an address, or says why not.
 func (s *Sessions) admit(ctx context.Context, r *aaa.Request, d *aaa.Decision, asked time.Time) error {
-	if err := s.resume(ctx); err != nil {
+	if err := s.resumeFor(ctx, d); err != nil {
 		return unavailable(d, "the sessions that live are not known yet", err)
 	}
 	release, err := s.turns.take(ctx, r.Session)

@@ -2,6 +2,7 @@ package foreign
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -56,12 +57,22 @@ func (s *Sessions) await(ctx context.Context, d time.Duration) {
 // resumption is how far this process knows the sessions of the one before.
 type resumption struct {
 	busy chan struct{} // holds a token while nobody resumes
+	own  chan struct{} // closed when all addresses are taken of which only this process keeps books
 	done chan struct{} // closed when all is known
 }
 
 func (r *resumption) init() {
-	r.busy, r.done = make(chan struct{}, 1), make(chan struct{})
+	r.busy, r.own, r.done = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 	r.busy <- struct{}{}
+}
+
+// open lets those in who wait for addresses of this process.
+func (r *resumption) open() {
+	select {
+	case <-r.own:
+	default:
+		close(r.own)
+	}
 }
 
 // resume waits until addresses and places of sessions that live are taken. What is shared by nodes lives on by itself.
@@ -70,6 +81,22 @@ func (s *Sessions) resume(ctx context.Context) error {
 		return nil
 	}
 	return s.resumeAll(ctx)
+}
+
+// resumeFor is resume for what a login may be given: of pools that are shared beside some that are not, only the latter are waited
+// for.
+func (s *Sessions) resumeFor(ctx context.Context, d *aaa.Decision) error {
+	own := s.config.Own
+	if !s.config.Shared || own == nil || !slices.ContainsFunc(d.Pools, func(name string) bool { return own(pool.Lease{Pool: name}) }) &&
+		!(d.Address.IsValid() && own(pool.Lease{Address: d.Address})) {
+		return s.resume(ctx)
+	}
+	select {
+	case <-s.resumed.own:
+		return nil
+	default:
+		return s.resumeAll(ctx)
+	}
 }
 
 // restore is resume in the course of Run, which nobody waits for.
@@ -100,6 +127,9 @@ func (s *Sessions) resumeAll(ctx context.Context) error {
 	}
 	found, err := s.config.Store.Find(ctx, Query{})
 	if err == nil {
+		err = s.resumeOwn(ctx, found)
+	}
+	if err == nil {
 		err = each(ctx, found, func(r aaa.Record) error { return s.resumeOne(ctx, &r) })
 	}
 	if err == nil {
@@ -109,6 +139,28 @@ func (s *Sessions) resumeAll(ctx context.Context) error {
 		close(s.resumed.done)
 	}
 	return err
+}
+
+// resumeOwn comes before the rest, because logins wait for it.
+func (s *Sessions) resumeOwn(ctx context.Context, found []aaa.Record) error {
+	if !s.config.Shared || s.config.Own == nil {
+		return nil
+	}
+	err := each(ctx, found, func(r aaa.Record) error {
+		if !s.isOwn(&r) {
+			return nil
+		}
+		return s.resumeOne(ctx, &r)
+	})
+	if err == nil {
+		s.resumed.open()
+	}
+	return err
+}
+
+// isOwn says that only this process keeps books of the address of a session.
+func (s *Sessions) isOwn(r *aaa.Record) bool {
+	return s.config.Own != nil && r.Address.IsValid() && s.config.Own(pool.Lease{Address: r.Address, Pool: r.Pool})
 }
 
 // resumeOffers takes the addresses that the process before has offered and whose Start may come yet. Those of sessions that
@@ -136,7 +188,7 @@ func (s *Sessions) resumeOffers(ctx context.Context) error {
 
 // resumeOne takes the address and the place of a session that lives. Those that another node has heard of last are its own business.
 func (s *Sessions) resumeOne(ctx context.Context, r *aaa.Record) error {
-	if s.config.Shared && r.Node != s.config.Node || r.NAS == nil {
+	if s.config.Shared && r.Node != s.config.Node && !s.isOwn(r) || r.NAS == nil {
 		return nil
 	}
 	release, err := s.turns.take(ctx, r.Session)

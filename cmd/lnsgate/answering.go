@@ -20,6 +20,7 @@ import (
 	"lnsgate/aaa/radiusserver"
 	"lnsgate/configs"
 	"lnsgate/lns/admin"
+	"lnsgate/pool"
 )
 
 // answering is the RADIUS server for other NASes, and the sessions that they carry. Nil methods of a node without it do nothing.
@@ -54,8 +55,12 @@ func (n *node) openAnswering(c *configs.Config) (err error) {
 	a.nases.fill(n.nasClients(c))
 	a.sender = order.New(order.Config{NAS: a.nases.told, Local: ownAddresses(c.RADIUSService.Listen), Log: n.log})
 	a.undo = append(a.undo, a.sender.Close)
+	var own func(pool.Lease) bool
+	if both, ok := n.pools.(*bothPools); ok {
+		own = both.ofFile
+	}
 	a.sessions, err = foreign.New(foreign.Config{
-		Node: c.Node, Pools: n.pools, Registry: n.registry, Shared: n.db != nil, Records: n.books, Store: a.store, Sender: a.sender,
+		Node: c.Node, Own: own, Pools: n.pools, Registry: n.registry, Shared: n.db != nil, Records: n.books, Store: a.store, Sender: a.sender,
 		AAA: n.entrance, Clients: a.nases.foreign, Sinks: n.gateway.sinks, Log: n.log,
 	})
 	if err != nil {

@@ -46,7 +46,9 @@ func (b *bothPools) configure(c *configs.Config) {
 		names.ranges = append(names.ranges, p.Ranges...)
 	}
 	for _, u := range c.Users {
-		names.statics[u.Address] = true
+		if u.Address.IsValid() {
+			names.statics[u.Address] = true
+		}
 	}
 	b.inFile.Store(names)
 }
@@ -93,10 +95,16 @@ func (b *bothPools) side(file bool) pool.Keeper {
 	return b.shared
 }
 
+// ofFile says whether an address is the file's to give, or a pool without an address. What the file gives is known in the memory
+// of this process alone.
+func (b *bothPools) ofFile(l pool.Lease) bool {
+	names := b.inFile.Load()
+	return names.pools[l.Pool] || names.has(l.Address)
+}
+
 // Keep implements pool.Keeper.
 func (b *bothPools) Keep(ctx context.Context, l pool.Lease, until time.Time) error {
-	names := b.inFile.Load()
-	return b.side(names.pools[l.Pool] || names.has(l.Address)).Keep(ctx, l, until)
+	return b.side(b.ofFile(l)).Keep(ctx, l, until)
 }
 
 // Release implements pool.Allocator. Both sides are asked, because a reload may have moved a name meanwhile: only the one that

@@ -182,7 +182,7 @@ func TestDatabaseSessionLimitOverNodes(t *testing.T) {
 				first.empty()
 				second.online(alice, alicePassword)
 			}
-			c.becomes("hq2", `SELECT node FROM sessions WHERE account = $1`, alice)
+			c.becomes("hq2", `SELECT string_agg(node, ' ') FROM sessions WHERE account = $1`, alice)
 		})
 	}
 }

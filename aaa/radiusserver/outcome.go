@@ -5,24 +5,25 @@ type Outcome int
 
 // The outcomes.
 const (
-	Accepted      Outcome = iota // Access-Accept
-	Rejected                     // Access-Reject
-	Challenged                   // Access-Challenge
-	Recorded                     // a record was stored and confirmed
-	Ignored                      // a record of a kind that is not kept, confirmed
-	Status                       // Status-Server, answered
-	Repeated                     // came again and was answered with the same octets
-	Pending                      // came again while the answer was still to come: dropped
-	Unanswered                   // nobody could be asked, or the record could not be stored: the NAS will ask again, or elsewhere
-	Superseded                   // a newer request took its identifier before it was answered
-	Stranger                     // dropped: from nobody that is known
-	Malformed                    // dropped: lengths that do not add up, or an attribute that must be there is not
-	WrongCode                    // dropped: not a request that belongs to this port
-	Forged                       // dropped: a wrong authenticator or Message-Authenticator
-	Unsigned                     // dropped: it has no Message-Authenticator and must have one
-	UnsignedProxy                // dropped: through a proxy, without a Message-Authenticator
-	Unproven                     // dropped: neither signed nor with a proof of a user
-	Busy                         // dropped: too many are being answered
+	Accepted   Outcome = iota // Access-Accept
+	Rejected                  // Access-Reject
+	Challenged                // Access-Challenge
+	Recorded                  // a record was stored and confirmed
+	Ignored                   // a record of a kind that is not kept, confirmed
+	Status                    // Status-Server, answered
+	Repeated                  // came again and was answered with the same octets
+	// From here on there is no answer; see Dropped.
+	Pending       // came again while the answer was still to come: dropped
+	Unanswered    // nobody could be asked, or the record could not be stored: the NAS will ask again, or elsewhere
+	Superseded    // a newer request took its identifier before it was answered
+	Stranger      // dropped: from nobody that is known
+	Malformed     // dropped: lengths that do not add up, or an attribute that must be there is not
+	WrongCode     // dropped: not a request that belongs to this port
+	Forged        // dropped: a wrong authenticator or Message-Authenticator
+	Unsigned      // dropped: it has no Message-Authenticator and must have one
+	UnsignedProxy // dropped: through a proxy, without a Message-Authenticator
+	Unproven      // dropped: neither signed nor with a proof of a user
+	Busy          // dropped: too many are being answered
 	outcomeCount
 )
 
@@ -38,6 +39,9 @@ func (o Outcome) String() string {
 	}
 	return outcomeNames[o]
 }
+
+// Dropped says that the client got no answer.
+func (o Outcome) Dropped() bool { return o >= Pending }
 
 // Outcomes lists all outcomes.
 func Outcomes() []Outcome {

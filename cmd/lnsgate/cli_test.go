@@ -72,7 +72,7 @@ func serveFake(t *testing.T, engine *fakeEngine) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := admin.New(admin.Config{Engine: engine, Pools: engine, Domains: fakeDomains, RADIUS: fakeRADIUS, Now: func() time.Time { return cliNoon },
+	server := admin.New(admin.Config{Engine: engine, Pools: engine, Domains: fakeDomains, RADIUS: fakeRADIUS, NASes: fakeNASes, Now: func() time.Time { return cliNoon },
 		Reload: func(context.Context) error { return nil }})
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
@@ -105,6 +105,14 @@ func fakeRADIUS() []admin.RADIUSServer {
 	}}
 }
 
+func fakeNASes() []admin.NAS {
+	return []admin.NAS{
+		{Name: "branch", Source: netip.MustParsePrefix("192.0.2.1/32"), Type: "mikrotik", Requests: 20, Accepted: 8, Rejected: 3, Challenged: 2, Recorded: 1,
+			Repeated: 1, Dropped: map[string]uint64{"forged": 2, "busy": 3}},
+		{Name: "wifi", Source: netip.MustParsePrefix("2001:db8::/48"), Type: "standard"},
+	}
+}
+
 func TestShowTables(t *testing.T) {
 	socket := serveFake(t, &fakeEngine{})
 	tests := map[string][]string{
@@ -130,6 +138,11 @@ func TestShowTables(t *testing.T) {
 		"radius": {
 			"Group  Role            Address         Transport  State  Since                RTT     InFlight  Requests  Resent  TimedOut  Discarded  Fault",
 			"hq     authentication  192.0.2.1:1812  udp        dead   2026-03-01 11:55:29  1.23ms  3         7         2       1         2          -",
+		},
+		"nases": {
+			"NAS     Source         Type      Requests  Accepted  Rejected  Challenged  Recorded  Repeated  Dropped",
+			"branch  192.0.2.1      mikrotik  20        8         3         2           1         1         5",
+			"wifi    2001:db8::/48  standard  0         0         0         0           0         0         0",
 		},
 		"counters": {
 			"Counter  Value",

@@ -37,7 +37,7 @@ func newShowCommand() *cobra.Command {
 		Args: knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	for _, v := range []view{tunnelView(), sessionView(), poolView(), domainView(), radiusView(), counterView()} {
+	for _, v := range []view{tunnelView(), sessionView(), poolView(), domainView(), radiusView(), nasView(), counterView()} {
 		cmd.AddCommand(v.command())
 	}
 	return cmd

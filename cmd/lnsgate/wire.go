@@ -319,7 +319,7 @@ func (n *node) close() error {
 func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 	defer func() { err = errors.Join(err, n.close()) }()
 	operator := admin.New(admin.Config{
-		Engine: figures{n.engine, n.transport, n.path, n.db, n.radius, n.books, n.authorization, n.answering, n.eap}, Pools: n.pools, Domains: n.gateway.domains, RADIUS: n.radius.servers, Elsewhere: n.answering.elsewhere(), Reload: n.reload, Version: buildVersion(), Log: n.log,
+		Engine: figures{n.engine, n.transport, n.path, n.db, n.radius, n.books, n.authorization, n.answering, n.eap}, Pools: n.pools, Domains: n.gateway.domains, RADIUS: n.radius.servers, NASes: n.answering.clients, Elsewhere: n.answering.elsewhere(), Reload: n.reload, Version: buildVersion(), Log: n.log,
 	})
 	if n.db != nil {
 		n.db.start()

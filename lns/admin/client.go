@@ -101,6 +101,13 @@ func (c *Client) RADIUS(ctx context.Context) ([]RADIUSServer, error) {
 	return list.Servers, err
 }
 
+// NASes lists the clients of the RADIUS server, by name.
+func (c *Client) NASes(ctx context.Context) ([]NAS, error) {
+	var list nasList
+	err := c.do(ctx, http.MethodGet, "nases", nil, nil, &list)
+	return list.NASes, err
+}
+
 // Counters tells the server's counters by name.
 func (c *Client) Counters(ctx context.Context) (map[string]uint64, error) {
 	var list counterList

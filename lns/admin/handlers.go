@@ -39,6 +39,7 @@ func (s *Server) routes() http.Handler {
 	route(http.MethodGet, "/v1/pools", s.pools)
 	route(http.MethodGet, "/v1/domains", s.domains)
 	route(http.MethodGet, "/v1/radius", s.radius)
+	route(http.MethodGet, "/v1/nases", s.nases)
 	route(http.MethodGet, "/v1/counters", s.counters)
 	route(http.MethodPost, "/v1/kick", s.kick)
 	route(http.MethodPost, "/v1/reload", s.reload)
@@ -130,6 +131,13 @@ func (s *Server) radius(*http.Request) (any, error) {
 		return radiusList{[]RADIUSServer{}}, nil
 	}
 	return radiusList{append([]RADIUSServer{}, s.cfg.RADIUS()...)}, nil
+}
+
+func (s *Server) nases(*http.Request) (any, error) {
+	if s.cfg.NASes == nil {
+		return nasList{[]NAS{}}, nil
+	}
+	return nasList{append([]NAS{}, s.cfg.NASes()...)}, nil
 }
 
 func (s *Server) counters(*http.Request) (any, error) {

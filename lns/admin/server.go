@@ -35,6 +35,7 @@ type Config struct {
 	// Domains tells the domains now in force, and which of them serves names typed without a domain. Nil: none shown.
 	Domains   func() (domains []aaa.Domain, fallback string)
 	RADIUS    func() []RADIUSServer // nil: none shown
+	NASes     func() []NAS          // nil: none shown
 	Elsewhere Elsewhere             // the sessions of other NASes; nil: there are none
 	// Reload reads the configuration again and returns once it is in force, or why it is refused. An *InForceError says
 	// that it is in force, and what did not follow. Nil: not offered.

@@ -331,3 +331,16 @@ func TestRADIUSServers(t *testing.T) {
 		t.Errorf("without RADIUS: %v, %v", got, err)
 	}
 }
+
+func TestNASes(t *testing.T) {
+	want := []NAS{{Name: "branch", Source: netip.MustParsePrefix("192.0.2.1/32"), Type: "cisco", Requests: 7, Dropped: map[string]uint64{"forged": 2}}}
+	client := start(t, Config{Engine: twoTunnels(), NASes: func() []NAS { return want }})
+	got, err := client.NASes(t.Context())
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	none := start(t, Config{Engine: twoTunnels()})
+	if got, err := none.NASes(t.Context()); err != nil || len(got) != 0 {
+		t.Errorf("without a RADIUS server: %v, %v", got, err)
+	}
+}

@@ -114,6 +114,20 @@ type RADIUSServer struct {
 	Discarded map[string]uint64 `json:"discarded,omitempty"` // replies that were thrown away, by reason
 }
 
+// NAS is a client of our RADIUS server: a NAS, or a network of them, that may ask. Figures are since the server started.
+type NAS struct {
+	Name       string            `json:"name"`
+	Source     netip.Prefix      `json:"source"`
+	Type       string            `json:"type"`     // in whose words it is answered, as in the configuration
+	Requests   uint64            `json:"requests"` // of all kinds, whatever became of them
+	Accepted   uint64            `json:"accepted"`
+	Rejected   uint64            `json:"rejected"`
+	Challenged uint64            `json:"challenged"`        // answered with a question, as EAP is
+	Recorded   uint64            `json:"recorded"`          // records that were stored
+	Repeated   uint64            `json:"repeated"`          // answered once more with the same
+	Dropped    map[string]uint64 `json:"dropped,omitempty"` // that got no answer, by reason
+}
+
 // Version is the running program.
 type Version struct {
 	Version string    `json:"version"`
@@ -159,6 +173,9 @@ type (
 	}
 	radiusList struct {
 		Servers []RADIUSServer `json:"servers"`
+	}
+	nasList struct {
+		NASes []NAS `json:"nases"`
 	}
 	counterList struct {
 		Counters map[string]uint64 `json:"counters"`

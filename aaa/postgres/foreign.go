@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -19,6 +20,7 @@ import (
 type ForeignSessions struct {
 	db    *database
 	node  string
+	page  int
 	seeks *gathering[sought]
 }
 
@@ -26,7 +28,7 @@ var _ foreign.Store = (*ForeignSessions)(nil)
 
 // NewForeignSessions makes the store of a node. Its errors are *aaa.Rejections that are Retryable.
 func NewForeignSessions(pool *Pool, node string) *ForeignSessions {
-	f := &ForeignSessions{db: newDatabase(pool, 0), node: node}
+	f := &ForeignSessions{db: newDatabase(pool, 0), node: node, page: mostFound}
 	f.seeks = newCrowd(maxSought, seeksAtOnce, f.seek)
 	return f
 }
@@ -41,6 +43,9 @@ func (f *ForeignSessions) Find(ctx context.Context, q foreign.Query) (found []aa
 		return f.findOne(ctx, q.Session)
 	}
 	sql, args, indexed := foreignQuery(&q)
+	if !indexed && q.SilentAt.IsZero() && q.Limit == 0 {
+		return f.findAll(ctx, &q)
+	}
 	err = f.db.ask(ctx, "find sessions of other NASes", func(ctx context.Context) error {
 		found = nil
 		read := func(rows pgx.Rows) (err error) {
@@ -57,6 +62,41 @@ func (f *ForeignSessions) Find(ctx context.Context, q foreign.Query) (found []aa
 		return read(rows)
 	})
 	return found, err
+}
+
+// mostFound is how many sessions are read at a time when all are. So many are there long before a question has to be answered.
+const mostFound = 20_000
+
+// pageQuery words a query for some sessions, by their names. The last argument is the name before.
+func (f *ForeignSessions) pageQuery(q *foreign.Query) (sql string, args []any) {
+	conditions, args, _ := foreignConditions(q)
+	args = append(args, "")
+	return fmt.Sprintf("SELECT %s FROM sessions s WHERE %s AND s.id > $%d ORDER BY s.id LIMIT %d", foreignSelected, conditions, len(args), f.page), args
+}
+
+// findAll reads sessions page by page.
+func (f *ForeignSessions) findAll(ctx context.Context, q *foreign.Query) (all []aaa.Record, err error) {
+	sql, args := f.pageQuery(q)
+	for more := true; more; {
+		var found []aaa.Record
+		err = f.db.ask(ctx, "read the sessions of other NASes", func(ctx context.Context) error {
+			return byIndex(ctx, f.db.pool, func(rows pgx.Rows) (err error) {
+				found, err = pgx.CollectRows(rows, foreignRecord)
+				return err
+			}, sql, args...)
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+		if more = len(found) == f.page; more {
+			args[len(args)-1] = found[f.page-1].Session
+		}
+	}
+	slices.SortFunc(all, func(a, b aaa.Record) int {
+		return cmp.Or(a.Started.Compare(b.Started), cmp.Compare(a.Session, b.Session))
+	})
+	return all, nil
 }
 
 // How many sessions one question asks for, and how many such questions there are at once.
@@ -118,6 +158,16 @@ func (f *ForeignSessions) lastRecords(ctx context.Context, ids []string) (last m
 
 // foreignQuery words a query. The conditions on a column that is indexed come by themselves, so that the plan is theirs.
 func foreignQuery(q *foreign.Query) (sql string, args []any, indexed bool) {
+	conditions, args, indexed := foreignConditions(q)
+	sql = "SELECT " + foreignSelected + " FROM sessions s WHERE " + conditions + " ORDER BY s.started_at, s.id"
+	if q.Limit > 0 {
+		sql += fmt.Sprintf(" LIMIT %d", q.Limit)
+	}
+	return sql, args, indexed
+}
+
+// foreignConditions are those of a query. Indexed: there is a condition on a column with an index, and the plan is to be its.
+func foreignConditions(q *foreign.Query) (conditions string, args []any, indexed bool) {
 	where := []string{"s.nas IS NOT NULL"}
 	add := func(condition string, arg any) {
 		args = append(args, arg)
@@ -141,11 +191,7 @@ func foreignQuery(q *foreign.Query) (sql string, args []any, indexed bool) {
 	if !q.SilentAt.IsZero() { // it may lie in the future, as seen from here
 		add("s.heard_at + "+sqlPatience+" < now() + $%d::bigint * interval '1 us'", time.Until(q.SilentAt).Microseconds())
 	}
-	sql = "SELECT " + foreignSelected + " FROM sessions s WHERE " + strings.Join(where, " AND ") + " ORDER BY s.started_at, s.id"
-	if q.Limit > 0 {
-		sql += fmt.Sprintf(" LIMIT %d", q.Limit)
-	}
-	return sql, args, indexed
+	return strings.Join(where, " AND "), args, indexed
 }
 
 // sqlPatience is foreign.Patience.

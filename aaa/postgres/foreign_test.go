@@ -145,6 +145,33 @@ func TestFindUsesIndexes(t *testing.T) {
 	}
 }
 
+// TestAllSessionsAreReadPageByPage: none is left out, none comes twice, and no page reads more than there is on it.
+func TestAllSessionsAreReadPageByPage(t *testing.T) {
+	pool := sharedPool(t)
+	run(t, pool, `INSERT INTO sessions (id, node, name, account, nas, nas_client, started_at) SELECT 'mt/' || md5(n::text), 'n1', 'a', 'a', 'mt', CASE WHEN n % 2 = 0 THEN 'even' ELSE 'odd' END,
+		now() - n * interval '1 s' FROM generate_series(1, 20000) n`)
+	run(t, pool, "ANALYZE sessions")
+	store := NewForeignSessions(pool, "n1")
+	store.page = 1500
+	for client, want := range map[string]int{"": 20000, "even": 10000, "nobody": 0} {
+		found, err := store.Find(context.Background(), foreign.Query{Client: client})
+		once := map[string]bool{}
+		for n := range found {
+			once[found[n].Session] = true
+			if n > 0 && found[n].Started.Before(found[n-1].Started) {
+				t.Fatalf("%s comes after %s", found[n-1].Started, found[n].Started)
+			}
+		}
+		if err != nil || len(found) != want || len(once) != want {
+			t.Errorf("of %q there are %d, %d of them different: %v", client, len(found), len(once), err)
+		}
+	}
+	sql, args := store.pageQuery(&foreign.Query{})
+	if plan := planOf(t, pool, []string{byIndexSQL}, sql, args...); !strings.Contains(plan, "Index Scan using sessions_pkey ") || strings.Contains(plan, "Sort") {
+		t.Error(plan)
+	}
+}
+
 // planOf is the plan of a statement in a transaction with the settings that others make.
 func planOf(t *testing.T, pool *Pool, settings []string, sql string, args ...any) (plan string) {
 	t.Helper()

@@ -42,7 +42,7 @@ func TestFaultsOfFilters(t *testing.T) {
 		{"{action: allow, direction: in}", `filters[0].rules[0].direction: "in" is not one of both, up, down`},
 		{"{action: allow, port: 1}", "filters[0].rules[0].port: unknown key; did you mean ports?"},
 		{"{action: allow, to: 10.1.2.3/16}", "filters[0].rules[0].to: 10.1.2.3/16 has bits set behind the prefix; the network is 10.1.0.0/16"},
-		{"{action: allow, to: 10.1.2.3}", `filters[0].rules[0].to: "10.1.2.3" is not a network like`},
+		{"{action: allow, to: 10.1.2.3}", `filters[0].rules[0].to: "10.1.2.3" is not a network like 192.168.1.0/24; this address alone is 10.1.2.3/32`},
 		{"{action: allow, protocol: tpc}", `filters[0].rules[0].protocol: "tpc" is not a number or one of any, icmp`},
 		{`{action: allow, protocol: "256"}`, `filters[0].rules[0].protocol: "256" is not a number or one of any, icmp`},
 		{"{action: allow, protocol: 256}", "filters[0].rules[0].protocol: 256 is not the number of an IP protocol"},

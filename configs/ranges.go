@@ -81,6 +81,9 @@ func parseAddress(text string) (netip.Addr, error) {
 
 func parsePrefix(text string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(text)
+	if a, bad := netip.ParseAddr(text); bad == nil && a.Zone() == "" && !a.Is4In6() {
+		return netip.Prefix{}, fmt.Errorf("%q is not a network like 192.168.1.0/24; this address alone is %s/%d", text, a, a.BitLen())
+	}
 	if err != nil {
 		return netip.Prefix{}, fmt.Errorf("%q is not a network like 192.168.1.0/24", text)
 	}

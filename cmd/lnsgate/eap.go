@@ -3,7 +3,9 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -81,9 +83,12 @@ func (n *node) eapCertificate(c *configs.Config) (func() (*tls.Certificate, erro
 	}
 	made, err := eap.SelfSigned(filepath.Join(c.Spool(), "eap"), names)
 	if err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w\n  make the folder (spool_dir, else state_dir) and give it to the user that lnsgate runs as; systemd: StateDirectory=lnsgate", err)
+		}
 		return nil, fmt.Errorf("a certificate for EAP: %w", err)
 	}
-	n.log.Info("EAP has a certificate of its own making: devices must trust its CA", "ca_file", made.CAFile(), "names", names)
+	n.log.Info("EAP has a certificate of its own making: install its CA on people's devices, and have them expect one of its names", "ca_file", made.CAFile(), "names", names)
 	return made.Certificate, nil
 }
 

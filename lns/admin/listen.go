@@ -44,12 +44,12 @@ func Listen(path string) (net.Listener, error) {
 	return listener, nil
 }
 
-// hintAtOwner says what to do about a socket that belongs to another user.
+// hintAtOwner says what to do about a socket, or a folder, that belongs to another user.
 func hintAtOwner(err error) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	return fmt.Errorf("%w\n  run lnsgate as root, or as the user that runs it here", err)
+	return fmt.Errorf("%w\n  run lnsgate as root or as the user that runs it here, or give its user that folder (systemd: RuntimeDirectory=lnsgate)", err)
 }
 
 // narrow sets the mode before the socket has a name. Setting it only afterwards would, under a generous umask, leave

@@ -173,6 +173,12 @@ UPDATE leases l SET state = 'quarantine', kept_until = NULL,
 FROM ended e WHERE l.ctid = e.at
 RETURNING l.routing_context, l.address, coalesce(l.pool, ''), coalesce(l.account, ''), false, l.since, l.expires_at, coalesce($1::timestamptz, clock_timestamp())`
 
+// dropNowhere forgets what was lent and is over, of addresses that lie in no pool: nobody will look for them.
+const dropNowhere = `
+DELETE FROM leases l WHERE l.ctid = ANY (ARRAY(SELECT f.ctid FROM leases f
+    WHERE f.pool IS NULL AND f.node = '' AND f.state IN ('quarantine', 'offered')
+        AND f.expires_at <= coalesce($1::timestamptz, clock_timestamp()) - $2 * interval '1 microsecond' LIMIT $3 FOR UPDATE SKIP LOCKED))`
+
 // sweep ends what has run out. It has to look at all leases that are kept, so it is not done more often than that is cheap.
 func (r *runner) sweep(ctx context.Context) error {
 	began := time.Now()
@@ -198,6 +204,12 @@ func (r *runner) sweep(ctx context.Context) error {
 			r.returned(k, l.Account, at)
 		}
 		r.mu.Unlock()
+	}
+	r.mu.Lock()
+	now := r.stamp(r.now())
+	r.mu.Unlock()
+	if err := r.change(ctx, dropNowhere, now, lateStart.Microseconds(), groupMost); err != nil && !transient(err) {
+		return err
 	}
 	took := time.Since(began)
 	r.swept, r.sweepAt = began.Add(20*took), began.Add(max(10*r.cfg.Tick, 100*took))

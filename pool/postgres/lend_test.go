@@ -106,6 +106,30 @@ func TestLeasesOfOtherNASesOutliveTheProcess(t *testing.T) {
 	}
 }
 
+// A session may say that it has an address that is in no pool, and not be heard of again. No row of it stays.
+func TestWhatWasKeptOutsideOfPoolsIsForgotten(t *testing.T) {
+	t.Parallel()
+	c := &lenders{makeCutOff(t), t}
+	for i := range 5 {
+		c.a.keep(pool.Lease{Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), Account: "stranger", Holder: fmt.Sprint("s", i)}, c.Now().Add(time.Minute))
+	}
+	inside := c.a.get(offered("p", "y"))
+	c.a.keep(inside, c.Now().Add(time.Hour))
+	rows := func() int { return one[int](t, c.db, "SELECT count(*) FROM leases WHERE node = '' AND pool IS NULL") }
+	if n := rows(); n != 5 {
+		t.Fatalf("%d rows outside of pools", n)
+	}
+	c.pass(2 * time.Minute)
+	eventually(t, "the leases are over", func() bool {
+		return one[int](t, c.db, "SELECT count(*) FROM leases WHERE pool IS NULL AND state = 'bound'") == 0
+	})
+	c.pass(lateStart)
+	eventually(t, "the rows are gone", func() bool { return rows() == 0 })
+	if n := one[int](t, c.db, "SELECT count(*) FROM leases WHERE holder = '"+inside.Holder+"'"); n != 1 {
+		t.Errorf("of the address in a pool there are %d rows", n)
+	}
+}
+
 func TestAnyNodeKeepsAndReleases(t *testing.T) {
 	t.Parallel()
 	c := &lenders{makeCutOff(t), t}

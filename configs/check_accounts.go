@@ -118,6 +118,33 @@ func (c *checker) checkUsers() {
 		c.servers(path+".nbns", u.NBNS)
 		c.timeouts(path, u.SessionTimeout, u.IdleTimeout)
 		c.mtu(path+".mtu", u.MTU)
+		c.checkRoutes(path+".routes", u.Routes)
+	}
+}
+
+// mostRoutes is how many networks may be behind one user: that many fit into an Access-Accept beside all else.
+const mostRoutes = 32
+
+// checkRoutes looks at the networks behind one user.
+func (c *checker) checkRoutes(path string, routes []netip.Prefix) {
+	if len(routes) > mostRoutes {
+		c.say(path, "%d networks are listed; there is room for %d", len(routes), mostRoutes)
+	}
+	for i, r := range routes {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		switch {
+		case !r.IsValid(): // told where it was read
+		case !r.Addr().Is4():
+			c.say(at, "%v is not an IPv4 network", r)
+		case r.Bits() == 0:
+			c.say(at, "%v is everything: all traffic to other places would go to this user; list the networks behind it", r)
+		case r != r.Masked():
+			c.say(at, "%v has bits set behind the prefix; the network is %v", r, r.Masked())
+		case !r.Addr().IsGlobalUnicast():
+			c.say(at, "%v is no network that a user can have", r)
+		case slices.Contains(routes[:i], r):
+			c.say(at, "%v is listed twice", r)
+		}
 	}
 }
 

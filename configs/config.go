@@ -154,19 +154,20 @@ type Pool struct {
 // User is an account of the back end "local". Exactly one of Password, PasswordFile and NTHash is written in the file;
 // after loading, Password holds what PasswordFile named.
 type User struct {
-	Name           string        `mapstructure:"name"`
-	Password       Secret        `mapstructure:"password"`
-	PasswordFile   string        `mapstructure:"password_file"`
-	NTHash         Secret        `mapstructure:"nt_hash"` // 32 hexadecimal digits
-	Disabled       bool          `mapstructure:"disabled"`
-	Address        netip.Addr    `mapstructure:"address"` // invalid: from the pools
-	Pools          []string      `mapstructure:"pools"`   // empty: those of the domain
-	DNS            []netip.Addr  `mapstructure:"dns"`
-	NBNS           []netip.Addr  `mapstructure:"nbns"`
-	SessionTimeout time.Duration `mapstructure:"session_timeout"`
-	IdleTimeout    time.Duration `mapstructure:"idle_timeout"`
-	MTU            int           `mapstructure:"mtu"`
-	RateUp         Rate          `mapstructure:"rate_up"`
-	RateDown       Rate          `mapstructure:"rate_down"`
-	MaxSessions    int           `mapstructure:"max_sessions"`
+	Name           string         `mapstructure:"name"`
+	Password       Secret         `mapstructure:"password"`
+	PasswordFile   string         `mapstructure:"password_file"`
+	NTHash         Secret         `mapstructure:"nt_hash"` // 32 hexadecimal digits
+	Disabled       bool           `mapstructure:"disabled"`
+	Address        netip.Addr     `mapstructure:"address"` // invalid: from the pools
+	Pools          []string       `mapstructure:"pools"`   // empty: those of the domain
+	DNS            []netip.Addr   `mapstructure:"dns"`
+	NBNS           []netip.Addr   `mapstructure:"nbns"`
+	SessionTimeout time.Duration  `mapstructure:"session_timeout"`
+	IdleTimeout    time.Duration  `mapstructure:"idle_timeout"`
+	MTU            int            `mapstructure:"mtu"`
+	RateUp         Rate           `mapstructure:"rate_up"`
+	RateDown       Rate           `mapstructure:"rate_down"`
+	MaxSessions    int            `mapstructure:"max_sessions"`
+	Routes         []netip.Prefix `mapstructure:"routes"` // networks behind the user
 }

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -40,6 +41,14 @@ const (
 	inPool     = "ranges: [10.10.1.10-10.10.1.250]"
 	inUser     = `name: l2tpuser, password: "Admin@123"`
 )
+
+func thirtyThree() string {
+	var networks []string
+	for i := range 33 {
+		networks = append(networks, fmt.Sprintf("10.%d.0.0/16", i))
+	}
+	return strings.Join(networks, ", ")
+}
 
 func TestFaults(t *testing.T) {
 	for _, c := range []struct {
@@ -80,6 +89,15 @@ func TestFaults(t *testing.T) {
 		{"map for a list", "users:\n  - {" + inUser + "}\n", "users:\n  Alice@Example.COM: {password: x}\n",
 			[]string{"line 11: users: write it as a list"}},
 		{"text for keys", "", "log: debug\n", []string{"line 12: log: keys are expected here: level, format"}},
+		{"networks behind a user", inUser, inUser + `, routes: [192.168.50.0/24, 0.0.0.0/0, 192.168.50.7/24, 192.168.50.0/24, "2001:db8::/32", 224.1.0.0/16, 10.9.0.1]`, []string{
+			"line 11: users[0].routes[1]: 0.0.0.0/0 is everything",
+			"line 11: users[0].routes[2]: 192.168.50.7/24 has bits set behind the prefix; the network is 192.168.50.0/24",
+			"line 11: users[0].routes[3]: 192.168.50.0/24 is listed twice",
+			"line 11: users[0].routes[4]: 2001:db8::/32 is not an IPv4 network",
+			"line 11: users[0].routes[5]: 224.1.0.0/16 is no network that a user can have",
+			`line 11: users[0].routes[6]: "10.9.0.1" is not a network like 192.168.1.0/24; this address alone is 10.9.0.1/32`}},
+		{"too many networks behind a user", inUser, inUser + ", routes: [" + thirtyThree() + "]",
+			[]string{"line 11: users[0].routes: 33 networks are listed; there is room for 32"}},
 		{"alias", inUser, `name: &n l2tpuser, password: *n`, []string{
 			"line 11: users[0].name: anchors and aliases are not supported",
 			"line 11: users[0].password: anchors and aliases are not supported"}},

@@ -3,6 +3,7 @@ package configs
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -213,6 +214,7 @@ func (c *checker) warnOfUsers() {
 	if len(c.cfg.Users) == 0 && len(c.cfg.RADIUS) == 0 && !inDatabase {
 		c.advise("users", "there is no user; nobody can log in")
 	}
+	behind := make(map[netip.Prefix]string)
 	for i, u := range c.cfg.Users {
 		path := fmt.Sprintf("users[%d]", i)
 		typed, _ := splitName(u.Name)
@@ -226,6 +228,24 @@ func (c *checker) warnOfUsers() {
 		}
 		if offersCHAP && !u.NTHash.IsZero() {
 			c.advise(path+".nt_hash", "chap is offered and cannot be checked with an NT hash; a peer of %s that takes chap is refused", u.Name)
+		}
+		c.warnOfRoutes(path+".routes", u, behind)
+	}
+}
+
+// warnOfRoutes reports networks that cannot be led to the user while they are somewhere else. behind says whose they are
+// so far.
+func (c *checker) warnOfRoutes(path string, u User, behind map[netip.Prefix]string) {
+	for i, r := range u.Routes {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if other, taken := behind[r]; taken {
+			c.advise(at, "%v is behind %s too; of the two only who comes first gets in", r, other)
+		}
+		behind[r] = u.Name
+		for _, h := range c.cfg.Headquarters {
+			if c.cfg.L2TP() && h.Network.Overlaps(r) {
+				c.advise(at, "%v overlaps headquarters network %s (%v): %s cannot log in over L2TP", r, h.Name, h.Network, u.Name)
+			}
 		}
 	}
 }

@@ -67,6 +67,10 @@ func TestWarnings(t *testing.T) {
 			"line 12: limits.setup_timeout: 20s is shorter than authentication_timeout, 30s"}},
 		{"check longer than setup", "", "limits: {authentication_timeout: 2m}\n", []string{
 			"line 12: limits.setup_timeout: 1m0s is shorter than authentication_timeout, 2m0s"}},
+		{"one network behind two users", "users:\n  - {" + inUser + "}\n", "users:\n  - {" + inUser + ", routes: [192.168.50.0/24]}\n  - {name: b, password: x, routes: [10.8.0.0/16, 192.168.50.0/24]}\n" +
+			"headquarters:\n  - {name: office, network: 10.8.4.0/24}\n", []string{
+			"line 12: users[1].routes[0]: 10.8.0.0/16 overlaps headquarters network office (10.8.4.0/24): b cannot log in over L2TP",
+			"line 12: users[1].routes[1]: 192.168.50.0/24 is behind l2tpuser too"}},
 		{"port 0", "", "listen: [127.0.0.1:1701, 127.0.0.1:0]\n", []string{
 			"line 12: listen[1]: with port 0 every start listens on another port"}},
 		{"no users", "users:\n  - {" + inUser + "}\n", "", []string{"users: there is no user; nobody can log in"}},

@@ -21,17 +21,22 @@ type Account struct {
 	NBNS           [2]netip.Addr
 	SessionTimeout time.Duration
 	IdleTimeout    time.Duration
-	RateUp         uint64 // from the user, bits per second
-	RateDown       uint64 // to the user, bits per second
-	MaxSessions    int    // of this account
-	MTU            int    // octets
+	RateUp         uint64         // from the user, bits per second
+	RateDown       uint64         // to the user, bits per second
+	MaxSessions    int            // of this account
+	MTU            int            // octets
+	Routes         []netip.Prefix // networks behind the user
 }
 
 // grant is what the account overrides, in memory of its own.
 func (a *Account) grant(reply string) aaa.Grant {
+	var routes []aaa.Route
+	for _, network := range a.Routes {
+		routes = append(routes, aaa.Route{Prefix: network})
+	}
 	return aaa.Grant{
 		Account: a.Name, Address: a.Address, Pools: slices.Clone(a.Pools), DNS: a.DNS, NBNS: a.NBNS,
 		SessionTimeout: a.SessionTimeout, IdleTimeout: a.IdleTimeout, MTU: a.MTU, Reply: reply,
-		RateUp: a.RateUp, RateDown: a.RateDown, MaxSessions: a.MaxSessions,
+		RateUp: a.RateUp, RateDown: a.RateDown, MaxSessions: a.MaxSessions, Routes: routes,
 	}
 }

@@ -213,6 +213,7 @@ func accounts(users []configs.User) []local.Account {
 			RateDown:       uint64(u.RateDown),
 			MaxSessions:    u.MaxSessions,
 			MTU:            u.MTU,
+			Routes:         u.Routes,
 		})
 	}
 	return as

@@ -25,12 +25,13 @@ import (
 
 // answering is the RADIUS server for other NASes, and the sessions that they carry. Nil methods of a node without it do nothing.
 type answering struct {
-	node     *node
-	store    foreign.Store
-	sender   *order.Sender
-	sessions *foreign.Sessions
-	server   *radiusserver.Server
-	nases    nasBook
+	node      *node
+	store     foreign.Store
+	sender    *order.Sender
+	sessions  *foreign.Sessions
+	server    *radiusserver.Server
+	inquiries *inquiries
+	nases     nasBook
 
 	stop    context.CancelFunc // nil before start
 	running errgroup.Group
@@ -66,6 +67,7 @@ func (n *node) openAnswering(c *configs.Config) (err error) {
 	if err != nil {
 		return err
 	}
+	a.inquiries = newInquiries(a.sessions.Reauthorize, n.log)
 	config := radiusserver.Config{
 		Listen: c.RADIUSService.Listen, Accounting: c.RADIUSService.AccountingListen, Clients: a.nases.answered(),
 		AAA: a.sessions.Around(n.entrance), Records: a.sessions, RejectDelay: cmp.Or(c.RADIUSService.RejectDelay, -1),
@@ -130,6 +132,7 @@ func (a *answering) start() {
 		})
 	}
 	run("the keeper of the sessions of other NASes", a.sessions.Run)
+	run("who asks again what accounts may", a.inquiries.run)
 	run("the RADIUS server", a.server.Run)
 	a.node.log.Info("answering as a RADIUS server", "listen", a.server.Addresses(), "clients", a.nases.count())
 }
@@ -169,16 +172,11 @@ func (a *answering) follow(c *configs.Config) error {
 	return nil
 }
 
-// reauthorize asks again what the accounts of the sessions may that a change is about.
-func (a *answering) reauthorize(ctx context.Context, queries ...foreign.Query) error {
-	if a == nil {
-		return nil
+// reauthorize has the accounts of the sessions asked about that a change is about, and does not wait for that.
+func (a *answering) reauthorize(queries ...foreign.Query) {
+	if a != nil {
+		a.inquiries.put(queries...)
 	}
-	var faults []error
-	for _, q := range queries {
-		faults = append(faults, a.sessions.Reauthorize(ctx, q))
-	}
-	return errors.Join(faults...)
 }
 
 // end has a session ended, wherever it is.

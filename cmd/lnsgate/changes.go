@@ -109,7 +109,8 @@ func (n *node) applyChanges(ctx context.Context, changes []sqlaccounts.Change) e
 	if match == nil {
 		return nil
 	}
-	return errors.Join(n.engine.Reauthorize(ctx, match), n.answering.reauthorize(ctx, concernedElsewhere(changes)...))
+	n.answering.reauthorize(concernedElsewhere(changes)...)
+	return n.engine.Reauthorize(ctx, match)
 }
 
 // followNASes puts the NASes in force that the file and the database hold now.

@@ -140,7 +140,8 @@ func (n *node) follow(ctx context.Context, c *configs.Config) error {
 	n.mu.Unlock()
 	faults = append(faults, n.books.follow(n.radius.groups()), n.engine.Reload(ctx, engine))
 	faults = append(faults, n.followEAP(c))
-	faults = append(faults, n.followNASes(ctx), n.answering.reauthorize(ctx, foreign.Query{}))
+	faults = append(faults, n.followNASes(ctx))
+	n.answering.reauthorize(foreign.Query{})
 	return errors.Join(append(faults, n.authorization.put(c))...)
 }
 

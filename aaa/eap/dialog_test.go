@@ -229,7 +229,7 @@ func TestEAPMSCHAPv2WhoAnswers(t *testing.T) {
 	p.mschapv2(password, "alice")
 	p.answer(packet.MSCHAPv2, []byte{byte(packet.OpSuccess)})
 	p.in()
-	if d := p.decision; d.Domain != "dept.example" || d.Inner != "alice" || d.UserName != "alice" {
+	if d := p.decision; d.Domain != "default" || d.Inner != "alice" || d.UserName != "alice" {
 		t.Errorf("%+v", d)
 	}
 }

@@ -5,7 +5,7 @@
 // The methods are TLS (RFC 5216, with TLS 1.3 RFC 9190), PEAP version 0 with MS-CHAPv2 or GTC inside, TTLS (RFC 5281) with
 // PAP, CHAP, MS-CHAPv1, MS-CHAPv2 or EAP inside, MSCHAPv2 and MD5-Challenge. PEAP and TTLS use TLS 1.2: every client
 // has it, and not all that have TLS 1.3 agree on the keys that come out of it. Who the peer says it is inside of a tunnel
-// is what counts; the name outside only leads there, and gives its domain to a name that has none.
+// is what counts, with the domain in that name or the usual default; the name outside only leads there.
 //
 // TLS sessions are never resumed, so that no login goes by without its account being asked about. A certificate that was
 // withdrawn is not found out either: the account is what is switched off.

@@ -270,3 +270,21 @@ func TestRFC5281Section11_2_1_EAP(t *testing.T) {
 	d.say(avps(avp(avpEAPMessage, string(response.Append(nil)))))
 	d.sameKeys(labelTTLS, nil)
 }
+
+// Nobody proves the name outside: it must not choose the domain, and with it pool, filter and limits, of an account that has none.
+func TestTheNameOutsideChoosesNoDomain(t *testing.T) {
+	for _, outside := range []string{"anonymous@dept.example", "@dept.example", `DEPT.EXAMPLE\anonymous`, "alice@dept.example"} {
+		for _, own := range []aaa.Request{{}, {DefaultDomain: "other"}, {ForcedDomain: "other"}} { // of the NAS they count as ever
+			own.Name = outside
+			if got := inside(&own, "alice"); got.DefaultDomain != own.DefaultDomain || got.ForcedDomain != own.ForcedDomain || got.Name != "alice" {
+				t.Errorf("%s: %+v", outside, got)
+			}
+		}
+		r := newRig(t, only(TTLS))
+		d := r.begin(outside).connect(packet.TTLS, nil)
+		d.say(avps(avp(avpUserName, "alice"), avp(avpUserPassword, password)))
+		if d.in(); d.decision.Domain != "default" {
+			t.Errorf("%s: alice is in domain %s", outside, d.decision.Domain)
+		}
+	}
+}

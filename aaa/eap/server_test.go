@@ -172,8 +172,8 @@ func TestAuthorizeAsksAboutTheNameInside(t *testing.T) {
 		user                  string
 	}{
 		{aaa.Request{Name: "alice", Backend: "local"}, "alice", "", "local", ""},
-		{aaa.Request{Name: "anonymous@dept", Inner: "alice", Backend: "local"}, "alice", "dept", "local", "alice"},
-		{aaa.Request{Name: "@dept", Inner: "alice@hq", DefaultDomain: "x"}, "alice@hq", "dept", "", "alice@hq"},
+		{aaa.Request{Name: "anonymous@dept", Inner: "alice", Backend: "local"}, "alice", "", "local", "alice"},
+		{aaa.Request{Name: "@dept", Inner: "alice@hq", DefaultDomain: "x"}, "alice@hq", "x", "", "alice@hq"},
 		{aaa.Request{Name: "alice", Backend: Backend, Proof: aaa.Proof{Method: aaa.EAP, State: []byte("s")}}, "alice", "", "", ""},
 	} {
 		next.got = nil

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"strings"
 
 	"lnsgate/aaa"
 	"lnsgate/aaa/eap/packet"
@@ -85,26 +84,12 @@ func (t *turn) asked(name string, proof aaa.Proof, ask func(context.Context, *aa
 // withoutNT leaves out the keys of MS-CHAPv1, which has none for EAP.
 func withoutNT(k aaa.Keys) aaa.Keys { return aaa.Keys{Send: k.Send, Receive: k.Receive} }
 
-// inside is the question about a name that the peer said inside of EAP. The name outside has the domain of one without.
+// inside is the question about a name that the peer said inside of EAP. It counts as if it had been typed without EAP: whoever has an
+// account without a domain must not choose one, and what its people get, by a name outside that nobody proves.
 func inside(r *aaa.Request, name string) *aaa.Request {
 	own := *r
 	own.Name, own.Inner, own.Backend, own.Proof = name, "", "", aaa.Proof{}
-	if domain := domainOf(r.Name); domain != "" {
-		own.DefaultDomain = domain
-	}
 	return &own
-}
-
-// domainOf is the domain of a name outside, of which nothing may be in front, such as @sales.example (RFC 7542 section 2.4).
-func domainOf(name string) string {
-	if domain, anonymous := strings.CutPrefix(name, "@"); anonymous {
-		name = "anonymous@" + domain
-	}
-	id, err := aaa.ParseIdentity(name)
-	if err != nil {
-		return ""
-	}
-	return id.Domain
 }
 
 // about tells the administrator whom a no is about, where that is not who the peer says it is outside.

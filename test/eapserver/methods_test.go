@@ -203,10 +203,11 @@ func TestAWrongCAIsToldToTheAdministrator(t *testing.T) {
 	}
 }
 
-// The name inside has no domain: that of the name outside counts.
+// The name inside has no domain, and so it gets the default one: nobody proves the name outside.
 func TestTheDomainOfTheNameOutside(t *testing.T) {
 	r := newRig(t, nil)
-	for outside, domain := range map[string]string{"anonymous@dept.example": "dept.example", "@dept.example": "dept.example", "anonymous": "default"} {
+	const domain = "default"
+	for _, outside := range []string{"anonymous@dept.example", "@dept.example", "anonymous"} {
 		lines := words("identity", `"bob"`, "password", quoted(password), "anonymous_identity", quoted(outside), "ca_cert", quoted(r.ca))
 		for _, method := range []string{"eap=PEAP\nphase2=\"auth=MSCHAPV2\"\n", "eap=TTLS\nphase2=\"auth=PAP\"\n"} {
 			_, in := r.try(method + lines)

@@ -67,13 +67,13 @@ type AdminSettings map[string]any
 // adminColumns are the columns of each table that AdminSettings may name.
 var adminColumns = map[string][]string{
 	"accounts": {"name", "password", "disabled", "valid_from", "valid_until", "max_sessions", "profile", "pools", "dns", "nbns",
-		"session_timeout", "idle_timeout", "mtu", "rate_up", "rate_down", "filter", "description"},
+		"session_timeout", "idle_timeout", "mtu", "rate_up", "rate_down", "filter", "routes", "description"},
 	"domains": {"name", "description", "blocked", "authentication", "on_backend_error", "methods", "virtual_template", "dns", "nbns",
 		"session_timeout", "idle_timeout", "mtu", "rate_up", "rate_down", "max_sessions", "max_account_sessions", "session_policy",
 		"accounting_interim", "accounting", "filter"},
 	"pools": {"name", "description", "routing_context", "family", "quarantine", "sticky", "draining"},
 	"profiles": {"name", "description", "max_sessions", "pools", "dns", "nbns", "session_timeout", "idle_timeout", "mtu", "rate_up",
-		"rate_down", "filter"},
+		"rate_down", "filter", "routes"},
 	"pool_ranges": {"pool", "range", "kind", "draining"},
 	"nas": {"name", "source", "secret", "certificate_names", "type", "message_authenticator", "unsigned_proxies", "addresses", "domain",
 		"default_domain", "dynamic_authorization_port", "description", "disabled"},

@@ -15,27 +15,28 @@ import (
 // AdminAccount is an account as it works in the end: what it does not say itself its profile or its domain says. Times of
 // length are in seconds, rates in bits per second. It holds no password, only the names of the forms that are stored.
 type AdminAccount struct {
-	Name           string       `db:"name" json:"name"`
-	Domain         *string      `db:"domain" json:"domain"`
-	Status         string       `db:"status" json:"status"`
-	Password       []string     `db:"password" json:"password"`
-	Profile        *string      `db:"profile" json:"profile"`
-	Addresses      []netip.Addr `db:"addresses" json:"addresses"`
-	Pools          []string     `db:"pools" json:"pools"`
-	DNS            []netip.Addr `db:"dns" json:"dns"`
-	NBNS           []netip.Addr `db:"nbns" json:"nbns"`
-	SessionTimeout *float64     `db:"session_timeout" json:"session_timeout"`
-	IdleTimeout    *float64     `db:"idle_timeout" json:"idle_timeout"`
-	MTU            *int         `db:"mtu" json:"mtu"`
-	RateUp         *int64       `db:"rate_up" json:"rate_up"`
-	RateDown       *int64       `db:"rate_down" json:"rate_down"`
-	MaxSessions    *int         `db:"max_sessions" json:"max_sessions"`
-	Sessions       int64        `db:"sessions" json:"sessions"`
-	Description    *string      `db:"description" json:"description"`
-	ValidFrom      *time.Time   `db:"valid_from" json:"valid_from"`
-	ValidUntil     *time.Time   `db:"valid_until" json:"valid_until"`
-	CreatedAt      time.Time    `db:"created_at" json:"created_at"`
-	ChangedAt      time.Time    `db:"changed_at" json:"changed_at"`
+	Name           string         `db:"name" json:"name"`
+	Domain         *string        `db:"domain" json:"domain"`
+	Status         string         `db:"status" json:"status"`
+	Password       []string       `db:"password" json:"password"`
+	Profile        *string        `db:"profile" json:"profile"`
+	Addresses      []netip.Addr   `db:"addresses" json:"addresses"`
+	Pools          []string       `db:"pools" json:"pools"`
+	DNS            []netip.Addr   `db:"dns" json:"dns"`
+	NBNS           []netip.Addr   `db:"nbns" json:"nbns"`
+	SessionTimeout *float64       `db:"session_timeout" json:"session_timeout"`
+	IdleTimeout    *float64       `db:"idle_timeout" json:"idle_timeout"`
+	MTU            *int           `db:"mtu" json:"mtu"`
+	RateUp         *int64         `db:"rate_up" json:"rate_up"`
+	RateDown       *int64         `db:"rate_down" json:"rate_down"`
+	MaxSessions    *int           `db:"max_sessions" json:"max_sessions"`
+	Sessions       int64          `db:"sessions" json:"sessions"`
+	Routes         []netip.Prefix `db:"routes" json:"routes"`
+	Description    *string        `db:"description" json:"description"`
+	ValidFrom      *time.Time     `db:"valid_from" json:"valid_from"`
+	ValidUntil     *time.Time     `db:"valid_until" json:"valid_until"`
+	CreatedAt      time.Time      `db:"created_at" json:"created_at"`
+	ChangedAt      time.Time      `db:"changed_at" json:"changed_at"`
 }
 
 // AccountFilter selects accounts. Empty fields select all.
@@ -53,7 +54,7 @@ type AccountFilter struct {
 const sqlAccounts = `
 SELECT name, domain, status, password, profile, addresses, pools, dns, nbns,
 	extract(epoch FROM session_timeout)::float8 AS session_timeout, extract(epoch FROM idle_timeout)::float8 AS idle_timeout,
-	mtu, rate_up, rate_down, max_sessions, sessions, description, valid_from, valid_until, created_at, changed_at
+	mtu, rate_up, rate_down, max_sessions, sessions, routes, description, valid_from, valid_until, created_at, changed_at
 FROM account_overview o
 WHERE ($1 = '' OR name = $1) AND ($2 = '' OR position(lower($2) IN lower(name)) > 0) AND ($3 = '' OR domain = lower($3)
 	OR domain = (SELECT d.domain FROM domain_aliases d WHERE d.alias = lower($3)))

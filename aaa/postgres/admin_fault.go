@@ -108,6 +108,7 @@ var adminSharedRules = map[string]adminRule{
 	"_timeouts":     {text: "a timeout is not less than nothing"},
 	"_mtu":          {text: "an mtu is 68 to 65535 octets"},
 	"_rates":        {text: "a rate is more than nothing"},
+	"_routes":       {text: "routes are at most 32 IPv4 networks such as 192.168.50.0/24, none twice, and not 0.0.0.0/0"},
 	"_filter_check": {text: "the name of a filter is not empty"},
 	"_sessions":     {text: "a number of sessions is not less than nothing"},
 }

@@ -11,23 +11,24 @@ import (
 // AdminProfile is what many accounts share, with lengths of time in seconds and rates in bits per second. Nil leaves a
 // setting to the domain.
 type AdminProfile struct {
-	Name           string       `db:"name" json:"name"`
-	Description    *string      `db:"description" json:"description"`
-	MaxSessions    *int         `db:"max_sessions" json:"max_sessions"`
-	Pools          []string     `db:"pools" json:"pools"`
-	DNS            []netip.Addr `db:"dns" json:"dns"`
-	NBNS           []netip.Addr `db:"nbns" json:"nbns"`
-	SessionTimeout *float64     `db:"session_timeout" json:"session_timeout"`
-	IdleTimeout    *float64     `db:"idle_timeout" json:"idle_timeout"`
-	MTU            *int         `db:"mtu" json:"mtu"`
-	RateUp         *int64       `db:"rate_up" json:"rate_up"`
-	RateDown       *int64       `db:"rate_down" json:"rate_down"`
-	Accounts       int64        `db:"accounts" json:"accounts"`
+	Name           string         `db:"name" json:"name"`
+	Description    *string        `db:"description" json:"description"`
+	MaxSessions    *int           `db:"max_sessions" json:"max_sessions"`
+	Pools          []string       `db:"pools" json:"pools"`
+	DNS            []netip.Addr   `db:"dns" json:"dns"`
+	NBNS           []netip.Addr   `db:"nbns" json:"nbns"`
+	SessionTimeout *float64       `db:"session_timeout" json:"session_timeout"`
+	IdleTimeout    *float64       `db:"idle_timeout" json:"idle_timeout"`
+	MTU            *int           `db:"mtu" json:"mtu"`
+	RateUp         *int64         `db:"rate_up" json:"rate_up"`
+	RateDown       *int64         `db:"rate_down" json:"rate_down"`
+	Routes         []netip.Prefix `db:"routes" json:"routes"`
+	Accounts       int64          `db:"accounts" json:"accounts"`
 }
 
 const sqlProfiles = `
 SELECT p.name, p.description, p.max_sessions, p.pools, p.dns, p.nbns, extract(epoch FROM p.session_timeout)::float8 AS session_timeout,
-	extract(epoch FROM p.idle_timeout)::float8 AS idle_timeout, p.mtu, p.rate_up, p.rate_down,
+	extract(epoch FROM p.idle_timeout)::float8 AS idle_timeout, p.mtu, p.rate_up, p.rate_down, p.routes,
 	(SELECT count(*) FROM accounts a WHERE a.profile = p.name) AS accounts
 FROM profiles p WHERE $1 = '' OR p.name = $1 ORDER BY p.name`
 

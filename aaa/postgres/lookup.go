@@ -28,7 +28,7 @@ SELECT asked.n, a.id, a.name, a.password, coalesce(a.disabled, false), a.valid_f
 	extract(epoch FROM coalesce(a.session_timeout, p.session_timeout))::float8,
 	extract(epoch FROM coalesce(a.idle_timeout, p.idle_timeout))::float8,
 	coalesce(a.mtu, p.mtu), coalesce(a.rate_up, p.rate_up), coalesce(a.rate_down, p.rate_down),
-	coalesce(a.filter, p.filter, ''),
+	coalesce(a.filter, p.filter, ''), coalesce(a.routes, p.routes),
 	(SELECT s.address FROM static_addresses s WHERE s.account = a.name AND family(s.address) = 4),
 	c.kinds, c.contents, c.keys, d.methods
 `
@@ -95,7 +95,7 @@ func (a *account) same(b *account) bool {
 // yes is what the account grants. Nobody else has a part of it.
 func (a *account) yes(reply string) aaa.Grant {
 	g := a.grant
-	g.Pools, g.Reply = slices.Clone(g.Pools), reply
+	g.Pools, g.Routes, g.Reply = slices.Clone(g.Pools), slices.Clone(g.Routes), reply
 	return g
 }
 
@@ -165,6 +165,7 @@ func read(rows pgx.Rows, asked []*question) error {
 		from, until          *time.Time
 		sessions, mtu        *int32
 		dns, nbns            []netip.Addr
+		routes               []netip.Prefix
 		session, idle        *float64
 		up, down             *int64
 		address              *netip.Addr
@@ -172,7 +173,7 @@ func read(rows pgx.Rows, asked []*question) error {
 		contents             [][]byte
 	)
 	columns := []any{&n, &id, &name, &password, &a.disabled, &from, &until, &a.now, &sessions, &a.grant.Pools, &dns, &nbns,
-		&session, &idle, &mtu, &up, &down, &a.grant.Filter, &address, &kinds, &contents, &keys, &methods}
+		&session, &idle, &mtu, &up, &down, &a.grant.Filter, &routes, &address, &kinds, &contents, &keys, &methods}
 	done, err := pgx.ForEachRow(rows, columns, func() error {
 		a.id, a.name, a.password = value(id), value(name), value(password)
 		a.from, a.until, a.methods, a.forms = value(from), value(until), methods, nil
@@ -183,6 +184,7 @@ func read(rows pgx.Rows, asked []*question) error {
 		a.grant.SessionTimeout, a.grant.IdleTimeout = timeout(session), timeout(idle)
 		a.grant.MaxSessions, a.grant.MTU = limit(sessions), int(value(mtu))
 		a.grant.RateUp, a.grant.RateDown = uint64(value(up)), uint64(value(down))
+		a.grant.Routes = networks(routes)
 		asked[n-1].found = a
 		return nil
 	})
@@ -208,6 +210,14 @@ func value[T any](column *T) T {
 func pair(list []netip.Addr) (p [2]netip.Addr) {
 	copy(p[:], list)
 	return p
+}
+
+// networks are those behind the user.
+func networks(list []netip.Prefix) (routes []aaa.Route) {
+	for _, n := range list {
+		routes = append(routes, aaa.Route{Prefix: n})
+	}
+	return routes
 }
 
 // limit is a number of sessions of an account: null leaves it to the domain, 0 is no limit.

@@ -60,6 +60,8 @@ func TestWhatIsRememberedFollowsEveryTable(t *testing.T) {
 		`UPDATE accounts SET mtu = 1200`, // of all: nobody is named
 		`INSERT INTO filters (name) VALUES ('f1')`,
 		`UPDATE accounts SET filter = 'f1' WHERE name = 'bob@sales'`,
+		`UPDATE profiles SET routes = '{192.168.9.0/24}'`,
+		`UPDATE accounts SET routes = '{192.168.50.0/24}' WHERE name = 'bob@sales'`,
 		`UPDATE filters SET name = 'f2'`,
 		`DELETE FROM credentials WHERE account = 'bob@sales'`,
 		`INSERT INTO credentials (account, kind, value) SELECT 'bob@sales', kind, value FROM credentials WHERE account = 'eve@sales'`,

@@ -141,6 +141,7 @@ const (
 	textSetting settingKind = iota
 	listSetting
 	addressesSetting
+	networksSetting
 	durationSetting
 	rateSetting
 	numberSetting
@@ -170,6 +171,9 @@ var sharedSettings = []setting{
 	{"rename", "name", textSetting, "another name"},
 }
 
+// routeSetting is one of accounts and their profiles.
+var routeSetting = setting{"route", "routes", networksSetting, "the networks behind the subscriber, such as 192.168.50.0/24"}
+
 // settingFlags are the flags of one command, and --reset for what is to be as if it had never been set.
 type settingFlags struct {
 	cmd   *cobra.Command
@@ -182,7 +186,7 @@ func addSettings(cmd *cobra.Command, change bool, list ...setting) *settingFlags
 	for _, s := range list {
 		switch {
 		case s.column == "name" && !change:
-		case s.kind == listSetting || s.kind == addressesSetting:
+		case s.kind == listSetting || s.kind == addressesSetting || s.kind == networksSetting:
 			cmd.Flags().StringSlice(s.flag, nil, s.help)
 		case s.kind == switchSetting:
 			cmd.Flags().Bool(s.flag, false, s.help)
@@ -237,6 +241,12 @@ func (s setting) value(cmd *cobra.Command) (any, error) {
 			err = errors.Join(err, checkAddress(text))
 		}
 		return append([]string{}, list...), err
+	case networksSetting:
+		list, err := cmd.Flags().GetStringSlice(s.flag)
+		for _, text := range list {
+			err = errors.Join(err, checkNetwork(text))
+		}
+		return append([]string{}, list...), err
 	case switchSetting:
 		return cmd.Flags().GetBool(s.flag)
 	}
@@ -270,6 +280,17 @@ func (s setting) value(cmd *cobra.Command) (any, error) {
 func checkAddress(text string) error {
 	if _, err := netip.ParseAddr(text); err != nil {
 		return fmt.Errorf("%q is not an address", text)
+	}
+	return nil
+}
+
+// checkNetwork takes one network, without bits behind its prefix.
+func checkNetwork(text string) error {
+	switch p, err := netip.ParsePrefix(text); {
+	case err != nil:
+		return fmt.Errorf("%q is not a network such as 192.168.50.0/24", text)
+	case p != p.Masked():
+		return fmt.Errorf("%q has bits behind the prefix; the network is %v", text, p.Masked())
 	}
 	return nil
 }

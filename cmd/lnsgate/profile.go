@@ -10,6 +10,7 @@ import (
 
 var profileSettings = append([]setting{
 	{"pool", "pools", listSetting, "pools instead of those of the domain, in order"},
+	routeSetting,
 }, sharedSettings...)
 
 func newProfileCommand() *cobra.Command {

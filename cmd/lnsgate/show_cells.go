@@ -76,6 +76,14 @@ func addresses(list []netip.Addr) string {
 	return strings.Join(texts, ",")
 }
 
+func networks(list []netip.Prefix) string {
+	texts := make([]string, len(list))
+	for i, n := range list {
+		texts[i] = n.String()
+	}
+	return strings.Join(texts, ",")
+}
+
 func printableRune(r rune) bool { return unicode.IsPrint(r) && r != unicode.ReplacementChar }
 
 // known is a number that is never 0, or nothing.

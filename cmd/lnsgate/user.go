@@ -20,6 +20,7 @@ var accountSettings = append([]setting{
 	{"valid-from", "valid_from", momentSetting, "no login before this time"},
 	{"valid-until", "valid_until", momentSetting, "no login from this time on, and sessions end"},
 	{"disabled", "disabled", switchSetting, "may not log in"},
+	routeSetting,
 }, sharedSettings...)
 
 func newUserCommand() *cobra.Command {
@@ -202,7 +203,7 @@ func showAccount(t *table, a postgres.AdminAccount) {
 	}{
 		{"name", a.Name}, {"status", a.Status}, {"domain", shown(a.Domain)}, {"profile", shown(a.Profile)},
 		{"password", strings.Join(a.Password, ",")}, {"addresses", addresses(a.Addresses)}, {"pools", strings.Join(a.Pools, ",")},
-		{"dns", addresses(a.DNS)}, {"nbns", addresses(a.NBNS)}, {"session_timeout", length(a.SessionTimeout)},
+		{"dns", addresses(a.DNS)}, {"nbns", addresses(a.NBNS)}, {"routes", networks(a.Routes)}, {"session_timeout", length(a.SessionTimeout)},
 		{"idle_timeout", length(a.IdleTimeout)}, {"mtu", shown(a.MTU)}, {"rate_up", shown(a.RateUp)}, {"rate_down", shown(a.RateDown)},
 		{"max_sessions", shown(a.MaxSessions)}, {"sessions", a.Sessions}, {"valid_from", shownMoment(a.ValidFrom)},
 		{"valid_until", shownMoment(a.ValidUntil)}, {"description", shown(a.Description)}, {"created_at", moment(a.CreatedAt)},

@@ -46,10 +46,12 @@ func (c *certificate) hear(t *turn, tunnel *tunnel, _ []byte) move {
 	if len(state.PeerCertificates) == 0 {
 		return malformed("the peer showed no certificate")
 	}
-	if names := namesOf(state.PeerCertificates[0]); !belongs(names, t.name) {
+	names := namesOf(state.PeerCertificates[0])
+	name, ok := whose(names, t.name)
+	if !ok {
 		return refuse(aaa.Reject(aaa.MalformedProof, "the certificate is of %s, not of %q", strings.Join(names, ", "), t.name))
 	}
-	d, no := t.account(t.name)
+	d, no := t.account(name)
 	if no != nil || state.Version < tls.VersionTLS13 {
 		return move{yes: d, no: no}
 	}
@@ -62,6 +64,24 @@ func (*certificate) keys(t *tunnel) (aaa.Keys, error) {
 		return t.keys(labelTLS13, []byte{byte(packet.TLS)})
 	}
 	return t.keys(labelTLS, nil)
+}
+
+// whose is who shows a certificate with these names and says it is identity. Of one who stays anonymous outside (RFC 9190 section
+// 2.1.8) the first name of the certificate counts.
+func whose(names []string, identity string) (string, bool) {
+	switch {
+	case belongs(names, identity):
+		return identity, true
+	case anonymous(identity) && len(names) > 0:
+		return names[0], true
+	}
+	return "", false
+}
+
+// anonymous says whether a name is nobody's: there is nothing in front of the domain, or that word (RFC 7542 section 2.4).
+func anonymous(identity string) bool {
+	user, _, _ := strings.Cut(identity, "@")
+	return user == "" || strings.EqualFold(user, "anonymous")
 }
 
 // belongs says whether a certificate with these names is that of an identity. Windows puts host/ in front of the name of a

@@ -230,3 +230,28 @@ func TestTheServerHasNoCertificate(t *testing.T) {
 		t.Error(no)
 	}
 }
+
+// Who does not say its name outside is who the certificate says, and in the domain of that name.
+func TestRFC9190Section2_1_8_AnonymousOutside(t *testing.T) {
+	for _, v := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		for _, outside := range []string{"@dept.example", "anonymous@dept.example", "anonymous"} {
+			r := newRig(t, nil)
+			d := r.begin(outside).connect(packet.TLS, version(v))
+			d.answer(packet.TLS, []byte{0})
+			d.in()
+			if d.decision.Account != "alice" || d.decision.Inner != "alice" || d.decision.UserName != "alice" || d.decision.Domain != "default" {
+				t.Errorf("%s: %+v", outside, d.decision)
+			}
+		}
+	}
+	for identity, want := range map[string]string{
+		"a@x": "a@x", "b@x": "b@x", "@x": "a@x", "": "a@x", "ANONYMOUS@y": "a@x", "anonymouse@x": "", "c@x": "", "host/": "",
+	} {
+		if got, ok := whose([]string{"a@x", "b@x"}, identity); got != want || ok != (want != "") {
+			t.Errorf("%q: %q", identity, got)
+		}
+	}
+	if name, ok := whose(nil, "@x"); ok {
+		t.Errorf("a certificate without a name is %q", name)
+	}
+}

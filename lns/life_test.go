@@ -276,6 +276,49 @@ func TestTunnelWithoutSessionIsClosed(t *testing.T) {
 	})
 }
 
+// Other networks behind a peer end its session, so that its next login has them; the same ones in other words do not.
+func TestChangedRoutesEndTheSession(t *testing.T) {
+	run(t, fast, func(r *rig) {
+		behind := func(networks ...string) {
+			branch := account("l2tpuser", "Admin@123")
+			for _, n := range networks {
+				branch.Routes = append(branch.Routes, netip.MustParsePrefix(n))
+			}
+			r.gateway.set(newGateway(t, branch, account("bob", "secret")))
+			if err := r.server.Reload(context.Background(), r.config); err != nil {
+				t.Fatal(err)
+			}
+			r.sleep(time.Second)
+		}
+		behind("192.168.50.0/24", "172.20.0.0/16")
+		a, b := r.dial(1, "l2tpuser", "Admin@123"), r.dial(2, "bob", "secret")
+		r.wantUp(a, time.Second)
+		r.wantUp(b, time.Second)
+		behind("172.20.0.0/16", "172.20.7.0/24", "192.168.50.0/24")
+		if n := len(r.server.Sessions()); n != 2 {
+			t.Errorf("%d sessions are left, of 2 with the networks that they had", n)
+		}
+		for i, networks := range [][]string{{"192.168.50.0/24"}, {"192.168.50.0/24", "192.168.51.0/24"}, {"192.168.52.0/24"}, nil} {
+			behind(networks...)
+			r.wantEnd(a, 5*time.Second)
+			a = r.dial(3+i, "l2tpuser", "Admin@123")
+			r.wantUp(a, time.Second)
+			for _, s := range r.server.Sessions() {
+				if s.User == "l2tpuser" && len(s.Routes) != len(networks) {
+					t.Errorf("%v are behind it, want %v", s.Routes, networks)
+				}
+			}
+		}
+		if !strings.Contains(r.log.String(), "the networks behind it are others now") {
+			t.Error("the log does not tell why")
+		}
+		a.cancel()
+		b.cancel()
+		r.wantEnd(a, 5*time.Second)
+		r.wantEnd(b, 5*time.Second)
+	})
+}
+
 func TestReloadTouchesOnlyWhomItConcerns(t *testing.T) {
 	run(t, fast, func(r *rig) {
 		a, b := r.dial(1, "l2tpuser", "Admin@123"), r.dial(2, "bob", "secret")

@@ -40,7 +40,7 @@ func (s *Server) Reload(ctx context.Context, config *Config) error {
 }
 
 // Reauthorize asks again what the accounts of the matching sessions may. Sessions whose account may no longer log in, or is
-// to have another address or domain, end; changed timeouts and rates apply at once. A back end that cannot be asked changes
+// to have another address, domain or other networks behind it, end; changed timeouts and rates apply at once. A back end that cannot be asked changes
 // nothing and is told as an error: ask again later. Logins that are being checked meanwhile are checked again.
 func (s *Server) Reauthorize(ctx context.Context, match func(SessionInfo) bool) error {
 	s.epoch.Add(1)
@@ -176,6 +176,8 @@ func (c *call) reauthorize(d aaa.Decision, err error, now time.Time) {
 		c.close(trace.Because(trace.AccountChanged, "its domain is now %s", d.Domain), now)
 	case template != c.template:
 		c.close(trace.Because(trace.AccountChanged, "its virtual template is now %s", template), now)
+	case rerouted(before.Routes, d.Routes):
+		c.close(trace.Because(trace.AccountChanged, "the networks behind it are others now"), now)
 	case unknown != nil:
 		c.close(trace.Because(trace.AccountChanged, "%v", unknown), now)
 	default:
@@ -185,6 +187,16 @@ func (c *call) reauthorize(d aaa.Decision, err error, now time.Time) {
 			c.carrier.SetRates(d.RateUp, d.RateDown)
 		}
 	}
+}
+
+// rerouted says that other networks are to be behind the peer than there are. Those that a netmask implies do not count: they
+// are left out where they cannot be.
+func rerouted(before, after []aaa.Route) bool {
+	wanted, err := widest(named(after))
+	order := func(a, b aaa.Route) int {
+		return cmp.Or(a.Prefix.Compare(b.Prefix), cmp.Compare(a.Metric, b.Metric))
+	}
+	return err != nil || !slices.Equal(slices.SortedFunc(slices.Values(named(before)), order), slices.SortedFunc(slices.Values(wanted), order))
 }
 
 // refilter follows a change of the configuration. A filter that is no longer in it stays in force until the session's account

@@ -98,18 +98,13 @@ func (cl *claims) drop(uid string) {
 // from: what is sent there must not go into the tunnel again. The error is a *aaa.Rejection that says which cannot be there, and
 // why. Implied routes that cannot be are left out, and told of.
 func (s *Server) claimRoutes(uid string, peer netip.Addr, routes []aaa.Route) (kept []aaa.Route, leftOut []error, err error) {
-	var named, implied []aaa.Route
-	for _, r := range routes {
-		if r.Implied {
-			implied = append(implied, r)
-		} else {
-			named = append(named, r)
-		}
-	}
-	if kept, err = s.claimAll(uid, peer, named); err != nil {
+	if kept, err = s.claimAll(uid, peer, named(routes)); err != nil {
 		return nil, nil, err
 	}
-	for _, r := range implied {
+	for _, r := range routes {
+		if !r.Implied {
+			continue
+		}
 		if more, err := s.claimAll(uid, peer, append(slices.Clone(kept), r)); err != nil {
 			leftOut = append(leftOut, err)
 		} else {
@@ -160,6 +155,11 @@ func widest(routes []aaa.Route) ([]aaa.Route, error) {
 // within says that all of a is in b.
 func within(a, b netip.Prefix) bool { return a.Bits() >= b.Bits() && b.Contains(a.Addr()) }
 
+// named leaves out what follows from a netmask alone.
+func named(routes []aaa.Route) []aaa.Route {
+	return slices.DeleteFunc(slices.Clone(routes), func(r aaa.Route) bool { return r.Implied })
+}
+
 func prefixes(routes []aaa.Route) []netip.Prefix {
 	var all []netip.Prefix
 	for _, r := range routes {
@@ -188,7 +188,7 @@ func (c *Config) reserved(routes []aaa.Route) error {
 // clearRoutes has earlier sessions of the same account give way that still have the networks of this login: they are remnants
 // of a connection that broke.
 func (s *Server) clearRoutes(ctx context.Context, uid string, d *aaa.Decision) {
-	networks := prefixes(slices.DeleteFunc(slices.Clone(d.Routes), func(r aaa.Route) bool { return r.Implied }))
+	networks := prefixes(named(d.Routes))
 	for tries := 0; tries < maxRemnants; tries++ {
 		c, taken := s.claims.taken(uid, networks)
 		if !taken || !s.displace(ctx, c.holder, d.Account) {

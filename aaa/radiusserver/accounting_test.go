@@ -179,6 +179,24 @@ func TestSessionsWithoutClass(t *testing.T) {
 	}
 }
 
+// The clock of a NAS is hours behind ours: how long its sessions last is right all the same.
+func TestANASWhoseClockIsBehind(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	for name, tc := range map[string]struct{ began, lasted, want time.Duration }{ // before now, and of the session
+		"as it was":               {time.Hour, 50 * time.Minute, 10 * time.Minute},
+		"longer than it can have": {time.Hour, 90 * time.Hour, 0},
+		"it does not say":         {time.Hour, 0, time.Hour},
+		"another node is ahead":   {-time.Minute, time.Second, -time.Minute},
+	} {
+		p := packet(t, radius.CodeAccountingRequest, num(46, uint32(tc.lasted/time.Second)))
+		r := &aaa.Record{Kind: aaa.RecordStop, At: now.Add(-5 * time.Hour)}
+		addLogin(r, p, mark{session: "nas/a", started: now.Add(-tc.began)}, now)
+		if got := now.Sub(r.At); got != tc.want {
+			t.Errorf("%s: it was %s ago, want %s", name, got, tc.want)
+		}
+	}
+}
+
 // A NAS that asks anew while a session lives gets another Class. The session stays what it was.
 func TestASessionThatIsAuthenticatedAnewStaysWhatItWas(t *testing.T) {
 	r := newRig(t, nil)
@@ -345,5 +363,39 @@ func TestReasons(t *testing.T) {
 		if got := reasonOf(cause); !strings.Contains(got, want) {
 			t.Errorf("%d: %q", cause, got)
 		}
+	}
+}
+
+// A NAS that starts anew again and again is quick to be done with, however many sessions others have.
+func TestAStartAnewCostsNoMoreThanItsOwnSessions(t *testing.T) {
+	s, now := newSessions(), time.Unix(1000, 0)
+	s.most = 3000
+	for n := range 4000 {
+		at := nasSession{fmt.Sprintf("nas%d", n%4), fmt.Sprint(n)}
+		s.settle(at, "alice", mark{session: at.id, started: now}, true, aaa.RecordStart)
+	}
+	check := func(want, ofNASes int) {
+		t.Helper()
+		sum := 0
+		for nas, ids := range s.ofNAS {
+			for id := range ids {
+				if _, there := s.known[nasSession{nas, id}]; !there {
+					t.Errorf("%s of %s is in one alone", id, nas)
+				}
+				sum++
+			}
+		}
+		if len(s.known) != want || sum != want || len(s.ofNAS) != ofNASes {
+			t.Errorf("%d are known, %d of %d NASes", len(s.known), sum, len(s.ofNAS))
+		}
+	}
+	check(3000, 4)
+	s.forget("nas1")
+	check(2250, 3)
+	if spent := testing.AllocsPerRun(10, func() { s.forget("nas1") }); spent != 0 {
+		t.Errorf("%v allocations", spent)
+	}
+	if _, _, found := s.find(nasSession{"nas1", "3997"}, "alice"); found {
+		t.Error("a session outlived the start of its NAS")
 	}
 }

@@ -31,11 +31,12 @@ type sessions struct {
 	most  int
 	mu    sync.Mutex
 	known map[nasSession]known
-	order []nasSession // the oldest first
+	ofNAS map[string]map[string]bool // the same, by NAS: one that starts anew again and again must not cost the others their time
+	order []nasSession               // the oldest first
 }
 
 func newSessions() *sessions {
-	return &sessions{most: mostSessions, known: make(map[nasSession]known)}
+	return &sessions{most: mostSessions, known: make(map[nasSession]known), ofNAS: make(map[string]map[string]bool)}
 }
 
 // find returns the login of a live session, when it is of that user.
@@ -73,6 +74,10 @@ func (s *sessions) settle(at nasSession, name string, m mark, marked bool, kind 
 	}
 	ended := kind == aaa.RecordStop || there && before.ended && before.mark == m
 	s.known[at] = known{m, last, name, ended}
+	if s.ofNAS[at.nas] == nil {
+		s.ofNAS[at.nas] = make(map[string]bool)
+	}
+	s.ofNAS[at.nas][at.id] = true
 	return m
 }
 
@@ -82,8 +87,15 @@ func (s *sessions) makeRoom() {
 		if _, there := s.known[s.order[0]]; there && len(s.order) < s.most {
 			return
 		}
-		delete(s.known, s.order[0])
+		s.drop(s.order[0])
 		s.order = s.order[1:]
+	}
+}
+
+func (s *sessions) drop(at nasSession) {
+	delete(s.known, at)
+	if delete(s.ofNAS[at.nas], at.id); len(s.ofNAS[at.nas]) == 0 {
+		delete(s.ofNAS, at.nas)
 	}
 }
 
@@ -91,9 +103,8 @@ func (s *sessions) makeRoom() {
 func (s *sessions) forget(nas string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for at := range s.known {
-		if at.nas == nas {
-			delete(s.known, at)
-		}
+	for id := range s.ofNAS[nas] {
+		delete(s.known, nasSession{nas, id})
 	}
+	delete(s.ofNAS, nas)
 }

@@ -124,14 +124,15 @@ func markOf(c *client, p *radius.Packet, r *aaa.Record) (m mark, marked bool, ot
 }
 
 // addLogin fills in the login.
-func addLogin(r *aaa.Record, p *radius.Packet, m mark) {
+func addLogin(r *aaa.Record, p *radius.Packet, m mark, now time.Time) {
 	r.Session, r.Started, r.Method = m.session, m.started, m.method
 	r.Account, r.Domain, r.Backend = m.account, m.domain, m.backend
 	if r.Account == "" {
 		r.Account = r.Name
 	}
-	if r.At.Before(r.Started) { // the clocks differ
-		r.At = r.Started
+	if r.At.Before(r.Started) { // the clocks differ, and what the NAS counts is as good as ours
+		d, _ := lasted(p)
+		r.At = r.Started.Add(max(min(d, now.Sub(r.Started)), 0))
 	}
 	r.Sequence = sequence(r.Kind, p, r.At.Sub(r.Started))
 }

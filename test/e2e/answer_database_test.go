@@ -161,6 +161,35 @@ func TestNASAsksTwoServersOfOneDatabase(t *testing.T) {
 	c.becomes("1007", `SELECT sum(octets_up) FROM accounting`)
 }
 
+// The networks of an account or its profile are said to a NAS at the login. A change of them is nothing that a session of its own
+// hears of.
+func TestNASIsToldOfRoutesInTheDatabase(t *testing.T) {
+	t.Parallel()
+	c := newCompany(t, salesInSQL, `INSERT INTO profiles (name, routes) VALUES ('branch', '{192.168.9.0/24}');
+		UPDATE accounts SET routes = '{192.168.50.0/24,10.8.0.0/16}';
+		INSERT INTO accounts (name, password, profile) VALUES ('bob@sales.example', 'Bob@1234', 'branch');
+		INSERT INTO nas (name, source, secret, type) VALUES ('router1', '127.0.0.2', '`+nasSecret+`', 'mikrotik')`)
+	w := newOffice(t)
+	s := w.answer(c.inOffice("hq", "127.0.0.1", ""))
+	login := func(user, password, routes string) {
+		t.Helper()
+		w.asks("1812", nasSecret, fmt.Sprintf("Access-Request\nPacket-Src-IP-Address = 127.0.0.2\nUser-Name = %q\nUser-Password = %q\nMessage-Authenticator = 0x00", user, password),
+			"Access-Accept\nMessage-Authenticator =* ANY\nClass =* ANY\nFramed-IP-Address =* ANY\nAcct-Interim-Interval =* ANY\n"+routes)
+	}
+	login(alice, alicePassword, `Framed-Route == "192.168.50.0/24 0.0.0.0"`+"\n"+`Framed-Route == "10.8.0.0/16 0.0.0.0"`)
+	login("bob@sales.example", "Bob@1234", `Framed-Route == "192.168.9.0/24 0.0.0.0"`)
+	r := w.router("127.0.0.2")
+	r.opens(alice, alicePassword, "1").tells(statusStart)
+	c.becomes("1", `SELECT count(*) FROM sessions`)
+	c.sql(`UPDATE profiles SET routes = NULL; UPDATE accounts SET routes = '{192.168.51.0/24}' WHERE name = '` + alice + `'`)
+	soon(t, "the next login is told of the new network", func() bool {
+		return string(r.asks(r.login(alice, alicePassword)).get(framedRoute)) == "192.168.51.0/24 0.0.0.0"
+	})
+	login("bob@sales.example", "Bob@1234", "")
+	c.becomes("1", `SELECT count(*) FROM sessions`)
+	s.stop()
+}
+
 // Both proxies: lnsgate asks FreeRADIUS about a domain, and passes on what it is told in the words of the NAS that asked.
 func TestDomainOfTheServerAsksFreeRADIUS(t *testing.T) {
 	t.Parallel()

@@ -37,15 +37,15 @@ const sixTypes = `
 	users:
 	  - {name: anna@sales.example, password: "Anna@1234"}
 	  - {name: anna@plain.example, password: "Anna@1234"}
-	  - {name: ben-standard@sales.example, password: "Ben@1234", address: 10.30.9.2, rate_up: 512k, rate_down: 1500k}
-	  - {name: ben-mikrotik@sales.example, password: "Ben@1234", address: 10.30.9.3, rate_up: 512k, rate_down: 1500k}
-	  - {name: ben-cisco@sales.example, password: "Ben@1234", address: 10.30.9.4, rate_up: 512k, rate_down: 1500k}
-	  - {name: ben-huawei@sales.example, password: "Ben@1234", address: 10.30.9.5, rate_up: 512k, rate_down: 1500k}
-	  - {name: ben-wispr@sales.example, password: "Ben@1234", address: 10.30.9.6, rate_up: 512k, rate_down: 1500k}
-	  - {name: ben-accel@plain.example, password: "Ben@1234", address: 10.30.9.7, rate_up: 512k, rate_down: 1500k}
+	  - {name: ben-standard@sales.example, password: "Ben@1234", address: 10.30.9.2, rate_up: 512k, rate_down: 1500k, routes: [192.168.2.0/24]}
+	  - {name: ben-mikrotik@sales.example, password: "Ben@1234", address: 10.30.9.3, rate_up: 512k, rate_down: 1500k, routes: [192.168.3.0/24]}
+	  - {name: ben-cisco@sales.example, password: "Ben@1234", address: 10.30.9.4, rate_up: 512k, rate_down: 1500k, routes: [192.168.4.0/24]}
+	  - {name: ben-huawei@sales.example, password: "Ben@1234", address: 10.30.9.5, rate_up: 512k, rate_down: 1500k, routes: [192.168.5.0/24]}
+	  - {name: ben-wispr@sales.example, password: "Ben@1234", address: 10.30.9.6, rate_up: 512k, rate_down: 1500k, routes: [192.168.6.0/24]}
+	  - {name: ben-accel@plain.example, password: "Ben@1234", address: 10.30.9.7, rate_up: 512k, rate_down: 1500k, routes: [192.168.7.0/24]}
 	`
 
-// A rate, an address or a pool, name servers, timeouts and a filter that stand once in the file are said to each NAS as it
+// A rate, an address or a pool, name servers, timeouts, a network behind a user and a filter that stand once in the file are said to each NAS as it
 // understands them, whatever the method of the login. radclient knows the vendors' dictionaries.
 func TestOneProfileInEachDialect(t *testing.T) {
 	t.Parallel()

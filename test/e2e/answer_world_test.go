@@ -95,6 +95,7 @@ const (
 	userName, userPassword, nasPort, framedAddress = 1, 2, 5, 8
 	classKind, proxyState, nasIdentifier           = 25, 33, 32
 	statusType, sessionID, framedPool              = 40, 44, 88
+	framedRoute                                    = 22
 	messageAuthenticator                           = 80
 
 	statusStart, statusStop, statusInterim, statusOn = 1, 2, 3, 7

@@ -111,6 +111,30 @@ func TestDatabaseChangeAppliesToOpenSessions(t *testing.T) {
 	second.hangUp()
 }
 
+// The networks of a row are reached through the session, and other ones end it, for the next login has those.
+func TestDatabaseRoutesLeadBehindThePeer(t *testing.T) {
+	t.Parallel()
+	c := newCompany(t, salesInSQL, `UPDATE accounts SET routes = '{10.99.0.0/24}'`)
+	p := c.site("hq1")
+	must(t, p.hq.Route("10.99.0.0/16", "10.20.0.1"))
+	call, _ := p.online(alice, alicePassword)
+	for _, behind := range []string{"10.99.0.1", "10.99.1.1"} {
+		must(t, p.client.Address("vpn0", behind+"/32"))
+	}
+	p.ping(p.hq, "10.99.0.1")
+	p.ping(p.client, hqAddress, "-I", "10.99.0.1")
+	p.noPing(p.client, hqAddress, "-I", "10.99.1.1")
+	began := time.Now()
+	c.sql(`UPDATE accounts SET routes = '{10.99.1.0/24}'`)
+	call.endsWithin(atOnce, began)
+	p.says("session closed", "user", alice, "cause", "the networks behind it are others now")
+	call, _ = p.online(alice, alicePassword)
+	must(t, p.client.Address("vpn0", "10.99.1.1/32"))
+	p.ping(p.hq, "10.99.1.1")
+	p.noPing(p.hq, "10.99.0.1")
+	call.hangUp()
+}
+
 // manyInSQL are so many accounts that may be used by load runs.
 func manyInSQL(prefix string, n int) string {
 	return fmt.Sprintf(`INSERT INTO accounts (name, password) SELECT '%s' || i || '@sales.example', 'Load@123' FROM generate_series(1, %d) i`, prefix, n)

@@ -41,7 +41,7 @@ var radiusNeedless = []string{"service-type", "framed-protocol", "framed-ip-netm
 func (c *carrier) take(r radiusRow) {
 	s := c.row.Settings
 	attribute := strings.ToLower(r.attribute)
-	if !slices.Contains([]string{"=", ":=", "=="}, r.operator) {
+	if !slices.Contains([]string{"=", ":=", "=="}, r.operator) && !(attribute == "framed-route" && r.operator == "+=") {
 		c.leave(r, "the operator %s has no place here", r.operator)
 		return
 	}
@@ -59,6 +59,8 @@ func (c *carrier) take(r radiusRow) {
 		c.pool(r)
 	case attribute == "expiration" && !c.group:
 		s["valid_until"] = r.text
+	case attribute == "framed-route":
+		c.route(r)
 	case attribute == "mikrotik-rate-limit":
 		c.rates(r)
 	case isServer:
@@ -114,6 +116,19 @@ func (c *carrier) pool(r radiusRow) {
 	}
 	if list, _ := c.row.Settings["pools"].([]string); !slices.Contains(list, r.text) {
 		c.row.Settings["pools"] = append(list, r.text)
+	}
+}
+
+// route takes the network of "192.168.50.0/24 0.0.0.0 1"; the gateway is the subscriber, whatever stands there.
+func (c *carrier) route(r radiusRow) {
+	destination, _, _ := strings.Cut(strings.TrimSpace(r.text), " ")
+	network, err := netip.ParsePrefix(destination)
+	if err != nil || !network.Addr().Is4() || network.Bits() == 0 || !network.Masked().Addr().IsGlobalUnicast() {
+		c.leave(r, "%q leads to no IPv4 network such as 192.168.50.0/24", r.text)
+		return
+	}
+	if list, _ := c.row.Settings["routes"].([]string); !slices.Contains(list, network.Masked().String()) {
+		c.row.Settings["routes"] = append(list, network.Masked().String())
 	}
 }
 

@@ -35,7 +35,7 @@ INSERT INTO radcheck (username, attribute, op, value) VALUES
 	('h h', 'Cleartext-Password', ':=', 'geheim'), ('ida', 'Auth-Type', ':=', 'Accept'), ('jan', 'Cleartext-Password', '+=', 'geheim'), ('kurt', 'User-Password', '==', 'geheim');
 INSERT INTO radreply (username, attribute, op, value) VALUES
 	('anna@sales.example', 'Framed-IP-Address', ':=', '10.20.0.7'), ('anna@sales.example', 'MS-Secondary-DNS-Server', '=', '10.0.0.54'), ('anna@sales.example', 'MS-Primary-DNS-Server', '=', '10.0.0.53'),
-	('anna@sales.example', 'Session-Timeout', ':=', '3600'), ('anna@sales.example', 'Framed-Protocol', '=', 'PPP'), ('anna@sales.example', 'Mikrotik-Rate-Limit', '=', '2M/10M 4M/20M'),
+	('anna@sales.example', 'Session-Timeout', ':=', '3600'), ('anna@sales.example', 'Framed-Route', '=', '192.168.50.0/24 0.0.0.0 1'), ('anna@sales.example', 'Framed-Route', '+=', '10.8.0.0/16'), ('anna@sales.example', 'Framed-Route', '+=', '0.0.0.0/0 10.20.0.7 1'), ('anna@sales.example', 'Framed-Protocol', '=', 'PPP'), ('anna@sales.example', 'Mikrotik-Rate-Limit', '=', '2M/10M 4M/20M'),
 	('bert@sales.example', 'Framed-IP-Address', '=', '255.255.255.254'), ('bert@sales.example', 'Framed-Pool', '=', 'main_pool'), ('carl', 'Framed-Pool', '=', 'none'),
 	('fritz', 'Framed-IP-Address', ':=', '10.20.0.7'), ('kurt', 'Framed-IP-Address', ':=', '255.255.255.255'), ('kurt', 'Framed-MTU', ':=', 'big'), ('only-reply', 'Class', '=', 'x');
 INSERT INTO radusergroup (username, groupname, priority) VALUES ('anna@sales.example', 'gold', 1), ('anna@sales.example', 'silver', 2), ('nobody', 'gold', 1), ('carl', 'bad name', 1);
@@ -80,7 +80,7 @@ func TestFreeRADIUSIsCarriedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := words(anna.Status, anna.Password, *anna.Profile, anna.Addresses, anna.Pools, anna.DNS, *anna.SessionTimeout, *anna.IdleTimeout, *anna.RateUp, *anna.RateDown,
-		*anna.MaxSessions, anna.ValidUntil.Year()); got != "active [clear] gold [10.20.0.7] [main_pool] [10.0.0.53 10.0.0.54] 3600 600 2000000 10000000 2 2030" {
+		*anna.MaxSessions, anna.ValidUntil.Year(), anna.Routes); got != "active [clear] gold [10.20.0.7] [main_pool] [10.0.0.53 10.0.0.54] 3600 600 2000000 10000000 2 2030 [192.168.50.0/24 10.8.0.0/16]" {
 		t.Errorf("anna: %s", got)
 	}
 	if pools, err := a.Pools(ctx, ""); err != nil || fmt.Sprint(pools[0].Ranges) != "[10.20.0.1-10.20.0.9 10.20.0.11-10.20.0.20 10.30.0.1]" {
@@ -134,6 +134,7 @@ func leftIs(t *testing.T, left []ImportNote) {
 		"radippool pool other: a pool has some of these addresses already",
 		"(bert@sales.example): Calling-Station-Id: the attribute has no place here",
 		"(anna@sales.example): Mikrotik-Rate-Limit: of \"2M/10M 4M/20M\" only the rates are kept",
+		"(anna@sales.example): Framed-Route: \"0.0.0.0/0 10.20.0.7 1\" leads to no IPv4 network such as 192.168.50.0/24",
 		"(carl): Framed-Pool: there is no pool \"none\"",
 		"(dora): SSHA2-512-Password: this form of a password cannot be checked here",
 		"(emil): Crypt-Password: the stored hash cannot be used: md5-crypt with a salt or sum of no use; set the password anew with lnsgate user set",

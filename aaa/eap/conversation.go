@@ -38,6 +38,7 @@ type conversation struct {
 	proven bool // the peer has answered a Request
 	ended  bool // with a yes, which is kept for a while
 	gone   bool
+	begun  time.Time
 	last   time.Time // that it was heard of
 	until  time.Time
 	tunnel *tunnel

@@ -14,6 +14,9 @@ import (
 // quicker are at work.
 const displaceable = 5 * time.Second
 
+// longestTalk is how long a conversation may take in all. Who speaks now and then just to be there would keep out others.
+const longestTalk = 5 * time.Minute
+
 // repeatable is how long a yes is kept for a NAS that asks again: what comes behind this package may have failed after it.
 const repeatable = 15 * time.Second
 
@@ -51,6 +54,7 @@ func (s *conversations) add(c *conversation) *aaa.Rejection {
 		s.stats.Displaced++
 	}
 	s.stats.Begun++
+	c.begun = time.Now()
 	s.open[c.state] = c
 	c.place = s.new.PushBack(c)
 	s.heardOf(c)
@@ -70,6 +74,11 @@ func (s *conversations) find(state []byte, name string) *conversation {
 	}
 	c := s.open[[16]byte(state)]
 	if c == nil || c.name != name {
+		return nil
+	}
+	if !c.ended && time.Since(c.begun) > longestTalk {
+		s.stats.Expired++
+		s.drop(c)
 		return nil
 	}
 	if !c.ended {

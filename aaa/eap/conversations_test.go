@@ -298,3 +298,25 @@ func (r *rig) kept() int {
 	defer r.server.talks.mu.Unlock()
 	return len(r.server.talks.open)
 }
+
+// Who is heard of often enough, and never comes to an end, gives way in the end.
+func TestNoConversationTakesForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, only(TTLS))
+		d := r.ttls()
+		began := time.Now()
+		for d.request.Code == packet.Request && time.Since(began) < time.Hour {
+			time.Sleep(30 * time.Second)
+			d.answer(packet.TTLS, fragment(packet.Fragment{More: true, Data: []byte("x")}))
+		}
+		d.out(aaa.MalformedProof)
+		if spent := time.Since(began); spent <= longestTalk || spent > longestTalk+time.Minute {
+			t.Errorf("it took %s", spent)
+		}
+		if s := r.server.Stats(); s.Conversations != 0 || s.Tunnels != 0 || s.Expired != 1 {
+			t.Errorf("%+v", s)
+		}
+		d.tls.end()
+		r.server.Close()
+	})
+}

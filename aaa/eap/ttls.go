@@ -100,7 +100,7 @@ func gather(list []packet.AVP) (s shown, no *aaa.Rejection) {
 		case place == nil, *place != nil && place != &s.eap:
 			return s, aaa.Reject(aaa.MalformedProof, "ttls: AVP %d of vendor %d is not known, or is there twice", a.Code, a.Vendor)
 		default:
-			*place = append(slices.Clip(*place), a.Data...)
+			*place = append(*place, a.Data...)
 			if *place == nil {
 				*place = []byte{}
 			}

@@ -275,7 +275,7 @@ func TestImportOfUsers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("\ufeffname,password,nt_hash,address,pools,session_timeout,disabled\nanna@sales,\"ge,heim\",,10.20.0.7,sales,8h,\nbert@sales,,8846F7EAEE8FB117AD06BDD830B7586C,,,,true\n")
+	write("\ufeffname,password,nt_hash,address,pools,session_timeout,disabled,routes\nanna@sales,\"ge,heim\",,10.20.0.7,sales,8h,,192.168.50.0/24 10.8.0.0/16\nbert@sales,,8846F7EAEE8FB117AD06BDD830B7586C,,,,true,\n")
 	c.good("2 accounts added, 0 changed (dry run", "user import --dry-run", file)
 	c.good("[]", "user list -o json")
 	c.good("2 accounts added, 0 changed\n", "user import", file)
@@ -283,9 +283,10 @@ func TestImportOfUsers(t *testing.T) {
 	if !strings.Contains(list, "bert@sales  disabled  sales   -        nt        -          -      0         -") {
 		t.Error(list)
 	}
+	c.good("routes           192.168.50.0/24,10.8.0.0/16", "user show anna@sales")
 	c.bad("line 2: there is an account of this name already", "user import", file)
 	c.good("0 accounts added, 2 changed", "user import --update", file)
-	write("name,address,mtu\nx@nowhere,,\ngood@sales,10.20.0.8,\nanna@sales,,\ny y,,\nz@sales,10.20.0.7,\nw@sales,10.20.0.0/24,\nv@sales,,12345678\n")
+	write("name,address,mtu,routes\nx@nowhere,,,\ngood@sales,10.20.0.8,,\nanna@sales,,,\ny y,,,\nz@sales,10.20.0.7,,\nw@sales,10.20.0.0/24,,\nv@sales,,12345678,\nu@sales,,,192.168.50.7/24\n")
 	out, err := c.run("", "user", "import", file)
 	if err == nil || out != "" {
 		t.Fatalf("%s, %v", out, err)
@@ -293,7 +294,7 @@ func TestImportOfUsers(t *testing.T) {
 	for _, want := range []string{
 		"line 2: account 'x@nowhere': there is no domain 'nowhere'", "line 4: there is an account of this name already; change it with: lnsgate user set",
 		"line 5: nobody could log in by this name", "line 6: another account has this fixed address", "line 7: a fixed address is one address",
-		"line 8: an mtu is", "6 rows with a fault, nothing was changed",
+		"line 8: an mtu is", `line 9: invalid cidr value: "192.168.50.7/24"`, "7 rows with a fault, nothing was changed",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is not in\n%v", want, err)

@@ -16,7 +16,7 @@ import (
 )
 
 // csvColumns are the columns that a file of accounts may have, in the words of the table accounts.
-var csvColumns = []string{"name", "password", "nt_hash", "disabled", "valid_from", "valid_until", "max_sessions", "profile", "pools", "dns", "nbns",
+var csvColumns = []string{"name", "password", "nt_hash", "disabled", "valid_from", "valid_until", "max_sessions", "profile", "pools", "dns", "nbns", "routes",
 	"session_timeout", "idle_timeout", "mtu", "rate_up", "rate_down", "description", "address"}
 
 func newUserImportCommand() *cobra.Command {
@@ -25,8 +25,8 @@ func newUserImportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "import FILE", Short: "Import accounts from a CSV file",
 		Long: `import reads a CSV file (- is standard input) whose first line names the columns: ` + strings.Join(csvColumns, ", ") + `.
-Only name is needed. An empty field leaves it to the profile or the domain. Lists (pools, dns, nbns) are separated by
-blanks. All rows are imported or none: the faults of all rows are told at once, each with its line.`,
+Only name is needed. An empty field leaves it to the profile or the domain. Lists (pools, dns, nbns, routes) are separated
+by blanks. All rows are imported or none: the faults of all rows are told at once, each with its line.`,
 		Example: `  lnsgate user import people.csv --dry-run -c lnsgate.yaml
   printf 'name,password,address\nanna@sales.example,secret,10.20.0.7\n' | lnsgate user import - -c lnsgate.yaml`,
 		Args: exactly(1, "name one CSV file, or - for standard input"),
@@ -130,7 +130,7 @@ func csvRow(header, fields []string) (postgres.ImportRow, error) {
 				return row, errors.New("an NT hash has 32 hexadecimal digits")
 			}
 			row.Kind, row.Form = "nt", hash
-		case header[i] == "pools" || header[i] == "dns" || header[i] == "nbns":
+		case slices.Contains([]string{"pools", "dns", "nbns", "routes"}, header[i]):
 			row.Settings[header[i]] = strings.Fields(text)
 		default:
 			row.Settings[header[i]] = text

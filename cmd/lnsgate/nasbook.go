@@ -59,7 +59,7 @@ func (b *nasBook) answered() []radiusserver.Client {
 func (b *nasBook) told(client string) (order.NAS, bool) {
 	n, found := (*b.now.Load())[client]
 	c := &n.answered
-	told := order.NAS{Name: c.Name, Secret: c.Secret, Equipment: c.Equipment, Port: n.port}
+	told := order.NAS{Name: c.Name, Secret: c.Secret, Equipment: c.Equipment, Port: n.port, Within: c.Source}
 	if c.Source.IsSingleIP() { // a proxy, it may be: what is behind it has other secrets
 		told.Address = c.Source.Addr()
 	}

@@ -79,3 +79,16 @@ func TestChangesReachTheSessionsOfOtherNASes(t *testing.T) {
 		}
 	}
 }
+
+// What a NAS says of where it is must not have us send requests anywhere else.
+func TestNASesAreToldWhereTheyAreOnly(t *testing.T) {
+	var book nasBook
+	one, many := netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("198.51.100.0/24")
+	book.fill(nases{{answered: radiusserver.Client{Name: "one", Source: one}}, {answered: radiusserver.Client{Name: "many", Source: many}}})
+	if told, found := book.told("one"); !found || told.Address != one.Addr() || told.Within != one {
+		t.Errorf("%+v", told)
+	}
+	if told, found := book.told("many"); !found || told.Address.IsValid() || told.Within != many {
+		t.Errorf("%+v", told)
+	}
+}

@@ -20,6 +20,7 @@ type NAS struct {
 	Equipment dialect.Equipment // in whose words it is told
 	Port      int               // 0 = it is never told anything
 	Address   netip.Addr        // where requests go, such as a proxy's; zero = where the session's NAS is reached
+	Within    netip.Prefix      // requests go nowhere else, whatever the NAS says of where it is; zero = anywhere
 }
 
 // Config is what a Sender is made of. Zero values take the defaults that are named.

@@ -132,6 +132,9 @@ func (s *Sender) destination(o *foreign.Order) (NAS, netip.AddrPort, string) {
 		return nas, netip.AddrPort{}, fmt.Sprintf("client %q is never told anything: it has no port for such requests", nas.Name)
 	case !to.IsValid():
 		return nas, netip.AddrPort{}, "it is not known where the NAS is"
+	case nas.Within.IsValid() && !nas.Within.Contains(to.Unmap().WithZone("")):
+		return nas, netip.AddrPort{}, fmt.Sprintf("%s is not in the network %s of client %q: if it is behind a proxy there, make the proxy a client of its own",
+			to, nas.Within, nas.Name)
 	case o.Session.NAS.Session == "":
 		return nas, netip.AddrPort{}, "the NAS did not say yet what it calls the session"
 	}

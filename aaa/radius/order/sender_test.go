@@ -228,14 +228,15 @@ func TestASecondCopyOfAnAnswerIsOfNoUse(t *testing.T) {
 func TestWhatCannotBeSaid(t *testing.T) {
 	filter := ""
 	for words, f := range map[string]func(o *foreign.Order, nas *NAS){
-		`there is no client "gone" any more`:    func(o *foreign.Order, _ *NAS) { o.Session.NAS.Client = "gone" },
-		`client "box" is never told anything`:   func(_ *foreign.Order, nas *NAS) { nas.Port = -1 },
-		"it is not known where the NAS is":      func(o *foreign.Order, _ *NAS) { o.Session.NAS.Address = netip.Addr{} },
-		"did not say yet what it calls":         func(o *foreign.Order, _ *NAS) { o.Session.NAS.Session = "" },
-		"the session is not one of another NAS": func(o *foreign.Order, _ *NAS) { o.Session.NAS = nil },
-		"there is nothing to be done":           func(o *foreign.Order, _ *NAS) { o.Kind = 0 },
-		"the standard has no word for them":     func(o *foreign.Order, _ *NAS) { o.Kind, o.Changed.RateUp = foreign.Change, new(uint64) },
-		"there is no word for no filter":        func(o *foreign.Order, _ *NAS) { o.Kind, o.Changed.Filter = foreign.Change, &filter },
+		`there is no client "gone" any more`:      func(o *foreign.Order, _ *NAS) { o.Session.NAS.Client = "gone" },
+		`client "box" is never told anything`:     func(_ *foreign.Order, nas *NAS) { nas.Port = -1 },
+		"it is not known where the NAS is":        func(o *foreign.Order, _ *NAS) { o.Session.NAS.Address = netip.Addr{} },
+		"is not in the network 203.0.113.0/24 of": func(_ *foreign.Order, nas *NAS) { nas.Within = netip.MustParsePrefix("203.0.113.0/24") },
+		"did not say yet what it calls":           func(o *foreign.Order, _ *NAS) { o.Session.NAS.Session = "" },
+		"the session is not one of another NAS":   func(o *foreign.Order, _ *NAS) { o.Session.NAS = nil },
+		"there is nothing to be done":             func(o *foreign.Order, _ *NAS) { o.Kind = 0 },
+		"the standard has no word for them":       func(o *foreign.Order, _ *NAS) { o.Kind, o.Changed.RateUp = foreign.Change, new(uint64) },
+		"there is no word for no filter":          func(o *foreign.Order, _ *NAS) { o.Kind, o.Changed.Filter = foreign.Change, &filter },
 		"accel-ppp takes it at login alone": func(o *foreign.Order, nas *NAS) {
 			o.Kind, o.Changed.IdleTimeout, nas.Equipment = foreign.Change, new(time.Duration), dialect.Accel
 		},

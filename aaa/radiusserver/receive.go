@@ -88,7 +88,7 @@ func (s *Server) take(ctx context.Context, d datagram, now time.Time) {
 			client: c, service: service, key: c.key, packet: c.key.Parse(verified), signed: verified.Signed, length: len(verified.Octets),
 			from: d.from, back: udp.BackFrom(d.control), out: d.out, entry: entry, came: now,
 		}
-		s.working.Go(func() {
+		s.crew.run(&s.working, func() {
 			defer func() { <-slots }()
 			s.answer(ctx, x, d.role)
 		})

@@ -30,6 +30,7 @@ type Server struct {
 	sessions      *sessions
 
 	working   sync.WaitGroup
+	crew      *crew // nil before Run
 	total     counts
 	strangers occasion
 }
@@ -116,6 +117,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var faults [2]error
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	s.crew = newCrew(ctx.Done())
 	others.Go(func() { s.delays.run(ctx) })
 	for i, serve := range []func(context.Context) error{s.serveDatagrams, s.serveStreams} {
 		readers.Go(func() {

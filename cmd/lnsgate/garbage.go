@@ -14,7 +14,7 @@ import (
 // is given back when it is over.
 const (
 	garbageIdle  = 50        // percent of what lives
-	garbageMost  = 400       // likewise, during a crowd
+	garbageMost  = 2000      // likewise, during a crowd
 	garbageCrowd = 128 << 20 // octets of it that may be there during a crowd, at least
 
 	garbageLook  = 500 * time.Millisecond

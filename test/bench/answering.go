@@ -16,7 +16,7 @@ import (
 const answeringLegend = `
 Both are RADIUS servers over the same PostgreSQL, asked over UDP by one program: 256 requests at once from 4 ports, PAP and CHAP
 unsigned. FreeRADIUS is Debian's, with its own queries, schema and thread pool, and its detail file beside radacct. Records are
-three of each session. Ours are confirmed when they are on disk and counted when they are in the database; FreeRADIUS confirms
+three of each session that logged in before, with the Class that it got. Ours are confirmed when they are on disk and counted when they are in the database; FreeRADIUS confirms
 when they are there.
 `
 
@@ -76,7 +76,7 @@ func (b *bench) oursAnswers(ctx context.Context, w *world) (a answers, err error
 		return a, err
 	}
 	quarter := b.size.accounts / 4
-	load := radiusLoad{server: access, secret: []byte(answeringSecret), flight: inFlight, first: 1, count: quarter, from: noAddresses}
+	load := radiusLoad{server: access, secret: []byte(answeringSecret), flight: inFlight, first: 1, count: quarter, from: noAddresses, classes: make(map[int][]byte)}
 	first := func(asks asking, from netip.Addr, out *float64) {
 		if err == nil {
 			load.asks, load.from, load.addresses = asks, from, from == givenAddresses
@@ -111,20 +111,20 @@ func (b *bench) oursAnswers(ctx context.Context, w *world) (a answers, err error
 
 // oursRecords has sessions begin, go on and end, and looks for them in the table.
 func (b *bench) oursRecords(ctx context.Context, d *sqlDatabase, s *server, load radiusLoad, a *answers) error {
-	began := time.Now()
-	if err := load.sessions(ctx); err != nil {
+	var err error
+	if a.confirmed, err = load.sessions(ctx); err != nil {
 		return err
 	}
-	total := float64(3 * load.count)
-	a.confirmed = total / time.Since(began).Seconds()
-	err := until(ctx, "the records are in the database", func() (bool, error) {
+	confirmed := time.Now()
+	err = until(ctx, "the records are in the database", func() (bool, error) {
 		counters, err := s.admin.Counters(ctx)
 		return counters["spool_waiting_now"]+counters["spool_memory_now"] == 0, err
 	})
 	if err != nil {
 		return err
 	}
-	a.stored = total / time.Since(began).Seconds()
+	total := float64(3 * load.count)
+	a.stored = total / (total/a.confirmed + time.Since(confirmed).Seconds())
 	var rows, up, down int
 	err = d.conn.QueryRow(ctx, "SELECT count(*), sum(octets_up), sum(octets_down) FROM accounting WHERE stopped_at IS NOT NULL").Scan(&rows, &up, &down)
 	return errors.Join(err, load.whole(rows, up, down))
@@ -138,14 +138,17 @@ func (l radiusLoad) whole(rows, up, down int) error {
 	return nil
 }
 
-// sessions sends three records of each.
-func (l radiusLoad) sessions(ctx context.Context) error {
+// sessions sends three records of each, and returns how many were confirmed a second.
+func (l radiusLoad) sessions(ctx context.Context) (float64, error) {
+	var each float64 // seconds of one of each kind
 	for _, l.asks = range []asking{starting, using, stopping} {
-		if _, err := l.run(ctx); err != nil {
-			return err
+		rate, err := l.run(ctx)
+		if err != nil {
+			return 0, err
 		}
+		each += 1 / rate
 	}
-	return nil
+	return 3 / each, nil
 }
 
 // theirsAnswers asks FreeRADIUS: with accounts in SQL, with sqlippool besides, and with a users file.
@@ -158,7 +161,7 @@ func (b *bench) theirsAnswers(ctx context.Context) (a answers, err error) {
 	if err != nil {
 		return a, err
 	}
-	load := radiusLoad{server: plain.Auth(), secret: []byte(plain.Secret()), flight: inFlight, count: b.size.radius}
+	load := radiusLoad{server: plain.Auth(), secret: []byte(plain.Secret()), flight: inFlight, count: b.size.radius, classes: make(map[int][]byte)}
 	load.first = b.size.accounts - load.count + 1
 	if _, err := load.run(ctx); err != nil {
 		return a, fmt.Errorf("FreeRADIUS, warming up: %w", err)
@@ -195,14 +198,13 @@ func (b *bench) theirsRecords(ctx context.Context, d *sqlDatabase, s *radtest.Se
 		return err
 	}
 	load.server = s.Acct()
-	began := time.Now()
-	if err := load.sessions(ctx); err != nil {
+	var err error
+	if a.confirmed, err = load.sessions(ctx); err != nil {
 		return err
 	}
-	a.confirmed = float64(3*load.count) / time.Since(began).Seconds()
 	a.stored = a.confirmed
 	var rows, up, down int
-	err := d.conn.QueryRow(ctx, "SELECT count(*), sum(acctinputoctets), sum(acctoutputoctets) FROM radacct WHERE acctstoptime IS NOT NULL").Scan(&rows, &up, &down)
+	err = d.conn.QueryRow(ctx, "SELECT count(*), sum(acctinputoctets), sum(acctoutputoctets) FROM radacct WHERE acctstoptime IS NOT NULL").Scan(&rows, &up, &down)
 	return errors.Join(err, load.whole(rows, up, down))
 }
 

@@ -49,7 +49,7 @@ func TestOnlyTheServersReplyCounts(t *testing.T) {
 	if !l.answers(reply, request) {
 		t.Error("the right reply does not count")
 	}
-	if a, err := l.read(reply); err != nil || a != netip.MustParseAddr("10.0.0.9") {
+	if a, _, err := l.read(reply); err != nil || a != netip.MustParseAddr("10.0.0.9") {
 		t.Errorf("address %v, %v", a, err)
 	}
 	for i := range reply {
@@ -60,11 +60,11 @@ func TestOnlyTheServersReplyCounts(t *testing.T) {
 		}
 	}
 	for n := range len(reply) - radiusHeader {
-		if a, err := l.read(reply[:radiusHeader+n]); err == nil {
+		if a, _, err := l.read(reply[:radiusHeader+n]); err == nil {
 			t.Errorf("%v out of %d octets", a, n)
 		}
 	}
-	if _, err := l.read(append([]byte{3}, reply[1:]...)); err == nil {
+	if _, _, err := l.read(append([]byte{3}, reply[1:]...)); err == nil {
 		t.Error("a reject gives an address")
 	}
 }

@@ -343,8 +343,9 @@ func TestReloadTouchesOnlyWhomItConcerns(t *testing.T) {
 
 func TestWrongReloadIsRefusedWhole(t *testing.T) {
 	run(t, fast, func(r *rig) {
-		if err := r.server.Reload(context.Background(), &lns.Config{}); err == nil {
-			t.Error("an empty configuration was taken")
+		wrong := &lns.Config{Groups: []lns.Group{{Name: "default", Template: "vt9"}}}
+		if err := r.server.Reload(context.Background(), wrong); err == nil {
+			t.Error("a group without its virtual template was taken")
 		}
 		c := r.dial(1, "l2tpuser", "Admin@123")
 		r.wantUp(c, time.Second)

@@ -62,7 +62,10 @@ func (g *Group) Exchange(ctx context.Context, r Request) (Reply, error) {
 			return Reply{}, err
 		}
 		err, final := c.run(ctx, r.Build)
-		reply := c.reply
+		var reply Reply
+		if err == nil { // else an answer may be coming in this moment
+			reply = c.reply
+		}
 		g.settle(c, &e, err)
 		switch {
 		case err == nil:

@@ -244,6 +244,11 @@ func (c *checker) warnOfRADIUSService() {
 			c.advise(path+".unsigned_proxies", "requests through a proxy that are not signed can be forged (CVE-2024-3596); have the proxy sign")
 		}
 	}
+	for i, d := range c.cfg.Domains {
+		if s.Given() && c.cfg.Database.Given() && len(d.Accounting) > 0 && !slices.Contains(d.Accounting, "postgres") {
+			c.advise(fmt.Sprintf("domains[%d].accounting", i), "sessions that people of %s have on other NASes are known from their records: without postgres here they are not shown, and changes do not reach them", d.Name)
+		}
+	}
 	if s.Given() && !c.cfg.Database.Given() && (c.cfg.SpoolDir == "" && strings.HasPrefix(c.cfg.StateDir, "/run/")) {
 		c.advise("spool_dir", "who has which address on other NASes is kept in %s, which is empty after the machine starts anew: addresses in use could be given twice; write spool_dir: /var/lib/lnsgate", c.cfg.StateDir)
 	}

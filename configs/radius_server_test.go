@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,26 @@ func TestWarningsOfARADIUSServer(t *testing.T) {
 		if err != nil || len(warnings) != 1 || warnings[0].Path != tc.want && !strings.HasSuffix(warnings[0].Path, "."+tc.want) {
 			t.Errorf("%s: %v %v", name, warnings, err)
 		}
+	}
+}
+
+func TestSessionsOnNASesAreKnownFromTheirRecords(t *testing.T) {
+	text := strings.Replace(tenLines, "pools: [office], ", "pools: [office], accounting: [hq], ", 1) + `
+database: {url: "postgres://lnsgate@192.0.2.5/lnsgate", prepared_statements: auto}
+radius: [{name: hq, servers: [{address: 192.0.2.10, secret: "f2c1a7e09b3d4c58a6e1d0b7f4392c5e"}]}]
+`
+	warned := func(text string) bool {
+		_, warnings, err := Parse([]byte(text), "radius.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(warnings, func(w Warning) bool { return w.Path == "domains[0].accounting" })
+	}
+	if !warned(text) {
+		t.Error("nobody is warned that such sessions are not known")
+	}
+	if warned(strings.Replace(text, "accounting: [hq]", "accounting: [hq, postgres]", 1)) {
+		t.Error("a warning without cause")
 	}
 }
 

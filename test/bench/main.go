@@ -38,8 +38,8 @@ reference too. 1 KB is 1024 octets.
 const sqlLegend = `
 All of it runs against one PostgreSQL on the same cores, which syncs every commit to the disk. FreeRADIUS is Debian's,
 with its own queries, schema and thread pool; it is asked over UDP by PAP, 256 requests at once from 4 ports, each for
-another user and NAS-Port. Our side of an authorisation runs in this process, 256 at once: the decision of the gateway
-and the lease, without RADIUS or L2TP around it. A rate of leases is that at which they are in the table.
+another user and NAS-Port. Our side of an authorisation runs in this process, 256 at once: the decision of the gateway,
+the lease and the row of logins, without RADIUS or L2TP around it. A rate of leases is that at which they are in the table.
 `
 
 // size is how much is measured in one run.

@@ -24,6 +24,7 @@ type node struct {
 	gateway     aaa.Authenticator
 	registry    aaa.Registry
 	leases      *pools.Allocator
+	attempts    *accounts.Attempts
 	stop        context.CancelFunc
 	running     errgroup.Group
 }
@@ -47,9 +48,11 @@ func openNode(ctx context.Context, s *sqlServer, d *sqlDatabase) (n *node, err e
 	member := accounts.NewNode(n.connections, accounts.NodeConfig{Name: "bench", Log: log, Epoch: n.leases.Epoch})
 	backend := accounts.New(n.connections, accounts.Config{Keys: accounts.NewKeyring(s.keys), Timeout: statementTimeout})
 	n.registry = accounts.NewRegistry(member)
+	n.attempts = accounts.NewAttempts(n.connections, log)
 	running, stop := context.WithCancel(context.Background())
 	n.stop = stop
 	n.running.Go(func() error { return n.leases.Run(running) })
+	n.running.Go(func() error { n.attempts.Run(running); return nil })
 	n.running.Go(func() error { member.Run(running); return nil })
 	if err := n.watch(running, member, backend, d.url, log); err != nil {
 		n.close()
@@ -90,7 +93,7 @@ func (n *node) close() {
 	n.connections.Close()
 }
 
-// authorise does for one login what the engine does between the proof and IPCP.
+// authorise does for one login what the engine does between the proof and IPCP, and writes it down as that does.
 func (n *node) authorise(ctx context.Context, r *aaa.Request, session string) (pool.Lease, error) {
 	d, err := n.gateway.Authenticate(ctx, r)
 	if err != nil {
@@ -105,7 +108,14 @@ func (n *node) authorise(ctx context.Context, r *aaa.Request, session string) (p
 			return pool.Lease{}, err
 		}
 	}
-	return n.leases.Allocate(ctx, pool.Request{Pools: d.Pools, Account: d.Account, Address: d.Address, Holder: session})
+	lease, err := n.leases.Allocate(ctx, pool.Request{Pools: d.Pools, Account: d.Account, Address: d.Address, Holder: session})
+	if err == nil {
+		n.attempts.Log(aaa.Attempt{
+			At: time.Now(), Session: session, Node: "bench", Name: r.Name, Account: d.Account, Domain: d.Domain, Method: r.Proof.Method,
+			OK: true, Phase: "open", Address: lease.Address,
+		})
+	}
+	return lease, err
 }
 
 // written waits until the table says what this node says: so many leases.

@@ -51,10 +51,15 @@ func SetAside(path string, now time.Time) (string, error) {
 
 // Read runs one read of a file that may be damaged: *Damage instead of a panic.
 func Read(db *bolt.DB, read func(*bolt.Tx) error) (err error) {
+	return Careful(func() error { return db.View(read) })
+}
+
+// Careful runs what works on a file that may be damaged: *Damage instead of a panic.
+func Careful(work func() error) (err error) {
 	before := debug.SetPanicOnFault(true) // a read behind the end of the file is then a panic of this goroutine alone
 	defer debug.SetPanicOnFault(before)
 	defer catch(&err)
-	return db.View(read)
+	return work()
 }
 
 // probe reads the whole file once without changing it. bbolt panics on a damaged page, in a goroutine of its own where nobody

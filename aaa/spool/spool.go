@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/boltfile"
 )
 
 // Sink stores records for good. Write answers nil when all of them are stored; a record that it stored before changes
@@ -118,6 +119,9 @@ type Spool struct {
 
 var _ aaa.Accounter = (*Spool)(nil)
 
+// ErrInUse is the answer of Open when another process has the file.
+var ErrInUse = boltfile.ErrInUse
+
 // Open opens the file, or makes it, and queues a Stop for each session of our own that the predecessor left open. It answers
 // ErrInUse when another process has the file. A damaged file is renamed and told in the log.
 func Open(cfg Config) (*Spool, error) {
@@ -128,11 +132,11 @@ func Open(cfg Config) (*Spool, error) {
 		cfg: cfg.withDefaults(), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), ready: make(chan struct{}, 1), progress: make(chan struct{}),
 	}
 	err := s.open()
-	if d, damaged := errors.AsType[*damage](err); damaged {
+	if d, damaged := errors.AsType[*boltfile.Damage](err); damaged {
 		var aside string
-		if aside, err = setAside(cfg.Path, time.Now()); err == nil {
+		if aside, err = boltfile.SetAside(cfg.Path, time.Now()); err == nil {
 			s.cfg.Log.Error("the accounting records that waited cannot be read: the file is set aside, a new one begins",
-				"file", cfg.Path, "aside", aside, "cause", d.err)
+				"file", cfg.Path, "aside", aside, "cause", d.Err)
 			err = s.open()
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/boltfile"
 )
 
 // The buckets of the file.
@@ -49,8 +50,7 @@ type store struct {
 
 // openStore opens the file and reads what a predecessor left in it.
 func openStore(path string, most int64) (_ *store, err error) {
-	defer tolerant()()
-	db, err := openFile(path)
+	db, err := boltfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -61,15 +61,16 @@ func openStore(path string, most int64) (_ *store, err error) {
 			err = errors.Join(err, db.Close())
 		}
 	}()
-	defer catch(&err)
-	return s, db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{bucketQueue, bucketOpen, bucketRefused, bucketMeta} {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-				return err
-			}
+	return s, boltfile.Careful(func() error { return db.Update(makeBuckets) })
+}
+
+func makeBuckets(tx *bolt.Tx) error {
+	for _, name := range [][]byte{bucketQueue, bucketOpen, bucketRefused, bucketMeta} {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 func (s *store) close() error { return s.db.Close() }
@@ -79,18 +80,18 @@ func key(serial uint64) []byte { return binary.BigEndian.AppendUint64(nil, seria
 // resume reads the queue, gives refused records another try, and answers the last record of each session of our own without a
 // Stop: those of other NASes live on. It is called once, before all others.
 func (s *store) resume() (orphans []aaa.Record, alive time.Time, err error) {
-	defer tolerant()()
-	defer catch(&err)
 	sessions := make(map[string]aaa.Record)
-	err = s.update(func(tx *bolt.Tx) error {
-		alive = readAlive(tx)
-		if err := s.readOpen(tx, sessions); err != nil {
-			return err
-		}
-		if err := s.readQueue(tx, sessions); err != nil {
-			return err
-		}
-		return s.requeue(tx)
+	err = boltfile.Careful(func() error {
+		return s.update(func(tx *bolt.Tx) error {
+			alive = readAlive(tx)
+			if err := s.readOpen(tx, sessions); err != nil {
+				return err
+			}
+			if err := s.readQueue(tx, sessions); err != nil {
+				return err
+			}
+			return s.requeue(tx)
+		})
 	})
 	for _, name := range slices.Sorted(maps.Keys(sessions)) {
 		orphans = append(orphans, sessions[name])

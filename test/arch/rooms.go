@@ -41,7 +41,7 @@ var rooms = map[string]room{
 	"aaa/local":          {level: 2, may: []string{"aaa", "aaa/secret"}},
 	"aaa/postgres":       {level: 2, may: []string{"aaa", "aaa/secret", "aaa/foreign"}},
 	"aaa/eap":            {level: 2, may: []string{"aaa", "aaa/secret", "aaa/eap/packet"}},
-	"aaa/spool":          {level: 2, may: []string{"aaa"}},
+	"aaa/spool":          {level: 2, may: []string{"aaa", "aaa/boltfile"}},
 	"aaa/foreign":        {level: 1, may: []string{"aaa", "pool"}},
 	"aaa/foreign/file":   {level: 2, may: []string{"aaa", "aaa/foreign", "aaa/boltfile", "pool"}},
 	"aaa/radius/dialect": {level: 2, may: []string{"aaa", "aaa/radius/wire"}},

@@ -7,6 +7,7 @@ import (
 
 	"lnsgate/aaa"
 	"lnsgate/aaa/radius/dialect"
+	"lnsgate/aaa/radius/wire"
 )
 
 // call is what requests and records have in common: the line that a session uses.
@@ -51,65 +52,65 @@ func (w writer) addNAS(nas NAS, c *call) {
 	case !address.IsValid():
 		address = c.local
 	}
-	w.text(typeNASIdentifier, identifier)
-	w.address(typeNASIPAddress, typeNASIPv6Address, address)
+	w.text(wire.TypeNASIdentifier, identifier)
+	w.address(wire.TypeNASIPAddress, wire.TypeNASIPv6Address, address)
 }
 
 // addCall adds the line. The session has our name also where another NAS carries it: no two NASes then have the same, and it is
 // known before that NAS has told its own.
 func (w writer) addCall(c *call) {
-	w.text(typeAcctSessionID, c.session)
+	w.text(wire.TypeAcctSessionID, c.session)
 	if c.nas != nil {
 		w.addForeign(c)
 		return
 	}
-	w.number(typeNASPort, dialect.Port(c.localTunnel, c.localSession))
-	w.text(typeNASPortID, dialect.PortID(c.localTunnel, c.remoteTunnel, c.localSession, c.remoteSession))
-	w.number(typeNASPortType, portVirtual)
-	w.number(typeServiceType, serviceFramed)
-	w.number(typeFramedProtocol, protocolPPP)
-	w.text(typeCallingStationID, aaa.Station(c.calling, c.peer))
-	w.text(typeCalledStationID, aaa.Station(c.called, c.local))
-	w.text(typeConnectInfo, connectInfo(c.txSpeed, c.rxSpeed))
+	w.number(wire.TypeNASPort, dialect.Port(c.localTunnel, c.localSession))
+	w.text(wire.TypeNASPortID, dialect.PortID(c.localTunnel, c.remoteTunnel, c.localSession, c.remoteSession))
+	w.number(wire.TypeNASPortType, portVirtual)
+	w.number(wire.TypeServiceType, serviceFramed)
+	w.number(wire.TypeFramedProtocol, protocolPPP)
+	w.text(wire.TypeCallingStationID, aaa.Station(c.calling, c.peer))
+	w.text(wire.TypeCalledStationID, aaa.Station(c.called, c.local))
+	w.text(wire.TypeConnectInfo, connectInfo(c.txSpeed, c.rxSpeed))
 	w.addTunnel(c)
 }
 
 // addForeign adds the line of another NAS, as far as it told of it.
 func (w writer) addForeign(c *call) {
 	if c.nas.Port != 0 {
-		w.number(typeNASPort, c.nas.Port)
+		w.number(wire.TypeNASPort, c.nas.Port)
 	}
-	w.text(typeNASPortID, c.nas.PortID)
+	w.text(wire.TypeNASPortID, c.nas.PortID)
 	if c.nas.PortType != 0 {
-		w.number(typeNASPortType, c.nas.PortType)
+		w.number(wire.TypeNASPortType, c.nas.PortType)
 	}
 	switch {
 	case c.onlyAsk:
-		w.number(typeServiceType, serviceOnlyAsk)
+		w.number(wire.TypeServiceType, serviceOnlyAsk)
 	case c.nas.PortType == portWiFi: // there is no PPP
-		w.number(typeServiceType, serviceFramed)
+		w.number(wire.TypeServiceType, serviceFramed)
 	default:
-		w.number(typeServiceType, serviceFramed)
-		w.number(typeFramedProtocol, protocolPPP)
+		w.number(wire.TypeServiceType, serviceFramed)
+		w.number(wire.TypeFramedProtocol, protocolPPP)
 	}
-	w.text(typeCallingStationID, c.calling)
-	w.text(typeCalledStationID, c.called)
+	w.text(wire.TypeCallingStationID, c.calling)
+	w.text(wire.TypeCalledStationID, c.called)
 }
 
 // addTunnel adds the tunnel (RFC 2868), without tags: there is one.
 func (w writer) addTunnel(c *call) {
-	w.number(typeTunnelType, tunnelL2TP)
+	w.number(wire.TypeTunnelType, tunnelL2TP)
 	switch peer := c.peer.Unmap(); {
 	case peer.Is4():
-		w.number(typeTunnelMediumType, mediumIPv4)
+		w.number(wire.TypeTunnelMediumType, mediumIPv4)
 	case peer.Is6():
-		w.number(typeTunnelMediumType, mediumIPv6)
+		w.number(wire.TypeTunnelMediumType, mediumIPv6)
 	}
-	w.tunnelText(typeTunnelClientEndpoint, addressText(c.peer))
-	w.tunnelText(typeTunnelServerEndpoint, addressText(c.local))
-	w.tunnelText(typeTunnelClientAuthID, c.peerName)
-	w.tunnelText(typeTunnelServerAuthID, c.localName)
-	w.tunnelText(typeTunnelAssignmentID, strconv.Itoa(int(c.localTunnel)))
+	w.tunnelText(wire.TypeTunnelClientEndpoint, addressText(c.peer))
+	w.tunnelText(wire.TypeTunnelServerEndpoint, addressText(c.local))
+	w.tunnelText(wire.TypeTunnelClientAuthID, c.peerName)
+	w.tunnelText(wire.TypeTunnelServerAuthID, c.localName)
+	w.tunnelText(wire.TypeTunnelAssignmentID, strconv.Itoa(int(c.localTunnel)))
 }
 
 func addressText(a netip.Addr) string {

@@ -21,14 +21,14 @@ const (
 // addEAP splits a packet into attributes, in order and side by side (RFC 3579 section 3.1).
 func (w writer) addEAP(packet []byte) {
 	for chunk := range slices.Chunk(packet, longestValue) {
-		w.octets(typeEAPMessage, chunk)
+		w.octets(wire.TypeEAPMessage, chunk)
 	}
 }
 
 // eapOf puts the EAP packet of a reply together. Octets behind its own length are padding and are cut off; one that is shorter
 // than it says, or has a code outside of the four, is none.
 func eapOf(p *radius.Packet) []byte {
-	packet := bytes.Join(wire.All(p, typeEAPMessage), nil)
+	packet := bytes.Join(wire.All(p, wire.TypeEAPMessage), nil)
 	if len(packet) < leastEAP {
 		return nil
 	}

@@ -38,10 +38,10 @@ func own(c *Config) { c.NAS = NAS{Identifier: "lns1", Address: netip.MustParseAd
 
 func TestARequestOfAnotherNASIsThatOfThisNAS(t *testing.T) {
 	want := map[radius.Type]string{
-		typeNASIdentifier: "|ap-7", typeNASIPAddress: "|\xc6\x33\x64\x07", typeAcctSessionID: "|branch/0123", typeNASPort: "|" + num(17),
-		typeNASPortID: "|wlan1", typeNASPortType: "|" + num(15), typeServiceType: "|" + num(2), typeFramedProtocol: "|" + num(1),
-		typeCallingStationID: "|02-00-5E-00-53-01", typeCalledStationID: "|02-00-5E-00-53-99:staff", typeFramedMTU: "|" + num(1400),
-		typeConnectInfo: "", typeTunnelType: "", typeTunnelClientEndpoint: "", typeTunnelClientAuthID: "", typeTunnelAssignmentID: "",
+		wire.TypeNASIdentifier: "|ap-7", wire.TypeNASIPAddress: "|\xc6\x33\x64\x07", wire.TypeAcctSessionID: "|branch/0123", wire.TypeNASPort: "|" + num(17),
+		wire.TypeNASPortID: "|wlan1", wire.TypeNASPortType: "|" + num(15), wire.TypeServiceType: "|" + num(2), wire.TypeFramedProtocol: "|" + num(1),
+		wire.TypeCallingStationID: "|02-00-5E-00-53-01", wire.TypeCalledStationID: "|02-00-5E-00-53-99:staff", wire.TypeFramedMTU: "|" + num(1400),
+		wire.TypeConnectInfo: "", wire.TypeTunnelType: "", wire.TypeTunnelClientEndpoint: "", wire.TypeTunnelClientAuthID: "", wire.TypeTunnelAssignmentID: "",
 	}
 	check := func(change func(*aaa.Request), differs map[radius.Type]string) {
 		t.Helper()
@@ -60,14 +60,14 @@ func TestARequestOfAnotherNASIsThatOfThisNAS(t *testing.T) {
 		}
 	}
 	check(nil, nil)
-	check(func(r *aaa.Request) { r.AuthenticateOnly = true }, map[radius.Type]string{typeServiceType: "|" + num(8), typeFramedProtocol: ""})
-	check(func(r *aaa.Request) { r.NAS.PortType = 19 }, map[radius.Type]string{typeNASPortType: "|" + num(19), typeFramedProtocol: ""})
+	check(func(r *aaa.Request) { r.AuthenticateOnly = true }, map[radius.Type]string{wire.TypeServiceType: "|" + num(8), wire.TypeFramedProtocol: ""})
+	check(func(r *aaa.Request) { r.NAS.PortType = 19 }, map[radius.Type]string{wire.TypeNASPortType: "|" + num(19), wire.TypeFramedProtocol: ""})
 	check(func(r *aaa.Request) {
 		r.NAS.Identifier, r.NAS.Port, r.NAS.PortID, r.NAS.PortType = "", 0, "", 0
 		r.CallingNumber, r.CalledNumber, r.NAS.Address = "", "", netip.MustParseAddr("2001:db8::7")
 	}, map[radius.Type]string{
-		typeNASIdentifier: "|branch/ap-7", typeNASIPAddress: "", typeNASPort: "", typeNASPortID: "", typeNASPortType: "",
-		typeCallingStationID: "", typeCalledStationID: "",
+		wire.TypeNASIdentifier: "|branch/ap-7", wire.TypeNASIPAddress: "", wire.TypeNASPort: "", wire.TypeNASPortID: "", wire.TypeNASPortType: "",
+		wire.TypeCallingStationID: "", wire.TypeCalledStationID: "",
 	})
 }
 
@@ -87,13 +87,13 @@ func TestARecordOfAnotherNASIsOfTheSessionThatLoggedIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := texts(group.last())
-	for _, kind := range []radius.Type{typeUserName, typeNASIdentifier, typeNASIPAddress, typeAcctSessionID, typeNASPort, typeNASPortID, typeNASPortType,
-		typeServiceType, typeFramedProtocol, typeCallingStationID, typeCalledStationID, typeTunnelType, typeTunnelClientEndpoint} {
+	for _, kind := range []radius.Type{wire.TypeUserName, wire.TypeNASIdentifier, wire.TypeNASIPAddress, wire.TypeAcctSessionID, wire.TypeNASPort, wire.TypeNASPortID, wire.TypeNASPortType,
+		wire.TypeServiceType, wire.TypeFramedProtocol, wire.TypeCallingStationID, wire.TypeCalledStationID, wire.TypeTunnelType, wire.TypeTunnelClientEndpoint} {
 		if asked[kind] != told[kind] {
 			t.Errorf("attribute %d is %q in the request and %q in the record", kind, asked[kind], told[kind])
 		}
 	}
-	if told[typeClass] != "|one|two" || told[typeFramedIPAddress] != "|\x0a\x01\x02\x03" {
+	if told[wire.TypeClass] != "|one|two" || told[wire.TypeFramedIPAddress] != "|\x0a\x01\x02\x03" {
 		t.Errorf("%v", told)
 	}
 }
@@ -132,7 +132,7 @@ func TestMSCHAPv1FailureIsRelayed(t *testing.T) {
 	failure := "E=648 R=0"
 	b := newBackend(t, answers(radius.CodeAccessReject, func(p *radius.Packet) {
 		vendor(p, wire.MSCHAPError, "\x07"+failure)
-		p.Add(typeReplyMessage, []byte("no"))
+		p.Add(wire.TypeReplyMessage, []byte("no"))
 	}), nil)
 	_, err := b.Authenticate(t.Context(), nasQuery(t, mschapV1()))
 	if r := rejection(t, err, aaa.Refused); r.Reply != failure {
@@ -189,7 +189,7 @@ func TestRFC2548Section2_4_KeysPassThroughToTheNAS(t *testing.T) {
 // Several attributes of Microsoft may share one Vendor-Specific. That the policy is ours to pass on takes nothing from the others.
 func TestAPolicyAmongOthersTakesNothingAway(t *testing.T) {
 	group := answers(radius.CodeAccessAccept, func(p *radius.Packet) {
-		p.Add(typeVendorSpecific, []byte("\x00\x00\x01\x37\x07\x06\x00\x00\x00\x02\x1c\x06\x0a\x00\x00\x35"))
+		p.Add(wire.TypeVendorSpecific, []byte("\x00\x00\x01\x37\x07\x06\x00\x00\x00\x02\x1c\x06\x0a\x00\x00\x35"))
 	})
 	g, err := newBackend(t, group, nil).Authenticate(t.Context(), nasQuery(t, pap("secret")))
 	if err != nil || g.DNS[0] != netip.MustParseAddr("10.0.0.53") || !g.Keys.Required {
@@ -220,7 +220,7 @@ func TestKeysThatCannotBeReadAreANo(t *testing.T) {
 func TestTheNASKeepsItsNameOfTheUser(t *testing.T) {
 	group := answers(radius.CodeAccessAccept, nil)
 	g, err := newBackend(t, group, func(c *Config) { c.Names = WithoutDomain }).Authenticate(t.Context(), nasQuery(t, pap("secret")))
-	if err != nil || g.UserName != "" || string(group.last().Get(typeUserName)) != "alice" {
-		t.Errorf("%v %q %q", err, g.UserName, group.last().Get(typeUserName))
+	if err != nil || g.UserName != "" || string(group.last().Get(wire.TypeUserName)) != "alice" {
+		t.Errorf("%v %q %q", err, g.UserName, group.last().Get(wire.TypeUserName))
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"lnsgate/aaa"
 	"lnsgate/aaa/radius/client"
+	"lnsgate/aaa/radius/wire"
 )
 
 // ledger is a server that is away at times, and loses answers. It keeps every request it took, by session and status.
@@ -44,12 +45,12 @@ func (l *ledger) take(p *radius.Packet) bool {
 	if l.away {
 		return false
 	}
-	session, status := string(p.Get(typeAcctSessionID)), binary.BigEndian.Uint32(p.Get(typeAcctStatusType))
+	session, status := string(p.Get(wire.TypeAcctSessionID)), binary.BigEndian.Uint32(p.Get(wire.TypeAcctStatusType))
 	key := fmt.Sprint(session, " ", status)
 	if l.taken[key] == nil {
 		l.taken[key] = make(map[string]int)
 	}
-	event := fmt.Sprintf("%x %x", p.Get(typeEventTimestamp), p.Get(typeAcctInputOctets))
+	event := fmt.Sprintf("%x %x", p.Get(wire.TypeEventTimestamp), p.Get(wire.TypeAcctInputOctets))
 	if l.taken[key][event]++; l.taken[key][event] == 1 {
 		l.order[session] = append(l.order[session], status)
 	}

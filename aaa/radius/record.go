@@ -9,6 +9,7 @@ import (
 	"layeh.com/radius"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/radius/wire"
 )
 
 // Values of Acct-Status-Type (RFC 2866 section 5.1) and Acct-Authentic (section 5.6).
@@ -27,28 +28,28 @@ const (
 // record that is sent again is the same event.
 func (r *Recorder) buildRecord(p *radius.Packet, record *aaa.Record) {
 	w := writer{p}
-	w.number(typeAcctStatusType, statusOf(record.Kind))
-	w.text(typeUserName, r.config.Names.recordName(record))
+	w.number(wire.TypeAcctStatusType, statusOf(record.Kind))
+	w.text(wire.TypeUserName, r.config.Names.recordName(record))
 	line := callOfRecord(record)
 	w.addNAS(r.config.NAS, &line)
 	w.addCall(&line)
 	if record.CallSerial != 0 {
-		w.text(typeAcctTunnelConnection, strconv.FormatUint(uint64(record.CallSerial), 10))
+		w.text(wire.TypeAcctTunnelConnection, strconv.FormatUint(uint64(record.CallSerial), 10))
 	}
 	w.time(record.At)
-	w.number(typeAcctAuthentic, r.authentic(record.Backend))
+	w.number(wire.TypeAcctAuthentic, r.authentic(record.Backend))
 	if a := record.Address.Unmap(); a.Is4() {
-		w.octets(typeFramedIPAddress, a.AsSlice())
+		w.octets(wire.TypeFramedIPAddress, a.AsSlice())
 	}
 	for _, class := range record.Class {
-		w.octets(typeClass, class)
+		w.octets(wire.TypeClass, class)
 	}
-	w.octets(typeCUI, record.CUI)
+	w.octets(wire.TypeCUI, record.CUI)
 	if record.Kind != aaa.RecordStart {
 		w.addUsage(record)
 	}
 	if record.Kind == aaa.RecordStop && record.Terminate != aaa.TerminateUnknown {
-		w.number(typeAcctTerminateCause, uint32(record.Terminate))
+		w.number(wire.TypeAcctTerminateCause, uint32(record.Terminate))
 	}
 }
 
@@ -76,25 +77,25 @@ func (r *Recorder) authentic(backend string) uint32 {
 // there, so that nobody takes a missing one for an old value.
 func (w writer) addUsage(record *aaa.Record) {
 	lasted := max(record.At.Sub(record.Started), 0) / time.Second
-	w.number(typeAcctSessionTime, uint32(min(lasted, math.MaxUint32)))
-	w.number(typeAcctInputOctets, uint32(record.RxOctets))
-	w.number(typeAcctInputGigawords, uint32(record.RxOctets>>32))
-	w.number(typeAcctOutputOctets, uint32(record.TxOctets))
-	w.number(typeAcctOutputGigawords, uint32(record.TxOctets>>32))
-	w.number(typeAcctInputPackets, uint32(min(record.RxPackets, math.MaxUint32)))
-	w.number(typeAcctOutputPackets, uint32(min(record.TxPackets, math.MaxUint32)))
+	w.number(wire.TypeAcctSessionTime, uint32(min(lasted, math.MaxUint32)))
+	w.number(wire.TypeAcctInputOctets, uint32(record.RxOctets))
+	w.number(wire.TypeAcctInputGigawords, uint32(record.RxOctets>>32))
+	w.number(wire.TypeAcctOutputOctets, uint32(record.TxOctets))
+	w.number(wire.TypeAcctOutputGigawords, uint32(record.TxOctets>>32))
+	w.number(wire.TypeAcctInputPackets, uint32(min(record.RxPackets, math.MaxUint32)))
+	w.number(wire.TypeAcctOutputPackets, uint32(min(record.TxPackets, math.MaxUint32)))
 }
 
 // time adds the Event-Timestamp (RFC 2869 section 5.3).
 func (w writer) time(at time.Time) {
-	w.number(typeEventTimestamp, uint32(min(max(at.Unix(), 0), math.MaxUint32)))
+	w.number(wire.TypeEventTimestamp, uint32(min(max(at.Unix(), 0), math.MaxUint32)))
 }
 
 // buildNode adds the attributes of Accounting-On or -Off. RFC 2866 section 5.5 wants a session in every request.
 func (r *Recorder) buildNode(p *radius.Packet, status uint32, at time.Time) {
 	w := writer{p}
-	w.number(typeAcctStatusType, status)
+	w.number(wire.TypeAcctStatusType, status)
 	w.addNAS(r.config.NAS, &call{})
-	w.text(typeAcctSessionID, "node-"+strconv.FormatInt(r.config.Since.Unix(), 16))
+	w.text(wire.TypeAcctSessionID, "node-"+strconv.FormatInt(r.config.Since.Unix(), 16))
 	w.time(at)
 }

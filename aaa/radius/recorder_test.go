@@ -51,8 +51,8 @@ type book struct {
 func newBook() *book {
 	b := &book{fake: &fake{}}
 	b.answer = func(request *radius.Packet) (*radius.Packet, error) {
-		status := binary.BigEndian.Uint32(request.Get(typeAcctStatusType))
-		line := fmt.Sprintf("%s %d", request.Get(typeAcctSessionID), status)
+		status := binary.BigEndian.Uint32(request.Get(wire.TypeAcctStatusType))
+		line := fmt.Sprintf("%s %d", request.Get(wire.TypeAcctSessionID), status)
 		if status == statusOn || status == statusOff {
 			line = fmt.Sprintf("node %d", status)
 		}
@@ -84,25 +84,25 @@ func newRecorder(t testing.TB, group Exchanger, change func(*RecorderConfig)) *R
 
 func TestRecordSaysEverything(t *testing.T) {
 	line := map[radius.Type]string{
-		typeUserName: "alice@sales.example", typeAcctSessionID: "s1", typeNASIdentifier: "lns1", typeNASIPAddress: "\xc0\x00\x02\x01",
-		typeNASPort: num(17<<16 | 33), typeNASPortID: "tun 17/4 call 33/9", typeNASPortType: num(5), typeServiceType: num(2),
-		typeFramedProtocol: num(1), typeCallingStationID: "0441", typeCalledStationID: "0800", typeConnectInfo: "50000000/10000000",
-		typeTunnelType: num(3), typeTunnelMediumType: num(1), typeTunnelClientEndpoint: "198.51.100.7",
-		typeTunnelServerEndpoint: "192.0.2.1", typeTunnelClientAuthID: "lac7", typeTunnelServerAuthID: "LNS", typeTunnelAssignmentID: "17",
-		typeAcctTunnelConnection: "5", typeAcctAuthentic: num(1), typeFramedIPAddress: "\x0a\x01\x02\x03", typeCUI: "cui",
-		typeClass: "b|a\x00",
+		wire.TypeUserName: "alice@sales.example", wire.TypeAcctSessionID: "s1", wire.TypeNASIdentifier: "lns1", wire.TypeNASIPAddress: "\xc0\x00\x02\x01",
+		wire.TypeNASPort: num(17<<16 | 33), wire.TypeNASPortID: "tun 17/4 call 33/9", wire.TypeNASPortType: num(5), wire.TypeServiceType: num(2),
+		wire.TypeFramedProtocol: num(1), wire.TypeCallingStationID: "0441", wire.TypeCalledStationID: "0800", wire.TypeConnectInfo: "50000000/10000000",
+		wire.TypeTunnelType: num(3), wire.TypeTunnelMediumType: num(1), wire.TypeTunnelClientEndpoint: "198.51.100.7",
+		wire.TypeTunnelServerEndpoint: "192.0.2.1", wire.TypeTunnelClientAuthID: "lac7", wire.TypeTunnelServerAuthID: "LNS", wire.TypeTunnelAssignmentID: "17",
+		wire.TypeAcctTunnelConnection: "5", wire.TypeAcctAuthentic: num(1), wire.TypeFramedIPAddress: "\x0a\x01\x02\x03", wire.TypeCUI: "cui",
+		wire.TypeClass: "b|a\x00",
 	}
 	usage := map[radius.Type]string{
-		typeAcctInputOctets: num(7), typeAcctInputGigawords: num(5), typeAcctOutputOctets: num(11), typeAcctOutputGigawords: num(9),
-		typeAcctInputPackets: num(13), typeAcctOutputPackets: num(math.MaxUint32),
+		wire.TypeAcctInputOctets: num(7), wire.TypeAcctInputGigawords: num(5), wire.TypeAcctOutputOctets: num(11), wire.TypeAcctOutputGigawords: num(9),
+		wire.TypeAcctInputPackets: num(13), wire.TypeAcctOutputPackets: num(math.MaxUint32),
 	}
 	for _, tc := range []struct {
 		kind aaa.RecordKind
 		more map[radius.Type]string
 	}{
-		{aaa.RecordStart, map[radius.Type]string{typeAcctStatusType: num(1), typeEventTimestamp: num(1_700_000_060)}},
-		{aaa.RecordInterim, map[radius.Type]string{typeAcctStatusType: num(3), typeEventTimestamp: num(1_700_000_060), typeAcctSessionTime: num(60)}},
-		{aaa.RecordStop, map[radius.Type]string{typeAcctStatusType: num(2), typeEventTimestamp: num(1_700_000_060), typeAcctSessionTime: num(60), typeAcctTerminateCause: num(4)}},
+		{aaa.RecordStart, map[radius.Type]string{wire.TypeAcctStatusType: num(1), wire.TypeEventTimestamp: num(1_700_000_060)}},
+		{aaa.RecordInterim, map[radius.Type]string{wire.TypeAcctStatusType: num(3), wire.TypeEventTimestamp: num(1_700_000_060), wire.TypeAcctSessionTime: num(60)}},
+		{aaa.RecordStop, map[radius.Type]string{wire.TypeAcctStatusType: num(2), wire.TypeEventTimestamp: num(1_700_000_060), wire.TypeAcctSessionTime: num(60), wire.TypeAcctTerminateCause: num(4)}},
 	} {
 		group := newBook()
 		if err := newRecorder(t, group, nil).Write(t.Context(), []aaa.Record{record(tc.kind, "s1", 1)}); err != nil {
@@ -139,10 +139,10 @@ func TestRecordOfAnotherKindOfSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := texts(group.last())
-	if got[typeAcctAuthentic] != "|"+num(2) || got[typeUserName] != "|alice-4711" || got[typeAcctSessionTime] != "|"+num(0) {
+	if got[wire.TypeAcctAuthentic] != "|"+num(2) || got[wire.TypeUserName] != "|alice-4711" || got[wire.TypeAcctSessionTime] != "|"+num(0) {
 		t.Errorf("%v", got)
 	}
-	for _, kind := range []radius.Type{typeAcctTerminateCause, typeFramedIPAddress, typeAcctTunnelConnection, typeClass, typeCUI} {
+	for _, kind := range []radius.Type{wire.TypeAcctTerminateCause, wire.TypeFramedIPAddress, wire.TypeAcctTunnelConnection, wire.TypeClass, wire.TypeCUI} {
 		if _, there := got[kind]; there {
 			t.Errorf("attribute %d is there", kind)
 		}
@@ -151,7 +151,7 @@ func TestRecordOfAnotherKindOfSession(t *testing.T) {
 	if err := newRecorder(t, group, func(c *RecorderConfig) { c.Names = WithoutDomain }).Write(t.Context(), []aaa.Record{r}); err != nil {
 		t.Fatal(err)
 	}
-	if got := string(group.last().Get(typeUserName)); got != "alice" {
+	if got := string(group.last().Get(wire.TypeUserName)); got != "alice" {
 		t.Errorf("the form of the group: %q", got)
 	}
 	r.Name = "no such name"
@@ -169,7 +169,7 @@ func TestARecorderFollowsTheConfiguration(t *testing.T) {
 	if err := r.Write(t.Context(), []aaa.Record{one}); err != nil {
 		t.Fatal(err)
 	}
-	if got := texts(group.last()); got[typeAcctAuthentic] != "|"+num(1) || r.inFlight() != 3 {
+	if got := texts(group.last()); got[wire.TypeAcctAuthentic] != "|"+num(1) || r.inFlight() != 3 {
 		t.Errorf("%v, %d in flight", got, r.inFlight())
 	}
 }
@@ -182,7 +182,7 @@ func TestARecordIsTheSameWheneverItIsSent(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if a, b := texts(group.asked[0]), texts(group.asked[1]); len(a) != len(b) || a[typeEventTimestamp] != b[typeEventTimestamp] {
+	if a, b := texts(group.asked[0]), texts(group.asked[1]); len(a) != len(b) || a[wire.TypeEventTimestamp] != b[wire.TypeEventTimestamp] {
 		t.Errorf("%v\n%v", a, b)
 	}
 }
@@ -271,7 +271,7 @@ func TestAccountingOnStandsBetweenOldAndNew(t *testing.T) {
 		t.Errorf("%q", group.lines)
 	}
 	off := texts(group.last())
-	if off[typeNASIdentifier] != "|lns1" || off[typeAcctSessionID] == "" || off[typeEventTimestamp] != "|"+num(1_700_003_600) || off[typeUserName] != "" {
+	if off[wire.TypeNASIdentifier] != "|lns1" || off[wire.TypeAcctSessionID] == "" || off[wire.TypeEventTimestamp] != "|"+num(1_700_003_600) || off[wire.TypeUserName] != "" {
 		t.Errorf("%v", off)
 	}
 }
@@ -350,8 +350,8 @@ func (f *fakeWait) Exchange(ctx context.Context, r client.Request) (client.Reply
 	if err := r.Build(p); err != nil {
 		return client.Reply{}, err
 	}
-	line := string(p.Get(typeAcctSessionID))
-	if status := binary.BigEndian.Uint32(p.Get(typeAcctStatusType)); status >= statusOn {
+	line := string(p.Get(wire.TypeAcctSessionID))
+	if status := binary.BigEndian.Uint32(p.Get(wire.TypeAcctStatusType)); status >= statusOn {
 		line = fmt.Sprintf("node %d", status)
 	}
 	if err := f.before(ctx, line); err != nil {

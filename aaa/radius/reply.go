@@ -42,7 +42,7 @@ func afterIdentifier(p *radius.Packet, kind byte) string {
 
 // message is every Reply-Message, in order.
 func message(p *radius.Packet) string {
-	return string(bytes.Join(wire.All(p, typeReplyMessage), []byte("\n")))
+	return string(bytes.Join(wire.All(p, wire.TypeReplyMessage), []byte("\n")))
 }
 
 // refuse reads a no.
@@ -77,8 +77,8 @@ func challenge(q *aaa.Query, reply client.Reply) error {
 	if !eapIs(packet, eapRequest) {
 		return aaa.Reject(aaa.Refused, "RADIUS server %s asks for more without an EAP-Request, which counts as a no", reply.Server)
 	}
-	c := &aaa.Challenge{Packet: packet, State: sealState(reply.Server, reply.Packet.Get(typeState))}
-	if timeout := reply.Packet.Get(typeSessionTimeout); len(timeout) == 4 {
+	c := &aaa.Challenge{Packet: packet, State: sealState(reply.Server, reply.Packet.Get(wire.TypeState))}
+	if timeout := reply.Packet.Get(wire.TypeSessionTimeout); len(timeout) == 4 {
 		c.Timeout = time.Duration(binary.BigEndian.Uint32(timeout)) * time.Second
 	}
 	return c

@@ -63,16 +63,16 @@ func (b *Backend) userName(q *aaa.Query) string {
 // build adds the attributes of an Access-Request. The state is that of the server's Challenge.
 func (b *Backend) build(p *radius.Packet, q *aaa.Query, state []byte) error {
 	r, w := q.Request, writer{p}
-	w.text(typeUserName, b.userName(q))
+	w.text(wire.TypeUserName, b.userName(q))
 	if err := w.addProof(&r.Proof); err != nil {
 		return err
 	}
-	w.octets(typeState, state)
+	w.octets(wire.TypeState, state)
 	line := callOfRequest(r)
 	w.addNAS(b.config.NAS, &line)
 	w.addCall(&line)
 	if r.MTU > 0 {
-		w.number(typeFramedMTU, uint32(r.MTU))
+		w.number(wire.TypeFramedMTU, uint32(r.MTU))
 	}
 	return nil
 }
@@ -85,11 +85,11 @@ func (w writer) addProof(proof *aaa.Proof) error {
 		if err != nil {
 			return fmt.Errorf("hiding the password: %w", err)
 		}
-		w.p.Add(typeUserPassword, hidden)
+		w.p.Add(wire.TypeUserPassword, hidden)
 	case aaa.CHAP:
 		// The challenge always goes into an attribute of its own: it need not have the 16 octets of the authenticator.
-		w.octets(typeCHAPPassword, append([]byte{proof.Identifier}, proof.Response...))
-		w.octets(typeCHAPChallenge, proof.Challenge)
+		w.octets(wire.TypeCHAPPassword, append([]byte{proof.Identifier}, proof.Response...))
+		w.octets(wire.TypeCHAPChallenge, proof.Challenge)
 	case aaa.MSCHAPv1, aaa.MSCHAPv2:
 		if err := wire.AddVendor(w.p, wire.Microsoft, wire.MSCHAPChallenge, proof.Challenge); err != nil {
 			return err

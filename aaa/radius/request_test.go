@@ -39,18 +39,18 @@ func TestRequestSaysEverythingOfTheLine(t *testing.T) {
 	p := ask(t, query(t, "alice@sales.example", pap("secret")), nil)
 	got := texts(p)
 	for kind, want := range map[radius.Type]string{
-		typeUserName: "alice@sales.example", typeAcctSessionID: "0123456789abcdef", typeNASIdentifier: "lns1",
-		typeNASIPAddress: "\xc0\x00\x02\x01", typeNASPort: num(17<<16 | 33), typeNASPortID: "tun 17/4 call 33/9",
-		typeNASPortType: num(5), typeServiceType: num(2), typeFramedProtocol: num(1), typeCallingStationID: "0441",
-		typeCalledStationID: "0800", typeConnectInfo: "50000000/10000000", typeFramedMTU: num(1400),
-		typeTunnelType: num(3), typeTunnelMediumType: num(1), typeTunnelClientEndpoint: "198.51.100.7",
-		typeTunnelServerEndpoint: "192.0.2.1", typeTunnelClientAuthID: "lac7", typeTunnelServerAuthID: "LNS", typeTunnelAssignmentID: "17",
+		wire.TypeUserName: "alice@sales.example", wire.TypeAcctSessionID: "0123456789abcdef", wire.TypeNASIdentifier: "lns1",
+		wire.TypeNASIPAddress: "\xc0\x00\x02\x01", wire.TypeNASPort: num(17<<16 | 33), wire.TypeNASPortID: "tun 17/4 call 33/9",
+		wire.TypeNASPortType: num(5), wire.TypeServiceType: num(2), wire.TypeFramedProtocol: num(1), wire.TypeCallingStationID: "0441",
+		wire.TypeCalledStationID: "0800", wire.TypeConnectInfo: "50000000/10000000", wire.TypeFramedMTU: num(1400),
+		wire.TypeTunnelType: num(3), wire.TypeTunnelMediumType: num(1), wire.TypeTunnelClientEndpoint: "198.51.100.7",
+		wire.TypeTunnelServerEndpoint: "192.0.2.1", wire.TypeTunnelClientAuthID: "lac7", wire.TypeTunnelServerAuthID: "LNS", wire.TypeTunnelAssignmentID: "17",
 	} {
 		if got[kind] != "|"+want {
 			t.Errorf("attribute %d is %q, not %q", kind, got[kind], want)
 		}
 	}
-	for _, never := range []radius.Type{33, typeState, typeEAPMessage, typeCHAPPassword} {
+	for _, never := range []radius.Type{33, wire.TypeState, wire.TypeEAPMessage, wire.TypeCHAPPassword} {
 		if got[never] != "" {
 			t.Errorf("attribute %d is there", never)
 		}
@@ -62,13 +62,13 @@ func TestRequestLeavesOutWhatIsNotKnown(t *testing.T) {
 	q.Request.Local, q.Request.TunnelName, q.Request.CallingNumber, q.Request.CalledNumber = netip.Addr{}, "", "", ""
 	q.Request.TxSpeed, q.Request.RxSpeed, q.Request.MTU = 0, 0, 0
 	got := texts(ask(t, q, nil))
-	for _, kind := range []radius.Type{typeNASIPAddress, typeNASIPv6Address, typeCalledStationID, typeConnectInfo, typeFramedMTU, typeTunnelClientAuthID, typeTunnelServerEndpoint} {
+	for _, kind := range []radius.Type{wire.TypeNASIPAddress, wire.TypeNASIPv6Address, wire.TypeCalledStationID, wire.TypeConnectInfo, wire.TypeFramedMTU, wire.TypeTunnelClientAuthID, wire.TypeTunnelServerEndpoint} {
 		if _, there := got[kind]; there {
 			t.Errorf("attribute %d is there: %q", kind, got[kind])
 		}
 	}
-	if got[typeCallingStationID] != "|198.51.100.7" {
-		t.Errorf("without a number the peer's address: %q", got[typeCallingStationID])
+	if got[wire.TypeCallingStationID] != "|198.51.100.7" {
+		t.Errorf("without a number the peer's address: %q", got[wire.TypeCallingStationID])
 	}
 }
 
@@ -76,11 +76,11 @@ func TestRequestOverIPv6(t *testing.T) {
 	q := query(t, "alice", pap("secret"))
 	q.Request.Peer, q.Request.Local = netip.MustParseAddrPort("[2001:db8::7]:1701"), netip.MustParseAddr("2001:db8::1")
 	got := texts(ask(t, q, nil))
-	if got[typeNASIPAddress] != "" || len(got[typeNASIPv6Address]) != 17 || got[typeTunnelMediumType] != "|"+num(2) || got[typeTunnelClientEndpoint] != "|2001:db8::7" {
+	if got[wire.TypeNASIPAddress] != "" || len(got[wire.TypeNASIPv6Address]) != 17 || got[wire.TypeTunnelMediumType] != "|"+num(2) || got[wire.TypeTunnelClientEndpoint] != "|2001:db8::7" {
 		t.Errorf("%v", got)
 	}
 	got = texts(ask(t, q, func(c *Config) { c.NAS.Address = netip.MustParseAddr("192.0.2.9") }))
-	if got[typeNASIPAddress] != "|\xc0\x00\x02\x09" || got[typeNASIPv6Address] != "" {
+	if got[wire.TypeNASIPAddress] != "|\xc0\x00\x02\x09" || got[wire.TypeNASIPv6Address] != "" {
 		t.Errorf("the address that is set: %v", got)
 	}
 }
@@ -106,7 +106,7 @@ func TestNameForms(t *testing.T) {
 		{WithDomain, "alice", eap, "alice"},
 	} {
 		p := ask(t, query(t, tc.name, tc.proof), func(c *Config) { c.Names = tc.form })
-		if got := string(p.Get(typeUserName)); got != tc.want {
+		if got := string(p.Get(wire.TypeUserName)); got != tc.want {
 			t.Errorf("%s, %s of %q: %q, not %q", tc.form, tc.proof.Method, tc.name, got, tc.want)
 		}
 	}
@@ -124,10 +124,10 @@ func TestRFC2865Section5_2_PAPPassword(t *testing.T) {
 func TestRFC2865Section5_3_CHAPHasItsChallenge(t *testing.T) {
 	response := bytes.Repeat([]byte{7}, 16)
 	p := ask(t, query(t, "alice", aaa.Proof{Method: aaa.CHAP, Identifier: 9, Challenge: []byte("0123456789abcdefgh"), Response: response}), nil)
-	if got := p.Get(typeCHAPPassword); got[0] != 9 || !bytes.Equal(got[1:], response) {
+	if got := p.Get(wire.TypeCHAPPassword); got[0] != 9 || !bytes.Equal(got[1:], response) {
 		t.Errorf("CHAP-Password %x", got)
 	}
-	if got := p.Get(typeCHAPChallenge); string(got) != "0123456789abcdefgh" {
+	if got := p.Get(wire.TypeCHAPChallenge); string(got) != "0123456789abcdefgh" {
 		t.Errorf("CHAP-Challenge %q", got)
 	}
 }
@@ -155,12 +155,12 @@ func TestRFC3579Section3_1_EAPInOrder(t *testing.T) {
 		packet[4+i] = byte(i * 7)
 	}
 	p := ask(t, query(t, "alice", aaa.Proof{Method: aaa.EAP, EAP: packet}), nil)
-	if got := wire.All(p, typeEAPMessage); len(got) != 5 || !bytes.Equal(bytes.Join(got, nil), packet) {
+	if got := wire.All(p, wire.TypeEAPMessage); len(got) != 5 || !bytes.Equal(bytes.Join(got, nil), packet) {
 		t.Errorf("%d attributes", len(got))
 	}
 	first, last := -1, -1
 	for i, a := range p.Attributes {
-		if a.Type == typeEAPMessage {
+		if a.Type == wire.TypeEAPMessage {
 			if first < 0 {
 				first = i
 			}
@@ -204,7 +204,7 @@ func TestProofsThatDoNotFit(t *testing.T) {
 func TestTunnelTextThatBeginsLikeATag(t *testing.T) {
 	q := query(t, "alice", pap("x"))
 	q.Request.TunnelName = "\x05lac"
-	if got := ask(t, q, nil).Get(typeTunnelClientAuthID); string(got) != "\x00\x05lac" {
+	if got := ask(t, q, nil).Get(wire.TypeTunnelClientAuthID); string(got) != "\x00\x05lac" {
 		t.Errorf("%q", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/radius/wire"
 )
 
 // access answers an Access-Request.
@@ -44,7 +45,7 @@ func (s *Server) sessionOf(x *exchange, nas *aaa.NAS, name string) (string, time
 
 // resume adds what is known of a conversation to the peer's next word in it.
 func (s *Server) resume(x *exchange, r *aaa.Request) *aaa.Rejection {
-	state, there := x.packet.Lookup(typeState)
+	state, there := x.packet.Lookup(wire.TypeState)
 	if !there {
 		return nil
 	}

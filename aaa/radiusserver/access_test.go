@@ -25,7 +25,7 @@ import (
 
 // mschapv1 adds an MS-CHAPv1 response to a request.
 func mschapv1(t testing.TB, p *radius.Packet, name, typed string) *radius.Packet {
-	p.Add(typeUserName, []byte(name))
+	p.Add(wire.TypeUserName, []byte(name))
 	hash, err := secret.NTHashOf(aaa.NewSecret(typed))
 	if err != nil {
 		t.Fatal(err)
@@ -45,9 +45,9 @@ func TestEachMethod(t *testing.T) {
 		"CHAP": func(typed string) *radius.Packet { return proven(t, fresh(), aaa.CHAP, "alice", typed) },
 		"CHAP with the authenticator as challenge": func(typed string) *radius.Packet {
 			p := fresh()
-			p.Add(typeUserName, []byte("alice"))
+			p.Add(wire.TypeUserName, []byte("alice"))
 			response := secret.NewAnswerer("alice", aaa.NewSecret(typed), [16]byte{}).CHAP(9, p.Authenticator[:])
-			p.Add(typeCHAPPassword, append([]byte{9}, response...))
+			p.Add(wire.TypeCHAPPassword, append([]byte{9}, response...))
 			return p
 		},
 		"MS-CHAPv1": func(typed string) *radius.Packet { return mschapv1(t, fresh(), "alice", typed) },
@@ -164,8 +164,8 @@ func TestRFC2865Section5_6_ServicesThatAreNotOurs(t *testing.T) {
 		if reply.Code != want {
 			t.Errorf("service %d: %s", service, reply.Code)
 		}
-		if service != 2 && reply.Get(typeServiceType) != nil || service == 2 && (len(reply.Get(typeServiceType)) != 4 || len(reply.Get(typeFramedProtocol)) != 4) {
-			t.Errorf("service %d: the reply has %x", service, reply.Get(typeServiceType))
+		if service != 2 && reply.Get(wire.TypeServiceType) != nil || service == 2 && (len(reply.Get(wire.TypeServiceType)) != 4 || len(reply.Get(wire.TypeFramedProtocol)) != 4) {
+			t.Errorf("service %d: the reply has %x", service, reply.Get(wire.TypeServiceType))
 		}
 	}
 }
@@ -226,7 +226,7 @@ func TestWhatIsGrantedIsSaidInTheWordsOfTheEquipment(t *testing.T) {
 		if got, _ := wire.LookupVendor(reply, want.vendor, want.kind); !bytes.Equal(got, want.value) {
 			t.Errorf("%s: %q", equipment, got)
 		}
-		classes := wire.All(reply, typeClass)
+		classes := wire.All(reply, wire.TypeClass)
 		if len(classes) != 2 || string(classes[1]) != "upstream" {
 			t.Errorf("%s: classes %q", equipment, classes)
 		}
@@ -234,7 +234,7 @@ func TestWhatIsGrantedIsSaidInTheWordsOfTheEquipment(t *testing.T) {
 		if !ok || m.session != asked.last.Session || m.account != "alice" && m.account != "" || m.domain != "default" || m.method != aaa.PAP {
 			t.Errorf("mark %+v", m)
 		}
-		if string(reply.Get(typeReplyMessage)) != "welcome" {
+		if string(reply.Get(wire.TypeReplyMessage)) != "welcome" {
 			t.Error("no message")
 		}
 	}
@@ -307,16 +307,16 @@ func TestRFC3579Section2_1_EAPConversation(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.EAP = lead })
 	identity := []row{str(1, "alice"), str(79, "\x02\x07\x00\x0a\x01alice")}
 	reply := r.ask(packet(t, radius.CodeAccessRequest, identity...))
-	if reply.Code != radius.CodeAccessChallenge || !bytes.Equal(eapOf(reply), long) || len(wire.All(reply, typeEAPMessage)) != 3 || len(reply.Get(typeState)) != 16 ||
-		!bytes.Equal(reply.Get(typeSessionTimeout), []byte{0, 0, 0, 30}) {
+	if reply.Code != radius.CodeAccessChallenge || !bytes.Equal(eapOf(reply), long) || len(wire.All(reply, wire.TypeEAPMessage)) != 3 || len(reply.Get(wire.TypeState)) != 16 ||
+		!bytes.Equal(reply.Get(wire.TypeSessionTimeout), []byte{0, 0, 0, 30}) {
 		t.Fatalf("%v", reply)
 	}
-	session, state := lead.last.Session, reply.Get(typeState)
+	session, state := lead.last.Session, reply.Get(wire.TypeState)
 	answer := packet(t, radius.CodeAccessRequest, str(1, "alice"), row{0, 24, state})
 	peers := append([]byte{2, 8, 2, 88}, bytes.Repeat([]byte("y"), 596)...)
 	addEAP(answer, peers)
 	reply = r.ask(answer)
-	if reply.Code != radius.CodeAccessAccept || !bytes.Equal(eapOf(reply), success) || reply.Get(typeReplyMessage) != nil || lead.last.Session != session {
+	if reply.Code != radius.CodeAccessAccept || !bytes.Equal(eapOf(reply), success) || reply.Get(wire.TypeReplyMessage) != nil || lead.last.Session != session {
 		t.Fatalf("%v", reply)
 	}
 	if string(microsoft.MSMPPESendKey_Get(reply, reply)) != strings.Repeat("s", 32) || string(microsoft.MSMPPERecvKey_Get(reply, reply)) != strings.Repeat("r", 32) {

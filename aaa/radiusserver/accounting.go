@@ -10,11 +10,11 @@ import (
 
 // record takes an Accounting-Request, and confirms it when what it tells is stored.
 func (s *Server) record(ctx context.Context, x *exchange) {
-	status, there := number(x.packet, typeAcctStatusType)
+	status, there := number(x.packet, wire.TypeAcctStatusType)
 	nas := nasOf(x.client, x.packet, x.from.Addr())
 	kind := kindOf(status)
 	switch {
-	case !there, kind != 0 && len(x.packet.Get(typeAcctSessionID)) == 0:
+	case !there, kind != 0 && len(x.packet.Get(wire.TypeAcctSessionID)) == 0:
 		s.abandon(x, Malformed)
 	case kind != 0:
 		r := recordOf(nas, x.packet, kind, x.came)
@@ -34,13 +34,13 @@ func (s *Server) record(ctx context.Context, x *exchange) {
 func (s *Server) confirm(x *exchange, err error, o Outcome) {
 	if err != nil {
 		s.config.Log.Warn("RADIUS server: a record could not be stored; the NAS will send it again", "nas", x.client.Name,
-			"user", text(x.packet, typeUserName), "cause", err)
+			"user", text(x.packet, wire.TypeUserName), "cause", err)
 		s.finish(x, nil, Unanswered)
 		return
 	}
 	reply := x.packet.Response(radius.CodeAccountingResponse)
 	if x.signed {
-		reply.Add(typeMessageAuth, make(radius.Attribute, wire.AuthenticatorLength))
+		reply.Add(wire.TypeMessageAuth, make(radius.Attribute, wire.AuthenticatorLength))
 	}
 	s.finish(x, s.sealed(x, reply), o)
 }

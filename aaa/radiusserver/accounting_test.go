@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/radius/wire"
 )
 
 func accounting(t testing.TB, status uint32, rows ...row) *radius.Packet {
@@ -40,7 +41,7 @@ func ago(d time.Duration) uint32 { return uint32(time.Now().Add(-d).Unix()) }
 func TestTheRecordOfEachKind(t *testing.T) {
 	r := newRig(t, nil)
 	accept := r.ask(login(t, "alice", password))
-	session := []row{str(44, "0001"), str(1, "alice"), {0, 25, accept.Get(typeClass)}, str(25, "other"), addr(8, "10.1.2.3"), str(31, "0443"), str(30, "0800"),
+	session := []row{str(44, "0001"), str(1, "alice"), {0, 25, accept.Get(wire.TypeClass)}, str(25, "other"), addr(8, "10.1.2.3"), str(31, "0443"), str(30, "0800"),
 		str(32, "ap-7"), num(5, 17), str(87, "port 17"), str(89, "\x01c")}
 	start := r.took(accounting(t, 1, append(session, num(55, ago(0)))...))
 	if start.Kind != aaa.RecordStart || start.Sequence != 1 || start.NAS.Name != "branch" || start.Name != "alice" || start.Account != "alice" || start.Domain != "default" ||
@@ -65,7 +66,7 @@ func TestTheRecordOfEachKind(t *testing.T) {
 			t.Errorf("%s: session %q since %v, the start has %q since %v", other.Kind, other.Session, other.Started, start.Session, start.Started)
 		}
 	}
-	if m, _ := decodeMark(accept.Get(typeClass)); m.session != start.Session {
+	if m, _ := decodeMark(accept.Get(wire.TypeClass)); m.session != start.Session {
 		t.Errorf("the login is %q, the records are of %q", m.session, start.Session)
 	}
 }
@@ -201,24 +202,24 @@ func TestANASWhoseClockIsBehind(t *testing.T) {
 func TestASessionThatIsAuthenticatedAnewStaysWhatItWas(t *testing.T) {
 	r := newRig(t, nil)
 	first := r.ask(login(t, "alice", password, str(44, "0001")))
-	start := r.took(accounting(t, 1, str(44, "0001"), str(1, "alice"), row{0, 25, first.Get(typeClass)}))
+	start := r.took(accounting(t, 1, str(44, "0001"), str(1, "alice"), row{0, 25, first.Get(wire.TypeClass)}))
 	again := r.ask(login(t, "alice", password, str(44, "0001")))
-	if m, _ := decodeMark(again.Get(typeClass)); m.session != start.Session || !m.started.Equal(start.Started) {
+	if m, _ := decodeMark(again.Get(wire.TypeClass)); m.session != start.Session || !m.started.Equal(start.Started) {
 		t.Errorf("asked anew it is %q", m.session)
 	}
 	other := r.ask(login(t, "alice", password)) // without Acct-Session-Id nobody knows
-	interim := r.took(accounting(t, 3, str(44, "0001"), str(1, "alice"), num(46, 5), row{0, 25, other.Get(typeClass)}))
+	interim := r.took(accounting(t, 3, str(44, "0001"), str(1, "alice"), num(46, 5), row{0, 25, other.Get(wire.TypeClass)}))
 	if interim.Session != start.Session {
 		t.Errorf("session %q became %q", start.Session, interim.Session)
 	}
-	r.took(accounting(t, 2, str(44, "0001"), str(1, "alice"), row{0, 25, other.Get(typeClass)}))
+	r.took(accounting(t, 2, str(44, "0001"), str(1, "alice"), row{0, 25, other.Get(wire.TypeClass)}))
 	third := r.ask(login(t, "alice", password, str(44, "0001")))
-	if m, _ := decodeMark(third.Get(typeClass)); m.session == start.Session {
+	if m, _ := decodeMark(third.Get(wire.TypeClass)); m.session == start.Session {
 		t.Error("a new login goes on with a session that ended")
 	}
 	// A Start with another mark is another session, though the NAS uses its name again.
-	fourth := r.took(accounting(t, 1, str(44, "0001"), str(1, "alice"), row{0, 25, third.Get(typeClass)}))
-	fifth := r.took(accounting(t, 1, str(44, "0001"), str(1, "alice"), row{0, 25, other.Get(typeClass)}))
+	fourth := r.took(accounting(t, 1, str(44, "0001"), str(1, "alice"), row{0, 25, third.Get(wire.TypeClass)}))
+	fifth := r.took(accounting(t, 1, str(44, "0001"), str(1, "alice"), row{0, 25, other.Get(wire.TypeClass)}))
 	if fourth.Session == fifth.Session {
 		t.Error("two logins are one session")
 	}
@@ -260,7 +261,7 @@ func TestSequenceNeverGoesBackwards(t *testing.T) {
 		before := sequence(aaa.RecordStart, &radius.Packet{}, 0)
 		for _, n := range seconds {
 			p := &radius.Packet{}
-			p.Add(typeAcctSessionTime, num(0, n).value)
+			p.Add(wire.TypeAcctSessionTime, num(0, n).value)
 			now := sequence(aaa.RecordInterim, p, 0)
 			if n < math.MaxUint32-5 && now <= before {
 				t.Fatalf("after %d s: %d, before %d", n, now, before)
@@ -335,9 +336,9 @@ func TestARecordThatIsSignedGetsASignedAnswer(t *testing.T) {
 	for _, signed := range []bool{false, true} {
 		p := accounting(t, 1, str(44, "0001"))
 		if signed {
-			p.Add(typeMessageAuth, make([]byte, 16))
+			p.Add(wire.TypeMessageAuth, make([]byte, 16))
 		}
-		if got := r.ask(p).Get(typeMessageAuth) != nil; got != signed {
+		if got := r.ask(p).Get(wire.TypeMessageAuth) != nil; got != signed {
 			t.Errorf("signed %v, the answer %v", signed, got)
 		}
 	}

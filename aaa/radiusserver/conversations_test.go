@@ -7,6 +7,7 @@ import (
 	"layeh.com/radius"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/radius/wire"
 )
 
 // Nobody could be asked in the middle of a conversation: the NAS repeats the same octets, and that is another try.
@@ -29,7 +30,7 @@ func TestAnAnswerThatCouldNotBeJudgedMayComeAgain(t *testing.T) {
 			},
 		}}
 		r := newRig(t, func(c *Config) { c.EAP = lead })
-		state := r.ask(packet(t, radius.CodeAccessRequest, str(1, "alice"), str(79, "\x02\x07\x00\x0a\x01alice"))).Get(typeState)
+		state := r.ask(packet(t, radius.CodeAccessRequest, str(1, "alice"), str(79, "\x02\x07\x00\x0a\x01alice"))).Get(wire.TypeState)
 		session := lead.last.Session
 		answer := packet(t, radius.CodeAccessRequest, str(1, "alice"), row{0, 24, state}, str(79, "\x02\x08\x00\x06\x04\x00"))
 		if reply := r.ask(answer); reply != nil {

@@ -12,6 +12,7 @@ import (
 
 	"lnsgate/aaa"
 	"lnsgate/aaa/aaatest"
+	"lnsgate/aaa/radius/wire"
 )
 
 // A no takes as long whatever the reason, and holds no worker.
@@ -26,7 +27,7 @@ func TestRejectsAreDelayedAndLookTheSame(t *testing.T) {
 		lengths := map[int]bool{}
 		for _, p := range []*radius.Packet{
 			login(t, "slow", password), login(t, "alice", "wrong"), login(t, "nobody", password), login(t, "disabled", password), login(t, "bob@nowhere", password),
-			login(t, "bad name", password), login(t, "bob@sales", password), login(t, "alice", password, num(typeServiceType, 6)), packet(t, radius.CodeAccessRequest, str(1, "alice")),
+			login(t, "bad name", password), login(t, "bob@sales", password), login(t, "alice", password, num(wire.TypeServiceType, 6)), packet(t, radius.CodeAccessRequest, str(1, "alice")),
 		} {
 			octets, box, began := octetsOf(t, p), newMailbox(), time.Now()
 			r.put(forAccess, octets, nasAddress, box)

@@ -222,12 +222,12 @@ func TestOurOwnClient(t *testing.T) {
 	defer cancel()
 	login := nas.Request{Code: radius.CodeAccessRequest, Build: func(p *radius.Packet) error {
 		hidden, err := radius.NewUserPassword([]byte(password), p.Secret, p.Authenticator[:])
-		p.Add(typeUserName, []byte("alice"))
-		p.Add(typeUserPassword, hidden)
+		p.Add(wire.TypeUserName, []byte("alice"))
+		p.Add(wire.TypeUserPassword, hidden)
 		return err
 	}}
 	record := nas.Request{Code: radius.CodeAccountingRequest, Build: func(p *radius.Packet) error {
-		add(t, p, str(typeUserName, "alice"), str(typeAcctSessionID, "1"), num(typeAcctStatusType, statusStart))
+		add(t, p, str(wire.TypeUserName, "alice"), str(wire.TypeAcctSessionID, "1"), num(wire.TypeAcctStatusType, statusStart))
 		return nil
 	}}
 	ask := func(r nas.Request, want radius.Code) {

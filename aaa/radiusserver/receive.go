@@ -210,19 +210,19 @@ func (s *Server) status(x *exchange, role role) {
 		code = radius.CodeAccountingResponse
 	}
 	reply := x.packet.Response(code)
-	reply.Add(typeMessageAuth, make(radius.Attribute, wire.AuthenticatorLength))
+	reply.Add(wire.TypeMessageAuth, make(radius.Attribute, wire.AuthenticatorLength))
 	s.finish(x, s.sealed(x, reply), Status)
 }
 
 // sealed puts what went through proxies back (RFC 2865 section 5.33), and signs. Nil: it does not fit.
 func (s *Server) sealed(x *exchange, reply *radius.Packet) []byte {
-	for _, state := range wire.All(x.packet, typeProxyState) {
-		reply.Add(typeProxyState, state)
+	for _, state := range wire.All(x.packet, wire.TypeProxyState) {
+		reply.Add(wire.TypeProxyState, state)
 	}
 	octets, err := x.key.AppendReply(nil, reply)
 	if err != nil {
 		s.config.Log.Error("RADIUS server: a reply does not fit in a packet; grant the user less", "nas", x.client.Name,
-			"user", text(x.packet, typeUserName), "reply", reply.Code.String(), "cause", err)
+			"user", text(x.packet, wire.TypeUserName), "reply", reply.Code.String(), "cause", err)
 		return nil
 	}
 	return octets

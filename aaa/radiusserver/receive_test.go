@@ -202,7 +202,7 @@ func TestRFC2865Section5_33_ProxyStateComesBackInOrder(t *testing.T) {
 	for _, typed := range []string{password, "wrong"} {
 		reply := r.ask(login(t, "alice", typed, str(33, "first"), str(33, "\x00second"), str(33, "first")))
 		var got []string
-		for _, state := range wire.All(reply, typeProxyState) {
+		for _, state := range wire.All(reply, wire.TypeProxyState) {
 			got = append(got, string(state))
 		}
 		if !slices.Equal(got, []string{"first", "\x00second", "first"}) {
@@ -210,7 +210,7 @@ func TestRFC2865Section5_33_ProxyStateComesBackInOrder(t *testing.T) {
 		}
 	}
 	reply := r.ask(packet(t, radius.CodeAccountingRequest, str(33, "p"), num(40, 1), str(44, "s")))
-	if len(wire.All(reply, typeProxyState)) != 1 {
+	if len(wire.All(reply, wire.TypeProxyState)) != 1 {
 		t.Errorf("%v", reply.Attributes)
 	}
 }
@@ -221,7 +221,7 @@ func TestRFC5997Section3_StatusServer(t *testing.T) {
 		octets, box := octetsOf(t, packet(t, radius.CodeStatusServer)), newMailbox()
 		r.put(role, octets, nasAddress, box)
 		reply := r.read(octets, box)
-		if reply == nil || reply.Code != want || reply.Get(typeMessageAuth) == nil {
+		if reply == nil || reply.Code != want || reply.Get(wire.TypeMessageAuth) == nil {
 			t.Errorf("%v: %v", role, reply)
 		}
 	}
@@ -247,7 +247,7 @@ func TestTheServerIsNoAmplifier(t *testing.T) {
 		}
 	}
 	reply := r.ask(login(t, "mallory", "x"))
-	if string(reply.Get(typeReplyMessage)) != long {
-		t.Errorf("who signs is told %q", reply.Get(typeReplyMessage))
+	if string(reply.Get(wire.TypeReplyMessage)) != long {
+		t.Errorf("who signs is told %q", reply.Get(wire.TypeReplyMessage))
 	}
 }

@@ -63,32 +63,32 @@ const (
 // eventTime is when it was so, what a record tells: as the NAS has it, or where that cannot be, by how long it says it kept the
 // record (RFC 2869 section 5.3, RFC 2866 section 5.2). It is never later than now.
 func eventTime(p *radius.Packet, now time.Time) time.Time {
-	if seconds, there := number(p, typeEventTimestamp); there {
+	if seconds, there := number(p, wire.TypeEventTimestamp); there {
 		at := time.Unix(int64(seconds), 0)
 		if late := now.Sub(at); late >= 0 && late <= mostLate {
 			return at
 		}
 	}
-	delay, _ := number(p, typeAcctDelayTime)
+	delay, _ := number(p, wire.TypeAcctDelayTime)
 	return now.Add(-min(time.Duration(delay)*time.Second, mostDelay)).Truncate(time.Second)
 }
 
 // recordOf makes a record. The login that it belongs to is filled in by addLogin.
 func recordOf(nas *aaa.NAS, p *radius.Packet, kind aaa.RecordKind, now time.Time) *aaa.Record {
 	r := &aaa.Record{
-		Kind: kind, NAS: nas, At: eventTime(p, now), Name: text(p, typeUserName),
-		Address: address(p, typeFramedIPAddress, 0), Peer: netip.AddrPortFrom(nas.Address, 0), TunnelName: nas.Identifier,
-		CallingNumber: text(p, typeCallingStationID), CalledNumber: text(p, typeCalledStationID),
-		RxOctets: sum(p, typeAcctInputOctets, typeAcctInputGigawords), TxOctets: sum(p, typeAcctOutputOctets, typeAcctOutputGigawords),
+		Kind: kind, NAS: nas, At: eventTime(p, now), Name: text(p, wire.TypeUserName),
+		Address: address(p, wire.TypeFramedIPAddress, 0), Peer: netip.AddrPortFrom(nas.Address, 0), TunnelName: nas.Identifier,
+		CallingNumber: text(p, wire.TypeCallingStationID), CalledNumber: text(p, wire.TypeCalledStationID),
+		RxOctets: sum(p, wire.TypeAcctInputOctets, wire.TypeAcctInputGigawords), TxOctets: sum(p, wire.TypeAcctOutputOctets, wire.TypeAcctOutputGigawords),
 	}
-	rx, _ := number(p, typeAcctInputPackets)
-	tx, _ := number(p, typeAcctOutputPackets)
+	rx, _ := number(p, wire.TypeAcctInputPackets)
+	tx, _ := number(p, wire.TypeAcctOutputPackets)
 	r.RxPackets, r.TxPackets = uint64(rx), uint64(tx)
-	if cui := p.Get(typeCUI); len(cui) > 0 {
+	if cui := p.Get(wire.TypeCUI); len(cui) > 0 {
 		r.CUI = append([]byte(nil), cui...)
 	}
 	if kind == aaa.RecordStop {
-		cause, _ := number(p, typeAcctTerminateCause)
+		cause, _ := number(p, wire.TypeAcctTerminateCause)
 		r.Terminate = aaa.TerminateCause(min(cause, math.MaxUint8))
 		r.Reason = reasonOf(cause)
 	}
@@ -97,13 +97,13 @@ func recordOf(nas *aaa.NAS, p *radius.Packet, kind aaa.RecordKind, now time.Time
 
 // lasted is how long the session has lasted, as the NAS has it.
 func lasted(p *radius.Packet) (time.Duration, bool) {
-	seconds, there := number(p, typeAcctSessionTime)
+	seconds, there := number(p, wire.TypeAcctSessionTime)
 	return time.Duration(seconds) * time.Second, there
 }
 
 // markOf finds our mark among the Classes of a record; the others are returned. Without one the login is estimated.
 func markOf(c *client, p *radius.Packet, r *aaa.Record) (m mark, marked bool, others [][]byte) {
-	for _, class := range wire.All(p, typeClass) {
+	for _, class := range wire.All(p, wire.TypeClass) {
 		if own, ok := decodeMark(class); ok && strings.HasPrefix(own.session, sessionPrefix(c.Name)) {
 			m, marked = own, true
 			continue

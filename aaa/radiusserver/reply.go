@@ -21,12 +21,12 @@ func (s *Server) accept(x *exchange, r *aaa.Request, d *aaa.Decision, m *mark) (
 	for _, echoed := range []struct {
 		kind  radius.Type
 		value uint32
-	}{{typeServiceType, serviceFramed}, {typeFramedProtocol, protocolPPP}} {
+	}{{wire.TypeServiceType, serviceFramed}, {wire.TypeFramedProtocol, protocolPPP}} {
 		if n, there := number(x.packet, echoed.kind); there && n == echoed.value {
 			reply.Add(echoed.kind, binary.BigEndian.AppendUint32(nil, n))
 		}
 	}
-	reply.Add(typeClass, m.encode()) // in front of others: some NASes keep one
+	reply.Add(wire.TypeClass, m.encode()) // in front of others: some NASes keep one
 	granted := *d
 	if r.Proof.Method == aaa.EAP {
 		granted.Message = "" // RFC 3579 section 2.6.5: a text beside EAP has no place
@@ -122,9 +122,9 @@ func addKeys(reply *radius.Packet, keys *aaa.Keys) error {
 func (s *Server) challenge(x *exchange, r *aaa.Request, c *aaa.Challenge) []byte {
 	reply := x.packet.Response(radius.CodeAccessChallenge)
 	addEAP(reply, c.Packet)
-	reply.Add(typeState, s.conversations.wait(conversationOf(r, x.client.Name, c), x.came))
+	reply.Add(wire.TypeState, s.conversations.wait(conversationOf(r, x.client.Name, c), x.came))
 	if seconds := c.Timeout / time.Second; seconds > 0 {
-		reply.Add(typeSessionTimeout, binary.BigEndian.AppendUint32(nil, uint32(seconds)))
+		reply.Add(wire.TypeSessionTimeout, binary.BigEndian.AppendUint32(nil, uint32(seconds)))
 	}
 	return s.sealed(x, reply)
 }
@@ -146,7 +146,7 @@ func (s *Server) reject(x *exchange, r *aaa.Request, no *aaa.Rejection) []byte {
 	default:
 		for line := range strings.SplitSeq(no.Reply, "\n") {
 			for chunk := range slices.Chunk([]byte(line), wire.MaxValue) {
-				reply.Add(typeReplyMessage, chunk)
+				reply.Add(wire.TypeReplyMessage, chunk)
 			}
 		}
 	}
@@ -190,6 +190,6 @@ func eapEnd(code byte, last []byte) []byte {
 // addEAP splits a packet into attributes, in order and side by side (RFC 3579 section 3.1).
 func addEAP(reply *radius.Packet, packet []byte) {
 	for chunk := range slices.Chunk(packet, wire.MaxValue) {
-		reply.Add(typeEAPMessage, chunk)
+		reply.Add(wire.TypeEAPMessage, chunk)
 	}
 }

@@ -28,23 +28,23 @@ const (
 // nasOf is which NAS asks or tells, and of which of its sessions.
 func nasOf(c *client, p *radius.Packet, from netip.Addr) *aaa.NAS {
 	name, at := placeOf(c, p, from.Unmap().WithZone(""))
-	port, _ := number(p, typeNASPort)
-	kind, _ := number(p, typeNASPortType)
+	port, _ := number(p, wire.TypeNASPort)
+	kind, _ := number(p, wire.TypeNASPortType)
 	return &aaa.NAS{
-		Name: name, Client: c.Name, Address: at, Identifier: text(p, typeNASIdentifier),
-		Session: text(p, typeAcctSessionID), Port: port, PortID: text(p, typeNASPortID), PortType: kind,
+		Name: name, Client: c.Name, Address: at, Identifier: text(p, wire.TypeNASIdentifier),
+		Session: text(p, wire.TypeAcctSessionID), Port: port, PortID: text(p, wire.TypeNASPortID), PortType: kind,
 	}
 }
 
 // placeOf is what a NAS is called in records, and where it is. Behind a proxy, or in the network of one client, there may be
 // many.
 func placeOf(c *client, p *radius.Packet, from netip.Addr) (string, netip.Addr) {
-	if _, proxied := p.Lookup(typeProxyState); proxied {
-		own := address(p, typeNASIPAddress, typeNASIPv6Address)
+	if _, proxied := p.Lookup(wire.TypeProxyState); proxied {
+		own := address(p, wire.TypeNASIPAddress, wire.TypeNASIPv6Address)
 		if !own.IsValid() {
 			own = from
 		}
-		if id := text(p, typeNASIdentifier); id != "" {
+		if id := text(p, wire.TypeNASIdentifier); id != "" {
 			return c.Name + "/" + id, own
 		}
 		return c.Name + "/" + own.String(), own
@@ -58,20 +58,20 @@ func placeOf(c *client, p *radius.Packet, from netip.Addr) (string, netip.Addr) 
 // requestOf makes a question of an Access-Request. The session is named by the caller.
 func requestOf(c *client, p *radius.Packet, from netip.AddrPort, nas *aaa.NAS) (*aaa.Request, *aaa.Rejection) {
 	r := &aaa.Request{
-		Name:          string(p.Get(typeUserName)),
+		Name:          string(p.Get(wire.TypeUserName)),
 		Peer:          netip.AddrPortFrom(nas.Address, from.Port()),
 		TunnelName:    nas.Identifier,
 		NAS:           nas,
 		Group:         c.Name,
-		CallingNumber: text(p, typeCallingStationID),
-		CalledNumber:  text(p, typeCalledStationID),
+		CallingNumber: text(p, wire.TypeCallingStationID),
+		CalledNumber:  text(p, wire.TypeCalledStationID),
 		ForcedDomain:  c.ForcedDomain,
 		DefaultDomain: c.DefaultDomain,
 	}
-	if mtu, _ := number(p, typeFramedMTU); mtu <= 65535 {
+	if mtu, _ := number(p, wire.TypeFramedMTU); mtu <= 65535 {
 		r.MTU = int(mtu)
 	}
-	service, there := number(p, typeServiceType)
+	service, there := number(p, wire.TypeServiceType)
 	r.AuthenticateOnly = service == serviceAuthenticateOnly
 	if there && service != serviceFramed && service != serviceAuthenticateOnly {
 		return r, aaa.Reject(aaa.Refused, "the NAS asks for Service-Type %d, such as a login to the equipment itself; only Framed (2) is for these accounts", service)
@@ -92,10 +92,10 @@ func proofOf(p *radius.Packet) (aaa.Proof, *aaa.Rejection) {
 			fault = rejection
 		}
 	}
-	if hidden, there := p.Lookup(typeUserPassword); there {
+	if hidden, there := p.Lookup(wire.TypeUserPassword); there {
 		take(papOf(p, hidden))
 	}
-	if value, there := p.Lookup(typeCHAPPassword); there {
+	if value, there := p.Lookup(wire.TypeCHAPPassword); there {
 		take(chapOf(p, value))
 	}
 	if value, there := wire.LookupVendor(p, wire.Microsoft, wire.MSCHAPResponse); there {
@@ -104,7 +104,7 @@ func proofOf(p *radius.Packet) (aaa.Proof, *aaa.Rejection) {
 	if value, there := wire.LookupVendor(p, wire.Microsoft, wire.MSCHAP2Response); there {
 		take(mschapOf(p, aaa.MSCHAPv2, value))
 	}
-	if _, there := p.Lookup(typeEAPMessage); there {
+	if _, there := p.Lookup(wire.TypeEAPMessage); there {
 		take(aaa.Proof{Method: aaa.EAP, EAP: eapOf(p)}, nil)
 	}
 	switch {
@@ -131,7 +131,7 @@ func chapOf(p *radius.Packet, value []byte) (aaa.Proof, *aaa.Rejection) {
 	if len(value) != chapPasswordLength {
 		return aaa.Proof{Method: aaa.CHAP}, aaa.Reject(aaa.MalformedProof, "a CHAP-Password of %d octets instead of %d", len(value), chapPasswordLength)
 	}
-	challenge, there := p.Lookup(typeCHAPChallenge)
+	challenge, there := p.Lookup(wire.TypeCHAPChallenge)
 	if !there {
 		challenge = p.Authenticator[:]
 	}

@@ -96,7 +96,7 @@ func octetsOf(t testing.TB, p *radius.Packet) []byte {
 // proven adds the proof of a user to a request.
 func proven(t testing.TB, p *radius.Packet, m aaa.Method, name, typed string) *radius.Packet {
 	t.Helper()
-	p.Add(typeUserName, []byte(name))
+	p.Add(wire.TypeUserName, []byte(name))
 	proof := aaatest.NewProof(m, name, typed)
 	switch m {
 	case aaa.PAP:
@@ -104,10 +104,10 @@ func proven(t testing.TB, p *radius.Packet, m aaa.Method, name, typed string) *r
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.Add(typeUserPassword, hidden)
+		p.Add(wire.TypeUserPassword, hidden)
 	case aaa.CHAP:
-		p.Add(typeCHAPPassword, append([]byte{proof.Identifier}, proof.Response...))
-		p.Add(typeCHAPChallenge, proof.Challenge)
+		p.Add(wire.TypeCHAPPassword, append([]byte{proof.Identifier}, proof.Response...))
+		p.Add(wire.TypeCHAPChallenge, proof.Challenge)
 	case aaa.MSCHAPv2:
 		add(t, p, ms(wire.MSCHAPChallenge, proof.Challenge), ms(wire.MSCHAP2Response, append([]byte{proof.Identifier, 0}, proof.Response[:48]...)))
 	case aaa.MSCHAPv1:

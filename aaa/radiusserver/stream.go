@@ -265,7 +265,7 @@ func (s *Server) decline(x *exchange) {
 		radius.CodeCoARequest:        radius.CodeCoANAK,
 		radius.CodeDisconnectRequest: radius.CodeDisconnectNAK,
 	}[x.packet.Code])
-	reply.Add(typeErrorCause, binary.BigEndian.AppendUint32(nil, unsupportedExtension))
+	reply.Add(wire.TypeErrorCause, binary.BigEndian.AppendUint32(nil, unsupportedExtension))
 	s.finish(x, s.sealed(x, reply), WrongCode)
 }
 

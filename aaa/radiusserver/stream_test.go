@@ -137,7 +137,7 @@ func pap(t testing.TB, name, typed string) *radius.Packet {
 }
 
 func start(t testing.TB, session string) *radius.Packet {
-	return overTLS(packet(t, radius.CodeAccountingRequest, str(typeUserName, "alice"), str(typeAcctSessionID, session), num(typeAcctStatusType, statusStart)))
+	return overTLS(packet(t, radius.CodeAccountingRequest, str(wire.TypeUserName, "alice"), str(wire.TypeAcctSessionID, session), num(wire.TypeAcctStatusType, statusStart)))
 }
 
 // TestRFC6614Section2_OnePortForEverything logs in, out and records over one connection.
@@ -161,7 +161,7 @@ func TestRFC6614Section2_OnePortForEverything(t *testing.T) {
 		if reply.Code != test.want || s.Stats().Total[test.outcome] != before+1 {
 			t.Errorf("%s instead of %s: %v", reply.Code, test.want, named(s.Stats().Total))
 		}
-		if access := test.want != radius.CodeAccountingResponse; access && reply.Attributes[0].Type != typeMessageAuth {
+		if access := test.want != radius.CodeAccountingResponse; access && reply.Attributes[0].Type != wire.TypeMessageAuth {
 			t.Errorf("%s: the Message-Authenticator is not in front", reply.Code)
 		}
 	}
@@ -316,8 +316,8 @@ func TestRFC6614Section2_5_WhatIsNotForThisServer(t *testing.T) {
 	for code, want := range map[radius.Code]radius.Code{
 		radius.CodeAccountingRequest: radius.CodeAccountingResponse, radius.CodeCoARequest: radius.CodeCoANAK, radius.CodeDisconnectRequest: radius.CodeDisconnectNAK,
 	} {
-		reply := c.ask(overTLS(packet(t, code, str(typeProxyState, "way back"))))
-		if reply.Code != want || string(reply.Get(typeErrorCause)) != "\x00\x00\x01\x96" || string(reply.Get(typeProxyState)) != "way back" {
+		reply := c.ask(overTLS(packet(t, code, str(wire.TypeProxyState, "way back"))))
+		if reply.Code != want || string(reply.Get(wire.TypeErrorCause)) != "\x00\x00\x01\x96" || string(reply.Get(wire.TypeProxyState)) != "way back" {
 			t.Errorf("%s: %+v", code, reply)
 		}
 	}

@@ -15,7 +15,7 @@ const (
 	reapBlocks = `
 WITH dead AS (
     SELECT b.routing_context, b.first_address, b.last_address, b.node, b.epoch, b.expires_at FROM pool_blocks b
-    WHERE b.expires_at < coalesce($1::timestamptz, clock_timestamp()) - $2 * interval '1 microsecond'
+    WHERE b.expires_at < $1::timestamptz - $2 * interval '1 microsecond'
         AND b.node <> $3
     ORDER BY b.routing_context, b.first_address LIMIT 1000 FOR UPDATE SKIP LOCKED),
 ending AS (
@@ -38,30 +38,30 @@ WITH RECURSIVE holding AS (
     UNION ALL
     SELECT (SELECT l.node FROM leases l WHERE l.state = 'bound' AND l.node > h.node ORDER BY l.node, l.epoch LIMIT 1)
     FROM holding h WHERE h.node IS NOT NULL)
-UPDATE leases l SET state = 'quarantine', expires_at = coalesce($1::timestamptz, clock_timestamp())
+UPDATE leases l SET state = 'quarantine', expires_at = $1::timestamptz
 WHERE l.node = ANY (ARRAY(SELECT h.node FROM holding h WHERE h.node <> $3 AND h.node <> '' AND NOT EXISTS (
         SELECT FROM nodes n WHERE n.name = h.node
-            AND n.heartbeat_at >= coalesce($1::timestamptz, clock_timestamp()) - $2 * interval '1 microsecond')))
-    AND l.state = 'bound' AND l.expires_at < coalesce($1::timestamptz, clock_timestamp()) - $2 * interval '1 microsecond'`
+            AND n.heartbeat_at >= $1::timestamptz - $2 * interval '1 microsecond')))
+    AND l.state = 'bound' AND l.expires_at < $1::timestamptz - $2 * interval '1 microsecond'`
 )
 
-// reap takes back what dead nodes left. This one is alive, also when it has just woken from a long sleep. A node that has
-// just come back to the database, or found that the database's clock has leapt, leaves the others a grace time to do so too:
-// all blocks have expired, and their owners are alive.
+// reap takes back what dead nodes left, by the database's clock as our last sign of life read it: should it leap ahead in
+// between, nothing has expired yet. This node is alive, also when it has just woken from a long sleep. A node that has just
+// come back to the database, or found that the database's clock has leapt, leaves the others a grace time to do so too: all
+// blocks have expired, and their owners are alive.
 func (r *runner) reap(ctx context.Context) error {
 	r.mu.Lock()
-	now := r.now()
-	settled := !now.Before(r.attached.Add(r.cfg.Grace))
+	settled := !r.now().Before(r.attached.Add(r.cfg.Grace))
 	r.mu.Unlock()
 	if !settled {
 		return nil
 	}
 	grace := r.cfg.Grace.Microseconds()
 	rest := (r.cfg.LeaseLife - r.cfg.BlockLife).Microseconds()
-	if err := r.change(ctx, reapBlocks, r.stamp(now), grace, r.cfg.Node, rest); err != nil && !transient(err) {
+	if err := r.change(ctx, reapBlocks, r.clock, grace, r.cfg.Node, rest); err != nil && !transient(err) {
 		return err
 	}
-	if err := r.change(ctx, reapLeases, r.stamp(now), grace, r.cfg.Node); err != nil && !transient(err) {
+	if err := r.change(ctx, reapLeases, r.clock, grace, r.cfg.Node); err != nil && !transient(err) {
 		return err
 	}
 	return nil

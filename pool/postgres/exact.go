@@ -30,7 +30,8 @@ FOR SHARE OF b`
 	lockLeases = `
 SELECT l.routing_context, l.address, coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
     coalesce(l.kept_until, l.expires_at), t.now, l.holder, l.node, n.heartbeat_at,
-    l.state = 'bound' AND coalesce(l.kept_until > t.now, true) OR l.state = 'offered' AND l.expires_at > t.now, l.node = $3 AND l.epoch = $4
+    l.state = 'bound' AND coalesce(l.kept_until > t.now, true) OR l.state = 'offered' AND l.expires_at > t.now, l.node = $3 AND l.epoch = $4,
+    l.node = '' AND l.epoch = -1
 FROM unnest($1::text[], $2::inet[]) v(context, address)
 CROSS JOIN (SELECT coalesce($5::timestamptz, clock_timestamp()) AS now) t
 JOIN leases l ON l.routing_context = v.context AND l.address = v.address
@@ -214,7 +215,7 @@ func (r *runner) inspect(ctx context.Context, tx pgx.Tx, keys []key) (map[key]si
 		return nil, err
 	}
 	_, err = pgx.ForEachRow(rows, []any{&s.Context, &s.Address, &s.Pool, &s.Account, &s.Offered, &s.Since, &s.Expires, &s.At,
-		&s.Holder, &s.Node, &s.Silent, &s.Taken, &s.Ours}, func() error {
+		&s.Holder, &s.Node, &s.Silent, &s.Taken, &s.Ours, &s.Over}, func() error {
 		k := key{s.Context, s.Address}
 		s.owner, s.silent, s.row = sites[k].owner, sites[k].silent, true
 		sites[k] = s
@@ -238,7 +239,7 @@ func (r *runner) judge(q *ask, k key, s site, static string) error {
 	switch {
 	case static != "" && static != q.Account && !q.keep:
 		return &pool.ReservedError{Address: k.address, Account: static}
-	case s.Taken && !same && !yields:
+	case s.bars(q), s.Taken && !same && !yields:
 		return inUse(k, s.occupant)
 	case !s.row && s.owner != "" && s.owner != r.cfg.Node:
 		return inUse(k, occupant{Holder: "node " + s.owner, Node: s.owner, Silent: s.silent})

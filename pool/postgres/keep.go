@@ -158,8 +158,9 @@ func (a *Allocator) dropHolder(holder string, k key) {
 }
 
 const (
+	// The epoch tells it from a row whose time has run out: that one's session may be heard of again.
 	returnLeases = `
-UPDATE leases l SET state = 'quarantine', expires_at = t.now + v.rest * interval '1 microsecond', kept_until = NULL` + returning + `
+UPDATE leases l SET state = 'quarantine', epoch = -1, expires_at = t.now + v.rest * interval '1 microsecond', kept_until = NULL` + returning + `
     AND l.pool IS NOT NULL
 RETURNING l.routing_context, l.address, coalesce(l.account, '')`
 

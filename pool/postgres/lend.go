@@ -31,10 +31,14 @@ CROSS JOIN (SELECT unnest($2::text[]) AS context, unnest($3::inet[]) AS address,
     unnest($5::text[]) AS account, unnest($6::text[]) AS holder, unnest($7::bigint[]) AS lasts, unnest($8::boolean[]) AS kept,
     unnest($9::boolean[]) AS forced, unnest($10::boolean[]) AS sticky, unnest($11::boolean[]) AS exact, unnest($12::boolean[]) AS mine) v
 CROSS JOIN LATERAL (SELECT f.ctid FROM leases f WHERE f.routing_context = v.context AND f.address = v.address OFFSET 0) f
-WHERE l.ctid = f.ctid AND ((` + own + `)
+WHERE l.ctid = f.ctid AND NOT ` + over + ` AND ((` + own + `)
     OR (NOT v.mine AND (NOT v.sticky OR l.account = v.account) AND (` + vacant + ` OR (v.forced AND l.kept_until <= t.now))))
 RETURNING l.routing_context, l.address, coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
     coalesce(l.expires_at, l.kept_until), t.now`
+
+	// over is a row that its session has given back. What still wants to keep it has been overtaken on the way, by a repetition
+	// that went through another node: it would keep the address for a session that is no more.
+	over = `(v.kept AND l.node = '' AND l.epoch = -1 AND l.holder = v.holder)`
 
 	// vacant is a row that nobody has. Quarantine does not count for whom it is forced, and an offer gives way to its account.
 	vacant = `(l.state <> 'bound' AND (l.expires_at <= t.now OR (v.forced AND l.state <> 'offered') OR (v.exact AND l.account = v.account AND l.holder <> v.holder)))`
@@ -50,8 +54,9 @@ FROM (SELECT unnest($2::text[]) AS context, unnest($3::inet[]) AS address, unnes
 ON CONFLICT (routing_context, address) DO UPDATE
 SET pool = EXCLUDED.pool, account = EXCLUDED.account, holder = EXCLUDED.holder, node = '', epoch = 0, state = EXCLUDED.state,
     since = EXCLUDED.since, expires_at = EXCLUDED.expires_at, kept_until = EXCLUDED.kept_until
-WHERE (l.node = $9 AND l.epoch = $10) OR l.state = 'quarantine' OR (l.state = 'offered' AND l.expires_at <= EXCLUDED.since)
-    OR (l.node = '' AND l.holder = EXCLUDED.holder)
+WHERE (l.node = $9 AND l.epoch = $10) OR (l.state = 'quarantine' AND NOT (EXCLUDED.state = 'bound' AND l.node = '' AND l.epoch = -1 AND l.holder = EXCLUDED.holder))
+    OR (l.state = 'offered' AND l.expires_at <= EXCLUDED.since)
+    OR (l.state <> 'quarantine' AND l.node = '' AND l.holder = EXCLUDED.holder)
 RETURNING l.routing_context, l.address, coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
     coalesce(l.expires_at, l.kept_until), coalesce($1::timestamptz, now())`
 )

@@ -159,6 +159,26 @@ func TestAnyNodeKeepsAndReleases(t *testing.T) {
 	c.inUse(c.b.Keep(t.Context(), l, time.Time{}), back)
 }
 
+// The Keep that a node has repeated at another arrives after the end of the session. Its offer, if the NAS begins one of that
+// name again, is another matter.
+func TestAKeepThatTheEndHasOvertaken(t *testing.T) {
+	t.Parallel()
+	c := &lenders{makeCutOff(t), t}
+	l := c.a.get(offered("p", "y"))
+	c.a.keep(l, time.Time{})
+	c.b.drop(l)
+	for _, n := range []*node{c.a, c.b} {
+		c.inUse(n.Keep(t.Context(), l, time.Time{}), l)
+	}
+	r := offered("p", "y")
+	r.Holder = l.Holder
+	again := c.b.get(r)
+	c.a.keep(again, time.Time{})
+	if again.Address != l.Address {
+		t.Errorf("the session got %v again instead of %v", again.Address, l.Address)
+	}
+}
+
 func TestTheNodeThatOfferedDies(t *testing.T) {
 	t.Parallel()
 	c := &lenders{makeCutOff(t), t}

@@ -83,5 +83,13 @@ type Attempt struct {
 	LeftOut int    `json:"steps_left_out,omitempty"` // steps that did not fit
 }
 
+// Handle is what the session is called by kick and by show sessions, "12/7"; empty when there was no call.
+func (a *Attempt) Handle() string {
+	if a.Session == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d/%d", a.Tunnel, a.Session)
+}
+
 // Failed says that the attempt is over and the session never opened.
 func (a *Attempt) Failed() bool { return a.Opened.IsZero() && !a.Ended.IsZero() }

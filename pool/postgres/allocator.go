@@ -40,6 +40,8 @@ type Allocator struct {
 	patient  []*ask               // what waits for other nodes to let go of addresses
 	version  uint64               // counts changes
 	stats    Stats
+	signed   time.Time // by our clock: when we last said that we are alive
+	clock    time.Time // by the database's clock: likewise, or a moment later
 }
 
 var _ pool.Allocator = (*Allocator)(nil)
@@ -92,6 +94,7 @@ type ask struct {
 	refresh bool      // a barrier that also reads the pools again
 	keep    bool      // the address is the holder's, who says so
 	kept    time.Time // of that, until when; zero: until it is released
+	at      time.Time // of that, when it was asked for, by the allocator's clock
 	back    bool      // no request: the holder gives back what it was lent
 	answer  chan answer
 	gone    bool // nobody waits any more; the allocator's mutex guards it

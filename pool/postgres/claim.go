@@ -131,24 +131,21 @@ func (r *runner) collect(ctx context.Context, statement string, args ...any) (ma
 
 const selectHolders = `
 SELECT l.routing_context, l.address, coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
-    coalesce(l.kept_until, l.expires_at), t.now, l.holder, l.node, n.heartbeat_at, l.node = '' AND l.epoch = -1
+    coalesce(l.kept_until, l.expires_at), t.now, l.holder, l.node, n.heartbeat_at, CASE WHEN l.node = '' AND l.epoch < 0 THEN -l.epoch END
 FROM unnest($1::text[], $2::inet[]) v(context, address)
 CROSS JOIN (SELECT coalesce($3::timestamptz, clock_timestamp()) AS now) t
 CROSS JOIN LATERAL (SELECT * FROM leases l WHERE l.routing_context = v.context AND l.address = v.address OFFSET 0) l
 LEFT JOIN nodes n ON n.name = l.node AND n.heartbeat_at < t.now - $4 * interval '1 microsecond'
 WHERE l.state = 'bound' AND coalesce(l.kept_until > t.now, true) OR l.state = 'offered' AND l.expires_at > t.now
-    OR l.node = '' AND l.epoch = -1`
+    OR l.node = '' AND l.epoch < 0`
 
 // occupant is who has an address.
 type occupant struct {
 	loan                    // the times are meaningful only where it is one
 	Holder, Node string     // no node: it is a loan
 	Silent       *time.Time // the node was last heard of then, and that is long ago
-	Over         bool       // the holder has given it back: it is nobody's but can no longer be kept by that one
+	Over         *int64     // the holder gave it back then, in microseconds of Unix time: it is nobody's
 }
-
-// bars reports whether the one who asks has given the address back: a Keep that comes after that is late.
-func (by occupant) bars(q *ask) bool { return by.Over && q.keep && by.Holder == q.Holder }
 
 // silence is for how long a node has to be silent before that is worth a word, in microseconds.
 func (c Config) silence() int64 { return (10*c.Tick + c.Timeout).Microseconds() }
@@ -202,6 +199,12 @@ func (a *Allocator) wear(b *block, k key) {
 	}
 }
 
+// overtaken reports whether the occupant has given the address back since the ask was made to keep it.
+func (a *Allocator) overtaken(q *ask, by occupant) bool {
+	asked := a.askedAt(q)
+	return by.Over != nil && asked != nil && by.Holder == q.Holder && *asked < *by.Over
+}
+
 // refuse notes that a claim was not granted. The mutex is held.
 func (r *runner) refuse(m *claim, by occupant) {
 	if m.entry != nil && m.entry.state == claiming {
@@ -212,9 +215,9 @@ func (r *runner) refuse(m *claim, by occupant) {
 	case m.mine:
 		r.dropHolder(q.Holder, m.key)
 	case !q.Address.IsValid():
-	case by.bars(q):
+	case r.overtaken(q, by):
 		q.refused = inUse(m.key, by)
-	case by.Holder == "" || by.Over: // it has no row, or nobody any more
+	case by.Holder == "" || by.Over != nil: // it has no row, or nobody any more
 		q.absent = true
 	case by.settles(q):
 		q.reply(by.lease(q.Holder, r.now(), "the session has this address already"), nil)

@@ -31,7 +31,7 @@ FOR SHARE OF b`
 SELECT l.routing_context, l.address, coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
     coalesce(l.kept_until, l.expires_at), t.now, l.holder, l.node, n.heartbeat_at,
     l.state = 'bound' AND coalesce(l.kept_until > t.now, true) OR l.state = 'offered' AND l.expires_at > t.now, l.node = $3 AND l.epoch = $4,
-    l.node = '' AND l.epoch = -1
+    CASE WHEN l.node = '' AND l.epoch < 0 THEN -l.epoch END
 FROM unnest($1::text[], $2::inet[]) v(context, address)
 CROSS JOIN (SELECT coalesce($5::timestamptz, clock_timestamp()) AS now) t
 JOIN leases l ON l.routing_context = v.context AND l.address = v.address
@@ -235,11 +235,14 @@ func turn(keys []key) (contexts []string, addresses []netip.Addr) {
 // judge decides whether the ask may have the address: nil if so.
 func (r *runner) judge(q *ask, k key, s site, static string) error {
 	same := s.Holder == q.Holder && (s.Ours && !q.lent() || s.Node == "" && (q.keep || s.Account == q.Account))
+	r.mu.Lock()
+	overtaken := r.overtaken(q, s.occupant)
+	r.mu.Unlock()
 	yields := s.Offered && !q.keep && q.Account != "" && s.Account == q.Account
 	switch {
 	case static != "" && static != q.Account && !q.keep:
 		return &pool.ReservedError{Address: k.address, Account: static}
-	case s.bars(q), s.Taken && !same && !yields:
+	case overtaken, s.Taken && !same && !yields:
 		return inUse(k, s.occupant)
 	case !s.row && s.owner != "" && s.owner != r.cfg.Node:
 		return inUse(k, occupant{Holder: "node " + s.owner, Node: s.owner, Silent: s.silent})

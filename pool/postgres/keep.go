@@ -43,6 +43,9 @@ func (a *Allocator) demand(ctx context.Context, q *ask, l pool.Lease) (pool.Leas
 		defer a.mu.Unlock()
 		return pool.Lease{}, a.missing()
 	}
+	if q.at.IsZero() {
+		q.at = a.now()
+	}
 	a.submit(q)
 	a.mu.Unlock()
 	return a.await(ctx, q)
@@ -158,9 +161,9 @@ func (a *Allocator) dropHolder(holder string, k key) {
 }
 
 const (
-	// The epoch tells it from a row whose time has run out: that one's session may be heard of again.
+	// The epoch tells when, see over.
 	returnLeases = `
-UPDATE leases l SET state = 'quarantine', epoch = -1, expires_at = t.now + v.rest * interval '1 microsecond', kept_until = NULL` + returning + `
+UPDATE leases l SET state = 'quarantine', epoch = -(extract(epoch FROM t.now) * 1000000)::bigint, expires_at = t.now + v.rest * interval '1 microsecond', kept_until = NULL` + returning + `
     AND l.pool IS NOT NULL
 RETURNING l.routing_context, l.address, coalesce(l.account, '')`
 

@@ -29,16 +29,17 @@ UPDATE leases l SET holder = v.holder, node = '', epoch = 0,
 FROM (SELECT coalesce($1::timestamptz, clock_timestamp()) AS now) t
 CROSS JOIN (SELECT unnest($2::text[]) AS context, unnest($3::inet[]) AS address, unnest($4::text[]) AS pool,
     unnest($5::text[]) AS account, unnest($6::text[]) AS holder, unnest($7::bigint[]) AS lasts, unnest($8::boolean[]) AS kept,
-    unnest($9::boolean[]) AS forced, unnest($10::boolean[]) AS sticky, unnest($11::boolean[]) AS exact, unnest($12::boolean[]) AS mine) v
+    unnest($9::boolean[]) AS forced, unnest($10::boolean[]) AS sticky, unnest($11::boolean[]) AS exact, unnest($12::boolean[]) AS mine, unnest($13::bigint[]) AS asked) v
 CROSS JOIN LATERAL (SELECT f.ctid FROM leases f WHERE f.routing_context = v.context AND f.address = v.address OFFSET 0) f
 WHERE l.ctid = f.ctid AND NOT ` + over + ` AND ((` + own + `)
     OR (NOT v.mine AND (NOT v.sticky OR l.account = v.account) AND (` + vacant + ` OR (v.forced AND l.kept_until <= t.now))))
 RETURNING l.routing_context, l.address, coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
     coalesce(l.expires_at, l.kept_until), t.now`
 
-	// over is a row that its session has given back. What still wants to keep it has been overtaken on the way, by a repetition
-	// that went through another node: it would keep the address for a session that is no more.
-	over = `(v.kept AND l.node = '' AND l.epoch = -1 AND l.holder = v.holder)`
+	// over is a row that its session has given back since the Keep was asked for: that has been overtaken on the way, by a
+	// repetition that went through another node, and would keep the address for a session that is no more. The time at which
+	// a row was given back is its epoch, in microseconds below zero.
+	over = `(v.kept AND l.node = '' AND l.epoch < 0 AND l.holder = v.holder AND coalesce(v.asked < -l.epoch, false))`
 
 	// vacant is a row that nobody has. Quarantine does not count for whom it is forced, and an offer gives way to its account.
 	vacant = `(l.state <> 'bound' AND (l.expires_at <= t.now OR (v.forced AND l.state <> 'offered') OR (v.exact AND l.account = v.account AND l.holder <> v.holder)))`
@@ -54,9 +55,8 @@ FROM (SELECT unnest($2::text[]) AS context, unnest($3::inet[]) AS address, unnes
 ON CONFLICT (routing_context, address) DO UPDATE
 SET pool = EXCLUDED.pool, account = EXCLUDED.account, holder = EXCLUDED.holder, node = '', epoch = 0, state = EXCLUDED.state,
     since = EXCLUDED.since, expires_at = EXCLUDED.expires_at, kept_until = EXCLUDED.kept_until
-WHERE (l.node = $9 AND l.epoch = $10) OR (l.state = 'quarantine' AND NOT (EXCLUDED.state = 'bound' AND l.node = '' AND l.epoch = -1 AND l.holder = EXCLUDED.holder))
-    OR (l.state = 'offered' AND l.expires_at <= EXCLUDED.since)
-    OR (l.state <> 'quarantine' AND l.node = '' AND l.holder = EXCLUDED.holder)
+WHERE (l.node = $9 AND l.epoch = $10) OR l.state = 'quarantine' OR (l.state = 'offered' AND l.expires_at <= EXCLUDED.since)
+    OR (l.node = '' AND l.holder = EXCLUDED.holder)
 RETURNING l.routing_context, l.address, coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
     coalesce(l.expires_at, l.kept_until), coalesce($1::timestamptz, now())`
 )
@@ -66,6 +66,7 @@ type loans struct {
 	columns
 	lasts                             []*int64
 	kept, forced, sticky, exact, mine []bool
+	asked                             []*int64
 }
 
 // loansOf turns claims on their side. The mutex is held.
@@ -80,6 +81,7 @@ func (a *Allocator) loansOf(claims []*claim, now time.Time) *loans {
 		g.lasts, g.kept = append(g.lasts, m.ask.lasts(now)), append(g.kept, m.ask.keep)
 		g.forced, g.sticky = append(g.forced, m.forced), append(g.sticky, m.sticky)
 		g.exact, g.mine = append(g.exact, m.ask.Address.IsValid() && !m.ask.keep), append(g.mine, m.mine)
+		g.asked = append(g.asked, a.askedAt(m.ask))
 	}
 	return g
 }
@@ -96,13 +98,22 @@ func (q *ask) lasts(now time.Time) *int64 {
 	return &lasts
 }
 
+// askedAt is when a Keep was asked for by the database's clock, in microseconds of Unix time; nil: nobody knows, or it is none.
+func (a *Allocator) askedAt(q *ask) *int64 {
+	if !q.keep || a.clock.IsZero() {
+		return nil
+	}
+	at := a.clock.Add(q.at.Sub(a.signed)).UnixMicro()
+	return &at
+}
+
 // statement is what writes these loans, with what it takes.
 func (r *runner) statement(g *loans, fresh bool, now time.Time) (string, []any) {
 	args := []any{r.stamp(now), g.contexts, g.addresses, g.pools, g.accounts, g.holder, g.lasts, g.kept}
 	if fresh {
 		return lendFresh, append(args, r.cfg.Node, r.epoch)
 	}
-	return lendLeases, append(args, g.forced, g.sticky, g.exact, g.mine)
+	return lendLeases, append(args, g.forced, g.sticky, g.exact, g.mine, g.asked)
 }
 
 // lendGroup makes claims of loans in one statement.

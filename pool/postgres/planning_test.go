@@ -28,7 +28,7 @@ func TestStatementsReadOnlyTheirRows(t *testing.T) {
 	}{
 		{"remembered", keptPlan, selectRemembered, []any{accounts, accounts, yes, now}},
 		{"claim", keptPlan, claimLeases, []any{"a", 1, now, 1, contexts, addresses, contexts, accounts, accounts, yes, yes, yes, yes}},
-		{"lend", keptPlan, lendLeases, []any{now, contexts, addresses, contexts, accounts, accounts, lasting, yes, yes, yes, yes, yes}},
+		{"lend", keptPlan, lendLeases, []any{now, contexts, addresses, contexts, accounts, accounts, lasting, yes, yes, yes, yes, yes, lasting}},
 		{"lend fresh", keptPlan, lendFresh, []any{now, contexts, addresses, contexts, accounts, accounts, lasting, yes, "a", 1}},
 		{"return", keptPlan, returnLeases, []any{now, contexts, addresses, accounts, make([]int64, lines)}},
 		{"drop returned", freshPlan, dropReturned, []any{now, contexts, addresses, accounts}},

@@ -36,8 +36,6 @@ type runner struct {
 	recheck  time.Time // real time: what was under way when a connection broke has surely ended; zero: nothing was
 
 	registering int64     // the epoch of a transaction that may not be committed yet
-	signed      time.Time // by the allocator's clock: when we last said that we are alive
-	clock       time.Time // by the database's clock: likewise, or a moment later
 	again       time.Time // real time: the next try for those who wait for other nodes
 	gauged      map[*definition]gauged
 	swept       time.Time // real time: until when a sweep is not worth its cost, even if somebody waits

@@ -1,6 +1,7 @@
 // Package negotiate agrees on the options of a PPP link: the automaton of RFC
-// 1661 section 4 and the policies of LCP (RFC 1661, RFC 1570) and of IPCP (RFC
-// 1332, RFC 1877), for the side that serves and for the side that dials.
+// 1661 section 4 and the policies of LCP (RFC 1661, RFC 1570), IPv6CP (RFC 5072)
+// and IPCP (RFC 1332, RFC 1877), for the side that serves and for the side that
+// dials.
 //
 // It does not authenticate anybody, does not decide which protocol comes after
 // which, and does no input or output: frames to send and changes of a layer are

@@ -9,7 +9,7 @@ import (
 
 // machines are one of each kind, in Req-Sent.
 func machines() []driver {
-	all := []driver{serverLCP(), clientLCP(), serverIPCP(), clientIPCP()}
+	all := []driver{serverLCP(), clientLCP(), serverIPCP(), clientIPCP(), serverIPv6CP(), clientIPv6CP()}
 	for _, d := range all {
 		var out Out
 		d.Open(start, &out)

@@ -8,7 +8,7 @@ import (
 	"lnsgate/lns/ppp"
 )
 
-// driver is what LCP and IPCP have in common, for tests that run both.
+// driver is what LCP, IPCP and IPv6CP have in common, for tests that run both.
 type driver interface {
 	Up(time.Time, *Out)
 	Down(time.Time, *Out)

@@ -9,6 +9,7 @@ import (
 	"lnsgate/lns/control"
 	"lnsgate/lns/l2tp"
 	"lnsgate/lns/negotiate"
+	"lnsgate/lns/ppp"
 )
 
 // advice is what an administrator should look at, by cause. Causes that explain themselves have none.
@@ -87,7 +88,7 @@ func (c *Caller) tunnelEnding(stage Stage, a control.TunnelDown) Ended {
 func (l *link) linkEnding() ending {
 	switch r := l.lcp.Reason(); r {
 	case negotiate.PeerTerminated:
-		return ending{cause: CausePeerHungUp, byServer: true, detail: printable([]byte(l.lcp.PeerText()))}
+		return ending{cause: CausePeerHungUp, byServer: true, detail: ppp.Printable([]byte(l.lcp.PeerText()))}
 	case negotiate.NoAnswer:
 		return ending{cause: CauseLinkNoAnswer}
 	case negotiate.EchoTimeout:
@@ -131,7 +132,7 @@ func loginEnding(d *authenticate.Done) ending {
 // verdictWords reads what a server says about a login. MS-CHAPv2 wraps it (RFC 2759 section 6):
 // "E=691 R=0 C=0123... V=3 M=Access denied".
 func verdictWords(message string) string {
-	text := printable([]byte(message))
+	text := ppp.Printable([]byte(message))
 	if !strings.HasPrefix(text, "E=") {
 		return text
 	}

@@ -79,6 +79,9 @@ type Attempt struct {
 	Pool    string     `json:"pool,omitempty"`
 	Why     string     `json:"address_because,omitempty"` // why this address
 
+	// Times is how often the same happened to the same stranger, the last time at Ended; the steps are of the first. 0: once.
+	Times int `json:"times,omitempty"`
+
 	Steps   []Step `json:"steps"`
 	LeftOut int    `json:"steps_left_out,omitempty"` // steps that did not fit
 }

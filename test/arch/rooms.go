@@ -36,6 +36,7 @@ var rooms = map[string]room{
 
 	"lns/transport":      {level: 2, may: []string{"lns/datapath", "lns/l2tp", "lns/ppp"}},
 	"lns/datapath/tun":   {level: 2, may: []string{"lns/datapath", "lns/l2tp", "lns/ppp"}},
+	"lns/recorder":       {level: 2, may: []string{"lns/trace", "lns/ppp"}},
 	"lns/host":           {level: 2, may: []string{"lns/datapath"}},
 	"lns/host/netns":     {level: 2},
 	"aaa/local":          {level: 2, may: []string{"aaa", "aaa/secret"}},
@@ -55,7 +56,7 @@ var rooms = map[string]room{
 	"aaa/radius/order":   {level: 3, may: []string{"aaa", "aaa/foreign", "aaa/radius/wire", "aaa/radius/client", "aaa/radius/dialect"}},
 	"aaa/radius/dynauth": {level: 3, may: []string{"aaa", "aaa/radius/udp", "aaa/radius/wire", "aaa/radius/dialect"}},
 
-	"lns": {level: 3, may: join(contracts, join(cores, "lns/transport")...)},
+	"lns": {level: 3, may: join(contracts, join(cores, "lns/transport", "lns/recorder")...)},
 
 	"lns/admin":        {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool"}},
 	"aaa/radiusserver": {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool", "aaa/secret", "aaa/radius/udp", "aaa/radius/wire", "aaa/radius/dialect"}},

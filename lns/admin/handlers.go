@@ -24,10 +24,14 @@ type answer func(*http.Request) (any, error)
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	route := func(method, path string, a answer) {
-		mux.HandleFunc(method+" "+path, func(w http.ResponseWriter, r *http.Request) {
+		role := View
+		if method != http.MethodGet {
+			role = Operate
+		}
+		mux.Handle(method+" "+path, s.admit(role, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 			s.serve(w, r, a)
-		})
+		})))
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Allow", method)
 			s.serve(w, r, wrongMethod(method))
@@ -43,21 +47,33 @@ func (s *Server) routes() http.Handler {
 	route(http.MethodGet, "/v1/counters", s.counters)
 	route(http.MethodPost, "/v1/kick", s.kick)
 	route(http.MethodPost, "/v1/reload", s.reload)
+	for _, m := range s.cfg.Mounts {
+		mux.Handle(m.Pattern, s.admit(m.Role, m.Handler))
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, notFound) })
 	return mux
 }
 
 // serve writes what a says, or its error with the status it carries.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, a answer) {
-	status := http.StatusOK
 	body, err := a(r)
 	if err != nil {
-		var failure *Error
-		if !errors.As(err, &failure) {
-			failure = &Error{Status: http.StatusInternalServerError, Message: err.Error()}
-		}
-		status, body = failure.Status, failure
+		s.fail(w, r, err)
+		return
 	}
+	s.write(w, r, http.StatusOK, body)
+}
+
+// fail answers with an error and the status that it carries.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var failure *Error
+	if !errors.As(err, &failure) {
+		failure = &Error{Status: http.StatusInternalServerError, Message: err.Error()}
+	}
+	s.write(w, r, failure.Status, failure)
+}
+
+func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)

@@ -10,6 +10,7 @@ import (
 
 	"lnsgate/aaa"
 	"lnsgate/lns"
+	"lnsgate/lns/trace"
 	"lnsgate/pool"
 )
 
@@ -39,7 +40,12 @@ type Config struct {
 	Elsewhere Elsewhere             // the sessions of other NASes; nil: there are none
 	// Reload reads the configuration again and returns once it is in force, or why it is refused. An *InForceError says
 	// that it is in force, and what did not follow. Nil: not offered.
-	Reload  func(context.Context) error
+	Reload func(context.Context) error
+
+	Attempts Attempts                                 // recorded attempts to log in; nil: none are recorded
+	Watch    func(context.Context) <-chan trace.Event // what happens from now on, until the context ends; nil: not offered
+	Mounts   []Mount                                  // of other rooms: metrics, capture, the page
+
 	Version string           // of the program
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: none
@@ -77,6 +83,7 @@ func New(cfg Config) *Server {
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           s.handler,
+		ConnContext:       connected,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       s.patience.read,
 		WriteTimeout:      s.patience.write,

@@ -1,0 +1,65 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+)
+
+// Role is how much somebody may do. Each role may do what those before it may.
+type Role uint8
+
+// The roles.
+const (
+	Nobody     Role = iota // may see only whether the server lives
+	View                   // may see everything
+	Operate                // may end sessions, reload, test a login and capture
+	Administer             // may change accounts, pools, domains and NASes
+	roleCount
+)
+
+var roleNames = [roleCount]string{"nobody", "view", "operate", "administer"}
+
+// String returns the role in one lower-case word.
+func (r Role) String() string {
+	if r < roleCount {
+		return roleNames[r]
+	}
+	return fmt.Sprintf("role %d", uint8(r))
+}
+
+// MarshalText writes the role as String does.
+func (r Role) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (r *Role) UnmarshalText(b []byte) error {
+	for i, name := range roleNames {
+		if name == string(b) {
+			*r = Role(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("there is no role %q: it is view, operate or administer", b)
+}
+
+// Actor is who asks.
+type Actor struct {
+	Name string // of the operator, or of the user of this host
+	Role Role
+	From string // the address that it asks from; "socket" on this host
+}
+
+// String returns who it is and from where, for a log.
+func (a Actor) String() string { return a.Name + " from " + a.From }
+
+type actorKey struct{}
+
+// WithActor adds who asks to the context of a request.
+func WithActor(ctx context.Context, a Actor) context.Context {
+	return context.WithValue(ctx, actorKey{}, a)
+}
+
+// ActorOf tells who asks. Without one it is nobody, who may do nothing.
+func ActorOf(ctx context.Context) Actor {
+	a, _ := ctx.Value(actorKey{}).(Actor)
+	return a
+}

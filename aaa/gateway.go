@@ -61,6 +61,7 @@ func (g *Gateway) decide(ctx context.Context, r *Request, policy func(*Domain, *
 	if rejection != nil {
 		return Decision{}, rejection
 	}
+	TrailOf(ctx).chose(domain.Name, rule)
 	if domain.Blocked {
 		return Decision{}, &Rejection{Cause: DomainBlocked, Detail: "nobody of this domain may log in now", Domain: domain.Name, Rule: rule}
 	}
@@ -144,11 +145,14 @@ func (g *Gateway) walk(ctx context.Context, d *Domain, q *Query, ask question) a
 	if rejection != nil {
 		return answer{rejection: rejection}
 	}
+	trail := TrailOf(ctx)
 	for _, b := range chain {
 		if err := ctx.Err(); err != nil {
 			return answer{rejection: failure(ctx, b, err)}
 		}
+		began := trail.begin()
 		grant, err := ask(ctx, b, q)
+		trail.end(began, b.Name(), err)
 		if err == nil {
 			return answer{grant: grant, backend: b.Name()}
 		}

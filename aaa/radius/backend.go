@@ -60,6 +60,7 @@ func (b *Backend) Authenticate(ctx context.Context, q *aaa.Query) (aaa.Grant, er
 	if err != nil {
 		return aaa.Grant{}, unanswered(ctx, err)
 	}
+	aaa.TrailOf(ctx).AnsweredBy(reply.Server, reply.Took, reply.Sendings)
 	switch reply.Packet.Code {
 	case radius.CodeAccessAccept:
 		return b.accept(q, reply)

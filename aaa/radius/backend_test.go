@@ -66,6 +66,23 @@ func TestAcceptIsAGrant(t *testing.T) {
 	}
 }
 
+func TestTrailHasTheServerThatAnswered(t *testing.T) {
+	trail := &aaa.Trail{Now: time.Now}
+	ctx := aaa.WithTrail(t.Context(), trail)
+	g, err := aaa.NewGateway(aaa.Config{
+		DefaultDomain: "hq", Domains: []aaa.Domain{{Name: "hq", Chain: []string{"hq"}}},
+		Backends: []aaa.Backend{newBackend(t, answers(radius.CodeAccessReject, nil), nil)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = g.Authenticate(ctx, query(t, "alice", pap("x")).Request)
+	rejection(t, err, aaa.Refused)
+	if len(trail.Asked) != 1 || trail.Asked[0].Server != "one" || trail.Asked[0].After != 2*time.Second || trail.Asked[0].Sendings != 3 {
+		t.Errorf("%+v", trail.Asked)
+	}
+}
+
 func TestTheNameThatWasSentIsTheNameOfTheRecords(t *testing.T) {
 	b := newBackend(t, answers(radius.CodeAccessAccept, nil), func(c *Config) { c.Names = WithoutDomain })
 	g, err := b.Authenticate(t.Context(), query(t, "alice@sales", pap("secret")))

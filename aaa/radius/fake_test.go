@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+	"time"
 
 	"layeh.com/radius"
 
@@ -45,7 +46,7 @@ func (f *fake) Exchange(ctx context.Context, r client.Request) (client.Reply, er
 	if err != nil {
 		return client.Reply{}, err
 	}
-	return client.Reply{Packet: reply, Server: "one"}, ctx.Err()
+	return client.Reply{Packet: reply, Server: "one", Took: 2 * time.Second, Sendings: 3}, ctx.Err()
 }
 
 // last is what was asked last.

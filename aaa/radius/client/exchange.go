@@ -30,6 +30,9 @@ type Reply struct {
 	Server string        // who answered
 	RTT    time.Duration // from the transmission before the answer
 	Signed bool          // it carried a Message-Authenticator
+
+	Took     time.Duration // from the first transmission to this server
+	Sendings int           // to this server
 }
 
 // exchange is a request on its way from server to server.

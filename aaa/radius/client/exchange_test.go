@@ -201,7 +201,10 @@ func TestSameOctetsAgain(t *testing.T) {
 		}
 	})
 	g := group(t, Config{Servers: []Server{{Address: s.address()}}, Retry: quick()})
-	must(t, g, login("alice"), radius.CodeAccessAccept)
+	reply := must(t, g, login("alice"), radius.CodeAccessAccept)
+	if reply.Sendings != 3 || reply.Took <= reply.RTT {
+		t.Errorf("%d sendings in %v, %v after the last", reply.Sendings, reply.Took, reply.RTT)
+	}
 	got := s.requests(false)
 	if len(got) != 3 || string(got[0].octets) != string(got[1].octets) || string(got[0].octets) != string(got[2].octets) ||
 		got[0].from.String() != got[2].from.String() {

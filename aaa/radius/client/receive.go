@@ -95,7 +95,7 @@ func (l *link) deliver(id byte, serial uint32, r Reply, eap bool) {
 	if c.code == radius.CodeAccessRequest && r.Signed && !eap {
 		s.learn()
 	}
-	r.RTT = now.Sub(c.last)
+	r.RTT, r.Took, r.Sendings = now.Sub(c.last), now.Sub(c.first), c.transmissions
 	if c.probe {
 		s.finish(c, now, nil)
 		return

@@ -28,6 +28,7 @@ var rooms = map[string]room{
 	"lns/negotiate":    {level: 1, pure: true, may: contracts},
 	"lns/authenticate": {level: 1, pure: true, may: contracts},
 	"lns/session":      {level: 1, pure: true, may: join(contracts, "lns/negotiate", "lns/authenticate")},
+	"lns/quirk":        {level: 1, pure: true, may: []string{"lns/trace"}},
 	"aaa/secret":       {level: 1, pure: true, may: []string{"aaa"}},
 	"aaa/eap/packet":   {level: 1, pure: true},
 	"aaa/boltfile":     {level: 1},

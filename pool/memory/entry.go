@@ -31,9 +31,11 @@ func (e *entry) give(r pool.Request, now time.Time, why string) {
 		Holder:  r.Holder,
 		Since:   now,
 		Why:     why,
+
+		PrefixLength: r.PrefixLength,
 	}
 	if e.home != nil {
-		e.lease.Pool = e.home.cfg.Name
+		e.lease.Pool, e.lease.PrefixLength = e.home.cfg.Name, e.home.cfg.PrefixLength
 	}
 }
 

@@ -22,7 +22,7 @@ func (a *Allocator) Keep(ctx context.Context, l pool.Lease, until time.Time) err
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()
-	address := l.Address.Unmap()
+	address := pool.First(l.Address.Unmap(), l.PrefixLength)
 	e := a.entries[address]
 	switch {
 	case e == nil:
@@ -39,7 +39,7 @@ func (a *Allocator) Keep(ctx context.Context, l pool.Lease, until time.Time) err
 		return nil
 	}
 	a.count(e)
-	e.give(pool.Request{Account: l.Account, Holder: l.Holder}, now, "the session says that it has it")
+	e.give(pool.Request{Account: l.Account, Holder: l.Holder, PrefixLength: l.PrefixLength}, now, "the session says that it has it")
 	a.adopt(e, until)
 	return nil
 }

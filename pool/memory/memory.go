@@ -140,7 +140,10 @@ func (a *Allocator) now() time.Time {
 // allocateExactly serves a request that names its address. Quarantine does not hold the address back: that this account
 // has this address is a decision of the administrator.
 func (a *Allocator) allocateExactly(r pool.Request, now time.Time) (pool.Lease, error) {
-	address := r.Address.Unmap()
+	address := pool.First(r.Address.Unmap(), r.PrefixLength)
+	if home := a.index.find(address); home != nil && home.cfg.PrefixLength != r.PrefixLength {
+		return pool.Lease{}, &pool.MismatchError{Prefix: pool.PrefixOf(address, r.PrefixLength), Pool: home.cfg.Name, Length: home.cfg.PrefixLength}
+	}
 	account, reserved := a.reserved[address]
 	if reserved && account != r.Account {
 		return pool.Lease{}, &pool.ReservedError{Address: address, Account: account}

@@ -31,6 +31,9 @@ func (a *Allocator) Reconfigure(cfg Config) error {
 	if err := checkIndex(x); err != nil {
 		return err
 	}
+	if err := checkStatics(x, cfg.Statics); err != nil {
+		return err
+	}
 	for address := range reserved {
 		if s := x.find(address); s != nil {
 			s.static++
@@ -95,11 +98,31 @@ func checkIndex(x index) error {
 	return errors.Join(faults...)
 }
 
+// checkStatics refuses reservations that a pool could only serve in part or with more than was reserved.
+func checkStatics(x index, statics []Static) error {
+	var faults []error
+	for _, s := range statics {
+		address := pool.First(s.Address.Unmap(), s.PrefixLength)
+		home := x.find(address)
+		if home == nil { // a prefix outside must not hold one that a pool gives
+			all := pool.Range{First: address, Last: address}.Widen(s.PrefixLength)
+			if i := slices.IndexFunc(x, func(l located) bool { return l.span.Overlaps(all) }); i >= 0 {
+				home = x[i].home
+			}
+		}
+		if home != nil && home.cfg.PrefixLength != s.PrefixLength {
+			faults = append(faults, fmt.Errorf("account %q: %w", s.Account,
+				&pool.MismatchError{Prefix: pool.PrefixOf(address, s.PrefixLength), Pool: home.cfg.Name, Length: home.cfg.PrefixLength}))
+		}
+	}
+	return errors.Join(faults...)
+}
+
 func reservations(statics []Static) (map[netip.Addr]string, error) {
 	var faults []error
 	reserved := make(map[netip.Addr]string, len(statics))
 	for _, s := range statics {
-		address := s.Address.Unmap()
+		address := pool.First(s.Address.Unmap(), s.PrefixLength)
 		holder, twice := reserved[address]
 		switch {
 		case s.Account == "":

@@ -10,8 +10,9 @@ import (
 // cursor walks once over the addresses of some ranges: the high-water mark of a pool. It holds no address before its
 // mark as free, so an address that is freed must be remembered elsewhere.
 type cursor struct {
-	spans []pool.Range
-	mark  netip.Addr // the next address to look at in spans[0]; invalid: its first
+	spans  []pool.Range
+	mark   netip.Addr // the next address to look at in spans[0]; invalid: its first
+	length int        // of the prefixes that it walks over; 0: addresses
 }
 
 // take returns the next address that is not taken and moves on behind it; false when there is none left.
@@ -21,10 +22,10 @@ func (c *cursor) take(taken func(netip.Addr) bool) (netip.Addr, bool) {
 		if !address.IsValid() {
 			address = c.spans[0].First
 		}
-		if address == c.spans[0].Last {
+		if address == pool.First(c.spans[0].Last, c.length) {
 			c.spans, c.mark = c.spans[1:], netip.Addr{}
 		} else {
-			c.mark = address.Next()
+			c.mark = pool.After(address, 1, c.length)
 		}
 		if !taken(address) {
 			return address, true

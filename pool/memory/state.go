@@ -29,11 +29,14 @@ func newState(cfg pool.Pool) *state {
 	s := &state{
 		cfg:   cfg,
 		why:   "free address of pool " + cfg.Name,
-		fresh: cursor{spans: cfg.Spans()},
+		fresh: cursor{spans: cfg.Spans(), length: cfg.PrefixLength},
 		last:  make(map[string]*entry),
 	}
+	if cfg.PrefixLength > 0 {
+		s.why = "free prefix of pool " + cfg.Name
+	}
 	for _, span := range s.fresh.spans {
-		sum, carry := bits.Add64(s.size, span.Size(), 0)
+		sum, carry := bits.Add64(s.size, span.Count(cfg.PrefixLength), 0)
 		if carry != 0 {
 			sum = math.MaxUint64
 		}

@@ -23,6 +23,7 @@ type model struct {
 // cell is one address of the model.
 type cell struct {
 	pool     string // empty: outside all pools
+	length   int    // of a prefix; 0: one address
 	lease    *pool.Lease
 	last     string // the account that released it last
 	released time.Time
@@ -35,15 +36,15 @@ func newModel(pools []pool.Pool, statics []pool.Static) *model {
 	m := &model{pools: pools, reserved: make(map[netip.Addr]string), cells: make(map[netip.Addr]*cell)}
 	for _, p := range pools {
 		for _, span := range p.Spans() {
-			for a := span.First; span.Contains(a); a = a.Next() {
-				m.cells[a] = &cell{pool: p.Name}
+			for i := range span.Count(p.PrefixLength) {
+				m.cells[pool.After(span.First, i, p.PrefixLength)] = &cell{pool: p.Name, length: p.PrefixLength}
 			}
 		}
 	}
 	for _, s := range statics {
 		m.reserved[s.Address] = s.Account
 		if m.cells[s.Address] == nil {
-			m.cells[s.Address] = &cell{}
+			m.cells[s.Address] = &cell{length: s.PrefixLength}
 		}
 	}
 	return m
@@ -173,8 +174,13 @@ func testModel(t *testing.T, open Open) {
 		{Account: "carol", Address: address("10.0.1.2")},
 		{Account: "carol", Address: address("192.0.2.1")},
 	}
+	checkModel(t, open, []pool.Pool{a, b, c}, statics)
+}
+
+// checkModel runs pools a, b and c and the model side by side.
+func checkModel(t *testing.T, open Open, pools []pool.Pool, statics []pool.Static) {
 	rapid.Check(t, func(r *rapid.T) {
-		m := &machine{model: newModel([]pool.Pool{a, b, c}, statics), now: time.Date(2030, 1, 1, 3, 0, 0, 0, time.UTC)}
+		m := &machine{model: newModel(pools, statics), now: time.Date(2030, 1, 1, 3, 0, 0, 0, time.UTC)}
 		m.allocator = open(t, Setup{Pools: m.pools, Statics: statics, Now: func() time.Time { return m.now }})
 		r.Repeat(map[string]func(*rapid.T){
 			"allocate": m.allocate,
@@ -248,6 +254,7 @@ func (m *machine) allocateExactly(r *rapid.T) {
 	q := m.request(r)
 	q.Address = rapid.SampledFrom(m.addresses()).Draw(r, "address")
 	c := m.cells[q.Address]
+	q.PrefixLength = c.length
 	before := c.lease
 	l, err := m.allocator.Allocate(r.Context(), q)
 	account, reserved := m.reserved[q.Address]
@@ -283,7 +290,7 @@ func (m *machine) allocateExactly(r *rapid.T) {
 // take enters a lease into the model after a look at what it says.
 func (m *machine) take(r *rapid.T, q pool.Request, l pool.Lease) {
 	c := m.cells[l.Address]
-	want := pool.Lease{Address: l.Address, Pool: c.pool, Account: q.Account, Holder: q.Holder, Since: m.now, Why: l.Why}
+	want := pool.Lease{Address: l.Address, Pool: c.pool, Account: q.Account, Holder: q.Holder, Since: m.now, Why: l.Why, PrefixLength: c.length}
 	c.offered = q.Offer > 0
 	c.foreign = c.offered
 	if c.offered {
@@ -314,7 +321,7 @@ func (m *machine) keep(r *rapid.T) {
 		l = rapid.SampledFrom(m.given).Draw(r, "lease")
 	} else {
 		l.Address = rapid.SampledFrom(m.addresses()).Draw(r, "address")
-		l.Pool = m.cells[l.Address].pool
+		l.Pool, l.PrefixLength = m.cells[l.Address].pool, m.cells[l.Address].length
 	}
 	var until time.Time
 	if lasts := rapid.SampledFrom(lasting).Draw(r, "lasts"); lasts > 0 {

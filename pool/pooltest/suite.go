@@ -56,6 +56,24 @@ func Run(t *testing.T, open Open) {
 	}
 }
 
+// RunPrefixes tests that the same promises hold for pools of prefixes.
+func RunPrefixes(t *testing.T, open Open) {
+	for name, test := range map[string]func(*testing.T, Open){
+		"gives every prefix once":                        testEveryPrefixOnce,
+		"gives prefixes between excluded ones":           testPrefixExclusion,
+		"keeps released prefixes in quarantine":          testPrefixQuarantine,
+		"gives an account its last prefix back":          testPrefixSticky,
+		"reserves static prefixes":                       testPrefixStatic,
+		"gives exact prefixes":                           testPrefixExact,
+		"refuses a prefix of another length":             testPrefixMismatch,
+		"serves more prefixes than can be counted":       testPrefixLarge,
+		"never gives one prefix to two at the same time": testPrefixConcurrent,
+		"behaves like the model":                         testPrefixModel,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, open) })
+	}
+}
+
 // bench is an allocator under test with its clock.
 type bench struct {
 	testing.TB
@@ -93,6 +111,20 @@ func (b *bench) release(l pool.Lease) {
 }
 
 func (b *bench) pass(d time.Duration) { b.now = b.now.Add(d) }
+
+// makePrefixes makes a sticky pool of prefixes with the usual quarantine.
+func makePrefixes(t testing.TB, name string, length int, networks ...string) pool.Pool {
+	t.Helper()
+	p := pool.Pool{Name: name, Quarantine: quarantine, Sticky: true, PrefixLength: length}
+	for _, text := range networks {
+		r, err := pool.ParseExclusion(text) // literally
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Ranges = append(p.Ranges, r)
+	}
+	return p
+}
 
 // makePool makes a sticky pool with the usual quarantine.
 func makePool(t testing.TB, name string, ranges ...string) pool.Pool {

@@ -5,6 +5,7 @@ import (
 	"lnsgate/lns/control"
 	"lnsgate/lns/l2tp"
 	"lnsgate/lns/negotiate"
+	"lnsgate/lns/quirk"
 	"lnsgate/lns/session"
 )
 
@@ -14,7 +15,10 @@ type bindings struct {
 	policies map[policyKey]*session.Policy
 }
 
-type policyKey struct{ group, template string }
+type policyKey struct {
+	group, template string
+	profile         quirk.Profile
+}
 
 func (s *Server) setConfig(c *Config) error {
 	if err := c.Validate(); err != nil {
@@ -24,14 +28,17 @@ func (s *Server) setConfig(c *Config) error {
 	for i := range c.Groups {
 		for j := range c.Templates {
 			g, t := &c.Groups[i], &c.Templates[j]
-			b.policies[policyKey{g.Name, t.Name}] = s.policy(g, t, c.Limits)
+			for p := range quirk.Profiles() {
+				b.policies[policyKey{g.Name, t.Name, p}] = s.policy(g, t, p, c.Limits)
+			}
 		}
 	}
 	s.config.Store(b)
 	return nil
 }
 
-func (s *Server) policy(g *Group, t *Template, limits Limits) *session.Policy {
+func (s *Server) policy(g *Group, t *Template, profile quirk.Profile, limits Limits) *session.Policy {
+	echoInterval, echoFailures := profile.Echo(t.EchoInterval, t.EchoFailures)
 	return &session.Policy{
 		MRU:                 t.MRU,
 		Methods:             authProtocols(t.Methods),
@@ -39,8 +46,8 @@ func (s *Server) policy(g *Group, t *Template, limits Limits) *session.Policy {
 		LocalAddress:        t.Address,
 		DNS:                 t.DNS,
 		NBNS:                t.NBNS,
-		EchoInterval:        t.EchoInterval,
-		EchoFailures:        t.EchoFailures,
+		EchoInterval:        echoInterval,
+		EchoFailures:        echoFailures,
 		SetupTimeout:        limits.SetupTimeout,
 		CheckTimeout:        limits.AuthenticationTimeout,
 		IdleTimeout:         t.IdleTimeout,

@@ -56,7 +56,7 @@ func (t *tunnel) callRequested(a control.CallRequested, now time.Time) {
 		t.step(now, func(o *control.Out) { t.core.RefuseCall(a.PeerSession, r, now, o) })
 	}
 	s, config := t.server, t.server.config.Load()
-	policy := config.policies[policyKey{t.group.Name, t.group.Template}]
+	policy := config.policies[policyKey{t.group.Name, t.group.Template, t.profile}]
 	switch {
 	case s.closing.Load():
 		refuse(l2tp.ResultCode{Result: l2tp.CDNAdministrative, Message: "shutting down"}, "lnsgate is stopping")
@@ -203,7 +203,7 @@ func (c *call) admit(d *aaa.Decision) error {
 func (c *call) rebind(d aaa.Decision) error {
 	group := c.tunnel.group
 	template := cmp.Or(d.VirtualTemplate, group.Template)
-	policy := c.tunnel.server.config.Load().policies[policyKey{group.Name, template}]
+	policy := c.tunnel.server.config.Load().policies[policyKey{group.Name, template, c.tunnel.profile}]
 	if policy == nil {
 		return aaa.Reject(aaa.Misconfigured, "domain %q names the virtual template %q, which this server does not have", d.Domain, template)
 	}

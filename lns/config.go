@@ -65,6 +65,7 @@ type Group struct {
 	AlwaysSequence    bool
 	Domain            string        // forced on every name; empty: none
 	DefaultDomain     string        // for names without a domain; empty: the global one
+	Profile           string        // of its clients: quirk.Auto (also ""), quirk.Off, or the name of a profile
 	IdleTunnel        time.Duration // a tunnel without sessions is closed after it; zero: never
 }
 

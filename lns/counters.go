@@ -36,6 +36,7 @@ const (
 	evictedHalfOpen
 	tunnelsOpened
 	tunnelsClosed
+	tunnelsFollowed
 	sessionsOpened
 	sessionsClosed
 	loginsAccepted
@@ -70,6 +71,7 @@ var counterNames = [counterCount]string{
 	evictedHalfOpen:       "evicted_half_open_tunnels",
 	tunnelsOpened:         "tunnels_opened",
 	tunnelsClosed:         "tunnels_closed",
+	tunnelsFollowed:       "tunnels_followed",
 	sessionsOpened:        "sessions_opened",
 	sessionsClosed:        "sessions_closed",
 	loginsAccepted:        "logins_accepted",

@@ -16,6 +16,7 @@ import (
 type controlMessage struct{ datagram []byte }
 
 func (m controlMessage) deliver(t *tunnel, now time.Time) {
+	t.follow = nil // the peer is where it was
 	t.step(now, func(o *control.Out) {
 		if err := t.core.Receive(m.datagram, now, o); err != nil {
 			t.server.counters.add(controlFault(err))

@@ -46,7 +46,12 @@ func (s *Server) control(from datapath.Path, b []byte) {
 		s.stranger(from, payload, b)
 		return
 	}
-	if t := s.tunnelOf(from, h.Tunnel); t != nil {
+	switch t := s.tunnels.find(h.Tunnel); {
+	case t == nil:
+		s.counters.add(dropUnknownTunnel)
+	case *t.home.Load() != from.Remote:
+		t.fromElsewhere(from, b)
+	default:
 		t.hand(controlMessage{bytes.Clone(b)})
 	}
 }
@@ -73,7 +78,7 @@ func (s *Server) tunnelOf(from datapath.Path, id l2tp.TunnelID) *tunnel {
 	switch {
 	case t == nil:
 		s.counters.add(dropUnknownTunnel)
-	case t.path.Remote != from.Remote:
+	case *t.home.Load() != from.Remote:
 		s.counters.add(dropWrongSource)
 	default:
 		return t

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -62,6 +63,8 @@ type Server struct {
 	lingering waiting[*tunnel] // closed tunnels that still acknowledge what their peer may repeat
 	sessions  atomic.Int64
 	counters  counters
+
+	forgetful sync.Map // netip.AddrPort -> *tunnel: peers that leave their tunnel id out
 
 	boot    int64          // when this process started: part of the names of its sessions
 	serial  atomic.Uint64  // of sessions

@@ -20,6 +20,10 @@ func (s *Server) stranger(from datapath.Path, payload, datagram []byte) {
 		s.counters.add(dropMalformedSCCRQ)
 		return
 	default:
+		if t := s.forgetfulAt(from.Remote); t != nil {
+			t.hand(controlMessage{bytes.Clone(datagram)})
+			return
+		}
 		s.counters.add(dropTunnelZero) // Apple's HELLOs before the SCCRQ, among others
 		return
 	}
@@ -77,6 +81,7 @@ func (s *Server) admit(q dialling, now time.Time) {
 // openTunnel enters a new tunnel and starts its goroutine, with the SCCRQ as its first letter.
 func (s *Server) openTunnel(config *bindings, g *Group, q dialling, now time.Time) {
 	t := &tunnel{server: s, key: q.key, path: q.from, group: g, since: now}
+	t.home.Store(&q.from.Remote)
 	t.mail = newMailbox(t.run)
 	if !s.halfOpen.enter(t, &t.halfOpen, q.from.Remote.Addr(), config.Limits.HalfOpenPerSource) {
 		s.counters.add(dropHalfOpenPerSource)

@@ -77,10 +77,26 @@ func (tb *table) remove(t *tunnel) {
 	if tb.byID[t.id].CompareAndSwap(t, nil) {
 		tb.count--
 	}
+	tb.dropKey(t)
+}
+
+func (tb *table) dropKey(t *tunnel) {
 	rest := slices.DeleteFunc(tb.peers[t.key], func(o *tunnel) bool { return o == t })
 	if tb.peers[t.key] = rest; len(rest) == 0 {
 		delete(tb.peers, t.key)
 	}
+}
+
+// rekey enters the tunnel under another name of its peer.
+func (tb *table) rekey(t *tunnel, k peerKey) {
+	tb.mu.Lock()
+	defer tb.mu.Unlock()
+	if tb.byID[t.id].Load() != t {
+		return
+	}
+	tb.dropKey(t)
+	t.key = k
+	tb.peers[k] = append(tb.peers[k], t)
 }
 
 // close lets no tunnel in any more and returns those that are.

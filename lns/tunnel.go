@@ -3,12 +3,14 @@ package lns
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"lnsgate/lns/control"
 	"lnsgate/lns/datapath"
 	"lnsgate/lns/l2tp"
+	"lnsgate/lns/quirk"
 	"lnsgate/lns/trace"
 )
 
@@ -17,15 +19,17 @@ import (
 type tunnel struct {
 	server *Server
 	id     l2tp.TunnelID
-	key    peerKey
-	path   datapath.Path
+	key    peerKey       // and path: the goroutine's, once it runs; the key is guarded by the table
+	path   datapath.Path // see home
 	group  *Group
 	mail   mailbox
 	since  time.Time
 
 	halfOpen place
 	linger   place
-	heard    atomic.Int64 // when the peer was last heard, unix nanoseconds
+	heard    atomic.Int64                   // when the peer was last heard, unix nanoseconds
+	home     atomic.Pointer[netip.AddrPort] // where the peer is: path.Remote, for readers
+	glance   glance
 
 	// ---
 	core      *control.Tunnel
@@ -40,6 +44,10 @@ type tunnel struct {
 	lingers   bool // it is down, and only acknowledges what the peer may repeat
 	over      bool
 	log       *slog.Logger
+	profile   quirk.Profile
+	follow    *follow   // nil: the peer is where it was
+	followed  time.Time // when a move of the peer was last looked into
+	warned    time.Time // when the log last named another address
 }
 
 // run is the goroutine of the tunnel while there is something to do: it reads the mail and lets time pass. What it leaves
@@ -86,6 +94,7 @@ func (t *tunnel) leave() {
 	s := t.server
 	t.endCalls(trace.Verdict{Cause: trace.TunnelShutdown}, time.Now())
 	s.tunnels.remove(t)
+	t.forget()
 	s.halfOpen.leave(&t.halfOpen)
 	s.lingering.leave(&t.linger)
 	for _, l := range t.mail.close() {
@@ -99,7 +108,11 @@ func (t *tunnel) leave() {
 }
 
 func (t *tunnel) deadline() time.Time {
-	return earlier(t.core.Deadline(), earlier(t.due.first(), t.idleDeadline()))
+	d := earlier(t.core.Deadline(), earlier(t.due.first(), t.idleDeadline()))
+	if t.follow != nil {
+		d = earlier(d, t.follow.by)
+	}
+	return d
 }
 
 // advance lets time pass for all that is due.
@@ -111,18 +124,23 @@ func (t *tunnel) advance(now time.Time) {
 	for n := len(t.due.calls); n > 0 && !t.over && due(t.due.first(), now); n-- {
 		t.due.calls[0].advance(now)
 	}
+	if !t.over && t.follow != nil && due(t.follow.by, now) {
+		t.decideFollow(now)
+	}
 	if !t.over && due(t.idleDeadline(), now) {
-		t.close(trace.Because(trace.TunnelShutdown, "no session for %s", t.group.IdleTunnel),
+		t.close(trace.Because(trace.TunnelShutdown, "no session for %s", t.idleTimeout()),
 			l2tp.ResultCode{Result: l2tp.StopCCNGeneral, Message: "no session"}, now)
 	}
 }
 
 func (t *tunnel) idleDeadline() time.Time {
-	if t.idleSince.IsZero() || t.group.IdleTunnel <= 0 {
+	if t.idleSince.IsZero() || t.idleTimeout() <= 0 {
 		return time.Time{}
 	}
-	return t.idleSince.Add(t.group.IdleTunnel)
+	return t.idleSince.Add(t.idleTimeout())
 }
+
+func (t *tunnel) idleTimeout() time.Duration { return t.profile.IdleTunnel(t.group.IdleTunnel) }
 
 // noteTraffic postpones the HELLO of a tunnel whose sessions are heard. A LAC's tunnel has thousands of them, so they are
 // looked at a few times in each interval, and only until one was heard.
@@ -155,6 +173,9 @@ func (t *tunnel) perform(a control.Action, now time.Time) {
 	switch a := a.(type) {
 	case control.Send:
 		t.send(a.Datagram)
+		if t.follow != nil {
+			t.alsoElsewhere(a.Datagram)
+		}
 	case control.Said:
 		t.said(a)
 	case control.TunnelUp:
@@ -192,9 +213,10 @@ func (t *tunnel) established(now time.Time) {
 	for _, old := range t.server.tunnels.siblings(t) {
 		old.mail.post(abandon{verdict: trace.Because(trace.TunnelLost, "the peer has restarted and dialled again")}, false)
 	}
+	t.recognise()
 	peer := t.core.Peer()
 	t.log = t.log.With("host", peer.HostName)
-	t.log.Info("tunnel open", "vendor", peer.Vendor, "group", t.group.Name, "remote_id", peer.Tunnel)
+	t.log.Info("tunnel open", "vendor", peer.Vendor, "profile", t.profile.String(), "group", t.group.Name, "remote_id", peer.Tunnel)
 }
 
 func (t *tunnel) down(a control.TunnelDown, now time.Time) {

@@ -2,6 +2,7 @@ package quirk
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -36,6 +37,14 @@ func (p Profile) String() string {
 		return names[p]
 	}
 	return fmt.Sprintf("profile %d", uint8(p))
+}
+
+// Profiles are all of them.
+func Profiles() iter.Seq[Profile] {
+	return func(yield func(Profile) bool) {
+		for p := None; p < profileCount && yield(p); p++ {
+		}
+	}
 }
 
 // Names lists what Parse knows.

@@ -57,7 +57,7 @@ var rooms = map[string]room{
 	"aaa/radius/order":   {level: 3, may: []string{"aaa", "aaa/foreign", "aaa/radius/wire", "aaa/radius/client", "aaa/radius/dialect"}},
 	"aaa/radius/dynauth": {level: 3, may: []string{"aaa", "aaa/radius/udp", "aaa/radius/wire", "aaa/radius/dialect"}},
 
-	"lns": {level: 3, may: join(contracts, join(cores, "lns/transport", "lns/recorder")...)},
+	"lns": {level: 3, may: join(contracts, join(cores, "lns/quirk", "lns/transport", "lns/recorder")...)},
 
 	"lns/admin":        {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool"}},
 	"aaa/radiusserver": {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool", "aaa/secret", "aaa/radius/udp", "aaa/radius/wire", "aaa/radius/dialect"}},

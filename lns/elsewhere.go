@@ -1,0 +1,151 @@
+package lns
+
+import (
+	"bytes"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"lnsgate/lns/control"
+	"lnsgate/lns/datapath"
+	"lnsgate/lns/l2tp"
+	"lnsgate/lns/quirk"
+	"lnsgate/lns/trace"
+)
+
+// A client's network changes under it, or its NAT forgets it: its messages then come from another address or port. The
+// tunnel follows when the message is exactly what the peer would say next, a HELLO sent both ways is acknowledged from
+// the new place, and the old place has kept silent meanwhile. A stranger who has guessed ids and numbers gets one HELLO
+// for his trouble, and nothing moves while the peer is where it was.
+const (
+	followTime    = 2 * time.Second        // what the old place has to contradict, and the new one to confirm
+	followGap     = 10 * time.Second       // between two tries
+	elsewhereRest = 100 * time.Millisecond // between two datagrams from elsewhere that a tunnel looks at
+)
+
+// follow is a move of the peer that has not been confirmed yet.
+type follow struct {
+	to        datapath.Path
+	by        time.Time
+	asked     bool   // a HELLO is on its way
+	ns        uint16 // of the HELLO
+	confirmed []byte // the acknowledgement from the new place; nil: not yet
+}
+
+// elsewhere is a control message for a tunnel from another address than its peer's.
+type elsewhere struct {
+	from     datapath.Path
+	datagram []byte
+}
+
+// glance lets a datagram from elsewhere through now and then. It is safe for concurrent use.
+type glance struct{ last atomic.Int64 }
+
+func (g *glance) allow(now time.Time) bool {
+	last := g.last.Load()
+	return now.UnixNano()-last >= int64(elsewhereRest) && g.last.CompareAndSwap(last, now.UnixNano())
+}
+
+// fromElsewhere counts a control message from a wrong address, and has the tunnel look at some of them.
+func (t *tunnel) fromElsewhere(from datapath.Path, b []byte) {
+	t.server.counters.add(dropWrongSource)
+	if t.glance.allow(time.Now()) {
+		t.mail.post(elsewhere{from, bytes.Clone(b)}, true)
+	}
+}
+
+func (e elsewhere) lost(*Server) {}
+
+func (e elsewhere) deliver(t *tunnel, now time.Time) {
+	f := t.follow
+	switch {
+	case f != nil && f.to.Remote == e.from.Remote:
+		if h, _, err := l2tp.ParseHeader(e.datagram); err == nil && f.asked && h.Nr == f.ns+1 {
+			f.confirmed = e.datagram
+		}
+	case f == nil && t.up && now.Sub(t.followed) >= followGap && t.core.Plausible(e.datagram):
+		t.askBothWays(e.from, now)
+	case now.Sub(t.warned) >= time.Minute:
+		t.warned = now
+		t.server.chatter.warn(t.log, "a message for this tunnel comes from another address and is dropped: "+
+			"behind a carrier's NAT this is one client with two outer addresses", "from", e.from.Remote)
+	}
+}
+
+// askBothWays asks for life where the peer was and where it says it is.
+func (t *tunnel) askBothWays(to datapath.Path, now time.Time) {
+	t.follow = &follow{to: to, by: now.Add(followTime)}
+	t.followed = now
+	t.glance.last.Store(0) // the answer is not to be overlooked
+	t.step(now, func(o *control.Out) { t.core.AskForLife(now, o) })
+}
+
+// alsoElsewhere sends a HELLO to where the peer may have gone, too.
+func (t *tunnel) alsoElsewhere(datagram []byte) {
+	h, payload, err := l2tp.ParseHeader(datagram)
+	if err != nil || l2tp.PeekType(payload) != l2tp.TypeHello {
+		return
+	}
+	t.follow.asked, t.follow.ns = true, h.Ns
+	if t.server.deps.Sender.Send(t.follow.to, datagram) != nil {
+		t.server.counters.add(sendFailed)
+	}
+}
+
+// decideFollow ends the time of a move: the tunnel goes, or stays where it was.
+func (t *tunnel) decideFollow(now time.Time) {
+	f := t.follow
+	t.follow = nil
+	if f.confirmed == nil {
+		return
+	}
+	from := t.path.Remote
+	t.moveTo(f.to)
+	t.server.counters.add(tunnelsFollowed)
+	t.log.Info("the peer has another address now: its network changed, or its NAT forgot it", "was", from, "sessions", len(t.calls))
+	controlMessage{f.confirmed}.deliver(t, now)
+}
+
+// moveTo has everything of the tunnel go another way from now on.
+func (t *tunnel) moveTo(to datapath.Path) {
+	s := t.server
+	s.tunnels.rekey(t, peerKey{to.Remote, t.key.id})
+	t.path = to
+	t.home.Store(&to.Remote)
+	for _, c := range t.calls {
+		if c.carrier != nil {
+			c.carrier.SetPath(to)
+		}
+	}
+	if t.profile.ForgetsTunnel() {
+		s.forgetful.Store(to.Remote, t)
+	}
+	t.log = s.deps.Log.With("tunnel", uint16(t.id), "peer", to.Remote, "host", t.core.Peer().HostName)
+}
+
+// recognise has the tunnel treat its peer as its kind needs it.
+func (t *tunnel) recognise() {
+	p := t.core.Peer()
+	t.profile = quirk.Choose(t.group.Profile, trace.Signs{Vendor: p.Vendor, HostName: p.HostName, Firmware: p.Firmware,
+		Window: p.ReceiveWindow, Bearer: p.Bearer != 0, Port: t.path.Remote.Port()})
+	t.core.SetHello(t.profile.Hello(t.group.Hello))
+	if t.profile.ForgetsTunnel() {
+		t.server.forgetful.Store(t.path.Remote, t)
+	}
+}
+
+// forget undoes what recognise has entered.
+func (t *tunnel) forget() {
+	if t.profile.ForgetsTunnel() {
+		t.server.forgetful.CompareAndDelete(t.path.Remote, t)
+	}
+}
+
+// forgetfulAt finds the tunnel of a peer that leaves its tunnel id out; nil when there is none.
+func (s *Server) forgetfulAt(remote netip.AddrPort) *tunnel {
+	t, ok := s.forgetful.Load(remote)
+	if !ok {
+		return nil
+	}
+	return t.(*tunnel)
+}

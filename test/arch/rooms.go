@@ -17,9 +17,12 @@ var (
 // rooms is the table of DESIGN.md section 3: each room, its level, and what it may import. A room imports rooms of lower
 // levels only; session alone composes two rooms of its own level.
 var rooms = map[string]room{
-	"lns/l2tp":     {level: 0, pure: true},
-	"lns/ppp":      {level: 0, pure: true},
-	"lns/trace":    {level: 0, pure: true},
+	"lns/l2tp":  {level: 0, pure: true},
+	"lns/ppp":   {level: 0, pure: true},
+	"lns/trace": {level: 0, pure: true},
+
+	"lns/neighbour/dhcp6": {level: 0, pure: true},
+
 	"lns/datapath": {level: 0, pure: true},
 	"aaa":          {level: 0, pure: true},
 	"pool":         {level: 0, pure: true},
@@ -27,7 +30,8 @@ var rooms = map[string]room{
 	"lns/control":      {level: 1, pure: true, may: contracts},
 	"lns/negotiate":    {level: 1, pure: true, may: contracts},
 	"lns/authenticate": {level: 1, pure: true, may: contracts},
-	"lns/session":      {level: 1, pure: true, may: join(contracts, "lns/negotiate", "lns/authenticate")},
+	"lns/session":      {level: 1, pure: true, may: join(contracts, "lns/negotiate", "lns/authenticate", "lns/neighbour")},
+	"lns/neighbour":    {level: 1, pure: true, may: []string{"lns/neighbour/dhcp6"}},
 	"lns/quirk":        {level: 1, pure: true, may: []string{"lns/trace"}},
 	"aaa/secret":       {level: 1, pure: true, may: []string{"aaa"}},
 	"aaa/eap/packet":   {level: 1, pure: true},
@@ -57,11 +61,11 @@ var rooms = map[string]room{
 	"aaa/radius/order":   {level: 3, may: []string{"aaa", "aaa/foreign", "aaa/radius/wire", "aaa/radius/client", "aaa/radius/dialect"}},
 	"aaa/radius/dynauth": {level: 3, may: []string{"aaa", "aaa/radius/udp", "aaa/radius/wire", "aaa/radius/dialect"}},
 
-	"lns": {level: 3, may: join(contracts, join(cores, "lns/quirk", "lns/transport", "lns/recorder")...)},
+	"lns": {level: 3, may: join(contracts, join(cores, "lns/quirk", "lns/neighbour", "lns/transport", "lns/recorder")...)},
 
 	"lns/admin":        {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool"}},
 	"aaa/radiusserver": {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool", "aaa/secret", "aaa/radius/udp", "aaa/radius/wire", "aaa/radius/dialect"}},
-	"lns/lac": {level: 4, may: join(contracts, join(cores, "lns", "aaa/secret", "lns/transport",
+	"lns/lac": {level: 4, may: join(contracts, join(cores, "lns/neighbour", "lns", "aaa/secret", "lns/transport",
 		"lns/datapath/tun")...)},
 }
 
@@ -92,6 +96,7 @@ var libraries = []struct {
 	{"github.com/tailscale/wireguard-go", []string{"lns/datapath/tun"}},
 	{"github.com/jackc/pgx", []string{"aaa/postgres", "pool/postgres", "migrations", "test/pgtest", "test/e2e", "test/bench", "test/radtest"}},
 	{"github.com/go-crypt/x", []string{"aaa/secret"}},
+	{"github.com/insomniacslk/dhcp", []string{"lns/neighbour/dhcp6"}},
 	{"go.etcd.io/bbolt", []string{"aaa/boltfile", "aaa/spool", "aaa/foreign/file"}},
 	{"github.com/pressly/goose", []string{"migrations"}},
 	{"layeh.com/radius", []string{"aaa/radius", "aaa/radius/wire", "aaa/radius/client", "aaa/radius/dialect", "aaa/radius/dynauth",

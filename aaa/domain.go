@@ -39,6 +39,7 @@ type Config struct {
 	Backends      []Backend
 
 	// Possible tells what is wrong with a decision that this server cannot honour, such as a pool or filter that does not
-	// exist; the login is then rejected as Misconfigured. nil: everything is possible.
+	// exist; the login is then rejected as Misconfigured, with the Reason and Detail of the error if it is a *Rejection. nil:
+	// everything is possible.
 	Possible func(*Decision) error
 }

@@ -86,9 +86,19 @@ func (g *Gateway) decide(ctx context.Context, r *Request, policy func(*Domain, *
 		return d, nil
 	}
 	if err := g.possible(&d); err != nil {
-		return reject(&Rejection{Cause: Misconfigured, Detail: err.Error(), Backend: d.Backend, Err: err})
+		return reject(impossible(&d, err))
 	}
 	return d, nil
+}
+
+// impossible is the rejection of a grant that cannot be honoured, for the reason that the error gives if it is a *Rejection.
+func impossible(d *Decision, err error) *Rejection {
+	own := Rejection{Cause: Misconfigured, Detail: err.Error(), Backend: d.Backend, Err: err}
+	var why *Rejection
+	if errors.As(err, &why) {
+		own.Detail, own.Reason = why.Detail, why.Reason
+	}
+	return &own
 }
 
 // methodAllowed checks the method of a request against the domain. A request without any proof is never allowed.
@@ -229,7 +239,7 @@ func joinUnknown(before, r *Rejection) *Rejection {
 	if before == nil {
 		return r
 	}
-	r.Backend = before.Backend + ", " + r.Backend
+	r.Backend, r.Reason = before.Backend+", "+r.Backend, first(before.Reason, r.Reason)
 	if before.Detail != "" && r.Detail != "" {
 		r.Detail = before.Detail + "; " + r.Detail
 	} else {

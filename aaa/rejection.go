@@ -61,6 +61,7 @@ func (c Cause) String() string {
 // Rejection is the answer to a request that was not granted. It is an error. Nothing of it is for the peer but what says so.
 type Rejection struct {
 	Cause  Cause
+	Reason Reason // more of the cause, where there is more to tell
 	Detail string // for the administrator: the near miss, what to change
 
 	// What the gateway knew when it gave up. Back ends leave these empty.

@@ -153,7 +153,16 @@ func (c *conversation) refuse(no *aaa.Rejection, last []byte) {
 }
 
 func (c *conversation) deny(no *aaa.Rejection, last []byte) {
-	own := *no
+	own := *brokeOff(no)
 	own.Reply, own.Packet = "", failure(last)
 	c.decision, c.err = nil, &own
+}
+
+// brokeOff gives its reason to the no of a conversation that came to no end of its own.
+func brokeOff(no *aaa.Rejection) *aaa.Rejection {
+	if no.Cause != aaa.MalformedProof || no.Reason != aaa.ReasonNone {
+		return no
+	}
+	own := *no
+	return own.For(aaa.EAPBrokeOff)
 }

@@ -97,7 +97,7 @@ func (s *conversations) prove(c *conversation) *aaa.Rejection {
 	case s.proven.Len() < c.only.Conversations:
 	case time.Since(oldest.Value.(*conversation).last) < displaceable:
 		s.stats.Refused++
-		return aaa.Reject(aaa.BackendUnavailable, "%d EAP conversations are under way, which is as many as may be", s.proven.Len())
+		return aaa.Reject(aaa.BackendUnavailable, "%d EAP conversations are under way, which is as many as may be", s.proven.Len()).For(aaa.TooManyChecks)
 	default:
 		s.drop(oldest.Value.(*conversation))
 		s.stats.Displaced++
@@ -108,7 +108,7 @@ func (s *conversations) prove(c *conversation) *aaa.Rejection {
 }
 
 func lost() *aaa.Rejection {
-	return aaa.Reject(aaa.Timeout, "the EAP conversation took too long, or gave way to others")
+	return aaa.Reject(aaa.Timeout, "the EAP conversation took too long, or gave way to others").For(aaa.EAPBrokeOff)
 }
 
 // start begins TLS for a conversation.

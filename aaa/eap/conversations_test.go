@@ -309,7 +309,9 @@ func TestNoConversationTakesForEver(t *testing.T) {
 			time.Sleep(30 * time.Second)
 			d.answer(packet.TTLS, fragment(packet.Fragment{More: true, Data: []byte("x")}))
 		}
-		d.out(aaa.MalformedProof)
+		if no := d.out(aaa.MalformedProof); no.Reason != aaa.EAPBrokeOff {
+			t.Error(no.Reason)
+		}
 		if spent := time.Since(began); spent <= longestTalk || spent > longestTalk+time.Minute {
 			t.Errorf("it took %s", spent)
 		}

@@ -84,7 +84,7 @@ func (d *dialog) other(wishes []packet.Type) reply {
 	i := slices.IndexFunc(d.choices, func(c choice) bool { return slices.Contains(wishes, c.kind) })
 	if i < 0 {
 		return reply{no: aaa.Reject(aaa.MethodNotAllowed, "the peer wants none of the EAP methods that are offered; "+
-			"instead of %s it wants %s", nameOf(d.kind), wishesText(wishes))}
+			"instead of %s it wants %s", nameOf(d.kind), wishesText(wishes)).For(aaa.EAPNoMethod)}
 	}
 	return d.offer(i)
 }

@@ -139,7 +139,7 @@ func TestRFC3748Section5_3_1_Nak(t *testing.T) {
 	p.nak(byte(packet.TTLS))
 	p.asked(packet.TTLS)
 	p.nak(byte(packet.MD5Challenge))
-	if no := p.out(aaa.MethodNotAllowed); !strings.Contains(no.Detail, "instead of ttls it wants md5") {
+	if no := p.out(aaa.MethodNotAllowed); no.Reason != aaa.EAPNoMethod || !strings.Contains(no.Detail, "instead of ttls it wants md5") {
 		t.Error(no)
 	}
 	for _, wishes := range [][]byte{{}, {0}, {43, 254}} {

@@ -112,6 +112,7 @@ func (s *Server) turn(ctx context.Context, c *Config, r *aaa.Request, talk *conv
 
 // refused is the no to what is not part of a conversation.
 func refused(r *aaa.Request, no *aaa.Rejection) (aaa.Decision, error) {
+	no = brokeOff(no)
 	no.Packet = failure(r.Proof.EAP)
 	return aaa.Decision{}, no
 }

@@ -97,7 +97,9 @@ func refusal(ctx context.Context, d *aaa.Decision, err error) error {
 	switch {
 	case errors.As(err, &exhausted), errors.As(err, &inUse), errors.As(err, &reserved):
 		no = aaa.Reject(aaa.NoAddress, "%v", err)
-	case errors.As(err, &unknown), errors.Is(err, pool.ErrNoPool):
+	case errors.As(err, &unknown):
+		no = aaa.Reject(aaa.Misconfigured, "%v", err).For(aaa.NoSuchPool)
+	case errors.Is(err, pool.ErrNoPool):
 		no = aaa.Reject(aaa.Misconfigured, "%v", err)
 	case ctx.Err() != nil:
 		no.Cause = aaa.Timeout

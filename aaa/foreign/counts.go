@@ -52,7 +52,11 @@ func (c *Counts) enter(e *aaa.Entry) (ending []*aaa.Entry, err error) {
 		what, name string
 		most       int
 		have       []*aaa.Entry
-	}{{"account", e.Account, e.AccountLimit, c.accounts[e.Account]}, {"domain", e.Domain, e.DomainLimit, c.domains[e.Domain]}} {
+		reason     aaa.Reason
+	}{
+		{"account", e.Account, e.AccountLimit, c.accounts[e.Account], aaa.AccountSessions},
+		{"domain", e.Domain, e.DomainLimit, c.domains[e.Domain], aaa.DomainSessions},
+	} {
 		have := slices.DeleteFunc(slices.Clone(limit.have), func(old *aaa.Entry) bool { return slices.Contains(ending, old) })
 		over := len(have) + 1 - limit.most
 		switch {
@@ -62,7 +66,7 @@ func (c *Counts) enter(e *aaa.Entry) (ending []*aaa.Entry, err error) {
 		default:
 			c.add(before)
 			return nil, aaa.Reject(aaa.SessionLimit, "%s %q has %d of %d sessions; the oldest is %s, since %s",
-				limit.what, limit.name, len(have), limit.most, have[0].Session, have[0].Since.Format(time.RFC3339))
+				limit.what, limit.name, len(have), limit.most, have[0].Session, have[0].Since.Format(time.RFC3339)).For(limit.reason)
 		}
 	}
 	for _, old := range ending {

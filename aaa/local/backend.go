@@ -92,10 +92,10 @@ func (b *Backend) Authenticate(_ context.Context, q *aaa.Query) (aaa.Grant, erro
 		grant.Keys = account.Credential.LinkKeys(q.Request.Proof)
 		return grant, nil
 	}
-	near := b.explain(q)
+	near, reason := b.explain(q)
 	switch {
 	case !known:
-		return aaa.Grant{}, reject(aaa.UnknownUser, fmt.Sprintf("no account is stored as %q", q.Identity.Raw), near)
+		return aaa.Grant{}, unknown(q, near, reason)
 	case account.Disabled && err != nil:
 		return aaa.Grant{}, reject(aaa.AccountDisabled, "and the proof was wrong too: "+err.Error(), near)
 	case account.Disabled:
@@ -109,7 +109,8 @@ func (b *Backend) Authorize(_ context.Context, q *aaa.Query) (aaa.Grant, error) 
 	account, known := b.find(q)
 	switch {
 	case !known:
-		return aaa.Grant{}, reject(aaa.UnknownUser, fmt.Sprintf("no account is stored as %q", q.Identity.Raw), b.explain(q))
+		near, reason := b.explain(q)
+		return aaa.Grant{}, unknown(q, near, reason)
 	case account.Disabled:
 		return aaa.Grant{}, &aaa.Rejection{Cause: aaa.AccountDisabled}
 	}
@@ -122,6 +123,11 @@ func (b *Backend) find(q *aaa.Query) (*Account, bool) {
 		return &b.accounts[i], true
 	}
 	return &Account{}, false
+}
+
+// unknown is the rejection of a name that no account has.
+func unknown(q *aaa.Query, near string, reason aaa.Reason) *aaa.Rejection {
+	return reject(aaa.UnknownUser, fmt.Sprintf("no account is stored as %q", q.Identity.Raw), near).For(reason)
 }
 
 func reject(cause aaa.Cause, details ...string) *aaa.Rejection {
@@ -140,5 +146,5 @@ func withNear(err error, near string) error {
 	if !errors.As(err, &r) {
 		return err
 	}
-	return reject(r.Cause, r.Detail, near)
+	return reject(r.Cause, r.Detail, near).For(r.Reason)
 }

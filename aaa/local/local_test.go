@@ -93,6 +93,30 @@ func TestTheRejectionTellsTheAdministratorTheTruth(t *testing.T) {
 	}
 }
 
+func TestTheReasonOfANearMiss(t *testing.T) {
+	b := mustNew(t,
+		Account{Name: "l2tpuser", Credential: clear("pw")}, Account{Name: "bob@default", Credential: clear("pw")},
+		Account{Name: "Erin@sales", Credential: clear("pw")}, Account{Name: "erin@default", Credential: clear("pw")})
+	for name, want := range map[string]aaa.Reason{
+		"nobody":           aaa.ReasonNone,
+		"l2tpuser@default": aaa.NearMissDomain,
+		"bob":              aaa.NearMissDomain,
+		"L2TPUSER":         aaa.NearMissName,
+		"bob@Default":      aaa.NearMissName,
+		"erin":             aaa.NearMissDomain, // the likeliest: in this domain
+	} {
+		q := aaatest.NewQuery(name, aaatest.NewProof(aaa.PAP, name, "pw"))
+		_, err := b.Authenticate(context.Background(), q)
+		_, again := b.Authorize(context.Background(), q)
+		for _, err := range []error{err, again} {
+			var no *aaa.Rejection
+			if !errors.As(err, &no) || no.Cause != aaa.UnknownUser || no.Reason != want {
+				t.Errorf("%s: %v, %+v", name, err, no)
+			}
+		}
+	}
+}
+
 func TestANameTypedByAnAliasIsExplained(t *testing.T) {
 	b := mustNew(t, Account{Name: "bob@sales", Credential: clear("pw")})
 	q := aaatest.NewQuery("bob@vertrieb", aaatest.NewProof(aaa.PAP, "bob@vertrieb", "pw"))

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,16 +36,17 @@ func (n nearIndex) add(user string, i int32) {
 	n.first[key], n.next[i] = i, head
 }
 
-// explain tells the administrator which accounts the user may have meant, the likeliest first, or nothing.
-func (b *Backend) explain(q *aaa.Query) string {
+// explain tells the administrator which accounts the user may have meant, the likeliest first, or nothing. The reason is that
+// of the likeliest.
+func (b *Backend) explain(q *aaa.Query) (near string, reason aaa.Reason) {
 	var told []string
 	for _, i := range b.candidates(q) {
-		why := nearMiss(q, b.accounts[i].Name)
+		why, kind := nearMiss(q, b.accounts[i].Name)
 		if why != "" && !slices.Contains(told, why) && len(told) < maxNearTold {
-			told = append(told, why)
+			told, reason = append(told, why), cmp.Or(reason, kind)
 		}
 	}
-	return strings.Join(told, "; ")
+	return strings.Join(told, "; "), reason
 }
 
 // candidates are the accounts worth a look: with and without the domain, then those with the same user part.
@@ -65,24 +67,24 @@ func (b *Backend) candidates(q *aaa.Query) []int32 {
 
 // nearMiss says how the stored name differs from the one typed, or nothing if it is the same or belongs to another
 // domain altogether.
-func nearMiss(q *aaa.Query, stored string) string {
+func nearMiss(q *aaa.Query, stored string) (string, aaa.Reason) {
 	typed := q.Identity.Raw
 	account, err := aaa.ParseIdentity(stored)
 	switch {
 	case err != nil || stored == typed:
-		return ""
+		return "", aaa.ReasonNone
 	case strings.EqualFold(stored, typed):
-		return fmt.Sprintf("stored as %q: only upper and lower case differ, the name must be typed exactly", stored)
+		return fmt.Sprintf("stored as %q: only upper and lower case differ, the name must be typed exactly", stored), aaa.NearMissName
 	case q.Identity.Domain == "" && account.Domain == q.Domain:
-		return fmt.Sprintf("stored as %q: the user must type the domain too", stored)
+		return fmt.Sprintf("stored as %q: the user must type the domain too", stored), aaa.NearMissDomain
 	case q.Identity.Domain == "":
-		return fmt.Sprintf("there is %q, in domain %q", stored, account.Domain)
+		return fmt.Sprintf("there is %q, in domain %q", stored, account.Domain), aaa.NearMissDomain
 	case account.Domain == "":
-		return fmt.Sprintf("stored as %q: the user must type it without the domain", stored)
+		return fmt.Sprintf("stored as %q: the user must type it without the domain", stored), aaa.NearMissDomain
 	case account.Domain == q.Identity.Domain:
-		return fmt.Sprintf("stored as %q: the domain must be written the same way", stored)
+		return fmt.Sprintf("stored as %q: the domain must be written the same way", stored), aaa.NearMissDomain
 	case account.Domain == q.Domain:
-		return fmt.Sprintf("stored as %q: %q is the same domain, but the name must be typed exactly", stored, q.Identity.Domain)
+		return fmt.Sprintf("stored as %q: %q is the same domain, but the name must be typed exactly", stored, q.Identity.Domain), aaa.NearMissDomain
 	}
-	return ""
+	return "", aaa.ReasonNone
 }

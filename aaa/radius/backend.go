@@ -83,9 +83,25 @@ func unanswered(ctx context.Context, err error) *aaa.Rejection {
 	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
 		cause = aaa.Timeout
 	}
-	rejection := aaa.Reject(cause, "%v", err)
+	rejection := aaa.Reject(cause, "%v", err).For(silence(err))
 	rejection.Err = err
 	return rejection
+}
+
+// silence says what kind of no answer it was.
+func silence(err error) aaa.Reason {
+	switch {
+	case errors.Is(err, client.ErrForged):
+		return aaa.RADIUSWrongSecret
+	case errors.Is(err, client.ErrUnsigned):
+		return aaa.RADIUSUnsigned
+	case errors.Is(err, client.ErrBusy) && !errors.Is(err, client.ErrSilent):
+		return aaa.TooManyChecks
+	case errors.Is(err, client.ErrSilent), errors.Is(err, client.ErrConnection), errors.Is(err, client.ErrNoServer),
+		errors.Is(err, context.DeadlineExceeded):
+		return aaa.RADIUSNoAnswer
+	}
+	return aaa.ReasonNone
 }
 
 // accept reads a yes.
@@ -96,7 +112,7 @@ func (b *Backend) accept(q *aaa.Query, reply client.Reply) (aaa.Grant, error) {
 	}
 	grant, err := dialect.Grant(packet, dialect.Options{LeastInterim: b.config.LeastInterim})
 	if err != nil {
-		rejection := aaa.Reject(aaa.Misconfigured, "RADIUS server %s grants what this server cannot give: %v", reply.Server, err)
+		rejection := aaa.Reject(aaa.Misconfigured, "RADIUS server %s grants what this server cannot give: %v", reply.Server, err).For(aaa.RADIUSGrant)
 		rejection.Err = err
 		return aaa.Grant{}, rejection
 	}

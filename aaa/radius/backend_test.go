@@ -224,7 +224,7 @@ func TestNoAnswerNamesTheServers(t *testing.T) {
 	b := newBackend(t, &fake{answer: func(*radius.Packet) (*radius.Packet, error) { return nil, silent }}, nil)
 	_, err := b.Authenticate(t.Context(), query(t, "alice", pap("x")))
 	r := rejection(t, err, aaa.BackendUnavailable)
-	if !strings.Contains(r.Detail, "one") || !strings.Contains(r.Detail, "two") || !r.Retryable() || !errors.Is(err, client.ErrSilent) {
+	if r.Reason != aaa.RADIUSNoAnswer || !strings.Contains(r.Detail, "one") || !strings.Contains(r.Detail, "two") || !r.Retryable() || !errors.Is(err, client.ErrSilent) {
 		t.Errorf("%q", r.Detail)
 	}
 
@@ -235,6 +235,31 @@ func TestNoAnswerNamesTheServers(t *testing.T) {
 	}}, nil)
 	_, err = b.Authenticate(ctx, query(t, "alice", pap("x")))
 	rejection(t, err, aaa.Timeout)
+}
+
+func TestWhyNobodyAnswered(t *testing.T) {
+	try := client.Try{Server: "one", Address: "192.0.2.7:1812", Err: client.ErrSilent}
+	forged, unsigned, busy := try, try, client.Try{Server: "one", Err: client.ErrBusy}
+	forged.Forged, unsigned.Unsigned = 2, 1
+	for _, test := range []struct {
+		tries  []client.Try
+		reason aaa.Reason
+		words  string
+	}{
+		{[]client.Try{try}, aaa.RADIUSNoAnswer, "one (192.0.2.7:1812): no answer"},
+		{[]client.Try{try, forged}, aaa.RADIUSWrongSecret, "2 answers that were not made with the shared secret"},
+		{[]client.Try{unsigned, try}, aaa.RADIUSUnsigned, "1 answers without a Message-Authenticator"},
+		{[]client.Try{busy}, aaa.TooManyChecks, "too many requests"},
+		{[]client.Try{busy, try}, aaa.RADIUSNoAnswer, "no answer"},
+	} {
+		b := newBackend(t, &fake{answer: func(*radius.Packet) (*radius.Packet, error) {
+			return nil, &client.TimeoutError{Group: "hq", Tries: test.tries}
+		}}, nil)
+		_, err := b.Authenticate(t.Context(), query(t, "alice", pap("x")))
+		if r := rejection(t, err, aaa.BackendUnavailable); r.Reason != test.reason || !strings.Contains(r.Detail, test.words) {
+			t.Errorf("%v: %v", r.Reason, r)
+		}
+	}
 }
 
 func TestAnAnswerOfAnotherKindIsNone(t *testing.T) {

@@ -57,7 +57,7 @@ func openState(b []byte) (server string, state []byte, err *aaa.Rejection) {
 	}
 	n, size := binary.Uvarint(b)
 	if size <= 0 || n > uint64(len(b)-size) {
-		return "", nil, aaa.Reject(aaa.MalformedProof, "the state of the conversation with the RADIUS server is damaged")
+		return "", nil, aaa.Reject(aaa.MalformedProof, "the state of the conversation with the RADIUS server is damaged").For(aaa.EAPBrokeOff)
 	}
 	b = b[size:]
 	return string(b[:n]), b[n:], nil

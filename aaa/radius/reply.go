@@ -20,7 +20,7 @@ func addResult(g *aaa.Grant, q *aaa.Query, reply client.Reply) *aaa.Rejection {
 		g.Reply = afterIdentifier(reply.Packet, wire.MSCHAP2Success)
 		if !strings.HasPrefix(g.Reply, "S=") {
 			return aaa.Reject(aaa.Misconfigured, "RADIUS server %s accepts without MS-CHAP2-Success: the peer could not "+
-				"check who it talks to and would hang up; turn on MS-CHAPv2 at the server", reply.Server)
+				"check who it talks to and would hang up; turn on MS-CHAPv2 at the server", reply.Server).For(aaa.RADIUSGrant)
 		}
 	case aaa.EAP:
 		// RFC 3579 section 2.6.3: what the peer is told and what is done must agree.

@@ -51,7 +51,7 @@ func (s *Server) resume(x *exchange, r *aaa.Request) *aaa.Rejection {
 	}
 	of := s.conversations.resume(state, x.client.Name, r.Name, x.came)
 	if of == nil {
-		return aaa.Reject(aaa.MalformedProof, "the EAP conversation that it answers in is over, or is another's")
+		return aaa.Reject(aaa.MalformedProof, "the EAP conversation that it answers in is over, or is another's").For(aaa.EAPBrokeOff)
 	}
 	x.talk = of
 	r.Session, r.Backend, r.Proof.State = of.session, of.backend, of.state

@@ -36,6 +36,7 @@ type call struct {
 	began, first, last time.Time     // when it was made, and sent first and last
 	transmissions      int           //
 	gap                time.Duration // from the last one to the next
+	forged, unsigned   int           // what came in answer to it and was thrown away
 	until              time.Time     // when it is given up; zero = never
 	timer              timer
 

@@ -105,7 +105,7 @@ func (g *Group) begin(e *exchange) (*call, error) {
 			return c, nil
 		}
 		g.recycle(c)
-		e.note(s, 0, err)
+		e.note(s, Try{Err: err})
 	}
 }
 
@@ -182,14 +182,15 @@ func (g *Group) settle(c *call, e *exchange, err error) {
 	}
 	if err != nil {
 		s.finish(c, now, err)
-		e.note(s, now.Sub(c.began), err)
+		e.note(s, Try{Took: now.Sub(c.began), Err: err, Forged: c.forged, Unsigned: c.unsigned})
 	}
 	g.recycle(c)
 }
 
 // note takes down a try that failed, and sets the server aside.
-func (e *exchange) note(s *server, took time.Duration, err error) {
-	e.tries = append(e.tries, Try{s.config.Name, took, err})
+func (e *exchange) note(s *server, t Try) {
+	t.Server, t.Address = s.config.Name, s.config.Address
+	e.tries = append(e.tries, t)
 	e.tried = append(e.tried, s)
 }
 

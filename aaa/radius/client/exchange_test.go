@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -126,6 +127,26 @@ func TestWrongReplies(t *testing.T) {
 				t.Errorf("%v: %+v", test.reason, got)
 			}
 		})
+	}
+}
+
+func TestTheErrorTellsOfAnswersThatWereThrownAway(t *testing.T) {
+	other := wire.NewKey("another secret")
+	s := serve(t, func(r request) {
+		b, _ := other.AppendReply(nil, r.packet().Response(radius.CodeAccessReject))
+		r.reply(b)
+	})
+	silent := serve(t, nil)
+	retry := quick()
+	retry.Count, retry.Duration = 2, 300*time.Millisecond
+	g := group(t, Config{Servers: []Server{{Name: "one", Address: s.address()}, {Address: silent.address(), Priority: 1}}, Retry: retry})
+	_, err := g.Exchange(t.Context(), login("alice"))
+	var late *TimeoutError
+	if !errors.As(err, &late) || !errors.Is(err, ErrForged) || !errors.Is(err, ErrSilent) || errors.Is(err, ErrUnsigned) {
+		t.Fatal(err)
+	}
+	if late.Tries[0].Forged != 2 || late.Tries[1].Forged != 0 || !strings.Contains(err.Error(), "one ("+s.address()+"): no answer") {
+		t.Errorf("%v", err)
 	}
 }
 

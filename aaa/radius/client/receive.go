@@ -35,11 +35,11 @@ func (l *link) receive(datagram []byte) error {
 		}
 	}
 	if err != nil {
-		l.discard(reasonOf(err))
+		l.discardFor(id, asked.serial, reasonOf(err))
 		return err
 	}
 	if reason, bad := l.judge(v, &asked, signs); bad {
-		l.discard(reason)
+		l.discardFor(id, asked.serial, reason)
 		return nil
 	}
 	packet := l.server.key.Parse(v)
@@ -130,6 +130,23 @@ func (s *server) measure(rtt time.Duration) {
 		return
 	}
 	s.stats.RTT += (rtt - s.stats.RTT) / 8
+}
+
+// discardFor throws away what came in answer to a request, and has the request remember it: should there be no better answer,
+// that is why.
+func (l *link) discardFor(id byte, serial uint32, r Reason) {
+	g := l.server.group
+	g.mu.Lock()
+	if at := &l.slots[id]; at.serial == serial && at.call != nil {
+		switch r {
+		case Forged, ForgedMessage:
+			at.call.forged++
+		case Unsigned:
+			at.call.unsigned++
+		}
+	}
+	g.mu.Unlock()
+	l.discard(r)
 }
 
 // discard counts what was thrown away. What an administrator has to know is said now and then.

@@ -29,3 +29,22 @@ func PeekSCCRQ(payload []byte) (hostName string, tunnel TunnelID, ok bool) {
 		}
 	}
 }
+
+// PeekAssigned reads the ids that the sender of a control message assigns in it to the tunnel or the call. An id that is
+// hidden or missing is 0.
+func PeekAssigned(payload []byte) (tunnel TunnelID, session SessionID) {
+	for {
+		a, rest, more := cutAVP(payload)
+		if !more {
+			return tunnel, session
+		}
+		payload = rest
+		switch {
+		case a.vendor != 0 || a.hidden || len(a.value) != 2:
+		case a.attribute == attrAssignedTunnel:
+			tunnel = TunnelID(u16(a.value))
+		case a.attribute == attrAssignedSession:
+			session = SessionID(u16(a.value))
+		}
+	}
+}

@@ -69,10 +69,11 @@ func (t *Tunnel) receiveSCCRQ(m l2tp.SCCRQ, payload []byte, now time.Time, out *
 	t.opening = digest(payload)
 	t.meet(PeerInfo{HostName: m.HostName, Vendor: m.Vendor, Firmware: m.Firmware, Tunnel: m.AssignedTunnel,
 		ReceiveWindow: m.ReceiveWindow, Framing: m.Framing, Bearer: m.Bearer})
-	if refusal, refused := t.judge(m.ProtocolVersion, m.Challenge); refused {
-		t.Close(refusal, now, out)
+	if why, refusal := t.judge(m.ProtocolVersion, m.Challenge); why != WhyNone {
+		t.closeFor(why, refusal, now, out)
 		return nil
 	}
+	t.answered = m.Challenge != nil
 	reply := l2tp.SCCRP{
 		HostName: t.cfg.HostName, Vendor: t.cfg.Vendor, Firmware: t.cfg.Firmware,
 		Framing: l2tp.FramingSync | l2tp.FramingAsync, AssignedTunnel: t.cfg.LocalTunnel,
@@ -97,12 +98,12 @@ func (t *Tunnel) receiveSCCRP(m l2tp.SCCRP, now time.Time, out *Out) error {
 	if t.state == StateIdle {
 		return t.improper(m, now, out)
 	}
-	refusal, refused := t.judge(m.ProtocolVersion, m.Challenge)
-	if !refused {
-		refusal, refused = t.verify(l2tp.TypeSCCRP, m.ChallengeResponse)
+	why, refusal := t.judge(m.ProtocolVersion, m.Challenge)
+	if why == WhyNone {
+		why, refusal = t.verify(l2tp.TypeSCCRP, m.ChallengeResponse)
 	}
-	if refused {
-		t.Close(refusal, now, out)
+	if why != WhyNone {
+		t.closeFor(why, refusal, now, out)
 		return nil
 	}
 	t.say(0, l2tp.SCCCN{ChallengeResponse: t.answer(l2tp.TypeSCCCN, m.Challenge)}, now, out)
@@ -116,8 +117,8 @@ func (t *Tunnel) receiveSCCCN(m l2tp.SCCCN, now time.Time, out *Out) error {
 		t.finish(out)
 		return ErrUnexpected
 	case StateWaitCtlConn:
-		if refusal, refused := t.verify(l2tp.TypeSCCCN, m.ChallengeResponse); refused {
-			t.Close(refusal, now, out)
+		if why, refusal := t.verify(l2tp.TypeSCCCN, m.ChallengeResponse); why != WhyNone {
+			t.closeFor(why, refusal, now, out)
 			return nil
 		}
 		t.channel.Acknowledge(out) // before anything else: Android sends ICRQ only after it
@@ -144,33 +145,33 @@ func (t *Tunnel) meet(p PeerInfo) {
 	t.peer = p
 }
 
-// judge decides whether an SCCRQ or SCCRP is acceptable.
-func (t *Tunnel) judge(version uint16, challenge []byte) (l2tp.ResultCode, bool) {
+// judge decides whether an SCCRQ or SCCRP is acceptable: WhyNone if it is.
+func (t *Tunnel) judge(version uint16, challenge []byte) (Why, l2tp.ResultCode) {
 	switch {
 	case version>>8 != l2tp.Version10>>8:
-		return l2tp.ResultCode{Result: l2tp.StopCCNVersion, Error: l2tp.Version10,
-			Message: "protocol version " + strconv.Itoa(int(version>>8)) + " is not supported"}, true
+		return WhyVersion, l2tp.ResultCode{Result: l2tp.StopCCNVersion, Error: l2tp.Version10,
+			Message: "protocol version " + strconv.Itoa(int(version>>8)) + " is not supported"}
 	case challenge != nil && len(t.cfg.Secret) == 0:
-		return unauthorized("you want tunnel authentication, but no tunnel secret is configured here"), true
+		return WhySecretUnknown, unauthorized("you want tunnel authentication, but no tunnel secret is configured here")
 	case t.cfg.RequireAuthentication && len(t.cfg.Secret) == 0:
-		return unauthorized("tunnel authentication is required, but no tunnel secret is configured here"), true
+		return WhySecretUnknown, unauthorized("tunnel authentication is required, but no tunnel secret is configured here")
 	}
-	return l2tp.ResultCode{}, false
+	return WhyNone, l2tp.ResultCode{}
 }
 
-// verify checks the peer's answer to our challenge, if we made one.
-func (t *Tunnel) verify(carrier l2tp.MessageType, response []byte) (l2tp.ResultCode, bool) {
+// verify checks the peer's answer to our challenge, if we made one: WhyNone if it is right.
+func (t *Tunnel) verify(carrier l2tp.MessageType, response []byte) (Why, l2tp.ResultCode) {
 	challenge := t.challenge
 	t.challenge = nil
 	switch {
 	case challenge == nil:
-		return l2tp.ResultCode{}, false
+		return WhyNone, l2tp.ResultCode{}
 	case response == nil:
-		return unauthorized("tunnel authentication is required here, but you did not answer the challenge"), true
+		return WhySecretMissing, unauthorized("tunnel authentication is required here, but you did not answer the challenge")
 	case !l2tp.VerifyChallengeResponse(carrier, t.cfg.Secret, challenge, response):
-		return unauthorized("tunnel authentication failed: the tunnel secrets differ"), true
+		return WhySecretWrong, unauthorized("tunnel authentication failed: the tunnel secrets differ")
 	}
-	return l2tp.ResultCode{}, false
+	return WhyNone, l2tp.ResultCode{}
 }
 
 func unauthorized(text string) l2tp.ResultCode {
@@ -204,7 +205,7 @@ func (t *Tunnel) stopped(m l2tp.StopCCN, now time.Time, out *Out) {
 		t.channel.SetPeer(m.AssignedTunnel, 0)
 	}
 	if t.state != StateClosing && !fresh {
-		out.add(TunnelDown{Result: m.Result, ByPeer: true})
+		out.add(TunnelDown{Result: m.Result, ByPeer: true, Why: t.objection(m)})
 	}
 	t.enterClosing()
 	t.channel.DropAll()
@@ -216,9 +217,18 @@ func (t *Tunnel) stopped(m l2tp.StopCCN, now time.Time, out *Out) {
 	t.deadline = now.Add(t.cfg.LingerAfterStop)
 }
 
+// objection is what the peer objects to when it closes the tunnel instead of opening it: it is not to be told from its result code
+// that it is about our answer to its challenge, but there is nothing else in an SCCRP to refuse us for.
+func (t *Tunnel) objection(m l2tp.StopCCN) Why {
+	if t.state == StateWaitCtlConn && t.answered && m.Result.Result == l2tp.StopCCNNotAuthorized {
+		return WhySecretRefused
+	}
+	return WhyNone
+}
+
 // improper closes the tunnel because of a message that has no place in its state (RFC 2661 section 7.1).
 func (t *Tunnel) improper(m l2tp.Message, now time.Time, out *Out) error {
-	t.Close(l2tp.ResultCode{Result: l2tp.StopCCNStateMachine,
+	t.closeFor(WhyMalformed, l2tp.ResultCode{Result: l2tp.StopCCNStateMachine,
 		Message: m.Type().String() + " does not belong in state " + t.state.String()}, now, out)
 	return ErrUnexpected
 }
@@ -236,7 +246,7 @@ func (t *Tunnel) fault(h l2tp.Header, err error, now time.Time, out *Out) error 
 		if t.peer.Tunnel == 0 && e.PeerTunnel != 0 {
 			t.meet(PeerInfo{Tunnel: e.PeerTunnel})
 		}
-		t.Close(e.Result, now, out)
+		t.closeFor(WhyMalformed, e.Result, now, out)
 	case l2tp.ScopeIgnore:
 		if t.state == StateIdle {
 			t.finish(out)

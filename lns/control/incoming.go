@@ -75,17 +75,17 @@ func (t *Tunnel) CloseCall(local l2tp.SessionID, r l2tp.ResultCode, now time.Tim
 func (t *Tunnel) CloseCallFor(local l2tp.SessionID, r l2tp.ResultCode, cause *l2tp.PPPDisconnectCause,
 	now time.Time, out *Out) {
 	if c := t.calls.byLocal[local]; c != nil {
-		t.hangUp(c, r, cause, now, out)
+		t.hangUp(c, WhyNone, r, cause, now, out)
 		t.settle(now, out)
 	}
 }
 
 // hangUp ends a call from our side. The peer is told if it has heard of the call.
-func (t *Tunnel) hangUp(c *call, r l2tp.ResultCode, cause *l2tp.PPPDisconnectCause, now time.Time, out *Out) {
+func (t *Tunnel) hangUp(c *call, why Why, r l2tp.ResultCode, cause *l2tp.PPPDisconnectCause, now time.Time, out *Out) {
 	if c.state != CallWaitTunnel {
 		t.say(c.peer, l2tp.CDN{AssignedSession: t.idFor(c), Result: r, DisconnectCause: cause}, now, out)
 	}
-	out.add(CallDown{Session: c.local, PeerSession: c.peer, Result: r})
+	out.add(CallDown{Session: c.local, PeerSession: c.peer, Result: r, Why: why})
 	t.calls.remove(c)
 }
 
@@ -104,7 +104,7 @@ const mostEarly = 4
 // will end that one when it reads the CDN, so we do too.
 func (t *Tunnel) disconnect(peer l2tp.SessionID, r l2tp.ResultCode, now time.Time, out *Out) {
 	if c := t.calls.byPeer[peer]; c != nil {
-		t.hangUp(c, r, nil, now, out)
+		t.hangUp(c, WhyNone, r, nil, now, out)
 		return
 	}
 	if t.state != StateEstablished && t.channel.Waiting() >= mostEarly {
@@ -115,7 +115,7 @@ func (t *Tunnel) disconnect(peer l2tp.SessionID, r l2tp.ResultCode, now time.Tim
 
 // giveUp ends a call that was not established in time.
 func (t *Tunnel) giveUp(c *call, now time.Time, out *Out) {
-	t.hangUp(c, l2tp.ResultCode{Result: l2tp.CDNTimeout,
+	t.hangUp(c, WhyNotConnected, l2tp.ResultCode{Result: l2tp.CDNTimeout,
 		Message: "call not established within " + t.cfg.SetupTimeout.String()}, nil, now, out)
 }
 
@@ -181,8 +181,10 @@ func (t *Tunnel) offer(m l2tp.ICRQ, now time.Time, out *Out) error {
 			Message: "this end is a LAC and takes no incoming calls"}, now, out)
 		return nil
 	case t.calls.count >= t.cfg.MaxSessions:
-		t.disconnect(m.AssignedSession, l2tp.ResultCode{Result: l2tp.CDNNoFacilitiesNow,
-			Message: "this tunnel already has " + strconv.Itoa(t.calls.count) + " calls, the most it may have"}, now, out)
+		r := l2tp.ResultCode{Result: l2tp.CDNNoFacilitiesNow,
+			Message: "this tunnel already has " + strconv.Itoa(t.calls.count) + " calls, the most it may have"}
+		t.disconnect(m.AssignedSession, r, now, out)
+		out.add(CallDown{PeerSession: m.AssignedSession, Result: r, Why: WhyTooManyCalls})
 		return nil
 	}
 	t.calls.add(&call{peer: m.AssignedSession, state: CallOffered,
@@ -196,7 +198,7 @@ func (t *Tunnel) offer(m l2tp.ICRQ, now time.Time, out *Out) error {
 func (t *Tunnel) replied(c *call, m l2tp.ICRP, now time.Time, out *Out) error {
 	if other := t.calls.byPeer[m.AssignedSession]; other != nil {
 		c.peer = m.AssignedSession
-		t.hangUp(c, invalidSession("you have given this session id to another call"), nil, now, out)
+		t.hangUp(c, WhyMalformed, invalidSession("you have given this session id to another call"), nil, now, out)
 		return ErrUnexpected
 	}
 	t.calls.name(c, c.local, m.AssignedSession)
@@ -230,7 +232,7 @@ func (t *Tunnel) improperCall(c *call, m l2tp.Message, now time.Time, out *Out) 
 		t.calls.remove(c)
 		return ErrUnexpected
 	}
-	t.hangUp(c, r, nil, now, out)
+	t.hangUp(c, WhyMalformed, r, nil, now, out)
 	return ErrUnexpected
 }
 
@@ -274,7 +276,7 @@ func (t *Tunnel) faultOfCall(h l2tp.Header, e *l2tp.MessageError, now time.Time,
 		if c.peer == 0 {
 			c.peer = e.PeerSession
 		}
-		t.hangUp(c, e.Result, nil, now, out)
+		t.hangUp(c, WhyMalformed, e.Result, nil, now, out)
 		return
 	}
 	if t.state == StateIdle {

@@ -35,12 +35,13 @@ type LineInfo struct {
 	Info    l2tp.Message
 }
 
-// CallDown: the call is over and forgotten.
+// CallDown: the call is over and forgotten, or was refused without a question to the owner (LNS: WhyTooManyCalls).
 type CallDown struct {
 	Session     l2tp.SessionID // 0 if the call never got a local id
 	PeerSession l2tp.SessionID // 0 if the peer never gave one
 	Result      l2tp.ResultCode
 	ByPeer      bool
+	Why         Why
 	Cause       *l2tp.PPPDisconnectCause // what the peer says PPP died of (RFC 3145); nil: nothing
 }
 
@@ -49,6 +50,7 @@ type TunnelDown struct {
 	Result l2tp.ResultCode
 	ByPeer bool
 	Lost   bool // the peer no longer answers
+	Why    Why
 }
 
 // Finished: the last act. The caller forgets the tunnel and its id may be used again.

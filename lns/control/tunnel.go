@@ -44,6 +44,7 @@ type Tunnel struct {
 	heard     time.Time // when the peer last showed life
 	since     time.Time // when the tunnel was established
 	deadline  time.Time // end of set-up, or of the linger
+	answered  bool      // our SCCRP answers a challenge of the peer
 }
 
 // New makes a tunnel in state idle. Dial or the first Receive sets it going.
@@ -198,15 +199,26 @@ func (t *Tunnel) expire(now time.Time, out *Out) {
 	case t.heard.IsZero():
 		t.lose(out)
 	default:
-		t.Close(l2tp.ResultCode{Result: l2tp.StopCCNGeneral,
+		t.closeFor(t.unfinished(), l2tp.ResultCode{Result: l2tp.StopCCNGeneral,
 			Message: "tunnel not established within " + t.cfg.SetupTimeout.String()}, now, out)
 	}
+}
+
+// unfinished is why a tunnel was not established: nothing that we send reaches the peer, or it acknowledges and says no more.
+func (t *Tunnel) unfinished() Why {
+	switch {
+	case t.state != StateWaitCtlConn:
+		return WhyNone
+	case !t.channel.Idle():
+		return WhyUnanswered
+	}
+	return WhyNotConnected
 }
 
 // lose ends a tunnel whose peer does not answer.
 func (t *Tunnel) lose(out *Out) {
 	if t.state != StateClosing {
-		out.add(TunnelDown{Lost: true, Result: l2tp.ResultCode{Result: l2tp.StopCCNGeneral,
+		out.add(TunnelDown{Lost: true, Why: t.unfinished(), Result: l2tp.ResultCode{Result: l2tp.StopCCNGeneral,
 			Message: "the peer does not answer"}})
 	}
 	t.finish(out)
@@ -214,7 +226,9 @@ func (t *Tunnel) lose(out *Out) {
 
 // Close closes the tunnel with a StopCCN. TunnelDown comes at once, Finished when the peer has acknowledged or was given
 // up. A tunnel that is already closing stays as it is.
-func (t *Tunnel) Close(r l2tp.ResultCode, now time.Time, out *Out) {
+func (t *Tunnel) Close(r l2tp.ResultCode, now time.Time, out *Out) { t.closeFor(WhyNone, r, now, out) }
+
+func (t *Tunnel) closeFor(why Why, r l2tp.ResultCode, now time.Time, out *Out) {
 	switch t.state {
 	case StateClosing, StateFinished:
 		return
@@ -227,7 +241,7 @@ func (t *Tunnel) Close(r l2tp.ResultCode, now time.Time, out *Out) {
 	t.enterClosing()
 	t.channel.DropUnsent()
 	t.say(0, l2tp.StopCCN{AssignedTunnel: t.cfg.LocalTunnel, Result: r}, now, out)
-	out.add(TunnelDown{Result: r})
+	out.add(TunnelDown{Result: r, Why: why})
 }
 
 func (t *Tunnel) enterClosing() {

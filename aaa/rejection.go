@@ -63,6 +63,7 @@ type Rejection struct {
 	Cause  Cause
 	Reason Reason // more of the cause, where there is more to tell
 	Detail string // for the administrator: the near miss, what to change
+	Proven bool   // the peer has shown that it knows the password of the account, and may be told what is wrong with that
 
 	// What the gateway knew when it gave up. Back ends leave these empty.
 	Domain  string // the domain chosen, "" if none was

@@ -99,7 +99,9 @@ func (b *Backend) Authenticate(_ context.Context, q *aaa.Query) (aaa.Grant, erro
 	case account.Disabled && err != nil:
 		return aaa.Grant{}, reject(aaa.AccountDisabled, "and the proof was wrong too: "+err.Error(), near)
 	case account.Disabled:
-		return aaa.Grant{}, reject(aaa.AccountDisabled, "the password was right", near)
+		no := reject(aaa.AccountDisabled, "the password was right", near)
+		no.Proven = true
+		return aaa.Grant{}, no
 	}
 	return aaa.Grant{}, withNear(err, near)
 }

@@ -151,11 +151,17 @@ func (b *Backend) refuse(ctx context.Context, a *account, q *aaa.Query, no *aaa.
 	case !a.known():
 		return unknown(q, near)
 	case a.disabled:
-		return reject(aaa.AccountDisabled, shown(no), near)
+		return knowing(no == nil, reject(aaa.AccountDisabled, shown(no), near))
 	case !ok:
-		return reject(aaa.AccountExpired, why, shown(no), near)
+		return knowing(no == nil, reject(aaa.AccountExpired, why, shown(no), near))
 	}
 	return reject(no.Cause, no.Detail, near)
+}
+
+// knowing notes that the peer knows the password.
+func knowing(yes bool, no *aaa.Rejection) *aaa.Rejection {
+	no.Proven = yes
+	return no
 }
 
 // Authorize says what the account would get, without a proof.

@@ -193,10 +193,27 @@ func (s *Session) refusal(err error) authenticate.Result {
 	r := authenticate.Result{Packet: no.Packet}
 	if s.method == aaa.MSCHAPv2 {
 		r.Reply = no.Reply
+		if no.Proven {
+			r.MSCHAPError = windowsError(no.Cause)
+		}
 	} else {
 		r.Message = no.Reply
 	}
 	return r
+}
+
+// windowsError is what a Windows PC explains to its user (RFC 2759 section 6). Only who has shown that he knows the
+// password is told more than that the login failed.
+func windowsError(c aaa.Cause) int {
+	switch c {
+	case aaa.AccountDisabled:
+		return authenticate.ErrorAccountDisabled
+	case aaa.AccountExpired:
+		return authenticate.ErrorRestrictedLogonHours
+	case aaa.DomainBlocked, aaa.MethodNotAllowed, aaa.SessionLimit:
+		return authenticate.ErrorNoDialinPermission
+	}
+	return authenticate.ErrorAuthenticationFailure
 }
 
 func loginVerdict(err error) trace.Verdict {

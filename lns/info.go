@@ -47,6 +47,10 @@ type SessionInfo struct {
 	Identification  []string  // what the peer said of itself in LCP, printable
 	CallingNumber   string
 	CalledNumber    string
+	CircuitID       string // of the line behind a LAC (RFC 5515 section 5.1); empty: not told
+	LineID          string // the subscriber's own id on that line (RFC 5515 section 5.2)
+	LineUp          uint64 // what the line carries from the subscriber, bits per second; 0: not told
+	LineDown        uint64 // and to the subscriber
 	SessionTimeout  time.Duration
 	IdleTimeout     time.Duration
 	RateUp          uint64         // from the peer, bits per second; 0 = no limit

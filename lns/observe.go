@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"lnsgate/lns/l2tp"
 	"lnsgate/lns/trace"
 )
 
@@ -98,6 +99,7 @@ func (s *Server) Sessions() []SessionInfo {
 }
 
 func (c *call) info() SessionInfo {
+	line := c.line()
 	t, link, d, lease := c.tunnel, c.core.Link(), c.core.Decision(), c.core.Lease()
 	return SessionInfo{
 		Name:            c.name(),
@@ -123,6 +125,10 @@ func (c *call) info() SessionInfo {
 		Identification:  c.core.Identification(),
 		CallingNumber:   c.request.CallingNumber,
 		CalledNumber:    c.request.CalledNumber,
+		CircuitID:       line.CircuitID,
+		LineID:          line.RemoteID,
+		LineUp:          line.UpstreamBPS,
+		LineDown:        line.DownstreamBPS,
 		SessionTimeout:  d.SessionTimeout,
 		IdleTimeout:     d.IdleTimeout,
 		RateUp:          d.RateUp,
@@ -132,6 +138,14 @@ func (c *call) info() SessionInfo {
 		Backend:         d.Backend,
 		Counters:        c.counters(),
 	}
+}
+
+// line is what a LAC has told of the subscriber's line.
+func (c *call) line() l2tp.AccessLine {
+	if c.request.Line == nil {
+		return l2tp.AccessLine{}
+	}
+	return *c.request.Line
 }
 
 // Kick ends sessions: the one of that name, "12/7", or every one of that user, as typed at login. It returns how many.

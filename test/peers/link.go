@@ -78,6 +78,7 @@ func (p *Peer) nextID(protocol uint16) uint8 {
 func (p *Peer) beginLink() {
 	if p.Profile.AckOnly {
 		p.protocols[LCP].agreed = true
+		p.linkUp = p.Profile.Proxied
 		return
 	}
 	p.After(p.Profile.LinkAfter, func() { p.request(LCP) })
@@ -284,3 +285,6 @@ func (p *Peer) granted(text string) {
 		p.receiveFrame(f)
 	}
 }
+
+// Count sets the counter from which the peer numbers the packets of all protocols (see Profile.OneCounter).
+func (p *Peer) Count(from uint8) { p.counter = from }

@@ -35,6 +35,8 @@ type Profile struct {
 	EmptyAfterReject bool
 	// AckOnly has it never send an LCP Configure-Request of its own.
 	AckOnly bool
+	// Proxied says that LCP, and the challenge, were a matter between it and its LAC: its link is up when the call is.
+	Proxied bool
 	// FlagsAndAddress puts FF 03 in front of every frame.
 	FlagsAndAddress bool
 	// OneCounter numbers the packets of all protocols from one counter.

@@ -54,8 +54,8 @@ func (r *Recorder) announce(k trace.EventKind, s *Story) {
 	}
 	s.mu.Lock()
 	a := &s.facts
-	e := trace.Event{Kind: k, At: time.Now(), ID: s.id(), Session: a.Handle(), Peer: a.Peer, Name: a.Name, Domain: a.Domain,
-		Address: a.Address, Verdict: a.Verdict}
+	e := trace.Event{Kind: k, At: time.Now(), ID: s.id(), Tunnel: a.Tunnel, Session: a.Handle(), Peer: a.Peer, Name: a.Name,
+		Account: a.Account, Domain: a.Domain, Address: a.Address, Verdict: a.Verdict}
 	s.mu.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()

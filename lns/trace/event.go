@@ -40,9 +40,11 @@ type Event struct {
 	Kind    EventKind      `json:"kind"`
 	At      time.Time      `json:"at"`
 	ID      string         `json:"id"`                // of the attempt
+	Tunnel  uint16         `json:"tunnel,omitempty"`  // our id; 0: there was none
 	Session string         `json:"session,omitempty"` // "12/7": the handle for kick
 	Peer    netip.AddrPort `json:"peer"`
 	Name    string         `json:"user,omitempty"`
+	Account string         `json:"account,omitempty"`
 	Domain  string         `json:"domain,omitempty"`
 	Address netip.Addr     `json:"address,omitzero"`
 	Verdict Verdict        `json:"verdict"`

@@ -43,9 +43,9 @@ func (r *Role) UnmarshalText(b []byte) error {
 
 // Actor is who asks.
 type Actor struct {
-	Name string // of the operator, or of the user of this host
-	Role Role
-	From string // the address that it asks from; "socket" on this host
+	Name string `json:"name"` // of the operator, or of the user of this host
+	Role Role   `json:"role"`
+	From string `json:"from"` // the address that it asks from; "socket" on this host
 }
 
 // String returns who it is and from where, for a log.

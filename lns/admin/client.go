@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -59,22 +60,43 @@ func (c *Client) Tunnels(ctx context.Context) ([]Tunnel, error) {
 	return list.Tunnels, err
 }
 
-// Sessions lists the sessions that match, sorted by local tunnel and session id, and behind them those of other NASes. A
+// Sessions lists all sessions that match, sorted by local tunnel and session id, and behind them those of other NASes. A
 // *[PartialError] comes with those of this server when the others could not be read.
 func (c *Client) Sessions(ctx context.Context, filter SessionFilter) ([]Session, error) {
-	query := url.Values{}
-	if filter.User != "" {
-		query.Set("user", filter.User)
+	page, err := c.SessionPage(ctx, filter, PageOf{})
+	return page.Sessions, err
+}
+
+// PageOf says which part of a list is wanted.
+type PageOf struct {
+	Limit int    // 0: all
+	After string // what the page before gave as Next
+	Sort  string // empty: as the list is by itself
+}
+
+// SessionPage lists one page of the sessions that match. A *[PartialError] comes as with Sessions.
+func (c *Client) SessionPage(ctx context.Context, filter SessionFilter, page PageOf) (SessionPage, error) {
+	query := url.Values{"limit": {strconv.Itoa(page.Limit)}}
+	for name, value := range map[string]string{
+		"user": filter.User, "domain": filter.Domain, "session": filter.Session, "phase": filter.Phase, "pool": filter.Pool,
+		"search": filter.Search, "after": page.After, "sort": page.Sort,
+	} {
+		if value != "" {
+			query.Set(name, value)
+		}
 	}
-	if filter.Domain != "" {
-		query.Set("domain", filter.Domain)
+	if filter.Address.IsValid() {
+		query.Set("address", filter.Address.String())
+	}
+	if filter.Peer.IsValid() {
+		query.Set("peer", filter.Peer.String())
 	}
 	var list sessionList
 	err := c.do(ctx, http.MethodGet, "sessions", query, nil, &list)
 	if err == nil && list.Warning != "" {
 		err = &PartialError{Warning: list.Warning}
 	}
-	return list.Sessions, err
+	return SessionPage{list.Sessions, list.Total, list.Next}, err
 }
 
 // Pools lists the pools in the order of the configuration. A *[PartialError] comes with the pools that could be read.

@@ -38,17 +38,6 @@ func tunnelFrom(t *lns.TunnelInfo, now time.Time) Tunnel {
 	}
 }
 
-func sessionsFrom(infos []lns.SessionInfo, now time.Time) []Session {
-	views := make([]Session, 0, len(infos))
-	for i := range infos {
-		views = append(views, sessionFrom(&infos[i], now))
-	}
-	slices.SortFunc(views, func(a, b Session) int {
-		return cmp.Or(cmp.Compare(a.LocalTunnel, b.LocalTunnel), cmp.Compare(a.LocalID, b.LocalID))
-	})
-	return views
-}
-
 func sessionFrom(s *lns.SessionInfo, now time.Time) Session {
 	return Session{
 		Session:         s.Name,

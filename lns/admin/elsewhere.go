@@ -40,22 +40,6 @@ func sessionElsewhere(r *aaa.Record, now time.Time) Session {
 	return s
 }
 
-// addElsewhere adds the sessions of other NASes behind our own; a text says why they are missing.
-func (s *Server) addElsewhere(ctx context.Context, list []Session, f SessionFilter) ([]Session, string) {
-	if s.cfg.Elsewhere == nil {
-		return list, ""
-	}
-	records, err := s.cfg.Elsewhere.Sessions(ctx, f)
-	now := s.cfg.Now()
-	for i := range records {
-		list = append(list, sessionElsewhere(&records[i], now))
-	}
-	if err != nil {
-		return list, "sessions on other NASes are missing: " + err.Error()
-	}
-	return list, ""
-}
-
 // kickEverywhere ends what is named here and on other NASes. An error counts only when nothing was found.
 func (s *Server) kickEverywhere(ctx context.Context, who, reason string) (int, error) {
 	here, err := 0, error(nil)

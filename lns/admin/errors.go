@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"syscall"
+	"time"
 )
 
 // Error is what a failed request is answered with. Both texts are for the administrator.
@@ -21,6 +22,18 @@ func (e *Error) Error() string {
 	}
 	return e.Message + "\n  " + e.Hint
 }
+
+// WaitError says that it may go well later, and how much.
+type WaitError struct {
+	After time.Duration
+	Err   *Error
+}
+
+// Error is what is wrong.
+func (e *WaitError) Error() string { return e.Err.Error() }
+
+// Unwrap is what is wrong.
+func (e *WaitError) Unwrap() error { return e.Err }
 
 // PartialError comes beside an answer that is right but not whole, such as the pools while the database is away.
 type PartialError struct {

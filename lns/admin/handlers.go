@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,48 +12,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"lnsgate/lns"
 )
 
 // maxBody bounds what a request may carry: a kick needs a few hundred octets.
 const maxBody = 64 << 10
-
-// answer computes the body of a successful answer.
-type answer func(*http.Request) (any, error)
-
-func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
-	route := func(method, path string, a answer) {
-		role := View
-		if method != http.MethodGet {
-			role = Operate
-		}
-		mux.Handle(method+" "+path, s.admit(role, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-			s.serve(w, r, a)
-		})))
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Allow", method)
-			s.serve(w, r, wrongMethod(method))
-		})
-	}
-	route(http.MethodGet, "/v1/version", s.version)
-	route(http.MethodGet, "/v1/tunnels", s.tunnels)
-	route(http.MethodGet, "/v1/sessions", s.sessions)
-	route(http.MethodGet, "/v1/pools", s.pools)
-	route(http.MethodGet, "/v1/domains", s.domains)
-	route(http.MethodGet, "/v1/radius", s.radius)
-	route(http.MethodGet, "/v1/nases", s.nases)
-	route(http.MethodGet, "/v1/counters", s.counters)
-	route(http.MethodPost, "/v1/kick", s.kick)
-	route(http.MethodPost, "/v1/reload", s.reload)
-	for _, m := range s.cfg.Mounts {
-		mux.Handle(m.Pattern, s.admit(m.Role, m.Handler))
-	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, notFound) })
-	return mux
-}
 
 // serve writes what a says, or its error with the status it carries.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, a answer) {
@@ -70,11 +33,17 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if !errors.As(err, &failure) {
 		failure = &Error{Status: http.StatusInternalServerError, Message: err.Error()}
 	}
+	var wait *WaitError
+	if errors.As(err, &wait) {
+		w.Header().Set("Retry-After", strconv.FormatInt(max(1, seconds(wait.After)), 10))
+	}
 	s.write(w, r, failure.Status, failure)
 }
 
 func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
@@ -93,26 +62,26 @@ func (s *Server) version(*http.Request) (any, error) {
 	}, nil
 }
 
-func (s *Server) tunnels(*http.Request) (any, error) {
-	return tunnelList{tunnelsFrom(s.cfg.Engine.Tunnels(), s.cfg.Now())}, nil
-}
+func whoami(r *http.Request) (any, error) { return ActorOf(r.Context()), nil }
 
-func (s *Server) sessions(r *http.Request) (any, error) {
-	query := r.URL.Query()
-	for name := range query {
-		if name != "user" && name != "domain" {
-			return nil, &Error{http.StatusBadRequest, fmt.Sprintf("there is no filter %q", name), "the filters are user and domain"}
-		}
+// tunnels pages by local id.
+func (s *Server) tunnels(r *http.Request) (any, error) {
+	limit, err := number(r, "limit", 0, 1<<16)
+	if err != nil {
+		return nil, err
 	}
-	filter := SessionFilter{User: query.Get("user"), Domain: query.Get("domain")}
-	infos := slices.DeleteFunc(s.cfg.Engine.Sessions(), func(i lns.SessionInfo) bool { return !filter.matches(&i) })
-	list, missing := s.addElsewhere(r.Context(), sessionsFrom(infos, s.cfg.Now()), filter)
-	return sessionList{list, missing}, nil
-}
-
-func (f SessionFilter) matches(s *lns.SessionInfo) bool {
-	return (f.User == "" || f.User == s.User || f.User == s.Account) &&
-		(f.Domain == "" || strings.EqualFold(f.Domain, s.Domain))
+	after, err := number(r, "after", -1, 1<<16)
+	if err != nil {
+		return nil, err
+	}
+	list := tunnelList{Tunnels: tunnelsFrom(s.cfg.Engine.Tunnels(), s.cfg.Now())}
+	from, _ := slices.BinarySearchFunc(list.Tunnels, after+1, func(t Tunnel, id int) int { return cmp.Compare(int(t.LocalID), id) })
+	list.Tunnels = list.Tunnels[from:]
+	if limit > 0 && len(list.Tunnels) > limit {
+		list.Tunnels = list.Tunnels[:limit]
+		list.Next = strconv.Itoa(int(list.Tunnels[limit-1].LocalID))
+	}
+	return list, nil
 }
 
 // pools tells what is known: the pools of the file can be seen while the database is away.
@@ -177,7 +146,7 @@ func (s *Server) kick(r *http.Request) (any, error) {
 		return nil, &Error{http.StatusNotFound, fmt.Sprintf("nothing to kick: no open session or user is named %q", who),
 			"see who is there with: lnsgate show sessions"}
 	}
-	s.cfg.Log.Info("kicked by the administrator", "who", who, "sessions", kicked, "cause", req.Reason)
+	noteChange(r, who, fmt.Sprintf("%d sessions; reason: %s", kicked, req.Reason))
 	return KickResult{kicked}, nil
 }
 
@@ -234,15 +203,4 @@ func decode(body io.Reader, into any) error {
 		return &Error{http.StatusBadRequest, fmt.Sprintf("the request's body is not understood: %v", err), ""}
 	}
 	return nil
-}
-
-func wrongMethod(method string) answer {
-	return func(r *http.Request) (any, error) {
-		return nil, &Error{http.StatusMethodNotAllowed, fmt.Sprintf("%s does not work on %s", r.Method, r.URL.Path), "use " + method}
-	}
-}
-
-func notFound(r *http.Request) (any, error) {
-	return nil, &Error{http.StatusNotFound, fmt.Sprintf("there is nothing at %s", r.URL.Path),
-		"GET /v1/tunnels, sessions, pools, domains, radius, counters, version; POST /v1/kick, reload"}
 }

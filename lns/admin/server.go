@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -46,21 +47,33 @@ type Config struct {
 	Watch    func(context.Context) <-chan trace.Event // what happens from now on, until the context ends; nil: not offered
 	Mounts   []Mount                                  // of other rooms: metrics, capture, the page
 
+	Directory Directory                                               // what is stored and can be changed; nil: nothing is
+	Listed    func() []Account                                        // the accounts of the configuration file, by name; nil: there are none
+	Addresses AddressBook                                             // of the pools; nil: they are not shown
+	Health    func(context.Context) []Check                           // nil: all is well as long as it answers
+	TestLogin func(context.Context, LoginTest) (LoginForecast, error) // nil: not offered
+
+	Operators *Operators                        // who may ask over TCP by a token; nil: nobody
+	Who       func(*http.Request) (Actor, bool) // whose log-in of the web page a request carries; nil: nobody's
+
 	Version string           // of the program
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: none
 }
 
-// Server answers the operator's requests. It holds no state of its own besides the time it was made.
+// Server answers the operator's requests. Of its own it holds the last changes that operators made.
 type Server struct {
 	cfg      Config
 	started  time.Time
 	handler  http.Handler
 	patience patience
+	changes  auditRing
+	streams  chan struct{} // a place for each reader of events
 }
 
-// patience is how long a client may take to send its request, and the server to answer it.
-type patience struct{ read, write time.Duration }
+// patience is how long a client may take to send its request, and the server to answer it; and how long a stream of events is
+// silent.
+type patience struct{ read, write, beat time.Duration }
 
 // stopGrace is how long requests under way may take to finish once the server is told to stop.
 const stopGrace = 2 * time.Second
@@ -73,24 +86,46 @@ func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, started: cfg.Now(), patience: patience{read: 10 * time.Second, write: time.Minute}}
+	s := &Server{cfg: cfg, started: cfg.Now(), streams: make(chan struct{}, maxStreams),
+		patience: patience{read: 10 * time.Second, write: time.Minute, beat: heartbeat}}
 	s.handler = s.routes()
 	return s
 }
 
+// Handler answers requests without a listener. Who asks has to stand in the context of the request, see [WithActor].
+func (s *Server) Handler() http.Handler { return s.handler }
+
 // Serve answers requests on the listener until ctx ends, and closes the listener. It has 64 connections open at most, and
 // closes those whose requests do not come within seconds. The error is nil when ctx ended it.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{
+	server := s.newServer(ctx)
+	return s.until(ctx, server, func() error { return server.Serve(limit(listener, maxConnections)) })
+}
+
+// ServeTLS does the same over TCP with TLS. Addresses that [Operators] does not let in are hung up on.
+func (s *Server) ServeTLS(ctx context.Context, listener net.Listener, config *tls.Config) error {
+	server := s.newServer(ctx)
+	server.TLSConfig = config
+	fenced := &fenced{limit(listener, maxConnections), s.cfg.Operators}
+	return s.until(ctx, server, func() error { return server.ServeTLS(fenced, "", "") })
+}
+
+func (s *Server) newServer(ctx context.Context) *http.Server {
+	return &http.Server{
 		Handler:           s.handler,
+		BaseContext:       func(net.Listener) context.Context { return context.WithValue(context.Background(), stopKey{}, ctx) },
 		ConnContext:       connected,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       s.patience.read,
 		WriteTimeout:      s.patience.write,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}
+}
+
+// until runs the server until ctx ends, and lets requests that are under way finish for a moment.
+func (s *Server) until(ctx context.Context, server *http.Server, serve func() error) error {
 	stopped := make(chan struct{})
 	cancel := context.AfterFunc(ctx, func() {
 		defer close(stopped)
@@ -100,7 +135,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 			server.Close()
 		}
 	})
-	err := server.Serve(limit(listener, maxConnections))
+	err := serve()
 	if !cancel() {
 		<-stopped
 	}

@@ -137,10 +137,23 @@ type Version struct {
 	Uptime  int64     `json:"uptime_seconds"`
 }
 
-// SessionFilter narrows a list of sessions. Empty fields match everything; both given must both match.
+// SessionFilter narrows a list of sessions. Empty fields match everything; all that are given must match.
 type SessionFilter struct {
-	User   string // the name as typed or the account, exactly
-	Domain string // in any case
+	User    string       // the name as typed or the account, exactly
+	Domain  string       // in any case
+	Session string       // the handle
+	Address netip.Addr   // of the subscriber
+	Peer    netip.Prefix // where the tunnel comes from
+	Phase   string
+	Pool    string
+	Search  string // a part of a name, an address or a number
+}
+
+// SessionPage is one page of a list of sessions.
+type SessionPage struct {
+	Sessions []Session
+	Total    int    // that match, on all pages
+	Next     string // the cursor of the page behind this one; empty: this is the last
 }
 
 // KickRequest says what to end: exactly one of Session and User.
@@ -159,9 +172,12 @@ type KickResult struct {
 type (
 	tunnelList struct {
 		Tunnels []Tunnel `json:"tunnels"`
+		Next    string   `json:"next,omitempty"` // give it as after for the next page; left out: that was all
 	}
 	sessionList struct {
 		Sessions []Session `json:"sessions"`
+		Total    int       `json:"total,omitempty"`   // that match, on all pages
+		Next     string    `json:"next,omitempty"`    // give it as after for the next page; left out: that was all
 		Warning  string    `json:"warning,omitempty"` // why some sessions are missing
 	}
 	poolList struct {

@@ -63,7 +63,7 @@ var rooms = map[string]room{
 
 	"lns": {level: 3, may: join(contracts, join(cores, "lns/quirk", "lns/neighbour", "lns/transport", "lns/recorder")...)},
 
-	"lns/admin":        {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool"}},
+	"lns/admin":        {level: 4, may: []string{"lns", "lns/trace", "aaa", "aaa/secret", "pool"}},
 	"aaa/radiusserver": {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool", "aaa/secret", "aaa/radius/udp", "aaa/radius/wire", "aaa/radius/dialect"}},
 	"lns/lac": {level: 4, may: join(contracts, join(cores, "lns/neighbour", "lns", "aaa/secret", "lns/transport",
 		"lns/datapath/tun")...)},

@@ -1,0 +1,231 @@
+package admin
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/aaa/secret"
+)
+
+// Operator is somebody who may ask over TCP.
+type Operator struct {
+	Name     string
+	Role     Role
+	Token    TokenHash         // zero: none
+	Password secret.Credential // one-way; zero: no log-in on the page
+}
+
+// TokenHash is the SHA-256 of a token. A token is random and long, so that nobody can guess it from that.
+type TokenHash [sha256.Size]byte
+
+// String returns the hash as the configuration has it.
+func (h TokenHash) String() string { return hex.EncodeToString(h[:]) }
+
+// ParseTokenHash reads what String wrote.
+func ParseTokenHash(text string) (h TokenHash, err error) {
+	if n, err := hex.Decode(h[:], []byte(text)); err != nil || n != len(h) || len(text) != 2*len(h) {
+		return h, errors.New("that is no SHA-256 of a token: 64 hexadecimal digits, as lnsgate operator token prints them")
+	}
+	return h, nil
+}
+
+// HashToken returns the hash of a token.
+func HashToken(token string) TokenHash { return sha256.Sum256([]byte(token)) }
+
+// NewToken makes a token of 256 random bits.
+func NewToken() string {
+	var bits [32]byte
+	_, _ = rand.Read(bits[:]) // never fails
+	return "lnsgate-" + base64.RawURLEncoding.EncodeToString(bits[:])
+}
+
+// Bounds of checking passwords, each of which costs some 40 ms and 19 MiB.
+const (
+	passwordsAtOnce  = 2
+	passwordsWaiting = 16
+	longestPassword  = 1024 // octets
+)
+
+// Operators knows who may ask over TCP, and makes guessing slow. It is safe for concurrent use; nil knows nobody.
+type Operators struct {
+	now     func() time.Time
+	known   atomic.Pointer[operatorList]
+	guesses budgets
+	checks  chan struct{} // a place for each password that is being checked
+	waiting chan struct{} // and for each that waits for one
+	decoy   secret.Credential
+}
+
+type operatorList struct {
+	operators []Operator
+	sources   []netip.Prefix
+}
+
+// NewOperators knows nobody yet. now may be nil: time.Now.
+func NewOperators(now func() time.Time) *Operators {
+	if now == nil {
+		now = time.Now
+	}
+	o := &Operators{now: now, checks: make(chan struct{}, passwordsAtOnce), waiting: make(chan struct{}, passwordsWaiting),
+		decoy: secret.Hashed(HashPassword(aaa.NewSecret(NewToken())))}
+	o.known.Store(&operatorList{})
+	return o
+}
+
+// HashPassword makes the form of a password that the configuration may hold (argon2id).
+func HashPassword(password aaa.Secret) string {
+	var salt [16]byte
+	_, _ = rand.Read(salt[:]) // never fails
+	return secret.HashArgon2id(password, salt)
+}
+
+// Put sets who is known, and from where they may ask; no source: from everywhere.
+func (o *Operators) Put(operators []Operator, sources []netip.Prefix) {
+	o.known.Store(&operatorList{slices.Clone(operators), slices.Clone(sources)})
+}
+
+// Admits says whether anybody may ask from that address.
+func (o *Operators) Admits(from netip.Addr) bool {
+	if o == nil {
+		return false
+	}
+	sources := o.known.Load().sources
+	return len(sources) == 0 || slices.ContainsFunc(sources, func(p netip.Prefix) bool { return p.Contains(from.Unmap()) })
+}
+
+// Find tells the operator of that name as they are known now, for sessions of the page that were opened earlier: one whose operator
+// is gone, or has another role, is not what it was.
+func (o *Operators) Find(name string) (Operator, bool) {
+	if o == nil {
+		return Operator{}, false
+	}
+	for _, one := range o.known.Load().operators {
+		if one.Name == name {
+			return one, true
+		}
+	}
+	return Operator{}, false
+}
+
+// errUnknown is all that who guesses is told.
+func errUnknown() *Error {
+	return &Error{http.StatusUnauthorized, "that is no operator of this server, or not the right token or password", ""}
+}
+
+// CheckToken tells whose token it is. The error is an *Error, or a *WaitError when too many wrong ones came from that source. A right
+// one always counts: nobody can lock an operator out, and nobody can guess 256 bits.
+func (o *Operators) CheckToken(token string, from netip.Addr) (Actor, error) {
+	if o == nil {
+		return Actor{}, errUnknown()
+	}
+	given, found := HashToken(token), (*Operator)(nil)
+	list := o.known.Load().operators
+	for i := range list {
+		one := &list[i]
+		if subtle.ConstantTimeCompare(given[:], one.Token[:]) == 1 && one.Token != (TokenHash{}) {
+			found = one
+		}
+	}
+	if found != nil {
+		return Actor{found.Name, found.Role, from.String()}, nil
+	}
+	if wait := o.guesses.spend(from, o.now()); wait > 0 {
+		return Actor{}, tooMany(wait)
+	}
+	return Actor{}, errUnknown()
+}
+
+// CheckPassword tells whether that is the password of the operator. It takes some 40 ms, two at once. The error is an *Error, or a
+// *WaitError when too many wrong ones came from that source, or too many are being checked.
+func (o *Operators) CheckPassword(ctx context.Context, name string, password aaa.Secret, from netip.Addr) (Actor, error) {
+	if o == nil || len(password.Reveal()) > longestPassword {
+		return Actor{}, errUnknown()
+	}
+	if wait := o.guesses.spend(from, o.now()); wait > 0 {
+		return Actor{}, tooMany(wait)
+	}
+	leave, err := o.queue(ctx)
+	if err != nil {
+		o.guesses.refund(from, o.now())
+		return Actor{}, err
+	}
+	defer leave()
+	operator, known := o.Find(name)
+	credential := operator.Password
+	if !known || credential.IsZero() {
+		credential, known = o.decoy, false
+	}
+	_, err = credential.Check(name, aaa.Proof{Method: aaa.PAP, Password: password})
+	if err != nil || !known {
+		return Actor{}, errUnknown()
+	}
+	o.guesses.refund(from, o.now())
+	return Actor{operator.Name, operator.Role, from.String()}, nil
+}
+
+// queue waits for a place among those that are checked.
+func (o *Operators) queue(ctx context.Context) (leave func(), err error) {
+	select {
+	case o.waiting <- struct{}{}:
+		defer func() { <-o.waiting }()
+	default:
+		return nil, tooMany(time.Second)
+	}
+	select {
+	case o.checks <- struct{}{}:
+		return func() { <-o.checks }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func tooMany(wait time.Duration) error {
+	wait = wait.Round(time.Second) + time.Second
+	return &WaitError{After: wait, Err: &Error{http.StatusTooManyRequests, "too many wrong tokens or passwords have come from there",
+		fmt.Sprintf("wait %v", wait)}}
+}
+
+// fenced is a listener that hangs up on those who may not ask at all.
+type fenced struct {
+	net.Listener
+	operators *Operators
+}
+
+// Accept implements net.Listener.
+func (f *fenced) Accept() (net.Conn, error) {
+	for {
+		conn, err := f.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		from, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+		if err == nil && f.operators.Admits(from.Addr()) {
+			return conn, nil
+		}
+		conn.Close()
+	}
+}
+
+// Fingerprint is what people compare before they trust a certificate: its SHA-256 in pairs of digits.
+func Fingerprint(certificate []byte) string {
+	sum := sha256.Sum256(certificate)
+	pairs := make([]string, len(sum))
+	for i, octet := range sum {
+		pairs[i] = fmt.Sprintf("%02X", octet)
+	}
+	return strings.Join(pairs, ":")
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,6 +100,9 @@ func TestStubbornAddressEndsTheNegotiation(t *testing.T) {
 	if i.State() != Stopped || i.Reason() != NotConverging || !slices.Equal(out.Changes, []Change{LayerFinished}) {
 		t.Errorf("%v %v %v", i.State(), i.Reason(), out.Changes)
 	}
+	if !strings.Contains(i.Detail(), "the peer insists on address 192.168.1.5; our answer is Configure-Nak: address 10.") {
+		t.Error(i.Detail())
+	}
 }
 
 // TestPeerThatOnlyAcksIsGivenUp: it never asks anything itself.
@@ -115,8 +119,8 @@ func TestPeerThatOnlyAcksIsGivenUp(t *testing.T) {
 		now = tick(t, l, &out)
 		request = last(t, &out)
 	}
-	if l.Reason() != NotConverging {
-		t.Errorf("%v", l.Reason())
+	if l.Reason() != NotConverging || !strings.Contains(l.Detail(), "acknowledges our requests, and sends none") {
+		t.Errorf("%v, %s", l.Reason(), l.Detail())
 	}
 }
 
@@ -134,8 +138,8 @@ func TestPeerThatNaksEverythingIsGivenUp(t *testing.T) {
 			request = last(t, &out)
 		}
 	}
-	if l.Reason() != NotConverging {
-		t.Errorf("%v", l.Reason())
+	if l.Reason() != NotConverging || !strings.Contains(l.Detail(), "the peer's answer is Configure-Nak: MRU 12") {
+		t.Errorf("%v, %s", l.Reason(), l.Detail())
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -217,6 +218,9 @@ func TestRFC1661Section6_2_ImpossibleWishesEnd(t *testing.T) {
 	}
 	if l.Reason() != AuthenticationRefused || l.State() != Closing {
 		t.Errorf("%v %v", l.State(), l.Reason())
+	}
+	if !strings.Contains(l.Detail(), "we ask for authentication PAP, magic 00000001; the peer's answer is Configure-Nak: authentication MS-CHAPv1") {
+		t.Error(l.Detail())
 	}
 }
 

@@ -14,6 +14,7 @@ type machine struct {
 	ackedAt  time.Time // when the peer's request was acknowledged first
 	ackedSum uint64    // what it was, see repeated
 	peerText string    // data of the peer's Terminate-Request
+	detail   string    // more of the reason, in words
 
 	state     State
 	reason    Reason
@@ -146,7 +147,7 @@ func (m *machine) countRefusal(s stimulus) {
 // first reason stands: what follows from it does not overwrite it.
 func (m *machine) explain(e Event) {
 	if m.starts(e) {
-		m.reason, m.peerEnded, m.peerText = ReasonNone, false, ""
+		m.reason, m.peerEnded, m.peerText, m.detail = ReasonNone, false, "", ""
 		return
 	}
 	m.peerEnded = m.peerEnded || e == EventRTR
@@ -162,6 +163,7 @@ func (m *machine) explain(e Event) {
 		m.reason = PeerTerminated
 	case e == EventTOBad:
 		m.reason = NoAnswer
+		m.countCopies()
 	}
 }
 
@@ -204,6 +206,7 @@ func (m *machine) timeout(p policy, now time.Time, out *Out) {
 	case m.left <= 0:
 		m.command(p, EventTOBad, now, out)
 	case m.state == AckRcvd && int(m.rounds) >= p.timing().maxRounds():
+		m.detail = "the peer acknowledges our requests, and sends none that can be acknowledged"
 		m.giveUp(p, now, out)
 	default:
 		m.command(p, EventTOGood, now, out)

@@ -64,6 +64,7 @@ func (m *machine) onRequest(p policy, in ppp.Packet, now time.Time, out *Out) {
 	if good {
 		event = EventRCRGood
 	} else if m.state.configuring() && int(m.refusals) >= p.timing().maxRefusals() {
+		m.quoteRequest(p, in, answer)
 		m.giveUp(p, now, out)
 		return
 	}
@@ -90,9 +91,11 @@ func (m *machine) onAnswer(p policy, in ppp.Packet, now time.Time, out *Out) {
 	case !ok:
 		return
 	case why != ReasonNone:
+		m.quoteAnswer(p, in)
 		m.end(p, why, now, out)
 		return
 	case event == EventRCN && int(m.rounds) >= p.timing().maxRounds():
+		m.quoteAnswer(p, in)
 		m.giveUp(p, now, out)
 		return
 	}
@@ -122,6 +125,7 @@ func (m *machine) onCodeReject(p policy, in ppp.Packet, now time.Time, out *Out)
 	event := EventRXJGood
 	if code := ppp.Code(in.Data[0]); code >= ppp.ConfigureRequest && code <= ppp.CodeReject || !p.codeRejected(code) {
 		event = EventRXJBad
+		m.quoteReject(p, code)
 	}
 	m.step(p, stimulus{event: event, in: in}, now, out)
 }

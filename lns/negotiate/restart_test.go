@@ -25,8 +25,8 @@ func TestStoppedStartsFromTheBeginning(t *testing.T) {
 	var out Out
 	l.Receive(packet(ppp.ConfigureReject, first.Identifier, 1, 4, 5, 0xb4), start, &out)
 	giveUp(t, l)
-	if l.Reason() != NoAnswer {
-		t.Fatalf("reason %v", l.Reason())
+	if l.Reason() != NoAnswer || !l.Heard() || l.Detail() != "10 Configure-Requests sent, none answered" {
+		t.Fatalf("reason %v, %s", l.Reason(), l.Detail())
 	}
 	out.Reset()
 	l.Receive(packet(ppp.ConfigureRequest, 1), start, &out)

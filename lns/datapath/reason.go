@@ -21,7 +21,7 @@ const (
 	InterfaceWrite
 	// InterfaceRead: the device delivered something that could not be used.
 	InterfaceRead
-	// NotIPv4: the host sent a packet that is not IPv4 into the virtual template.
+	// NotIPv4: the host sent a packet that is neither IPv4 nor IPv6 into the virtual template.
 	NotIPv4
 	// DestinationUnknown: no session has the destination address.
 	DestinationUnknown
@@ -38,6 +38,10 @@ const (
 	OverRateDown
 	// PeerSend: the socket refused the datagram, or had no room for it.
 	PeerSend
+
+	// LinkScope: an IPv6 packet from or to an address that means something on one link only, and nothing that the engine
+	// answers (RFC 4291 section 2.5.6 and 2.7).
+	LinkScope
 
 	// Reasons is how many reasons there are.
 	Reasons
@@ -60,6 +64,7 @@ var reasonWords = [Reasons]string{
 	OverRateUp:         "rate_up",
 	OverRateDown:       "rate_down",
 	PeerSend:           "peer_send",
+	LinkScope:          "ipv6_link_scope",
 }
 
 // String is the reason as one word in snake case.

@@ -24,14 +24,20 @@ type Spec struct {
 	PeerTunnel, PeerSession uint16
 	// Interface names the virtual template, the network interface of this host that the session belongs to.
 	Interface string
-	// Address is the peer's: packets to it are sent into the session, packets from the session must come from it.
+	// Address is the peer's IPv4 address: packets to it are sent into the session, packets from the session must come from
+	// it. Zero: no IPv4 packets are carried.
 	Address netip.Addr
-	// Routes are prefixes behind the peer, treated like Address.
+	// Routes are IPv4 prefixes behind the peer, treated like Address.
 	Routes []netip.Prefix
+	// IPv6 are the peer's IPv6 prefixes, that of the link and those behind the peer, treated like Address. Empty: no IPv6
+	// packets are carried. What a peer says to its neighbour (ForNeighbour) goes to the engine.
+	IPv6 []netip.Prefix
 	// PeerMRU is the largest IP packet, in octets, that may be sent to the peer. Zero means 1500.
 	PeerMRU int
 	// MSS is the largest TCP segment, in octets, that SYNs of both directions may announce. Zero changes nothing.
 	MSS int
+	// MSS6 is the same for TCP over IPv6.
+	MSS6 int
 	// PFC and ACFC say which PPP header compressions we may use towards the peer (RFC 1661 sections 6.5 and 6.6).
 	PFC, ACFC bool
 	// Sequencing puts Ns into outgoing data headers (RFC 2661 section 5.4). Sequence numbers that the peer sends are

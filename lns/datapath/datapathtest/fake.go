@@ -41,8 +41,13 @@ func (f *Fake) Add(spec datapath.Spec) (datapath.Session, error) {
 		return nil, &datapath.DuplicateError{Key: spec.Key, Holder: spec.Key}
 	}
 	for key, s := range f.sessions {
-		if s.spec.Address == spec.Address && s.spec.Interface == spec.Interface {
+		if spec.Address.IsValid() && s.spec.Address == spec.Address && s.spec.Interface == spec.Interface {
 			return nil, &datapath.DuplicateError{Key: spec.Key, Holder: key, Address: spec.Address}
+		}
+		for _, prefix := range spec.IPv6 {
+			if s.spec.Interface == spec.Interface && slices.Contains(s.spec.IPv6, prefix) {
+				return nil, &datapath.DuplicateError{Key: spec.Key, Holder: key, Prefix: prefix}
+			}
 		}
 	}
 	s := &FakeSession{fake: f, spec: spec, ns: spec.FirstNs}
@@ -84,7 +89,7 @@ func (f *Fake) Ingress() datapath.Ingress { return fakeIngress{f} }
 
 // Capabilities implements datapath.DataPath.
 func (f *Fake) Capabilities() datapath.Capabilities {
-	return datapath.Capabilities{Name: "fake", Routes: true, Sequencing: true}
+	return datapath.Capabilities{Name: "fake", IPv6: true, Routes: true, Sequencing: true}
 }
 
 // Drops implements datapath.DataPath: it counts what FakeSession.Carry has dropped.

@@ -171,7 +171,9 @@ func (d *DataPath) Add(spec datapath.Spec) (datapath.Session, error) {
 		return nil, duplicate
 	}
 	s := newSession(d, p, spec)
-	p.addresses.insert(s.source, s)
+	if s.source != 0 {
+		p.addresses.insert(s.source, s)
+	}
 	p.routes.insert(s)
 	d.sessions.insert(id(s.key.Tunnel, s.key.Session), s)
 	return s, nil
@@ -182,17 +184,19 @@ func (d *DataPath) forget(s *session) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.sessions.remove(id(s.key.Tunnel, s.key.Session))
-	s.port.addresses.remove(s.source)
+	if s.source != 0 {
+		s.port.addresses.remove(s.source)
+	}
 	s.port.routes.remove(s)
 }
 
 func checkFamily(spec datapath.Spec) error {
-	if !spec.Address.Is4() {
-		return fmt.Errorf("session %s: address %s: IPv6 is %w", spec.Key, spec.Address, datapath.ErrNotSupported)
+	if spec.Address.IsValid() && !spec.Address.Is4() {
+		return fmt.Errorf("session %s: address %s: a single IPv6 address is %w", spec.Key, spec.Address, datapath.ErrNotSupported)
 	}
 	for _, route := range spec.Routes {
 		if !route.Addr().Is4() {
-			return fmt.Errorf("session %s: route %s: IPv6 is %w", spec.Key, route, datapath.ErrNotSupported)
+			return fmt.Errorf("session %s: route %s: IPv6 among those of IPv4 is %w", spec.Key, route, datapath.ErrNotSupported)
 		}
 	}
 	return nil
@@ -203,12 +207,19 @@ func (d *DataPath) taken(p *port, spec datapath.Spec) error {
 	if s := d.sessions.get(id(spec.Key.Tunnel, spec.Key.Session)); s != nil {
 		return &datapath.DuplicateError{Key: spec.Key, Holder: s.key}
 	}
-	s := p.addresses.get(number(spec.Address))
-	if s == nil {
-		s = p.routes.exactly(netip.PrefixFrom(spec.Address, 32))
+	if spec.Address.IsValid() {
+		s := p.addresses.get(number(spec.Address))
+		if s == nil {
+			s = p.routes.exactly(netip.PrefixFrom(spec.Address, 32))
+		}
+		if s != nil {
+			return &datapath.DuplicateError{Key: spec.Key, Holder: s.key, Address: spec.Address}
+		}
 	}
-	if s != nil {
-		return &datapath.DuplicateError{Key: spec.Key, Holder: s.key, Address: spec.Address}
+	for _, prefix := range spec.IPv6 {
+		if s := p.routes.exactly(prefix); s != nil {
+			return &datapath.DuplicateError{Key: spec.Key, Holder: s.key, Prefix: prefix}
+		}
 	}
 	for _, route := range spec.Routes {
 		s := p.routes.exactly(route)
@@ -246,7 +257,7 @@ func (d *DataPath) Capabilities() datapath.Capabilities {
 	for _, p := range d.ports {
 		offload = offload && p.offload && p.device.Refused() == 0
 	}
-	return datapath.Capabilities{Name: "tun", Routes: true, Sequencing: true, ClampMSS: true, Offload: offload}
+	return datapath.Capabilities{Name: "tun", IPv6: true, Routes: true, Sequencing: true, ClampMSS: true, Offload: offload}
 }
 
 // Failed delivers an error when a device has ended without having been closed; only the first one is kept. The sessions

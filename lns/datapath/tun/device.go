@@ -11,7 +11,7 @@ type device interface {
 	// Read waits for packets on a queue and puts them into the slab with headroom free octets before each. The first n
 	// extents are good even when there is an error. os.ErrClosed means that the device is gone.
 	Read(queue int, slab []byte, packets []extent) (n int, err error)
-	// Write writes IPv4 packets, each writeOffset octets into its buffer, in order. It may change their contents. Those
+	// Write writes IPv4 and IPv6 packets, each writeOffset octets into its buffer, in order. It may change their contents. Those
 	// that were refused are nil afterwards, and the error says why. Writes with the same flow number stay in order.
 	Write(flow int, packets [][]byte) error
 	// Refused is how often the kernel has refused merged segments.

@@ -8,8 +8,11 @@
 // What is over a session's rate waits in a copy for up to a tenth of a second, so that TCP finds a queue that it can fill and
 // keeps to the rate; only what would wait longer is dropped. One goroutine per device lets go what waits.
 //
+// IPv4 and IPv6 go the same way. What a peer says to its IPv6 neighbour, such as router solicitations, is left to the
+// engine; nothing else that is of one link only leaves it.
+//
 // What leaves the limits of a peer: packets longer than its MRU are fragmented, or refused with an ICMP "fragmentation
-// needed" when they must not be. The device's own MTU makes the host do the same earlier; this is for peers whose MRU
+// needed" when they must not be; IPv6 packets never are. The device's own MTU makes the host do the same earlier; this is for peers whose MRU
 // is smaller than the device's MTU.
 //
 // It does not set addresses, routes or link state (lns/host does), speak PPP control protocols, or own a socket.

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"lnsgate/lns/datapath"
+	"lnsgate/lns/ppp"
 )
 
 const (
@@ -120,18 +121,8 @@ func (e *egress) finish() {
 
 // packet finds the session of a packet in the slab and asks whether it may pass.
 func (e *egress) packet(offset, size int) {
-	packet, ok := cutIPv4(e.slab[offset : offset+size])
-	if !ok {
-		e.path.drops.add(datapath.NotIPv4, 1)
-		return
-	}
-	s := e.port.lookup(destination(packet))
+	s, packet := e.find(e.slab[offset : offset+size])
 	if s == nil {
-		e.path.drops.add(datapath.DestinationUnknown, 1)
-		return
-	}
-	if isRedirect(packet) {
-		e.path.drops.add(datapath.Redirect, 1)
 		return
 	}
 	if !s.filter.Load().Allows(datapath.Down, packet) {
@@ -146,6 +137,33 @@ func (e *egress) packet(offset, size int) {
 	}
 }
 
+// find finds the session of a packet, and cuts off what is behind it. Without one the packet is counted.
+func (e *egress) find(b []byte) (s *session, packet []byte) {
+	six := isIPv6(b)
+	packet, ok := cutIPv4(b)
+	if six {
+		packet, ok = cutIPv6(b)
+	}
+	redirect := false
+	switch {
+	case !ok:
+		e.path.drops.add(datapath.NotIPv4, 1)
+		return nil, nil
+	case six:
+		s, redirect = e.port.routes.lookup6(destination6(packet)), isRedirect6(packet)
+	default:
+		s, redirect = e.port.lookup(destination(packet)), isRedirect(packet)
+	}
+	switch {
+	case s == nil:
+		e.path.drops.add(datapath.DestinationUnknown, 1)
+	case redirect:
+		e.path.drops.add(datapath.Redirect, 1)
+		return nil, nil
+	}
+	return s, packet
+}
+
 // hold has a packet wait. Those of the session that are lined up are sent first: the pacer would overtake them.
 func (e *egress) hold(s *session, packet []byte, due int64) bool {
 	if slices.Contains(e.owners, s) {
@@ -156,12 +174,13 @@ func (e *egress) hold(s *session, packet []byte, due int64) bool {
 
 // pass puts a packet that may pass, headroom octets into a buffer, into a form the session's peer can receive.
 func (e *egress) pass(s *session, buffer, packet []byte) {
-	if s.mss != 0 {
-		clampMSS(packet, s.mss)
-	}
+	s.clamp(packet)
 	switch {
 	case len(packet) <= s.mru:
-		e.add(s, buffer, len(packet))
+		e.add(s, buffer, protocolOf(packet), len(packet))
+	case isIPv6(packet):
+		s.dropTx(datapath.TooBig)
+		e.refuse6(s, packet)
 	case fragmentField(packet)&flagDontFragment != 0:
 		s.dropTx(datapath.TooBig)
 		e.refuse(s, packet)
@@ -171,7 +190,7 @@ func (e *egress) pass(s *session, buffer, packet []byte) {
 }
 
 // add writes a session's headers in front of a packet, which begins headroom octets into b, and lines it up.
-func (e *egress) add(s *session, b []byte, packetLen int) {
+func (e *egress) add(s *session, b []byte, protocol ppp.Protocol, packetLen int) {
 	to := s.to.Load()
 	if len(e.datagrams) > 0 && (e.to != *to || len(e.datagrams) == cap(e.datagrams)) {
 		e.send()
@@ -186,7 +205,7 @@ func (e *egress) add(s *session, b []byte, packetLen int) {
 		ns = s.NextNs()
 	}
 	start := headroom - s.overhead
-	s.appendHeaders(b[start:start], packetLen, ns)
+	s.appendHeaders(b[start:start], protocol, packetLen, ns)
 	e.datagrams = append(e.datagrams, b[start:headroom+packetLen])
 	e.owners = append(e.owners, s)
 }
@@ -230,19 +249,34 @@ func (e *egress) fragment(s *session, packet []byte) {
 		}
 		start := len(e.fragments)
 		e.fragments = f.piece(e.fragments[:start+headroom])
-		e.add(s, e.fragments[start:], len(e.fragments)-start-headroom)
+		e.add(s, e.fragments[start:], ppp.IPv4, len(e.fragments)-start-headroom)
 	}
 }
 
 // refuse tells the sender of a packet that it is too long, unless it has been told often enough.
 func (e *egress) refuse(s *session, packet []byte) {
-	if !deservesError(packet) || !e.errors.allow(e.now) {
-		return
+	if deservesError(packet) && e.errors.allow(e.now) {
+		e.answer(appendTooBig(e.blank(), packet, s.mru))
 	}
+}
+
+// refuse6 is refuse for IPv6, which routers never cut into fragments.
+func (e *egress) refuse6(s *session, packet []byte) {
+	if deservesError6(packet) && e.errors.allow(e.now) {
+		e.answer(appendTooBig6(e.blank(), packet, s.mru))
+	}
+}
+
+// blank is room for a message to a sender.
+func (e *egress) blank() []byte {
 	if e.message == nil {
-		e.message = make([]byte, 0, writeOffset+minHeaderLen+icmpHeaderLen+icmpQuote)
+		e.message = make([]byte, 0, writeOffset+icmp6Most)
 	}
-	e.message = appendTooBig(e.message[:writeOffset], packet, s.mru)
+	return e.message[:writeOffset]
+}
+
+func (e *egress) answer(message []byte) {
+	e.message = message
 	if err := e.port.device.Write(e.queue, [][]byte{e.message}); err != nil {
 		e.path.drops.add(datapath.InterfaceWrite, 1)
 	}

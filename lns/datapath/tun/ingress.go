@@ -62,11 +62,14 @@ func (in *ingress) Receive(from datapath.Path, datagram []byte) bool {
 		s.dropRx(datapath.FrameMalformed)
 		return true
 	}
-	if protocol != ppp.IPv4 {
-		return false
+	switch {
+	case protocol == ppp.IPv4 && s.address.IsValid():
+		in.packet(s, datagram, packet)
+		return true
+	case protocol == ppp.IPv6 && len(s.six) > 0:
+		return in.packet6(s, datagram, packet)
 	}
-	in.packet(s, datagram, packet)
-	return true
+	return false
 }
 
 // packet checks a user packet, which is a view into the datagram.
@@ -80,6 +83,32 @@ func (in *ingress) packet(s *session, datagram, packet []byte) {
 		s.dropRx(datapath.SourceNotLeased)
 		return
 	}
+	in.admit(s, datagram, packet)
+}
+
+// packet6 is packet for IPv6. It says false when the packet is for the peer's neighbour, which is the engine.
+func (in *ingress) packet6(s *session, datagram, packet []byte) bool {
+	packet, ok := cutIPv6(packet)
+	if !ok {
+		s.dropRx(datapath.PacketMalformed)
+		return true
+	}
+	switch source := source6(packet); {
+	case datapath.LinkScoped(packet):
+		if datapath.ForNeighbour(packet) {
+			return false
+		}
+		s.dropRx(datapath.LinkScope)
+	case !s.owns6(source):
+		s.dropRx(datapath.SourceNotLeased)
+	default:
+		in.admit(s, datagram, packet)
+	}
+	return true
+}
+
+// admit asks filter and rate about a packet of the session's own.
+func (in *ingress) admit(s *session, datagram, packet []byte) {
 	if !s.filter.Load().Allows(datapath.Up, packet) {
 		s.dropRx(datapath.Filtered)
 		return
@@ -106,9 +135,7 @@ func (in *ingress) hold(s *session, packet []byte, due int64) bool {
 
 // pass puts a packet that may pass, which is a view into a buffer, aside for Flush.
 func (in *ingress) pass(s *session, datagram, packet []byte) {
-	if s.mss != 0 {
-		clampMSS(packet, s.mss)
-	}
+	s.clamp(packet)
 	spaced := in.spaced(datagram, packet)
 	out := in.out(s.port)
 	if len(out.packets) == cap(out.packets) {

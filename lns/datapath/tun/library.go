@@ -89,12 +89,10 @@ func shareFlow(packets [][]byte) bool {
 	}
 	var seen [2 * largestBatch]uint64 // a hash table of flows, never more than half full
 	for _, b := range packets {
-		p := b[writeOffset:]
-		if protocol := p[atProtocol]; protocol != protocolTCP && protocol != protocolUDP || len(p) < minHeaderLen+4 {
+		key := flowOf(b[writeOffset:])
+		if key == 0 {
 			continue
 		}
-		ports := binary.BigEndian.Uint32(p[minHeaderLen:])
-		key := uint64(source(p))<<32 ^ uint64(destination(p))*0x9E3779B97F4A7C15 ^ uint64(ports)*0xBF58476D1CE4E5B9 | 1
 		slot := key * 0x9E3779B97F4A7C15 >> 32 % uint64(len(seen))
 		for seen[slot] != 0 && seen[slot] != key {
 			slot = (slot + 1) % uint64(len(seen))
@@ -105,6 +103,26 @@ func shareFlow(packets [][]byte) bool {
 		seen[slot] = key
 	}
 	return false
+}
+
+// flowOf is a hash of addresses and ports of a TCP or UDP packet; 0 for others.
+func flowOf(p []byte) uint64 {
+	const odd1, odd2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9
+	if isIPv6(p) {
+		if protocol := p[atNextHeader]; protocol != protocolTCP && protocol != protocolUDP || len(p) < ipv6HeaderLen+4 {
+			return 0
+		}
+		var key uint64
+		for at := atSource6; at < ipv6HeaderLen; at += 8 {
+			key = key*odd1 ^ binary.BigEndian.Uint64(p[at:])
+		}
+		return key*odd1 ^ uint64(binary.BigEndian.Uint32(p[ipv6HeaderLen:]))*odd2 | 1
+	}
+	if protocol := p[atProtocol]; protocol != protocolTCP && protocol != protocolUDP || len(p) < minHeaderLen+4 {
+		return 0
+	}
+	ports := binary.BigEndian.Uint32(p[minHeaderLen:])
+	return uint64(source(p))<<32 ^ uint64(destination(p))*odd1 ^ uint64(ports)*odd2 | 1
 }
 
 // merge lets the library write packets, those of one flow as one.

@@ -28,7 +28,11 @@ func clampMSS(packet []byte, limit uint16) {
 	if packet[atProtocol] != protocolTCP || fragmentField(packet)&fragmentOffset != 0 {
 		return
 	}
-	tcp := packet[headerLen(packet):]
+	clampSegment(packet[headerLen(packet):], limit)
+}
+
+// clampSegment does so to a TCP segment.
+func clampSegment(tcp []byte, limit uint16) {
 	if len(tcp) < minTCPHeaderLen || tcp[atTCPFlags]&flagSYN == 0 {
 		return
 	}

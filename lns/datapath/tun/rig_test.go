@@ -141,3 +141,7 @@ func wait[T any](t *testing.T, c <-chan T) T {
 func TestContractInMemory(t *testing.T) {
 	datapathtest.Run(t, func(t *testing.T) datapathtest.Rig { return newMemoryRig(t) })
 }
+
+func TestIPv6InMemory(t *testing.T) {
+	datapathtest.RunIPv6(t, func(t *testing.T) datapathtest.Rig { return newMemoryRig(t) })
+}

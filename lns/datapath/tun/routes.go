@@ -22,6 +22,16 @@ func (r *routeTable) lookup(address uint32) *session {
 	return s
 }
 
+// lookup6 is lookup for IPv6.
+func (r *routeTable) lookup6(address netip.Addr) *session {
+	t := r.current.Load()
+	if t == nil {
+		return nil
+	}
+	s, _ := t.Lookup(address)
+	return s
+}
+
 func (r *routeTable) exactly(prefix netip.Prefix) *session {
 	t := r.current.Load()
 	if t == nil {
@@ -33,19 +43,23 @@ func (r *routeTable) exactly(prefix netip.Prefix) *session {
 
 func (r *routeTable) insert(s *session) {
 	t := r.current.Load()
-	for _, route := range s.routes {
-		if t == nil {
-			t = new(bart.Table[*session])
+	for _, routes := range [][]netip.Prefix{s.routes, s.six} {
+		for _, route := range routes {
+			if t == nil {
+				t = new(bart.Table[*session])
+			}
+			t = t.InsertPersist(route, s)
 		}
-		t = t.InsertPersist(route, s)
 	}
 	r.current.Store(t)
 }
 
 func (r *routeTable) remove(s *session) {
 	t := r.current.Load()
-	for _, route := range s.routes {
-		t = t.DeletePersist(route)
+	for _, routes := range [][]netip.Prefix{s.routes, s.six} {
+		for _, route := range routes {
+			t = t.DeletePersist(route)
+		}
 	}
 	r.current.Store(t)
 }

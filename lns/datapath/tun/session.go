@@ -19,11 +19,13 @@ type session struct {
 	port *port
 	key  datapath.Key
 
-	address netip.Addr
-	source  uint32 // address as a number
+	address netip.Addr // zero: IPv4 is not carried
+	source  uint32     // address as a number
 	routes  []netip.Prefix
+	six     []netip.Prefix // empty: IPv6 is not carried
 	mru     int
 	mss     uint16
+	mss6    uint16
 
 	header   l2tp.Header // of outgoing data; Ns is filled in per packet
 	framing  ppp.Framing
@@ -74,8 +76,8 @@ func (f *figures) time(epoch time.Time) time.Time {
 func newSession(d *DataPath, p *port, spec datapath.Spec) *session {
 	s := &session{
 		path: d, port: p, key: spec.Key,
-		address: spec.Address, source: number(spec.Address), routes: spec.Routes,
-		mru: datapath.DefaultPeerMRU, mss: uint16(spec.MSS),
+		address: spec.Address, source: number(spec.Address), routes: spec.Routes, six: spec.IPv6,
+		mru: datapath.DefaultPeerMRU, mss: uint16(spec.MSS), mss6: uint16(spec.MSS6),
 		header: l2tp.Header{
 			Length: true, Sequence: spec.Sequencing,
 			Tunnel: l2tp.TunnelID(spec.PeerTunnel), Session: l2tp.SessionID(spec.PeerSession),
@@ -86,7 +88,7 @@ func newSession(d *DataPath, p *port, spec datapath.Spec) *session {
 		s.mru = min(spec.PeerMRU, largestMRU)
 	}
 	var scratch [headroom]byte
-	s.overhead = len(s.appendHeaders(scratch[:0], 0, 0))
+	s.overhead = len(s.appendHeaders(scratch[:0], ppp.IPv4, 0, 0))
 	s.ns.Store(uint32(spec.FirstNs))
 	s.SetPath(spec.Path)
 	s.SetRates(spec.RateUp, spec.RateDown)
@@ -97,8 +99,11 @@ func newSession(d *DataPath, p *port, spec datapath.Spec) *session {
 // largestMRU leaves room for all headers in a UDP datagram.
 const largestMRU = 65400
 
-// number is an IPv4 address as a number.
+// number is an IPv4 address as a number; 0 for none.
 func number(a netip.Addr) uint32 {
+	if !a.IsValid() {
+		return 0
+	}
 	b := a.As4()
 	return binary.BigEndian.Uint32(b[:])
 }
@@ -106,8 +111,8 @@ func number(a netip.Addr) uint32 {
 // id is our tunnel and session id as a table key.
 func id(tunnel, session uint16) uint32 { return uint32(tunnel)<<16 | uint32(session) }
 
-// appendHeaders appends the L2TP and PPP headers of a packet.
-func (s *session) appendHeaders(b []byte, packetLen int, ns uint16) []byte {
+// appendHeaders appends the L2TP and PPP headers of a packet. They are as long for one IP as for the other.
+func (s *session) appendHeaders(b []byte, protocol ppp.Protocol, packetLen int, ns uint16) []byte {
 	h := s.header
 	h.Ns = ns
 	pppLen := 4
@@ -118,7 +123,7 @@ func (s *session) appendHeaders(b []byte, packetLen int, ns uint16) []byte {
 		pppLen--
 	}
 	b = l2tp.AppendDataHeader(b, h, pppLen+packetLen)
-	return ppp.AppendFrameHeader(b, ppp.IPv4, s.framing)
+	return ppp.AppendFrameHeader(b, protocol, s.framing)
 }
 
 // owns says whether the peer may send from an address: its own, or one that packets to it would be sent to as well. An
@@ -126,6 +131,9 @@ func (s *session) appendHeaders(b []byte, packetLen int, ns uint16) []byte {
 func (s *session) owns(source uint32) bool {
 	return source == s.source || len(s.routes) > 0 && s.port.lookup(source) == s
 }
+
+// owns6 says the same of an IPv6 address.
+func (s *session) owns6(source netip.Addr) bool { return s.port.routes.lookup6(source) == s }
 
 // NextNs implements datapath.Session.
 func (s *session) NextNs() uint16 { return uint16(s.ns.Add(1) - 1) }

@@ -22,6 +22,7 @@ type checker struct {
 func (c *checker) check() {
 	c.checkNode()
 	c.checkServer()
+	c.checkAdmin()
 	c.checkDatabase()
 	c.checkLimits()
 	c.checkRADIUS()

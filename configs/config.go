@@ -12,6 +12,7 @@ type Config struct {
 	Node                 string               `mapstructure:"node"` // empty in the file: made of the host name
 	Listen               []netip.AddrPort     `mapstructure:"listen"`
 	AdminSocket          string               `mapstructure:"admin_socket"`
+	Admin                Admin                `mapstructure:"admin"`
 	SpoolDir             string               `mapstructure:"spool_dir"` // empty: StateDir
 	StateDir             string               `mapstructure:"state_dir"`
 	Log                  Log                  `mapstructure:"log"`

@@ -43,6 +43,10 @@ func TestReferenceHoldsTheDefaults(t *testing.T) {
 	want := Default()
 	want.Node = hostNode()
 	want.SpoolDir = "/var/lib/lnsgate"
+	want.Admin = Admin{
+		Listen:    []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:8443")},
+		Operators: []Operator{{Name: "monitor", Role: View, TokenSHA256: "5b0f9d8a3c7e41f62d94b8077ae1c35f60d2e98b4c13a7f5e0867bd92f4c1a3e"}},
+	}
 	want.Headquarters = []Headquarters{{Name: "office", Network: netip.MustParsePrefix("192.168.1.0/24")}}
 	server, radius := defaultRADIUSServer(), defaultRADIUS()
 	server.Address, server.Secret = "192.0.2.10", NewSecret("f2c1a7e09b3d4c58a6e1d0b7f4392c5e")

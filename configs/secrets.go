@@ -21,6 +21,7 @@ func (c *checker) resolveSecrets(directory string) {
 	c.resolveDatabase(directory)
 	c.resolveRADIUS(directory)
 	c.resolveRADIUSService(directory)
+	c.resolveAdmin(directory)
 	for i := range c.cfg.L2TPGroups {
 		g := &c.cfg.L2TPGroups[i]
 		c.resolve(&g.TunnelSecret, g.TunnelSecretFile, fmt.Sprintf("l2tp_groups[%d].tunnel_secret", i), directory)

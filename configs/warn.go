@@ -16,6 +16,7 @@ const largestWhole = 1462
 // warn reports everything that is allowed and probably unwise. It looks only at a configuration without faults.
 func (c *checker) warn() {
 	c.warnOfServer()
+	c.warnOfAdmin()
 	c.warnOfDatabase()
 	c.warnOfRADIUS()
 	c.warnOfRADIUSService()

@@ -145,17 +145,17 @@ func (b *Backend) granted(a *account, reply string, p aaa.Proof) aaa.Grant {
 
 // refuse says why an account may not log in. The rejection of its proof is nil if that was right.
 func (b *Backend) refuse(ctx context.Context, a *account, q *aaa.Query, no *aaa.Rejection) *aaa.Rejection {
-	near := b.explain(ctx, q)
+	near, reason := b.explain(ctx, q)
 	ok, why := a.valid()
 	switch {
 	case !a.known():
-		return unknown(q, near)
+		return unknown(q, near, reason)
 	case a.disabled:
 		return knowing(no == nil, reject(aaa.AccountDisabled, shown(no), near))
 	case !ok:
 		return knowing(no == nil, reject(aaa.AccountExpired, why, shown(no), near))
 	}
-	return reject(no.Cause, no.Detail, near)
+	return reject(no.Cause, no.Detail, near).For(no.Reason)
 }
 
 // knowing notes that the peer knows the password.
@@ -176,7 +176,8 @@ func (b *Backend) Authorize(ctx context.Context, q *aaa.Query) (aaa.Grant, error
 	ok, why := a.valid()
 	switch {
 	case !a.known():
-		return aaa.Grant{}, unknown(q, b.explain(ctx, q))
+		near, reason := b.explain(ctx, q)
+		return aaa.Grant{}, unknown(q, near, reason)
 	case a.disabled:
 		return aaa.Grant{}, reject(aaa.AccountDisabled)
 	case !ok:

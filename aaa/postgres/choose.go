@@ -81,7 +81,7 @@ func (a *account) usable(c secret.Credential, where string) (secret.Credential, 
 func sealed(f *form, err error) *aaa.Rejection {
 	r := aaa.Reject(aaa.Misconfigured, "credential %q: %v; set the password again", f.kind, err)
 	if errors.Is(err, secret.ErrUnknownKey) {
-		r = aaa.Reject(aaa.Misconfigured, "the password is sealed: %v of this node; copy the key file from another node", err)
+		r = aaa.Reject(aaa.Misconfigured, "the password is sealed: %v of this node; copy the key file from another node", err).For(aaa.SealKeyMissing)
 	}
 	r.Err = err
 	return r

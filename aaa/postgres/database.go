@@ -137,7 +137,7 @@ func (d *database) failure(ctx context.Context, what string, err error) error {
 	if codeOf(err) == readOnly {
 		d.pool.Reset() // the connections lead to a server that is no longer the primary
 	}
-	r := aaa.Reject(cause, "database %s: %s: %s", d.where, what, detail)
+	r := aaa.Reject(cause, "database %s: %s: %s", d.where, what, detail).For(aaa.DatabaseAway)
 	r.Err = err
 	return r
 }

@@ -172,12 +172,12 @@ func isGuess(c aaa.Cause) bool {
 func (g *Guard) hold(name string, from source, now time.Time) *aaa.Rejection {
 	if f, ok := g.names.get(name, now); ok {
 		if wait := g.wait(f, g.cfg.Failures, now); wait > 0 {
-			return aaa.Reject(aaa.TooManyFailures, "%d failed logins of this name in a row; the next is checked in %s", f.count, wait.Round(time.Second))
+			return aaa.Reject(aaa.TooManyFailures, "%d failed logins of this name in a row; the next is checked in %s", f.count, wait.Round(time.Second)).For(aaa.NameDelayed)
 		}
 	}
 	if f, ok := g.sources.get(from, now); ok {
 		if wait := g.wait(f, g.cfg.SourceFailures, now); wait > 0 {
-			return aaa.Reject(aaa.TooManyFailures, "%d failed logins from %s in a row; the next is checked in %s", f.count, from, wait.Round(time.Second))
+			return aaa.Reject(aaa.TooManyFailures, "%d failed logins from %s in a row; the next is checked in %s", f.count, from, wait.Round(time.Second)).For(aaa.SourceDelayed)
 		}
 	}
 	return nil

@@ -83,7 +83,10 @@ func TestWhoGuessesAPasswordWaits(t *testing.T) {
 			t.Errorf("held for more than %d s", delay)
 		}
 	}
-	if g.Delayed() != 5 {
+	if _, err := g.Before(&g.next).Authenticate(context.Background(), &aaa.Request{Name: "bob"}); reasonOf(err) != aaa.NameDelayed {
+		t.Error(err)
+	}
+	if g.Delayed() != 6 {
 		t.Errorf("%d delayed", g.Delayed())
 	}
 	g.clock = g.clock.Add(4 * time.Second)
@@ -99,6 +102,10 @@ func TestWhoTriesManyNamesWaits(t *testing.T) {
 		if !g.try(t, fmt.Sprint("user", i), "192.0.2.1", aaa.Reject(aaa.UnknownUser, "")) {
 			held++
 		}
+	}
+	at := netip.MustParseAddrPort("192.0.2.1:1701")
+	if _, err := g.Before(&g.next).Authenticate(context.Background(), &aaa.Request{Name: "user0", Peer: at}); reasonOf(err) != aaa.SourceDelayed {
+		t.Error(err)
 	}
 	if held != 9 || !g.try(t, "user0", "192.0.2.2", wrong) || !g.try(t, "user0", "", wrong) {
 		t.Errorf("%d of 20 held", held)

@@ -43,7 +43,7 @@ func (h *hashing) wait(ctx context.Context) *aaa.Rejection {
 	before := h.waiting.Add(1)
 	defer h.waiting.Add(-1)
 	if before > h.most {
-		return aaa.Reject(aaa.BackendUnavailable, "%d logins wait already for their password to be hashed (%d at a time)", h.most, cap(h.slots))
+		return aaa.Reject(aaa.BackendUnavailable, "%d logins wait already for their password to be hashed (%d at a time)", h.most, cap(h.slots)).For(aaa.TooManyChecks)
 	}
 	need := time.Duration(h.usual.Load()) * time.Duration(before+int64(cap(h.slots))) / time.Duration(cap(h.slots))
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < need {
@@ -59,7 +59,7 @@ func (h *hashing) wait(ctx context.Context) *aaa.Rejection {
 
 func (h *hashing) late(before int64, need time.Duration) *aaa.Rejection {
 	return aaa.Reject(aaa.Timeout, "%d logins wait for their password to be hashed (%d at a time), which takes about %s; "+
-		"a form that is not one-way, or more processors, would be faster", before, cap(h.slots), need.Round(time.Millisecond))
+		"a form that is not one-way, or more processors, would be faster", before, cap(h.slots), need.Round(time.Millisecond)).For(aaa.TooManyChecks)
 }
 
 // learn keeps a running mean. Two at once may lose one sample, which does not matter.

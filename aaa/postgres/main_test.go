@@ -106,6 +106,14 @@ func causeOf(err error) aaa.Cause {
 	return aaa.CauseNone
 }
 
+func reasonOf(err error) aaa.Reason {
+	var r *aaa.Rejection
+	if errors.As(err, &r) {
+		return r.Reason
+	}
+	return aaa.ReasonNone
+}
+
 // mustSeal seals all there is.
 func mustSeal(t testing.TB, pool *pgxpool.Pool, keys *secret.Keys) {
 	t.Helper()

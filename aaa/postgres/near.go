@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -25,9 +26,9 @@ SELECT name FROM (
 ) found
 GROUP BY name ORDER BY min(rank), name`
 
-// explain tells the administrator which accounts the user may have meant, the likeliest first, or nothing. It is a help
-// and no more: where the database does not answer, there is none.
-func (b *Backend) explain(ctx context.Context, q *aaa.Query) string {
+// explain tells the administrator which accounts the user may have meant, the likeliest first, or nothing; the reason is that
+// of the likeliest. It is a help and no more: where the database does not answer, there is none.
+func (b *Backend) explain(ctx context.Context, q *aaa.Query) (near string, reason aaa.Reason) {
 	user := q.Identity.User
 	if !storable(user) {
 		user = ""
@@ -42,42 +43,42 @@ func (b *Backend) explain(ctx context.Context, q *aaa.Query) string {
 		return err
 	})
 	if err != nil {
-		return ""
+		return "", aaa.ReasonNone
 	}
 	var told []string
 	for _, name := range names {
-		why := nearMiss(q, name)
+		why, kind := nearMiss(q, name)
 		if why != "" && !slices.Contains(told, why) && len(told) < maxNearTold {
-			told = append(told, why)
+			told, reason = append(told, why), cmp.Or(reason, kind)
 		}
 	}
-	return strings.Join(told, "; ")
+	return strings.Join(told, "; "), reason
 }
 
 // nearMiss says how the stored name differs from the one typed, or nothing if it is the same or belongs to another
 // domain altogether.
-func nearMiss(q *aaa.Query, stored string) string {
+func nearMiss(q *aaa.Query, stored string) (string, aaa.Reason) {
 	account, err := aaa.ParseIdentity(stored)
 	switch {
 	case err != nil || stored == q.Identity.Raw:
-		return ""
+		return "", aaa.ReasonNone
 	case strings.EqualFold(stored, q.Identity.Raw):
-		return fmt.Sprintf("stored as %q: only upper and lower case differ, the name must be typed exactly", stored)
+		return fmt.Sprintf("stored as %q: only upper and lower case differ, the name must be typed exactly", stored), aaa.NearMissName
 	case q.Identity.Domain == "" && account.Domain == q.Domain:
-		return fmt.Sprintf("stored as %q: the user must type the domain too", stored)
+		return fmt.Sprintf("stored as %q: the user must type the domain too", stored), aaa.NearMissDomain
 	case q.Identity.Domain == "":
-		return fmt.Sprintf("there is %q, in domain %q", stored, account.Domain)
+		return fmt.Sprintf("there is %q, in domain %q", stored, account.Domain), aaa.NearMissDomain
 	case account.Domain == "":
-		return fmt.Sprintf("stored as %q: the user must type it without the domain", stored)
+		return fmt.Sprintf("stored as %q: the user must type it without the domain", stored), aaa.NearMissDomain
 	case account.Domain == q.Identity.Domain:
-		return fmt.Sprintf("stored as %q: the domain must be written the same way", stored)
+		return fmt.Sprintf("stored as %q: the domain must be written the same way", stored), aaa.NearMissDomain
 	case account.Domain == q.Domain:
-		return fmt.Sprintf("stored as %q: %q is the same domain, but the name must be typed exactly", stored, q.Identity.Domain)
+		return fmt.Sprintf("stored as %q: %q is the same domain, but the name must be typed exactly", stored, q.Identity.Domain), aaa.NearMissDomain
 	}
-	return ""
+	return "", aaa.ReasonNone
 }
 
 // unknown is the rejection of a name that no account has.
-func unknown(q *aaa.Query, near string) *aaa.Rejection {
-	return reject(aaa.UnknownUser, fmt.Sprintf("no account is stored as %q", q.Identity.Raw), near)
+func unknown(q *aaa.Query, near string, reason aaa.Reason) *aaa.Rejection {
+	return reject(aaa.UnknownUser, fmt.Sprintf("no account is stored as %q", q.Identity.Raw), near).For(reason)
 }

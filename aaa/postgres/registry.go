@@ -230,7 +230,7 @@ func turn(moves []*move) (leaving []string, e entries) {
 }
 
 func (o *outcome) rejection(e aaa.Entry, node string) error {
-	what, name, most := "account", e.Account, e.AccountLimit
+	what, name, most, reason := "account", e.Account, e.AccountLimit, aaa.AccountSessions
 	switch o.verdict {
 	case "entered":
 		return nil
@@ -238,11 +238,11 @@ func (o *outcome) rejection(e aaa.Entry, node string) error {
 		return &aaa.Rejection{Cause: aaa.BackendUnavailable, Err: ErrSuperseded,
 			Detail: "node " + node + ": " + ErrSuperseded.Error() + "; give every node a name of its own"}
 	case "domain":
-		what, name, most = "domain", e.Domain, e.DomainLimit
+		what, name, most, reason = "domain", e.Domain, e.DomainLimit, aaa.DomainSessions
 	}
 	if o.since == nil {
-		return aaa.Reject(aaa.SessionLimit, "%s %q has %d of %d sessions", what, name, o.counted, most)
+		return aaa.Reject(aaa.SessionLimit, "%s %q has %d of %d sessions", what, name, o.counted, most).For(reason)
 	}
 	return aaa.Reject(aaa.SessionLimit, "%s %q has %d of %d sessions; the oldest is %s on node %s, since %s",
-		what, name, o.counted, most, o.oldest, o.node, o.since.Format(time.RFC3339))
+		what, name, o.counted, most, o.oldest, o.node, o.since.Format(time.RFC3339)).For(reason)
 }

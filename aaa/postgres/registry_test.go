@@ -120,11 +120,11 @@ func TestALimitTellsWhoIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := r.Enter(ctx, entry("s2", "bob", "sales", 1, 0, aaa.RefuseNew))
-	if causeOf(err) != aaa.SessionLimit || !strings.Contains(err.Error(), `account "bob" has 1 of 1 sessions; the oldest is s1 on node n1, since`) {
+	if causeOf(err) != aaa.SessionLimit || reasonOf(err) != aaa.AccountSessions || !strings.Contains(err.Error(), `account "bob" has 1 of 1 sessions; the oldest is s1 on node n1, since`) {
 		t.Error(err)
 	}
 	err = r.Enter(ctx, entry("s2", "eve", "sales", 0, 1, aaa.RefuseNew))
-	if causeOf(err) != aaa.SessionLimit || !strings.Contains(err.Error(), `domain "sales" has 1 of 1 sessions`) {
+	if causeOf(err) != aaa.SessionLimit || reasonOf(err) != aaa.DomainSessions || !strings.Contains(err.Error(), `domain "sales" has 1 of 1 sessions`) {
 		t.Error(err)
 	}
 	// To enter again replaces what was said, and a session does not stand in its own way.

@@ -51,7 +51,8 @@ type Route struct {
 	Implied bool // follows from the netmask beside an address; left out, and no reason to refuse the login, where it cannot be
 }
 
-// IPv6 is what an account gets for IPv6. Sessions do not carry IPv6 yet: it is kept for when they do.
+// IPv6 is what an account gets for IPv6. A prefix of its own, or a pool, takes the place of the domain's pools for the same
+// purpose. It counts where the virtual template speaks IPv6.
 type IPv6 struct {
 	InterfaceID   uint64         // 0 = ours to choose
 	Prefixes      []netip.Prefix // of the link
@@ -109,7 +110,10 @@ type Decision struct {
 	CUI           []byte
 	Packet        []byte // EAP: the Success for the peer
 	Keys          Keys   // for whoever encrypts the link
-	IPv6          IPv6
+	IPv6          IPv6   // DNS is that of the domain where the account has none
+
+	IPv6Pools      []string // of link prefixes, in order; not used when there are IPv6.Prefixes
+	DelegatedPools []string // of prefixes for the networks behind the peer; not used when there are IPv6.Delegated
 }
 
 // merge puts the account's word over the domain's.
@@ -144,8 +148,24 @@ func merge(q *Query, d *Domain, backend, rule string, g Grant) Decision {
 		CUI:             g.CUI,
 		Packet:          g.Packet,
 		Keys:            g.Keys,
-		IPv6:            g.IPv6,
+		IPv6:            mergeIPv6(g.IPv6, d),
+		IPv6Pools:       append([]string(nil), firstList(named(g.IPv6.Pool), d.IPv6Pools)...),
+		DelegatedPools:  append([]string(nil), firstList(named(g.IPv6.DelegatedPool), d.DelegatedPools)...),
 	}
+}
+
+// mergeIPv6 fills in the domain's name servers.
+func mergeIPv6(g IPv6, d *Domain) IPv6 {
+	g.DNS = firstList(g.DNS, d.IPv6DNS)
+	return g
+}
+
+// named is a list of the one name, if there is one.
+func named(name string) []string {
+	if name == "" {
+		return nil
+	}
+	return []string{name}
 }
 
 // first returns a unless it is the zero value.
@@ -157,7 +177,7 @@ func first[T comparable](a, b T) T {
 	return b
 }
 
-func firstList(a, b []string) []string {
+func firstList[T any](a, b []T) []T {
 	if len(a) > 0 {
 		return a
 	}

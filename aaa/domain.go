@@ -30,6 +30,10 @@ type Domain struct {
 	Interim         time.Duration // between two interim accounting records; 0 = none
 	Accounting      []string      // where its records go, by name; empty: where the server's records go
 	Filter          string        // the filter of its sessions' traffic, by name; "" = none
+
+	IPv6Pools      []string     // of prefixes for the links of its sessions, in order
+	DelegatedPools []string     // of prefixes for the networks behind its peers, in order
+	IPv6DNS        []netip.Addr // name servers that peers are told over IPv6
 }
 
 // Config is what a Gateway is made of.

@@ -1,0 +1,101 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// copyRows is the content of a COPY in PostgreSQL's binary format. Rows that come this way cost the server half of what those of
+// a statement with arrays do. Each row begins with begin; its columns follow, as many as it said.
+type copyRows struct {
+	octets []byte
+}
+
+// copySignature begins every COPY: the signature, no flags, and no extension of the header.
+const copySignature = "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+
+// Families of an inet, as PostgreSQL numbers them on all systems.
+const (
+	inet4 = 2
+	inet6 = 3
+)
+
+// copyEpoch is where PostgreSQL begins to count time.
+var copyEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// reset forgets all rows, and keeps the room that they took.
+func (c *copyRows) reset() { c.octets = append(c.octets[:0], copySignature...) }
+
+func (c *copyRows) begin(columns int) {
+	c.octets = binary.BigEndian.AppendUint16(c.octets, uint16(columns))
+}
+
+func (c *copyRows) length(n int) { c.octets = binary.BigEndian.AppendUint32(c.octets, uint32(n)) }
+
+func (c *copyRows) null() { c.octets = append(c.octets, 0xff, 0xff, 0xff, 0xff) }
+
+func (c *copyRows) text(s string) {
+	c.length(len(s))
+	c.octets = append(c.octets, s...)
+}
+
+// said is a text that is null when it is empty.
+func (c *copyRows) said(s string) {
+	if s == "" {
+		c.null()
+		return
+	}
+	c.text(s)
+}
+
+func (c *copyRows) integer(n int32) {
+	c.length(4)
+	c.octets = binary.BigEndian.AppendUint32(c.octets, uint32(n))
+}
+
+func (c *copyRows) time(t time.Time) {
+	c.length(8)
+	since := (t.Unix()-copyEpoch.Unix())*1_000_000 + int64(t.Nanosecond()/1000)
+	c.octets = binary.BigEndian.AppendUint64(c.octets, uint64(since))
+}
+
+// interval has no days and no months.
+func (c *copyRows) interval(d time.Duration) {
+	c.length(16)
+	c.octets = binary.BigEndian.AppendUint64(c.octets, uint64(d.Microseconds()))
+	c.octets = append(c.octets, 0, 0, 0, 0, 0, 0, 0, 0)
+}
+
+// address is an inet of one host, null when there is none; an IPv6 zone is left out.
+func (c *copyRows) address(a netip.Addr) {
+	if !a.IsValid() {
+		c.null()
+		return
+	}
+	a = a.Unmap()
+	family := byte(inet4)
+	if a.Is6() {
+		family = inet6
+	}
+	c.length(4 + a.BitLen()/8)
+	c.octets = append(c.octets, family, byte(a.BitLen()), 0, byte(a.BitLen()/8))
+	c.octets, _ = a.WithZone("").AppendBinary(c.octets) // never fails
+}
+
+// send has the server take the rows by a COPY ... FROM STDIN (FORMAT binary), all or none.
+func (c *copyRows) send(ctx context.Context, pool *pgxpool.Pool, sql string) error {
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	c.begin(-1) // there are no more
+	_, err = conn.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(c.octets), sql)
+	c.octets = c.octets[:len(c.octets)-2]
+	return err
+}

@@ -107,8 +107,28 @@ type Attempt struct {
 	OK              bool
 	Phase           string // in which step it ended
 	Verdict         string // why it ended, in words; empty for one that succeeded
+	Cause           string // the same in one word, as metrics and filters have it
+	Detail          string // what is particular to this case
 	Address         netip.Addr
-	Took            time.Duration // from the call to the open session, or to the end
+	Took            time.Duration // from the first datagram to the open session, or to the end
+
+	Backend string // which said yes, or no
+	Rule    string // in words: which rule chose the domain
+	Pool    string
+	Why     string // why this address
+
+	Vendor, Group, VirtualTemplate string
+	CallingNumber, CalledNumber    string
+	LocalTunnel, LocalSession      uint16 // our ids; 0: there was none
+
+	Tale Tale // nil: nothing more is known
+}
+
+// Tale tells of an attempt what takes some work to put into words: it is asked when the attempt is written down, away from the
+// login. It is safe for concurrent use.
+type Tale interface {
+	Fingerprint() string // what the peer looks like; empty: no telling
+	Steps() []byte       // in JSON
 }
 
 // AttemptLog takes what came of logins. Log returns at once; under overload attempts are lost, and counted. It is safe for

@@ -29,7 +29,7 @@ func (s *Server) localName(uid string) (string, bool) {
 	return name, ours && ok
 }
 
-// finish tells the log, the record of logins and accounting that the session is over.
+// finish tells the log and accounting that the session is over.
 func (c *call) finish(v trace.Verdict, now time.Time) {
 	s := c.tunnel.server
 	if c.entered {
@@ -37,7 +37,6 @@ func (c *call) finish(v trace.Verdict, now time.Time) {
 	}
 	if c.openSince.IsZero() {
 		s.chatter.warn(c.log(), "session not opened", "phase", c.core.EndedIn().String(), "cause", v.String())
-		c.attempt(v, now)
 		return
 	}
 	s.counters.add(sessionsClosed)
@@ -58,10 +57,17 @@ func (c *call) attempt(v trace.Verdict, now time.Time) {
 		At: now, Session: c.uid, Node: s.deps.Node,
 		Name: c.core.Name(), Account: d.Account, Domain: d.Domain, Method: c.core.Method(),
 		Peer: t.path.Remote, TunnelName: t.core.Peer().HostName,
-		OK: v.Cause == trace.Unknown, Phase: c.core.Phase().String(), Address: c.core.Lease().Address, Took: now.Sub(c.since),
+		OK: v.Cause == trace.LoggedIn, Phase: c.core.Phase().String(), Address: c.core.Lease().Address, Took: now.Sub(c.since),
+		Cause: v.Cause.Name(), Backend: d.Backend, Pool: c.core.Lease().Pool, Why: c.core.Lease().Why,
+		Vendor: t.core.Peer().Vendor, Group: t.group.Name, VirtualTemplate: c.template,
+		CallingNumber: c.request.CallingNumber, CalledNumber: c.request.CalledNumber,
+		LocalTunnel: uint16(t.id), LocalSession: uint16(c.id),
 	}
 	if !a.OK {
-		a.Phase, a.Verdict = c.core.EndedIn().String(), v.String()
+		a.Phase, a.Verdict, a.Detail = c.core.EndedIn().String(), v.String(), v.Detail
+	}
+	if story := c.story; story != nil {
+		story.Complete(&a)
 	}
 	s.deps.Attempts.Log(a)
 }
@@ -105,7 +111,7 @@ func (c *call) opened(now time.Time) {
 	}
 	c.who, c.marks, c.openSince = who, marksOf(c.core.Decision()), now
 	s.counters.add(sessionsOpened)
-	c.attempt(trace.Verdict{}, now)
+	c.attempt(trace.Verdict{Cause: trace.LoggedIn}, now)
 	c.account(aaa.RecordStart, trace.Verdict{}, now)
 }
 

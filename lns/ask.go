@@ -31,9 +31,17 @@ func (c *call) giveUpAsking() {
 // check asks the AAA layer and posts the answer to the tunnel.
 func (s *Server) check(ctx context.Context, t *tunnel, c *call, generation uint32, r *aaa.Request) {
 	answer := loginAnswer{call: c, request: r, generation: generation, epoch: s.epoch.Load()}
+	if s.deps.Recorder != nil {
+		answer.trail = &aaa.Trail{Now: time.Now}
+		ctx = aaa.WithTrail(ctx, answer.trail)
+	}
 	answer.decision, answer.err = s.deps.AAA.Authenticate(ctx, r)
 	if answer.err == nil {
+		began := time.Now()
 		answer.entered, answer.err = s.enter(ctx, c, r, &answer.decision)
+		if answer.entered || answer.err != nil {
+			answer.counted = time.Since(began)
+		}
 	}
 	if answer.err == nil { // who is over a limit ends nobody's session
 		s.clearRoutes(ctx, c.uid, &answer.decision)
@@ -143,8 +151,9 @@ func (c *call) askAddress(a session.AddressAsk) {
 	}
 	ctx := c.asking(s.config.Load().Limits.AuthenticationTimeout)
 	job := func() {
+		began := time.Now()
 		lease, err := s.lease(ctx, request)
-		answer := leaseAnswer{call: c, generation: a.Generation, lease: lease, err: err}
+		answer := leaseAnswer{call: c, generation: a.Generation, lease: lease, err: err, took: time.Since(began)}
 		if !t.mail.post(answer, false) {
 			answer.lost(s)
 		}

@@ -13,6 +13,7 @@ import (
 	"lnsgate/lns/control"
 	"lnsgate/lns/datapath"
 	"lnsgate/lns/l2tp"
+	"lnsgate/lns/recorder"
 	"lnsgate/lns/session"
 	"lnsgate/lns/trace"
 )
@@ -20,8 +21,9 @@ import (
 // call is one session and what the engine holds for it. The goroutine of its tunnel owns it.
 type call struct {
 	tunnel   *tunnel
-	uid      string // unique over all nodes and restarts
-	pending  place  // among those that have not logged in
+	uid      string          // unique over all nodes and restarts
+	pending  place           // among those that have not logged in
+	story    *recorder.Story // until the session opens
 	id, peer l2tp.SessionID
 	request  l2tp.ICRQ
 	core     *session.Session
@@ -43,6 +45,8 @@ type call struct {
 	stopAsking context.CancelFunc // of the login or lease that is being asked for; nil: none
 
 	entered          bool // in the registry
+	unanswered       bool // our last LCP Echo-Request
+	missed           bool // and the one before
 	since, openSince time.Time
 	interimBy        time.Time // the next interim accounting record; zero: none
 	dueAt            time.Time
@@ -51,37 +55,42 @@ type call struct {
 
 // callRequested answers an ICRQ.
 func (t *tunnel) callRequested(a control.CallRequested, now time.Time) {
-	refuse := func(r l2tp.ResultCode, why string) {
-		t.server.chatter.warn(t.log, "call refused", "cause", why)
-		t.step(now, func(o *control.Out) { t.core.RefuseCall(a.PeerSession, r, now, o) })
+	story := t.begin(now)
+	refuse := func(r l2tp.ResultCode, v trace.Verdict) {
+		t.server.chatter.warn(t.log, "call refused", "cause", v.String())
+		t.stepFor(story, now, func(o *control.Out) { t.core.RefuseCall(a.PeerSession, r, now, o) })
+		if story != nil && story.End(now, v) {
+			t.server.logStranger(t, story, v, now)
+		}
 	}
 	s, config := t.server, t.server.config.Load()
 	policy := config.policies[policyKey{t.group.Name, t.group.Template, t.profile}]
 	switch {
 	case s.closing.Load():
-		refuse(l2tp.ResultCode{Result: l2tp.CDNAdministrative, Message: "shutting down"}, "lnsgate is stopping")
+		refuse(l2tp.ResultCode{Result: l2tp.CDNAdministrative, Message: "shutting down"}, trace.Verdict{Cause: trace.Shutdown})
 		return
 	case s.sessions.Load() >= int64(config.Limits.Sessions) && !s.evictPending():
 		refuse(l2tp.ResultCode{Result: l2tp.CDNError, Error: l2tp.ErrTryAnother, Message: "too many sessions"},
-			fmt.Sprintf("the limit of %d sessions is reached (limits.sessions)", config.Limits.Sessions))
+			trace.Because(trace.TooManySessions, "the limit of %d sessions is reached (limits.sessions)", config.Limits.Sessions))
 		return
 	case policy == nil:
 		refuse(l2tp.ResultCode{Result: l2tp.CDNNoFacilities, Message: "not configured"},
-			fmt.Sprintf("l2tp group %s is no longer in the configuration", t.group.Name))
+			trace.Because(trace.NoGroup, "l2tp group %s is no longer in the configuration", t.group.Name))
 		return
 	}
 	c := &call{tunnel: t, id: t.freeID(), peer: a.PeerSession, request: a.Call, core: session.New(policy),
-		template: t.group.Template, since: now, dueIndex: -1}
+		template: t.group.Template, since: now, story: story, dueIndex: -1}
 	if t.calls == nil {
 		t.calls = make(map[l2tp.SessionID]*call)
 	}
 	c.uid = s.sessionName(t.id, c.id)
 	c.core.CallFrom(a.Call.CallingNumber)
+	c.introduce()
 	t.calls[c.id] = c
 	s.pending.enter(c, &c.pending, t.path.Remote.Addr(), 0)
 	t.idleSince = time.Time{}
 	s.sessions.Add(1)
-	t.step(now, func(o *control.Out) {
+	t.stepFor(story, now, func(o *control.Out) {
 		if err := t.core.AcceptCall(c.id, c.peer, now, o); err != nil {
 			c.lost(trace.Because(trace.CallRefused, "%v", err), now)
 		}
@@ -129,11 +138,13 @@ func (c *call) name() string { return fmt.Sprintf("%d/%d", c.tunnel.id, c.id) }
 // start follows the ICCN.
 func (c *call) start(connected l2tp.ICCN, now time.Time) {
 	c.txSpeed, c.rxSpeed = connected.TxSpeed, cmp.Or(connected.RxSpeed, connected.TxSpeed)
+	c.notedProxy(connected, now)
 	c.sequenced = connected.SequencingRequired || c.tunnel.group.AlwaysSequence
 	c.step(now, func(o *session.Out) { c.core.Start(connected, now, o) })
 }
 
 func (c *call) frame(octets []byte, now time.Time) {
+	c.heard(octets, now)
 	c.step(now, func(o *session.Out) {
 		if !c.core.Frame(octets, now, o) {
 			c.tunnel.server.counters.add(dropFrame)
@@ -168,6 +179,7 @@ func (c *call) lost(v trace.Verdict, now time.Time) {
 
 func (c *call) authenticated(a loginAnswer, now time.Time) {
 	c.entered = c.entered || a.entered
+	c.notedAnswer(&a, now)
 	if !c.core.Awaits(a.generation) {
 		return
 	}
@@ -213,6 +225,7 @@ func (c *call) rebind(d aaa.Decision) error {
 }
 
 func (c *call) leased(a leaseAnswer, now time.Time) {
+	c.notedLease(&a, now)
 	used := false
 	c.step(now, func(o *session.Out) { used = c.core.Leased(a.generation, a.lease, a.err, now, o) })
 	if !used && a.err == nil {
@@ -232,9 +245,12 @@ func (c *call) step(now time.Time, act func(*session.Out)) {
 		out.Frames = nil // what would have opened the session at the peer
 	}
 	for _, f := range out.Frames {
+		c.said(f, now)
 		c.send(f)
 	}
+	c.keepStory(now)
 	if out.Ask != nil {
+		c.notedAsk(*out.Ask, now)
 		c.ask(*out.Ask)
 	}
 	if out.Address != nil {
@@ -268,8 +284,9 @@ func (c *call) ended(e session.End, now time.Time) {
 	}
 	c.finish(e.Verdict, now)
 	if !e.PeerKnows {
-		t.step(now, func(o *control.Out) { t.core.CloseCallFor(c.id, e.Result, e.Cause, now, o) })
+		t.stepFor(c.tale(), now, func(o *control.Out) { t.core.CloseCallFor(c.id, e.Result, e.Cause, now, o) })
 	}
+	c.endStory(e.Verdict, now)
 }
 
 // ask has a login checked, away from this goroutine.

@@ -17,6 +17,7 @@ const tcpHeaders = 40
 // open puts the session into the data path; when that is impossible the session is closing, and open says false.
 func (c *call) open(o session.Opened, now time.Time) bool {
 	t, s := c.tunnel, c.tunnel.server
+	began := time.Now()
 	carrier, err := s.deps.DataPath.Add(datapath.Spec{
 		Key:         datapath.Key{Tunnel: uint16(t.id), Session: uint16(c.id)},
 		Path:        t.path,
@@ -41,6 +42,7 @@ func (c *call) open(o session.Opened, now time.Time) bool {
 	}
 	c.carrier = carrier
 	c.attach()
+	c.notedOpen(o, time.Since(began), now)
 	d, lease := c.core.Decision(), c.core.Lease()
 	c.opened(now)
 	c.log().Info("session open", "domain", d.Domain, "address", o.Address, "pool", lease.Pool, "address_because", lease.Why,

@@ -53,6 +53,8 @@ type loginAnswer struct {
 	decision   aaa.Decision
 	entered    bool // in the registry
 	err        error
+	trail      *aaa.Trail    // how it was decided; nil: nobody wants to know
+	counted    time.Duration // how long the registry took; 0: it was not asked
 }
 
 func (a loginAnswer) deliver(t *tunnel, now time.Time) {
@@ -82,6 +84,7 @@ type leaseAnswer struct {
 	generation uint32
 	lease      pool.Lease
 	err        error
+	took       time.Duration
 }
 
 func (a leaseAnswer) deliver(_ *tunnel, now time.Time) {
@@ -124,6 +127,9 @@ type abandon struct{ verdict trace.Verdict }
 
 func (m abandon) deliver(t *tunnel, now time.Time) {
 	t.endCalls(m.verdict, now)
+	if m.verdict.Cause != trace.Unknown {
+		t.endStory(m.verdict, now)
+	}
 	if t.up && len(m.verdict.Detail) > 0 {
 		t.log.Info("tunnel closed", "cause", m.verdict.String())
 	}

@@ -13,6 +13,7 @@ import (
 	"lnsgate/aaa"
 	"lnsgate/lns/datapath"
 	"lnsgate/lns/l2tp"
+	"lnsgate/lns/recorder"
 	"lnsgate/lns/trace"
 	"lnsgate/lns/transport"
 	"lnsgate/pool"
@@ -25,12 +26,13 @@ type Deps struct {
 	DataPath  datapath.DataPath
 	AAA       aaa.Authenticator
 	Pools     pool.Allocator
-	Admission Admission      // nil: strangers are not held to a budget
-	Host      Host           // nil: the network of the host needs no word about single sessions
-	Router    Router         // nil: nor about the networks behind peers
-	Accounter aaa.Accounter  // nil: no accounting
-	Attempts  aaa.AttemptLog // nil: what came of logins is only logged
-	Registry  aaa.Registry   // nil: no limits on sessions of an account or domain
+	Admission Admission          // nil: strangers are not held to a budget
+	Host      Host               // nil: the network of the host needs no word about single sessions
+	Router    Router             // nil: nor about the networks behind peers
+	Accounter aaa.Accounter      // nil: no accounting
+	Attempts  aaa.AttemptLog     // nil: what came of logins is only logged
+	Registry  aaa.Registry       // nil: no limits on sessions of an account or domain
+	Recorder  *recorder.Recorder // nil: nobody is told how logins went
 	Log       *slog.Logger
 	Rand      io.Reader // safe for concurrent use; nil: crypto/rand
 }

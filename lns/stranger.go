@@ -18,6 +18,7 @@ func (s *Server) stranger(from datapath.Path, payload, datagram []byte) {
 	case ok:
 	case l2tp.PeekType(payload) == l2tp.TypeSCCRQ:
 		s.counters.add(dropMalformedSCCRQ)
+		s.refused(from, "", trace.Because(trace.MalformedMessage, "an SCCRQ without a host name or a tunnel id"), time.Now())
 		return
 	default:
 		if t := s.forgetfulAt(from.Remote); t != nil {
@@ -62,8 +63,9 @@ func (s *Server) admit(q dialling, now time.Time) {
 	}
 	source := q.from.Remote.Addr()
 	if s.deps.Admission != nil {
-		if ok, _ := s.deps.Admission.Allow(source, now); !ok {
+		if ok, why := s.deps.Admission.Allow(source, now); !ok {
 			s.counters.add(dropBudget)
+			s.refused(q.from, q.hostName, trace.Because(trace.SourceLimit, "%s", why), now)
 			return
 		}
 	}
@@ -72,6 +74,7 @@ func (s *Server) admit(q dialling, now time.Time) {
 	if group == nil {
 		s.counters.add(dropNoGroup)
 		s.chatter.warn(s.deps.Log, "no l2tp group matches this peer", "peer", q.from.Remote, "host", q.hostName)
+		s.refused(q.from, q.hostName, trace.Because(trace.NoGroup, "host name %q, address %s", q.hostName, source), now)
 		s.refuse(q, l2tp.ResultCode{Result: l2tp.StopCCNNotAuthorized, Message: "no group for this peer"})
 		return
 	}
@@ -85,6 +88,7 @@ func (s *Server) openTunnel(config *bindings, g *Group, q dialling, now time.Tim
 	t.mail = newMailbox(t.run)
 	if !s.halfOpen.enter(t, &t.halfOpen, q.from.Remote.Addr(), config.Limits.HalfOpenPerSource) {
 		s.counters.add(dropHalfOpenPerSource)
+		s.refused(q.from, q.hostName, trace.Because(trace.SourceLimit, "%d of them (limits.half_open_per_source)", config.Limits.HalfOpenPerSource), now)
 		return
 	}
 	if evict, crowded := s.halfOpen.evict(config.Limits.HalfOpen + 1); crowded {
@@ -94,12 +98,14 @@ func (s *Server) openTunnel(config *bindings, g *Group, q dialling, now time.Tim
 	if !s.tunnels.insert(t, config.Limits.Tunnels) {
 		s.halfOpen.leave(&t.halfOpen)
 		s.counters.add(dropTunnelLimit)
+		s.refused(q.from, q.hostName, trace.Because(trace.TunnelLimit, "%d of them (limits.tunnels)", config.Limits.Tunnels), now)
 		s.refuse(q, l2tp.ResultCode{Result: l2tp.StopCCNError, Error: l2tp.ErrTryAnother, Message: "too many tunnels"})
 		return
 	}
 	t.core = control.New(s.controlConfig(g, t.id, config.Limits.SessionsPerTunnel))
 	t.log = s.deps.Log.With("tunnel", uint16(t.id), "peer", q.from.Remote)
 	t.heard.Store(now.UnixNano())
+	t.story = s.deps.Recorder.Begin(q.from.Remote, now)
 	t.timer = time.AfterFunc(farAway, t.mail.ring)
 	t.mail.post(controlMessage{q.datagram}, false)
 	go t.run()

@@ -11,6 +11,7 @@ import (
 	"lnsgate/lns/datapath"
 	"lnsgate/lns/l2tp"
 	"lnsgate/lns/quirk"
+	"lnsgate/lns/recorder"
 	"lnsgate/lns/trace"
 )
 
@@ -40,6 +41,9 @@ type tunnel struct {
 	idleSince time.Time // since when it has had no session; zero while it has one
 	noted     time.Time // when the traffic of the sessions was last looked at
 	verdict   trace.Verdict
+	story     *recorder.Story // until there is a call
+	telling   *recorder.Story // what is said now belongs to it; nil: to the tunnel, or the call that it names
+	request   string          // what the ICRQ said that is being answered
 	up        bool
 	lingers   bool // it is down, and only acknowledges what the peer may repeat
 	over      bool
@@ -93,6 +97,7 @@ func (t *tunnel) setTimer() {
 func (t *tunnel) leave() {
 	s := t.server
 	t.endCalls(trace.Verdict{Cause: trace.TunnelShutdown}, time.Now())
+	t.endStory(trace.Verdict{Cause: trace.TunnelShutdown}, time.Now())
 	s.tunnels.remove(t)
 	t.forget()
 	s.halfOpen.leave(&t.halfOpen)
@@ -177,6 +182,7 @@ func (t *tunnel) perform(a control.Action, now time.Time) {
 			t.alsoElsewhere(a.Datagram)
 		}
 	case control.Said:
+		t.record(a, now)
 		t.said(a)
 	case control.TunnelUp:
 		t.established(now)
@@ -213,6 +219,7 @@ func (t *tunnel) established(now time.Time) {
 	for _, old := range t.server.tunnels.siblings(t) {
 		old.mail.post(abandon{verdict: trace.Because(trace.TunnelLost, "the peer has restarted and dialled again")}, false)
 	}
+	t.introduce(t.story)
 	t.recognise()
 	peer := t.core.Peer()
 	t.log = t.log.With("host", peer.HostName)
@@ -225,6 +232,7 @@ func (t *tunnel) down(a control.TunnelDown, now time.Time) {
 		v = t.verdict
 	}
 	t.endCalls(v, now)
+	t.endStory(v, now)
 	t.idleSince = time.Time{}
 	t.lingers = a.ByPeer
 	t.server.stay(t)

@@ -18,6 +18,7 @@ type Story struct {
 
 	mu    sync.Mutex // guards all below; it is taken after that of the recorder, never before
 	facts trace.Attempt
+	signs trace.Signs
 	tape  tape
 
 	kept atomic.Bool
@@ -59,6 +60,23 @@ func (s *Story) Tell(change func(*trace.Attempt)) {
 	s.mu.Lock()
 	change(&s.facts)
 	s.mu.Unlock()
+}
+
+// Shows tells what the peer shows of its maker, besides its name and what it says in LCP.
+func (s *Story) Shows(signs trace.Signs) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	s.signs = signs
+	s.mu.Unlock()
+}
+
+// ID returns what the attempt is called.
+func (s *Story) ID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.id()
 }
 
 // Called gives the story the ID of its session.
@@ -134,7 +152,7 @@ func (s *Story) Attempt() trace.Attempt {
 	defer s.mu.Unlock()
 	a := s.facts
 	a.ID = s.id()
-	s.tape.tell(&a)
+	s.tape.tell(&a, s.signs)
 	return a
 }
 

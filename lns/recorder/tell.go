@@ -50,10 +50,10 @@ type direction struct {
 }
 
 // tell turns the notes into the steps of the attempt, and what the peer said into what it looks like.
-func (t *tape) tell(a *trace.Attempt) {
+func (t *tape) tell(a *trace.Attempt, signs trace.Signs) {
 	r := reader{t.octets}
 	last := spoken{}
-	signs := trace.Signs{Vendor: a.Vendor, HostName: a.HostName, Port: a.Peer.Port()}
+	signs.Vendor, signs.HostName, signs.Port = a.Vendor, a.HostName, a.Peer.Port()
 	a.Steps = make([]trace.Step, 0, t.notes+t.last)
 	for len(r.rest) > 0 {
 		kind := r.octet()

@@ -57,6 +57,15 @@ func (r *Recorder) announce(k trace.EventKind, s *Story) {
 	e := trace.Event{Kind: k, At: time.Now(), ID: s.id(), Tunnel: a.Tunnel, Session: a.Handle(), Peer: a.Peer, Name: a.Name,
 		Account: a.Account, Domain: a.Domain, Address: a.Address, Verdict: a.Verdict}
 	s.mu.Unlock()
+	r.Announce(e)
+}
+
+// Announce tells whoever watches of what has no story any more.
+func (r *Recorder) Announce(e trace.Event) {
+	if r == nil || r.watchers.count.Load() == 0 {
+		return
+	}
+	w := &r.watchers
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for events := range w.all {

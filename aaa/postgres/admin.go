@@ -19,8 +19,15 @@ import (
 // Admin is the database as an administrator uses it: one connection, one command at a time. Nodes do not need it. Every
 // change is one transaction, and the nodes hear of it when it is committed. Errors are *AdminError.
 type Admin struct {
-	conn  *pgx.Conn
-	where string
+	conn     *pgx.Conn
+	where    string
+	operator string // who uses it, for audit; empty: the database user says it all
+}
+
+// As has changes from now on stand in audit under the name of the operator who asked for them.
+func (a *Admin) As(operator string) *Admin {
+	a.operator = operator
+	return a
 }
 
 // ParseAddress reads the address of a database. Its error never shows any of it.
@@ -160,7 +167,21 @@ func adminDelete(ctx context.Context, tx pgx.Tx, table, name string) (bool, erro
 
 // change runs one transaction. what says in words what it was to do, for the error.
 func (a *Admin) change(ctx context.Context, what string, work func(tx pgx.Tx) error) error {
-	return a.explain(ctx, what, pgx.BeginFunc(ctx, a.conn, work))
+	return a.explain(ctx, what, pgx.BeginFunc(ctx, a.conn, func(tx pgx.Tx) error {
+		if err := a.sign(ctx, tx); err != nil {
+			return err
+		}
+		return work(tx)
+	}))
+}
+
+// sign says in a transaction whose change it is.
+func (a *Admin) sign(ctx context.Context, tx pgx.Tx) error {
+	if a.operator == "" {
+		return nil
+	}
+	_, err := tx.Exec(ctx, "SELECT set_config('lnsgate.operator', $1, true)", a.operator)
+	return err
 }
 
 // adminRows asks and reads every row into a T, by the names of its columns.

@@ -39,7 +39,7 @@ type Deps struct {
 
 // Admission says whether a stranger may cost us a tunnel now. It is safe for concurrent use.
 type Admission interface {
-	Allow(source netip.Addr, now time.Time) (ok bool, refusal transport.Refusal)
+	Allow(peer netip.AddrPort, id uint16, now time.Time) (ok bool, refusal transport.Refusal)
 }
 
 // Host makes the address of an open session reachable from the networks of this host: routes and proxy ARP where they are needed.

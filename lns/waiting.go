@@ -8,7 +8,7 @@ import (
 
 // waiting keeps count of what strangers have begun and not yet completed. When there is too much of it, something has to give
 // way: not the oldest, because then a flood would always push out whoever is slow, but one picked by chance, and of a few such
-// the one whose source has most.
+// one whose peer has not been heard twice, and then the one whose source has most.
 type waiting[T any] struct {
 	mu      sync.Mutex // guards all below, and the places
 	items   []waiter[T]
@@ -25,6 +25,7 @@ type waiter[T any] struct {
 type place struct {
 	index  int
 	inside bool
+	real   bool // somebody is at the other end: said before it enters
 }
 
 // enter counts an item in. It says false when its source has too many already; zero is no limit.
@@ -39,7 +40,7 @@ func (w *waiting[T]) enter(item T, at *place, from netip.Addr, perSource int) bo
 		w.sources = make(map[netip.Prefix]int)
 	}
 	w.sources[source]++
-	*at = place{index: len(w.items), inside: true}
+	at.index, at.inside = len(w.items), true
 	w.items = append(w.items, waiter[T]{item, at, source})
 	return true
 }
@@ -79,13 +80,22 @@ func (w *waiting[T]) evict(limit int) (item T, ok bool) {
 	}
 	pick := rand.IntN(len(w.items))
 	for range samples - 1 {
-		if i := rand.IntN(len(w.items)); w.sources[w.items[i].source] > w.sources[w.items[pick].source] {
+		if i := rand.IntN(len(w.items)); w.rather(i, pick) {
 			pick = i
 		}
 	}
 	item = w.items[pick].item
 	w.remove(w.items[pick].at)
 	return item, true
+}
+
+// rather says that the first of two items gives way rather than the second.
+func (w *waiting[T]) rather(i, j int) bool {
+	a, b := w.items[i], w.items[j]
+	if a.at.real != b.at.real {
+		return b.at.real
+	}
+	return w.sources[a.source] > w.sources[b.source]
 }
 
 // sourceOf is what counts as one source: an IPv4 address, or the /64 that one IPv6 host commands.

@@ -81,3 +81,17 @@ func TestWhoHasMostGivesWay(t *testing.T) {
 		t.Error("something gave way below the limit")
 	}
 }
+
+func TestWhoHasRepeatedItselfStays(t *testing.T) {
+	var w waiting[bool]
+	w.enter(true, &place{real: true}, addr(1), 0)
+	for range 100 {
+		w.enter(true, &place{real: true}, addr(1), 0)
+		w.enter(false, &place{}, addr(2), 0)
+	}
+	for range 20 { // samples without anybody else are rare as long as there are as many others
+		if real, _ := w.evict(1); real {
+			t.Fatal("who has repeated itself gave way to one that has not")
+		}
+	}
+}

@@ -15,6 +15,8 @@ type Refusal uint8
 const (
 	// Admitted is none.
 	Admitted Refusal = iota
+	// AdmittedAgain is none either: the request was turned away before, and somebody is there who has repeated it.
+	AdmittedAgain
 	// OverSource says that the peer's address has used its budget up.
 	OverSource
 	// OverNetwork says that the network around the peer has used its budget up.
@@ -31,6 +33,8 @@ func (r Refusal) String() string {
 	switch r {
 	case Admitted:
 		return "admitted"
+	case AdmittedAgain:
+		return "admitted_again"
 	case OverSource:
 		return "over_source_budget"
 	case OverNetwork:
@@ -59,7 +63,7 @@ type AdmissionConfig struct {
 	Network Budget
 	// Total is the budget of all together. Default 5000 per second, 5000 at once.
 	Total Budget
-	// Repeat is the budget, beyond Total, of sources that come again within seconds after Total has turned them away.
+	// Repeat is the budget, beyond Total, of requests that come again within seconds after Total has turned them away.
 	// Default 2500 per second, 2500 at once.
 	Repeat Budget
 	// Slots is how many sources, and how many networks, are told apart; it is rounded up to a power of two. Default
@@ -91,9 +95,10 @@ func (c AdmissionConfig) withDefaults() AdmissionConfig {
 // The budgets of a source and of its network stop floods from one place, and nobody elsewhere notices. A flood with a
 // forged address on every datagram passes them, because each address is new; the total stops it. From then on a
 // newcomer cannot be told from the forger's next invention by anything but this: a real peer repeats its request, one
-// to eight seconds later (RFC 2661 section 5.8), from the same address. So who is turned away by the total is
-// remembered for 4 to 8 seconds, and who repeats has a budget that inventions hardly reach. What is left: a forger who
-// sends every invention twice uses that budget up as well.
+// to eight seconds later (RFC 2661 section 5.8), from the same address and port and for the same tunnel id. So the
+// request that is turned away by the total is remembered for 4 to 8 seconds, and those that are repeated have a budget
+// that inventions hardly reach, whatever the number of addresses they are spread over. What is left: a forger who sends
+// every invention twice uses that budget up as well.
 type Admission struct {
 	mutex    sync.Mutex
 	started  time.Time // of the first request; the others are counted from there, so that the clock may be set
@@ -122,20 +127,20 @@ func newAdmission(cfg AdmissionConfig, keys hashKeys) *Admission {
 	}
 }
 
-// Allow decides about one request from the address at the given time, and takes it from the budgets if it is admitted.
-// What is refused costs the budgets nothing.
-func (a *Admission) Allow(addr netip.Addr, now time.Time) (bool, Refusal) {
+// Allow decides about one request of a peer for a tunnel that it calls by the given id, and takes it from the budgets if it
+// is admitted. What is refused costs the budgets nothing.
+func (a *Admission) Allow(peer netip.AddrPort, id uint16, now time.Time) (bool, Refusal) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	if a.started.IsZero() {
 		a.started = now
 	}
-	refusal := a.decide(addr.Unmap(), now.Sub(a.started))
+	refusal := a.decide(peer.Addr().Unmap(), uint64(peer.Port())<<16|uint64(id), now.Sub(a.started))
 	a.outcomes[refusal]++
-	return refusal == Admitted, refusal
+	return refusal <= AdmittedAgain, refusal
 }
 
-func (a *Admission) decide(addr netip.Addr, now time.Duration) Refusal {
+func (a *Admission) decide(addr netip.Addr, request uint64, now time.Duration) Refusal {
 	sourceHash, networkHash := a.keys.prefixes(addr)
 	source, network := a.source.find(sourceHash), a.network.find(networkHash)
 	if !a.source.allows(source, sourceHash, now) {
@@ -144,20 +149,29 @@ func (a *Admission) decide(addr netip.Addr, now time.Duration) Refusal {
 	if !a.network.allows(network, networkHash, now) {
 		return OverNetwork
 	}
+	outcome := a.admit(a.keys.hash(sourceHash, request), now)
+	if outcome <= AdmittedAgain {
+		a.source.take(source, sourceHash, now)
+		a.network.take(network, networkHash, now)
+	}
+	return outcome
+}
+
+// admit takes a request from the budgets that are everybody's.
+func (a *Admission) admit(request uint64, now time.Duration) Refusal {
 	switch {
 	case a.total.allows(now):
 		a.total.take(now)
-	case !a.turned.has(sourceHash, now):
-		a.turned.add(sourceHash, now)
+		return Admitted
+	case !a.turned.has(request, now):
+		a.turned.add(request, now)
 		return OverTotal
 	case a.repeat.allows(now):
 		a.repeat.take(now)
+		return AdmittedAgain
 	default:
 		return OverRepeat
 	}
-	a.source.take(source, sourceHash, now)
-	a.network.take(network, networkHash, now)
-	return Admitted
 }
 
 // AdmissionStats counts decisions since NewAdmission.
@@ -171,8 +185,8 @@ type AdmissionStats struct {
 func (a *Admission) Stats() AdmissionStats {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
-	all := AdmissionStats{Admitted: a.outcomes[Admitted], Refused: make(map[string]uint64)}
-	for r := Admitted + 1; r < refusals; r++ {
+	all := AdmissionStats{Admitted: a.outcomes[Admitted] + a.outcomes[AdmittedAgain], Refused: make(map[string]uint64)}
+	for r := AdmittedAgain + 1; r < refusals; r++ {
 		if n := a.outcomes[r]; n != 0 {
 			all.Refused[r.String()] = n
 		}

@@ -169,8 +169,9 @@ func (k hashKeys) prefixes(addr netip.Addr) (source, network uint64) {
 	return k.hash(6, v), k.hash(6, v>>16)
 }
 
-func (k hashKeys) hash(family, prefix uint64) uint64 {
-	return folded(folded(prefix^k.a, 0x9e3779b97f4a7c15)^k.b^family, 0xd6e8feb86659fd93)
+// hash mixes two numbers.
+func (k hashKeys) hash(x, y uint64) uint64 {
+	return folded(folded(y^k.a, 0x9e3779b97f4a7c15)^k.b^x, 0xd6e8feb86659fd93)
 }
 
 // folded is both halves of a product in one: each bit of it depends on most bits of the factors.

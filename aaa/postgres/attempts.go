@@ -18,17 +18,18 @@ import (
 // Bounds of Attempts.
 const (
 	attemptsQueue = 16384 // attempts that wait while the database is away
-	attemptsBatch = 500   // rows of one statement
+	attemptsBatch = 500   // rows of one COPY
 	attemptsGap   = 200 * time.Millisecond
 	attemptsRetry = time.Second
 	attemptsEnd   = 5 * time.Second // for what waits when Run ends
 )
 
-// Attempts writes what came of logins into the table logins, many in one statement. It implements aaa.AttemptLog.
+// Attempts writes what came of logins into the table logins, many at a time. It implements aaa.AttemptLog.
 type Attempts struct {
 	db            *database
 	log           *slog.Logger
 	queue         chan aaa.Attempt
+	rows          copyRows // of the batch that is being written
 	lost, written atomic.Uint64
 }
 
@@ -140,55 +141,46 @@ func refused(err error) bool {
 	return errors.As(err, &e) && (strings.HasPrefix(e.Code, "22") || strings.HasPrefix(e.Code, "23"))
 }
 
-// insertSQL is for attempts that are not in the table. In a list of results unnest takes the arrays side by side; as tables,
-// each would be copied first.
-const insertSQL = `
-INSERT INTO logins (attempt, at, verdict, detail, name, account, domain, method, node, session, address, peer, peer_port,
-	peer_name, took)
-SELECT u.session, u.at, u.verdict, nullif(u.detail, ''), u.name, nullif(u.account, ''), nullif(u.domain, ''), u.method, u.node,
-	u.session, u.address, u.peer, u.port, nullif(u.peer_name, ''), u.took * interval '1 microsecond'
-FROM (SELECT unnest($1::text[]) AS session, unnest($2::timestamptz[]) AS at, unnest($3::text[]) AS verdict, unnest($4::text[]) AS detail,
-	unnest($5::text[]) AS name, unnest($6::text[]) AS account, unnest($7::text[]) AS domain, unnest($8::text[]) AS method,
-	unnest($9::text[]) AS node, unnest($10::inet[]) AS address, unnest($11::inet[]) AS peer, unnest($12::integer[]) AS port,
-	unnest($13::text[]) AS peer_name, unnest($14::bigint[]) AS took) u`
-
-// insertAgainSQL changes nothing of what is there. It costs more.
-const insertAgainSQL = insertSQL + ` ON CONFLICT DO NOTHING`
-
 // granted is the verdict of a login that succeeded.
 const granted = "granted"
 
-// columns are the rows of a batch, turned.
-type columns struct {
-	session, verdict, detail, name, account, domain, method, node, peerName []string
-	at                                                                      []time.Time
-	address, peer                                                           []*netip.Addr
-	port                                                                    []int32
-	took                                                                    []int64
-}
+// copySQL names the columns that row writes, in its order.
+const (
+	copySQL = `COPY logins (attempt, at, verdict, detail, name, account, domain, method, node, session, address, peer, peer_port,
+	peer_name, took) FROM STDIN (FORMAT binary)`
+	copyColumns = 15
+)
 
-func (c *columns) add(a *aaa.Attempt) {
+// row adds an attempt to what is to be written.
+func (a *Attempts) row(t *aaa.Attempt) {
 	verdict, detail := granted, ""
-	if !a.OK {
-		verdict, detail = a.Verdict, a.Phase
+	if !t.OK {
+		verdict, detail = t.Verdict, t.Phase
 	}
-	c.session, c.at = append(c.session, text(a.Session)), append(c.at, a.At)
-	c.verdict, c.detail = append(c.verdict, text(verdict)), append(c.detail, text(detail))
-	c.name, c.account, c.domain = append(c.name, text(a.Name)), append(c.account, text(a.Account)), append(c.domain, text(a.Domain))
-	c.method, c.node = append(c.method, a.Method.String()), append(c.node, text(a.Node))
-	c.address, c.peer = append(c.address, host(a.Address)), append(c.peer, host(a.Peer.Addr()))
-	c.port, c.peerName = append(c.port, int32(a.Peer.Port())), append(c.peerName, text(a.TunnelName))
-	c.took = append(c.took, a.Took.Microseconds())
+	c, session := &a.rows, text(t.Session)
+	c.begin(copyColumns)
+	c.text(session)
+	c.time(t.At)
+	c.text(text(verdict))
+	c.said(text(detail))
+	c.text(text(t.Name))
+	c.said(text(t.Account))
+	c.said(text(t.Domain))
+	c.text(t.Method.String())
+	c.text(text(t.Node))
+	c.text(session)
+	c.address(t.Address)
+	c.address(t.Peer.Addr())
+	c.integer(int32(t.Peer.Port()))
+	c.said(text(t.TunnelName))
+	c.interval(t.Took)
 }
 
+// insert writes a batch. What is there already, because the answer to an earlier try was lost, stays as it is.
 func (a *Attempts) insert(ctx context.Context, batch []aaa.Attempt) error {
-	var c columns
-	for i := range batch {
-		c.add(&batch[i])
-	}
-	err := a.ask(ctx, insertSQL, &c)
-	if codeOf(err) == uniqueViolation { // the answer to an earlier try was lost
-		err = a.ask(ctx, insertAgainSQL, &c)
+	err := a.copy(ctx, batch)
+	if codeOf(err) == uniqueViolation {
+		err = a.insertAgain(ctx, batch)
 	}
 	if err == nil {
 		a.written.Add(uint64(len(batch)))
@@ -196,12 +188,21 @@ func (a *Attempts) insert(ctx context.Context, batch []aaa.Attempt) error {
 	return err
 }
 
-func (a *Attempts) ask(ctx context.Context, sql string, c *columns) error {
-	return a.db.ask(ctx, "record logins", func(ctx context.Context) error {
-		_, err := a.db.pool.Exec(ctx, sql, c.session, c.at, c.verdict, c.detail, c.name, c.account, c.domain, c.method, c.node,
-			c.address, c.peer, c.port, c.peerName, c.took)
-		return err
-	})
+func (a *Attempts) insertAgain(ctx context.Context, batch []aaa.Attempt) error {
+	for i := range batch {
+		if err := a.copy(ctx, batch[i:i+1]); err != nil && codeOf(err) != uniqueViolation {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *Attempts) copy(ctx context.Context, batch []aaa.Attempt) error {
+	a.rows.reset()
+	for i := range batch {
+		a.row(&batch[i])
+	}
+	return a.db.ask(ctx, "record logins", func(ctx context.Context) error { return a.rows.send(ctx, a.db.pool, copySQL) })
 }
 
 // text makes of what a stranger sent something that the database can hold.

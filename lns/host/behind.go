@@ -26,8 +26,8 @@ type behind struct {
 
 // AddRoutes leads networks behind a peer into the interface of its virtual template, all of them or none. A route that
 // another peer has added too is kept until both have removed it. Errors: *RouteConflictError inside an *Error, when
-// somebody else has a route to the network with this metric; ErrNoInterface; and a fault for what is no IPv4 network, or
-// is all of IPv4, which would cut this host off.
+// somebody else has a route to the network with this metric; ErrNoInterface; and a fault for what is no network, or is all
+// of them, which would cut this host off.
 func (h *Host) AddRoutes(name string, routes []Route) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -49,8 +49,8 @@ func (h *Host) AddRoutes(name string, routes []Route) error {
 func (h *Host) addBehind(link netlink.Link, r Route) error {
 	key := behind{link.Attrs().Name, r}
 	switch {
-	case !r.Prefix.Addr().Is4() || r.Prefix != r.Prefix.Masked() || r.Metric < 0:
-		return failure(fmt.Sprintf("add route to %s through %s", r.Prefix, key.name), errors.New("not an IPv4 network"))
+	case !r.Prefix.IsValid() || r.Prefix.Addr().Is4In6() || r.Prefix != r.Prefix.Masked() || r.Metric < 0:
+		return failure(fmt.Sprintf("add route to %s through %s", r.Prefix, key.name), errors.New("not a network"))
 	case r.Prefix.Bits() == 0:
 		return failure(fmt.Sprintf("add route to %s through %s", r.Prefix, key.name),
 			errors.New("a default route into a peer would cut this host off"))

@@ -76,7 +76,7 @@ func TestRoutesBehindPeersAreAddedAllOrNone(t *testing.T) {
 	must(t, n.Up("other"))
 	must(t, n.RouteLink("10.20.9.0/24", "other"))
 	good := behindPeer("10.20.5.0/24", 0)[0]
-	for _, bad := range []string{"10.20.9.0/24", "10.20.5.1/24", "0.0.0.0/0", "2001:db8::/32"} {
+	for _, bad := range []string{"10.20.9.0/24", "10.20.5.1/24", "0.0.0.0/0", "::/0", "2001:db8::1/32"} {
 		err := h.AddRoutes("vt1", []Route{good, {Prefix: netip.MustParsePrefix(bad)}})
 		var conflict *RouteConflictError
 		if err == nil || errors.As(err, &conflict) != (bad == "10.20.9.0/24") {

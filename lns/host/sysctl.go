@@ -18,6 +18,33 @@ func (h *Host) EnableForwarding() error {
 	return h.sysctl(forwarding, "1")
 }
 
+const forwarding6 = "net/ipv6/conf/all/forwarding"
+
+// EnableIPv6Forwarding lets this host forward IPv6 packets between its interfaces. A host that forwards no longer takes
+// router advertisements unless it is told to (accept_ra=2): those that live by them are told so first, or the host would lose
+// its own way out. What was set before is restored on Close; a host that forwards already is left as it is.
+func (h *Host) EnableIPv6Forwarding() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if now, err := readSysctl(forwarding6); err == nil && now == "1" {
+		return nil
+	}
+	links, err := os.ReadDir(sysctlRoot + "net/ipv6/conf")
+	if err != nil {
+		return failure("look for IPv6", err)
+	}
+	for _, link := range links {
+		name := sysctl6(link.Name(), "accept_ra")
+		if now, err := readSysctl(name); err != nil || now != "1" || link.Name() == "lo" {
+			continue
+		}
+		if err := h.sysctl(name, "2"); err != nil {
+			return err
+		}
+	}
+	return h.sysctl(forwarding6, "1")
+}
+
 // sysctl sets a value and remembers the old one, in the journal first: after a crash the journal may name a change that
 // was never made, but never misses one.
 func (h *Host) sysctl(name, value string) error {

@@ -1,11 +1,11 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 
 	"github.com/vishvananda/netlink"
@@ -18,6 +18,10 @@ type VirtualTemplate struct {
 	Name string
 	// Address is the host's own on it, usually with /32.
 	Address netip.Prefix
+	// IPv6 lets the interface carry IPv6; Routes may then be of IPv6 too. Address6 is the host's own on it, usually with
+	// /128; zero: it has none but that of the loopback.
+	IPv6     bool
+	Address6 netip.Prefix
 	// MTU in octets. Zero leaves it as it is.
 	MTU int
 	// Routes lead into the interface: those to the pools. See Aggregate, and AddRoutes for networks behind single peers.
@@ -43,7 +47,7 @@ func (h *Host) Configure(t VirtualTemplate) error {
 	}
 	// From here on Close has to clear whatever may have been done, so the union of old and new is remembered first.
 	routes := slices.Concat(before.Routes, t.Routes)
-	h.templates[t.Name] = VirtualTemplate{Name: t.Name, Address: t.Address, MTU: t.MTU, Routes: routes}
+	h.templates[t.Name] = VirtualTemplate{Name: t.Name, Address: t.Address, IPv6: t.IPv6, Address6: t.Address6, MTU: t.MTU, Routes: routes}
 	if err := h.dress(link, before, t); err != nil {
 		return err
 	}
@@ -56,26 +60,40 @@ func (h *Host) dress(link netlink.Link, before, t VirtualTemplate) error {
 	if err := h.links.LinkSetAlias(link, Alias); err != nil {
 		return failure("describe interface "+t.Name, err)
 	}
-	silenceIPv6(t.Name)
+	if err := switchIPv6(t); err != nil {
+		return err
+	}
 	if t.MTU != 0 && link.Attrs().MTU != t.MTU {
 		if err := h.links.LinkSetMTU(link, t.MTU); err != nil {
 			return failure(fmt.Sprintf("set MTU of %s to %d", t.Name, t.MTU), err)
 		}
 	}
-	if before.Address.IsValid() && before.Address != t.Address {
-		if err := h.removeAddress(link, before.Address); err != nil {
-			return err
-		}
+	if err := h.readdress(link, before.Address, t.Address); err != nil {
+		return err
 	}
-	if t.Address.IsValid() {
-		if err := h.links.AddrReplace(link, &netlink.Addr{IPNet: ipNet(t.Address)}); err != nil {
-			return failure(fmt.Sprintf("give %s to %s", t.Address, t.Name), err)
-		}
+	if err := h.readdress(link, before.Address6, t.Address6); err != nil {
+		return err
 	}
 	if err := h.links.LinkSetUp(link); err != nil {
 		return failure("set up "+t.Name, err)
 	}
 	return h.reroute(link, before.Routes, t.Routes)
+}
+
+// readdress gives the interface an address in the place of another.
+func (h *Host) readdress(link netlink.Link, before, wanted netip.Prefix) error {
+	if before.IsValid() && before != wanted {
+		if err := h.removeAddress(link, before); err != nil {
+			return err
+		}
+	}
+	if !wanted.IsValid() {
+		return nil
+	}
+	if err := h.links.AddrReplace(link, &netlink.Addr{IPNet: ipNet(wanted)}); err != nil {
+		return failure(fmt.Sprintf("give %s to %s", wanted, link.Attrs().Name), err)
+	}
+	return nil
 }
 
 // reroute takes away routes that are no longer wanted and adds those that are.
@@ -108,8 +126,10 @@ func (h *Host) clear(name string) error {
 	for _, prefix := range slices.Backward(t.Routes) {
 		faults = append(faults, h.removeRoute(link, Route{Prefix: prefix}))
 	}
-	if t.Address.IsValid() {
-		faults = append(faults, h.removeAddress(link, t.Address))
+	for _, own := range []netip.Prefix{t.Address, t.Address6} {
+		if own.IsValid() {
+			faults = append(faults, h.removeAddress(link, own))
+		}
 	}
 	if err := h.links.LinkSetDown(link); err != nil && !gone(err) {
 		faults = append(faults, failure("set down "+name, err))
@@ -160,11 +180,15 @@ func (h *Host) addRoute(link netlink.Link, r Route) error {
 // accept looks at the route that is in the way of a new one, and is content when it is the same.
 func (h *Host) accept(link netlink.Link, wanted Route) error {
 	filter := &netlink.Route{Dst: ipNet(wanted.Prefix.Masked()), Table: unix.RT_TABLE_MAIN}
-	routes, err := h.links.RouteListFiltered(unix.AF_INET, filter, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
+	family, metric := unix.AF_INET, wanted.Metric
+	if wanted.Prefix.Addr().Is6() {
+		family, metric = unix.AF_INET6, cmp.Or(metric, defaultMetric6)
+	}
+	routes, err := h.links.RouteListFiltered(family, filter, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
 	if err != nil {
 		return failure(fmt.Sprintf("look up the route to %s", wanted.Prefix), err)
 	}
-	routes = slices.DeleteFunc(routes, func(r netlink.Route) bool { return r.Priority != wanted.Metric })
+	routes = slices.DeleteFunc(routes, func(r netlink.Route) bool { return r.Priority != metric })
 	for _, r := range routes {
 		if r.LinkIndex == link.Attrs().Index {
 			return nil
@@ -187,11 +211,30 @@ func (h *Host) removeRoute(link netlink.Link, r Route) error {
 	return nil
 }
 
-// silenceIPv6 keeps the kernel from sending router solicitations and multicast reports into a virtual template, where
-// nobody understands them. Where there is no IPv6 there is nothing to silence, so errors do not matter.
-func silenceIPv6(name string) {
-	_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/disable_ipv6", []byte("1"), 0)
+// defaultMetric6 is what the kernel makes of an IPv6 route without a metric.
+const defaultMetric6 = 1024
+
+// switchIPv6 has the interface carry IPv6, without anything of the kernel's own on it: no addresses, no solicitations. Who
+// does not carry it must not see router solicitations and multicast reports, which nobody there understands; where there is
+// no IPv6 at all there is nothing to silence, so errors do not matter then.
+func switchIPv6(t VirtualTemplate) error {
+	if !t.IPv6 {
+		_ = writeSysctl(sysctl6(t.Name, "disable_ipv6"), "1")
+		return nil
+	}
+	for _, s := range []struct{ name, value string }{
+		{"accept_ra", "0"}, {"autoconf", "0"}, {"router_solicitations", "0"}, {"accept_redirects", "0"}, {"addr_gen_mode", "1"}, {"disable_ipv6", "0"},
+	} {
+		name := sysctl6(t.Name, s.name)
+		if err := writeSysctl(name, s.value); err != nil {
+			return failure("set sysctl "+dotted(name)+"="+s.value+" for IPv6 on the virtual template", err)
+		}
+	}
+	return nil
 }
+
+// sysctl6 is a sysctl of one interface.
+func sysctl6(link, name string) string { return "net/ipv6/conf/" + link + "/" + name }
 
 func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}

@@ -159,11 +159,11 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 		}
 		sent = bytes.NewReader(text)
 	}
-	target := url.URL{Scheme: "http", Host: "lnsgate", Path: "/v1/" + path, RawQuery: query.Encode()}
-	req, err := http.NewRequestWithContext(ctx, method, target.String(), sent)
+	req, err := http.NewRequestWithContext(ctx, method, "http://lnsgate/v1/"+path, sent) // path is escaped where it must be
 	if err != nil {
 		return err
 	}
+	req.URL.RawQuery = query.Encode()
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return cmp.Or(ctx.Err(), c.unreachable(err))

@@ -45,7 +45,8 @@ func tryRooms(c *configs.Config) []configs.Fault {
 		reachable = errors.Join(reachable, configs.Fault{Path: "database.key_file", Message: err.Error()})
 	}
 	_, filtering := filters(c)
-	return faultsIn(errors.Join(engineConfig(c).Validate(), tryRADIUS(c), gateway, pools, reachable, filtering))
+	_, operators := operatorList(c)
+	return faultsIn(errors.Join(engineConfig(c).Validate(), tryRADIUS(c), gateway, pools, reachable, filtering, operators))
 }
 
 // faultsIn takes joined errors apart. Those that name a place keep it.

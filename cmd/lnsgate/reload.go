@@ -101,6 +101,9 @@ func (n *node) put(next *configs.Config, keys *secret.Keys) error {
 	if err := inspect(next, n.file); err != nil {
 		return fmt.Errorf("%s cannot be used:\n%w", n.file, err)
 	}
+	if _, err := operatorList(next); err != nil {
+		return err
+	}
 	groups, err := n.radius.prepare(next)
 	if err != nil {
 		return err
@@ -139,7 +142,7 @@ func (n *node) follow(ctx context.Context, c *configs.Config) error {
 	engine := n.engineConfig(c)
 	n.mu.Unlock()
 	faults = append(faults, n.books.follow(n.radius.groups()), n.engine.Reload(ctx, engine))
-	faults = append(faults, n.followEAP(c))
+	faults = append(faults, n.followEAP(c), n.operators.put(c))
 	faults = append(faults, n.followNASes(ctx))
 	n.answering.reauthorize(foreign.Query{})
 	return errors.Join(append(faults, n.authorization.put(c))...)
@@ -156,6 +159,7 @@ func (n *node) keepFixed(next *configs.Config) {
 		{"database", &n.config.Database, &next.Database},
 		{"listen", &n.config.Listen, &next.Listen},
 		{"udp", &n.config.UDP, &next.UDP},
+		{"admin.listen", &n.config.Admin.Listen, &next.Admin.Listen},
 		{"admin_socket", &n.config.AdminSocket, &next.AdminSocket},
 		{"state_dir", &n.config.StateDir, &next.StateDir},
 		{"spool_dir", &n.config.SpoolDir, &next.SpoolDir},

@@ -48,6 +48,7 @@ It checks who they are, gives each an address from their department's pool and c
 		newNASCommand(),
 		newWhoHadCommand(),
 		newImportCommand(),
+		newOperatorCommand(),
 		newVersionCommand(),
 	)
 	return root

@@ -59,7 +59,8 @@ type node struct {
 	config *configs.Config
 	shared content
 
-	operator net.Listener
+	operator  net.Listener
+	operators *operators
 
 	undo []func() error // what close runs, last first
 }
@@ -73,7 +74,7 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 		}
 	}()
 	for _, step := range []func(*configs.Config) error{
-		n.openOperator, n.openDatabase, n.openRADIUS, n.openPools, n.openGateway, n.openHost, n.openSockets, n.openPath, n.openReach, n.openEAP, n.openEntrance, n.openAnswering,
+		n.openOperator, n.openOperators, n.openDatabase, n.openRADIUS, n.openPools, n.openGateway, n.openHost, n.openSockets, n.openPath, n.openReach, n.openEAP, n.openEntrance, n.openAnswering,
 	} {
 		if err := step(config); err != nil {
 			return nil, err
@@ -318,9 +319,10 @@ func (n *node) close() error {
 // run serves until the context ends. The readers go on until the peers have acknowledged the goodbye.
 func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 	defer func() { err = errors.Join(err, n.close()) }()
-	operator := admin.New(admin.Config{
-		Engine: figures{n.engine, n.transport, n.path, n.db, n.radius, n.books, n.authorization, n.answering, n.eap}, Pools: n.pools, Domains: n.gateway.domains, RADIUS: n.radius.servers, NASes: n.answering.clients, Elsewhere: n.answering.elsewhere(), Reload: n.reload, Version: buildVersion(), Log: n.log,
-	})
+	operator, err := n.newAdmin()
+	if err != nil {
+		return err
+	}
 	if n.db != nil {
 		n.db.start()
 		n.db.settle(ctx)
@@ -336,6 +338,7 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 		return n.transport.Run(reading, func(int) transport.Receiver { return n.engine.Receiver() })
 	})
 	group.Go(func() error { return operator.Serve(ctx, n.operator) })
+	n.operators.serve(ctx, operator, group)
 	group.Go(func() error { return n.watch(ctx, hangups) })
 	group.Go(func() error { return n.guard(ctx) })
 	if n.db != nil {

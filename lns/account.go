@@ -164,7 +164,7 @@ func nextInterim(after aaa.RecordKind, interval time.Duration, now time.Time) ti
 
 // terminateCause is a verdict in the numbers of RFC 2866 section 5.10.
 func terminateCause(c trace.Cause) aaa.TerminateCause {
-	switch c {
+	switch c.General() {
 	case trace.PeerTerminated, trace.CallClosed, trace.PeerClosedIPCP:
 		return aaa.TerminateUserRequest
 	case trace.EchoLost, trace.TunnelLost:

@@ -105,7 +105,7 @@ func (s *Server) evictPending() bool {
 	}
 	c.tunnel.mail.post(newQuestion(func(t *tunnel, now time.Time) {
 		if t.calls[c.id] == c {
-			c.drop(trace.Because(trace.TooManySessions, "it has not logged in, and room is needed"), now)
+			c.drop(trace.Because(trace.MadeRoom, "room is needed: there are %d sessions (limits.sessions)", t.server.sessions.Load()), now)
 		}
 	}), false)
 	return true
@@ -174,7 +174,7 @@ func (c *call) close(v trace.Verdict, now time.Time) {
 
 // lost ends the session whose call is already gone.
 func (c *call) lost(v trace.Verdict, now time.Time) {
-	c.step(now, func(o *session.Out) { c.core.Lost(v, o) })
+	c.step(now, func(o *session.Out) { c.core.Lost(v, now, o) })
 }
 
 func (c *call) authenticated(a loginAnswer, now time.Time) {
@@ -217,7 +217,7 @@ func (c *call) rebind(d aaa.Decision) error {
 	template := cmp.Or(d.VirtualTemplate, group.Template)
 	policy := c.tunnel.server.config.Load().policies[policyKey{group.Name, template, c.tunnel.profile}]
 	if policy == nil {
-		return aaa.Reject(aaa.Misconfigured, "domain %q names the virtual template %q, which this server does not have", d.Domain, template)
+		return aaa.Reject(aaa.Misconfigured, "domain %q names the virtual template %q, which this server does not have", d.Domain, template).For(aaa.NoSuchTemplate)
 	}
 	c.template = template
 	c.core.Rebind(policy)
@@ -297,7 +297,7 @@ func (c *call) ask(a session.Ask) {
 	request.Name, request.Proof, request.Backend, request.MTU = a.Name, a.Proof, a.Backend, a.MTU
 	ctx := c.asking(s.config.Load().Limits.AuthenticationTimeout)
 	if !s.work.try(func() { s.check(ctx, t, c, a.Generation, request) }) {
-		err := aaa.Reject(aaa.BackendUnavailable, "too many logins are being checked at once (limits.pending_authentications)")
+		err := aaa.Reject(aaa.BackendUnavailable, "too many logins are being checked at once (limits.pending_authentications)").For(aaa.TooManyChecks)
 		t.mail.post(loginAnswer{call: c, generation: a.Generation, err: err}, false)
 	}
 }

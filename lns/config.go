@@ -126,7 +126,7 @@ func (c *Config) filter(name string) (*datapath.Filter, error) {
 	if f := c.Filters[name]; f != nil || name == "" {
 		return f, nil
 	}
-	return nil, aaa.Reject(aaa.Misconfigured, "there is no filter %q on this server; add it to the configuration, or correct the name", name)
+	return nil, aaa.Reject(aaa.Misconfigured, "there is no filter %q on this server; add it to the configuration, or correct the name", name).For(aaa.NoSuchFilter)
 }
 
 // mayChoose says whether a peer that has the choice of its address may have this one. It must be of one of its pools: any other

@@ -171,11 +171,20 @@ func (s *Server) Kick(ctx context.Context, who, reason string) (int, error) {
 
 // Drop ends the session of this unique name at once, if it is one of this node: another has taken its place.
 func (s *Server) Drop(ctx context.Context, uid, reason string) bool {
+	return s.drop(ctx, uid, trace.Verdict{Cause: trace.Displaced, Detail: reason})
+}
+
+// LoseLease does the same with a session whose address this node may hold no longer.
+func (s *Server) LoseLease(ctx context.Context, uid, reason string) bool {
+	return s.drop(ctx, uid, trace.Verdict{Cause: trace.LeaseLost, Detail: reason})
+}
+
+func (s *Server) drop(ctx context.Context, uid string, v trace.Verdict) bool {
 	uid, _, _ = strings.Cut(uid, "+") // what accounting calls a session whose peer has logged in anew
 	name, ours := s.localName(uid)
 	return ours && s.askSession(ctx, name, func(c *call, now time.Time) {
 		if c.uid == uid {
-			c.drop(trace.Verdict{Cause: trace.Displaced, Detail: reason}, now)
+			c.drop(v, now)
 		}
 	})
 }

@@ -127,10 +127,10 @@ func (s *Server) claimAll(uid string, peer netip.Addr, routes []aaa.Route) ([]aa
 		return nil, err
 	}
 	if i := slices.IndexFunc(kept, func(r aaa.Route) bool { return r.Prefix.Contains(peer.Unmap()) }); i >= 0 {
-		return nil, aaa.Reject(aaa.Misconfigured, "the route to %s behind the peer takes in %s, the way to the peer itself", kept[i].Prefix, peer)
+		return nil, aaa.Reject(aaa.Misconfigured, "the route to %s behind the peer takes in %s, the way to the peer itself", kept[i].Prefix, peer).For(aaa.RouteTaken)
 	}
 	if c, ok := s.claims.claim(uid, prefixes(kept)); !ok {
-		return nil, aaa.Reject(aaa.Misconfigured, "the route to a network behind the peer overlaps %s, which is behind session %s", c.network, c.holder)
+		return nil, aaa.Reject(aaa.Misconfigured, "the route to a network behind the peer overlaps %s, which is behind session %s", c.network, c.holder).For(aaa.RouteTaken)
 	}
 	return kept, nil
 }
@@ -173,12 +173,12 @@ func (c *Config) reserved(routes []aaa.Route) error {
 	for _, r := range routes {
 		for _, other := range c.Reserved {
 			if other.Network.Overlaps(r.Prefix) {
-				return aaa.Reject(aaa.Misconfigured, "the route to %s behind the peer overlaps %s (%s)", r.Prefix, other.What, other.Network)
+				return aaa.Reject(aaa.Misconfigured, "the route to %s behind the peer overlaps %s (%s)", r.Prefix, other.What, other.Network).For(aaa.RouteTaken)
 			}
 		}
 		for _, t := range c.Templates {
 			if r.Prefix.Contains(t.Address) {
-				return aaa.Reject(aaa.Misconfigured, "the route to %s behind the peer takes in %s, our own address on virtual template %q", r.Prefix, t.Address, t.Name)
+				return aaa.Reject(aaa.Misconfigured, "the route to %s behind the peer takes in %s, our own address on virtual template %q", r.Prefix, t.Address, t.Name).For(aaa.RouteTaken)
 			}
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"lnsgate/lns/datapath"
 	"lnsgate/lns/l2tp"
 	"lnsgate/lns/trace"
-	"lnsgate/lns/transport"
 )
 
 // stranger takes a control message for no tunnel. Only an SCCRQ is one that means something: it goes to the tunnel that it
@@ -63,11 +62,8 @@ func (s *Server) admit(q dialling, now time.Time) {
 		return
 	}
 	source := q.from.Remote.Addr()
-	repeated := false
 	if s.deps.Admission != nil {
-		ok, why := s.deps.Admission.Allow(q.from.Remote, uint16(q.key.id), now)
-		repeated = why == transport.AdmittedAgain
-		if !ok {
+		if ok, why := s.deps.Admission.Allow(source, now); !ok {
 			s.counters.add(dropBudget)
 			s.refused(q.from, q.hostName, trace.Because(trace.SourceLimit, "%s", why), now)
 			return
@@ -82,15 +78,14 @@ func (s *Server) admit(q dialling, now time.Time) {
 		s.refuse(q, l2tp.ResultCode{Result: l2tp.StopCCNNotAuthorized, Message: "no group for this peer"})
 		return
 	}
-	s.openTunnel(config, group, q, repeated, now)
+	s.openTunnel(config, group, q, now)
 }
 
 // openTunnel enters a new tunnel and starts its goroutine, with the SCCRQ as its first letter.
-func (s *Server) openTunnel(config *bindings, g *Group, q dialling, repeated bool, now time.Time) {
+func (s *Server) openTunnel(config *bindings, g *Group, q dialling, now time.Time) {
 	t := &tunnel{server: s, key: q.key, path: q.from, group: g, since: now}
 	t.home.Store(&q.from.Remote)
 	t.mail = newMailbox(t.run)
-	t.halfOpen.real = repeated
 	if !s.halfOpen.enter(t, &t.halfOpen, q.from.Remote.Addr(), config.Limits.HalfOpenPerSource) {
 		s.counters.add(dropHalfOpenPerSource)
 		s.refused(q.from, q.hostName, trace.Because(trace.SourceLimit, "%d of them (limits.half_open_per_source)", config.Limits.HalfOpenPerSource), now)
@@ -98,7 +93,7 @@ func (s *Server) openTunnel(config *bindings, g *Group, q dialling, repeated boo
 	}
 	if evict, crowded := s.halfOpen.evict(config.Limits.HalfOpen + 1); crowded {
 		s.counters.add(evictedHalfOpen)
-		evict.mail.post(abandon{trace.Verdict{Cause: trace.SetupTimeout}}, false)
+		evict.mail.post(abandon{trace.Because(trace.MadeRoom, "room is needed: there are %d half-open tunnels (limits.half_open)", config.Limits.HalfOpen)}, false)
 	}
 	if !s.tunnels.insert(t, config.Limits.Tunnels) {
 		s.halfOpen.leave(&t.halfOpen)

@@ -133,7 +133,7 @@ func (t *tunnel) advance(now time.Time) {
 		t.decideFollow(now)
 	}
 	if !t.over && due(t.idleDeadline(), now) {
-		t.close(trace.Because(trace.TunnelShutdown, "no session for %s", t.idleTimeout()),
+		t.close(trace.Because(trace.TunnelIdle, "no session for %s", t.idleTimeout()),
 			l2tp.ResultCode{Result: l2tp.StopCCNGeneral, Message: "no session"}, now)
 	}
 }
@@ -193,9 +193,7 @@ func (t *tunnel) perform(a control.Action, now time.Time) {
 			c.start(a.Connected, now)
 		}
 	case control.CallDown:
-		if c := t.calls[a.Session]; c != nil {
-			c.lost(callVerdict(a), now)
-		}
+		t.callDown(a, now)
 	case control.TunnelDown:
 		t.down(a, now)
 	case control.Finished:
@@ -217,7 +215,7 @@ func (t *tunnel) established(now time.Time) {
 	t.server.halfOpen.leave(&t.halfOpen)
 	t.server.counters.add(tunnelsOpened)
 	for _, old := range t.server.tunnels.siblings(t) {
-		old.mail.post(abandon{verdict: trace.Because(trace.TunnelLost, "the peer has restarted and dialled again")}, false)
+		old.mail.post(abandon{verdict: trace.Because(trace.PeerRestarted, "it opened another tunnel from the same address")}, false)
 	}
 	t.introduce(t.story)
 	t.recognise()
@@ -269,27 +267,6 @@ func (t *tunnel) said(a control.Said) {
 		word = "sent"
 	}
 	t.log.Debug(word, "message", a.Message.String(), "session", a.Session, "detail", a.Detail, "again", a.Again)
-}
-
-func tunnelVerdict(a control.TunnelDown) trace.Verdict {
-	switch {
-	case a.Lost:
-		return trace.Verdict{Cause: trace.TunnelLost}
-	case a.ByPeer:
-		return trace.Because(trace.TunnelClosed, "%s", a.Result.Words(l2tp.TypeStopCCN))
-	default:
-		return trace.Because(trace.TunnelShutdown, "%s", a.Result.Words(l2tp.TypeStopCCN))
-	}
-}
-
-func callVerdict(a control.CallDown) trace.Verdict {
-	if a.ByPeer && a.Cause != nil {
-		return trace.Because(trace.CallClosed, "%s, PPP disconnect cause %d %q", a.Result.Words(l2tp.TypeCDN), a.Cause.Code, a.Cause.Message)
-	}
-	if a.ByPeer {
-		return trace.Because(trace.CallClosed, "%s", a.Result.Words(l2tp.TypeCDN))
-	}
-	return trace.Because(trace.CallRefused, "%s", a.Result.Words(l2tp.TypeCDN))
 }
 
 func due(deadline, now time.Time) bool { return !deadline.IsZero() && !now.Before(deadline) }

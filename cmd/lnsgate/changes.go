@@ -66,7 +66,7 @@ func (n *node) dropLost(ctx context.Context) error {
 		case <-n.db.lost.wake:
 		}
 		for _, l := range n.db.lost.take() {
-			n.engine.Drop(ctx, l.Holder, "the lease of its address could not be renewed in the database")
+			n.engine.LoseLease(ctx, l.Holder, "the lease of its address could not be renewed in the database")
 		}
 	}
 }

@@ -73,14 +73,14 @@ func (s content) possible(c *configs.Config) func(*aaa.Decision) error {
 	return func(d *aaa.Decision) error {
 		for _, name := range d.Pools {
 			if fromRADIUS[d.Backend] && !pools[name] && !inDatabase {
-				return fmt.Errorf("there is no pool %q on this server", name)
+				return aaa.Reject(aaa.Misconfigured, "there is no pool %q on this server", name).For(aaa.NoSuchPool)
 			}
 		}
 		if what := taken[d.Address]; what != "" {
 			return fmt.Errorf("no peer can have the address %s, which is %s", d.Address, what)
 		}
 		if d.Filter != "" && !filters[d.Filter] {
-			return fmt.Errorf("there is no filter %q on this server", d.Filter)
+			return aaa.Reject(aaa.Misconfigured, "there is no filter %q on this server", d.Filter).For(aaa.NoSuchFilter)
 		}
 		return nil
 	}

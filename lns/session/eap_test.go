@@ -64,7 +64,7 @@ func TestEAPRefusal(t *testing.T) {
 	r.password = "another"
 	r.dial()
 	r.pass(10*time.Second, Activity{})
-	if r.ended == nil || r.ended.Verdict.Cause != trace.AuthenticationRejected || !strings.Contains(r.ended.Verdict.String(), "refused by the RADIUS server") {
+	if r.ended == nil || r.ended.Verdict.Cause != trace.RADIUSRefused || !strings.Contains(r.ended.Verdict.String(), "refused by the RADIUS server") {
 		t.Fatalf("ended %+v", r.ended)
 	}
 	if !bytes.Equal(r.last(ppp.EAP), []byte{4, 99, 0, 4}) || r.done == nil || r.done.OK {

@@ -25,11 +25,11 @@ func (s *Session) Close(v trace.Verdict, now time.Time, out *Out) {
 }
 
 // Lost ends the session at once: its call or tunnel is already gone.
-func (s *Session) Lost(v trace.Verdict, out *Out) {
+func (s *Session) Lost(v trace.Verdict, now time.Time, out *Out) {
 	if s.phase == Ended {
 		return
 	}
-	s.Drop(v, out)
+	s.Drop(s.waited(v, now), out)
 	out.End.PeerKnows = true
 }
 
@@ -58,7 +58,7 @@ func (s *Session) enterClosing(now time.Time) {
 }
 
 func (s *Session) conclude(v trace.Verdict) {
-	s.verdict, s.result, s.endedIn = v, resultFor(v), s.phase
+	s.verdict, s.result, s.endedIn = v, resultFor(v, s.phase), s.phase
 	s.awaiting = false
 }
 
@@ -71,7 +71,7 @@ func (s *Session) end(out *Out) {
 	s.early, s.awaiting = nil, false
 	out.Suspend, out.Open, out.Ask, out.Address = true, nil, nil, nil
 	s.giveBack(out)
-	out.End = &End{Verdict: s.verdict, Result: s.result, Cause: disconnectCause(s.verdict.Cause)}
+	out.End = &End{Verdict: s.verdict, Result: s.result, Cause: disconnectCause(general(s.verdict.Cause, s.endedIn))}
 }
 
 func (s *Session) giveBack(out *Out) {
@@ -84,8 +84,8 @@ func (s *Session) giveBack(out *Out) {
 
 // resultFor chooses what a CDN says about a verdict (RFC 2661 section 4.4.2). The peer learns the kind of the cause, not whose
 // name or password was wrong.
-func resultFor(v trace.Verdict) l2tp.ResultCode {
-	switch c := v.Cause; c {
+func resultFor(v trace.Verdict, in Phase) l2tp.ResultCode {
+	switch c := general(v.Cause, in); c {
 	case trace.Kicked: // the administrator's words are meant for the peer too
 		return l2tp.ResultCode{Result: l2tp.CDNAdministrative, Message: v.String()}
 	case trace.EchoLost, trace.PeerTerminated, trace.TunnelLost:

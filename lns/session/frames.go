@@ -47,7 +47,7 @@ func (s *Session) take(f ppp.Frame, now time.Time, out *Out) bool {
 		return s.takeAuth(f, now, out)
 	case s.phase < Network:
 		kept := s.keep(f)
-		s.hearWish(out)
+		s.hearWish(now, out)
 		return kept
 	case f.Protocol == ppp.IPCP:
 		s.stepIPCP(out, now, func(o *negotiate.Out) { s.ipcp.Receive(f.Packet, now, o) })

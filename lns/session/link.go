@@ -7,7 +7,6 @@ import (
 
 	"lnsgate/lns/l2tp"
 	"lnsgate/lns/negotiate"
-	"lnsgate/lns/trace"
 )
 
 // stepLCP lets LCP act and follows what changed.
@@ -59,7 +58,7 @@ func (s *Session) linkChanged(c negotiate.Change, now time.Time, out *Out) {
 func (s *Session) linkDown(now time.Time, out *Out) {
 	out.Suspend = out.Suspend || s.phase == Open
 	if s.lcp.Reason() == negotiate.PeerTerminated {
-		s.conclude(linkVerdict(negotiate.PeerTerminated, s.lcp.PeerText()))
+		s.conclude(s.waited(s.linkVerdict(negotiate.PeerTerminated), now))
 		s.enterClosing(now)
 		return
 	}
@@ -73,23 +72,10 @@ func (s *Session) linkDown(now time.Time, out *Out) {
 // linkFinished ends the session for LCP's reason, unless it is closing for one of ours.
 func (s *Session) linkFinished(now time.Time, out *Out) {
 	if s.phase != Closing {
-		s.conclude(linkVerdict(s.lcp.Reason(), s.lcp.PeerText()))
+		s.conclude(s.waited(s.linkVerdict(s.lcp.Reason()), now))
 		out.Suspend = true
 	}
 	s.end(out)
-}
-
-func linkVerdict(r negotiate.Reason, peerText string) trace.Verdict {
-	causes := map[negotiate.Reason]trace.Cause{
-		negotiate.PeerTerminated:        trace.PeerTerminated,
-		negotiate.NoAnswer:              trace.LinkNoAnswer,
-		negotiate.NotConverging:         trace.LinkNotConverging,
-		negotiate.Loop:                  trace.LinkLooped,
-		negotiate.MandatoryRejected:     trace.LinkRejected,
-		negotiate.AuthenticationRefused: trace.AuthenticationRefused,
-		negotiate.EchoTimeout:           trace.EchoLost,
-	}
-	return trace.Verdict{Cause: causes[r], Detail: trace.TerminateText(peerText)}
 }
 
 // adopt uses what a LAC has negotiated with the peer, where the policy allows it and it can be used.

@@ -81,7 +81,7 @@ func (s *Session) followAuth(o authenticate.Out, now time.Time, out *Out) {
 			s.name = s.caller // RFC 3579 section 2.1
 		}
 		s.grant(now.Add(cmp.Or(s.policy.CheckTimeout, authenticate.DefaultTimeout)))
-		out.Ask = &Ask{Generation: s.await(), Name: s.name, Proof: o.Ask.Proof, Backend: o.Ask.Backend, MTU: int(s.lcp.Result().PeerMRU)}
+		out.Ask = &Ask{Generation: s.await(now), Name: s.name, Proof: o.Ask.Proof, Backend: o.Ask.Backend, MTU: int(s.lcp.Result().PeerMRU)}
 	}
 	if o.Done != nil && !o.Done.OK && s.phase == Authentication {
 		s.Close(answerVerdict(s.method, o.Done.Reason), now, out)
@@ -99,22 +99,10 @@ func (s *Session) grant(until time.Time) {
 // maxGrant is enough for a person to answer a few questions in a row.
 const maxGrant = 5 * time.Minute
 
-// answerVerdict is why an authenticator gave up by itself.
-func answerVerdict(m aaa.Method, r authenticate.Reason) trace.Verdict {
-	cause := trace.AuthenticationNoAnswer
-	switch r {
-	case authenticate.NoAuthenticatorResponse, authenticate.ServerMalformed, authenticate.ServerTooLong, authenticate.TooManyTurns:
-		cause = trace.AuthenticationUnavailable
-	case authenticate.ChallengeUnanswered:
-		cause = trace.ChallengeNoAnswer
-	}
-	return trace.Because(cause, "%s: %s", m, r)
-}
-
 // await numbers the answer that is now due; older ones are stale from here on.
-func (s *Session) await() uint32 {
+func (s *Session) await(now time.Time) uint32 {
 	s.generation++
-	s.awaiting = true
+	s.awaiting, s.askedAt = true, now
 	return s.generation
 }
 
@@ -214,21 +202,6 @@ func windowsError(c aaa.Cause) int {
 		return authenticate.ErrorNoDialinPermission
 	}
 	return authenticate.ErrorAuthenticationFailure
-}
-
-func loginVerdict(err error) trace.Verdict {
-	cause := trace.AuthenticationUnavailable
-	var no *aaa.Rejection
-	if errors.As(err, &no) {
-		cause = trace.AuthenticationRejected
-		switch no.Cause {
-		case aaa.Timeout:
-			cause = trace.AuthenticationTimeout
-		case aaa.BackendUnavailable:
-			cause = trace.AuthenticationUnavailable
-		}
-	}
-	return trace.Verdict{Cause: cause, Detail: err.Error()}
 }
 
 // fits says whether the lease from before a renegotiation serves the account that has now logged in.

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"errors"
 	"net/netip"
 	"time"
 
@@ -18,7 +17,7 @@ func (s *Session) Leased(generation uint32, lease pool.Lease, err error, now tim
 		return false
 	}
 	if err != nil && s.wish.IsValid() { // somebody else has it: one of the pools then
-		s.askLease(netip.Addr{}, out)
+		s.askLease(netip.Addr{}, now, out)
 		return true
 	}
 	if err != nil {
@@ -28,22 +27,6 @@ func (s *Session) Leased(generation uint32, lease pool.Lease, err error, now tim
 	s.lease = lease
 	s.negotiateAddress(now, out)
 	return true
-}
-
-func leaseVerdict(err error) trace.Verdict {
-	var exhausted *pool.ExhaustedError
-	var inUse *pool.InUseError
-	var reserved *pool.ReservedError
-	cause := trace.AddressFault
-	switch {
-	case errors.As(err, &exhausted):
-		cause = trace.NoAddress
-	case errors.As(err, &inUse), errors.As(err, &reserved):
-		cause = trace.AddressInUse
-	case errors.Is(err, pool.ErrNoPool):
-		cause = trace.NoPool
-	}
-	return trace.Verdict{Cause: cause, Detail: err.Error()}
 }
 
 // negotiateAddress starts IPCP, with the lease in hand.
@@ -89,7 +72,7 @@ func (s *Session) networkChanged(c negotiate.Change, now time.Time, out *Out) {
 		s.phase = Network
 		out.Suspend, out.Open = true, nil
 	case c == negotiate.LayerFinished && (s.phase == Network || s.phase == Open):
-		s.Close(networkVerdict(s.ipcp.Reason(), s.ipcp.PeerText()), now, out)
+		s.Close(s.networkVerdict(s.ipcp.Reason()), now, out)
 	}
 }
 
@@ -129,16 +112,6 @@ func (s *Session) peerMTU(link negotiate.LCPResult) int {
 		return s.decision.MTU
 	}
 	return int(link.PeerMRU)
-}
-
-func networkVerdict(r negotiate.Reason, peerText string) trace.Verdict {
-	causes := map[negotiate.Reason]trace.Cause{
-		negotiate.PeerTerminated:    trace.PeerClosedIPCP,
-		negotiate.NoAnswer:          trace.IPCPNoAnswer,
-		negotiate.NotConverging:     trace.IPCPNotConverging,
-		negotiate.MandatoryRejected: trace.IPCPRejected,
-	}
-	return trace.Verdict{Cause: causes[r], Detail: trace.TerminateText(peerText)}
 }
 
 // protocolRejected follows the peer's Protocol-Reject: without IPCP a session is of no use.

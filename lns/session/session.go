@@ -35,7 +35,8 @@ type Session struct {
 
 	generation uint32 // of the answer that is awaited
 	awaiting   bool
-	name       string // as typed; empty before the peer said it
+	askedAt    time.Time // when the question was put
+	name       string    // as typed; empty before the peer said it
 	method     aaa.Method
 	decision   aaa.Decision
 	lease      pool.Lease // Address is zero while there is none
@@ -161,7 +162,7 @@ func (s *Session) Advance(now time.Time, activity Activity, out *Out) {
 		s.stepIPCP(out, now, func(o *negotiate.Out) { s.ipcp.Advance(now, o) })
 	}
 	if due(s.wishBy, now) {
-		s.askLease(netip.Addr{}, out)
+		s.askLease(netip.Addr{}, now, out)
 	}
 	s.expire(now, out)
 }

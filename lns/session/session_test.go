@@ -44,10 +44,10 @@ func TestWrongPasswordIsRefusedToThePeerAndExplainedToTheLog(t *testing.T) {
 			if r.done == nil || r.done.OK {
 				t.Fatalf("the peer was told %+v", r.done)
 			}
-			if r.ended == nil || r.ended.Verdict.Cause != trace.AuthenticationRejected {
+			if r.ended == nil || r.ended.Verdict.Cause != trace.WrongPassword {
 				t.Fatalf("ended %+v", r.ended)
 			}
-			if !strings.Contains(r.ended.Verdict.Detail, "wrong password") {
+			if !strings.Contains(r.ended.Verdict.String(), "wrong password") {
 				t.Errorf("the log is told %q", r.ended.Verdict.Detail)
 			}
 			if strings.Contains(r.ended.Result.Message, "password") {
@@ -332,7 +332,7 @@ func TestPeerHangsUpAndClosesTheCall(t *testing.T) {
 	if r.opened != nil {
 		t.Error("user traffic still flows")
 	}
-	r.step(func(o *Out) { r.s.Lost(trace.Verdict{Cause: trace.CallClosed}, o) })
+	r.step(func(o *Out) { r.s.Lost(trace.Verdict{Cause: trace.CallClosed}, r.now, o) })
 	if r.ended == nil || r.ended.Verdict.Cause != trace.PeerTerminated || !r.ended.PeerKnows {
 		t.Fatalf("ended %+v", r.ended)
 	}
@@ -361,7 +361,7 @@ func TestCloseWaitsForThePeerAndNoLonger(t *testing.T) {
 func TestLostEndsAtOnceAndReturnsTheLease(t *testing.T) {
 	r := newRig(t, testPolicy(negotiate.AuthCHAPMD5))
 	r.dial()
-	r.step(func(o *Out) { r.s.Lost(trace.Verdict{Cause: trace.TunnelLost}, o) })
+	r.step(func(o *Out) { r.s.Lost(trace.Verdict{Cause: trace.TunnelLost}, r.now, o) })
 	if r.ended == nil || !r.ended.PeerKnows || r.ended.Verdict.Cause != trace.TunnelLost || len(r.returned) != 1 {
 		t.Fatalf("ended %+v, returned %v", r.ended, r.returned)
 	}
@@ -371,7 +371,7 @@ func TestBackendFaultIsNotCalledAWrongPassword(t *testing.T) {
 	for cause, want := range map[aaa.Cause]trace.Cause{
 		aaa.BackendUnavailable: trace.AuthenticationUnavailable,
 		aaa.Timeout:            trace.AuthenticationTimeout,
-		aaa.UnknownUser:        trace.AuthenticationRejected,
+		aaa.UnknownUser:        trace.UnknownUser,
 	} {
 		r := newRig(t, testPolicy(negotiate.AuthCHAPMD5))
 		r.holdAnswers = true

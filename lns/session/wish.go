@@ -14,27 +14,27 @@ const wishTimeout = 3 * time.Second
 // askAddress wants a lease, at once or as soon as the peer has said which it wants.
 func (s *Session) askAddress(now time.Time, out *Out) {
 	if !s.decision.AddressByPeer || s.decision.Address.IsValid() {
-		s.askLease(netip.Addr{}, out)
+		s.askLease(netip.Addr{}, now, out)
 		return
 	}
 	s.wishBy = now.Add(wishTimeout)
-	s.hearWish(out)
+	s.hearWish(now, out)
 }
 
 // askLease wants a lease of exactly the wish, or of what the decision says when there is none.
-func (s *Session) askLease(wish netip.Addr, out *Out) {
+func (s *Session) askLease(wish netip.Addr, now time.Time, out *Out) {
 	s.wishBy, s.wish = time.Time{}, wish
-	out.Address = &AddressAsk{Generation: s.await(), Decision: &s.decision, Wish: wish}
+	out.Address = &AddressAsk{Generation: s.await(now), Decision: &s.decision, Wish: wish}
 }
 
 // hearWish looks among the frames that came early for the peer's IPCP Configure-Request, if that is waited for.
-func (s *Session) hearWish(out *Out) {
+func (s *Session) hearWish(now time.Time, out *Out) {
 	if s.wishBy.IsZero() {
 		return
 	}
 	for _, f := range s.early {
 		if wish, spoken := addressWish(f); spoken {
-			s.askLease(s.mayHave(wish), out)
+			s.askLease(s.mayHave(wish), now, out)
 			return
 		}
 	}

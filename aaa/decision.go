@@ -47,8 +47,9 @@ type Keys struct {
 // Route is a network behind the peer.
 type Route struct {
 	Prefix  netip.Prefix
-	Metric  int  // 0 = none said
-	Implied bool // follows from the netmask beside an address; left out, and no reason to refuse the login, where it cannot be
+	Metric  int        // 0 = none said
+	Gateway netip.Addr // zero: the peer; else the NAS's own address: what the peer should send there goes through the NAS
+	Implied bool       // follows from the netmask beside an address; left out, and no reason to refuse the login, where it cannot be
 }
 
 // IPv6 is what an account gets for IPv6. A prefix of its own, or a pool, takes the place of the domain's pools for the same
@@ -100,13 +101,15 @@ type Decision struct {
 	Backend         string        // which back end said yes
 	Rule            string        // in words: which rule chose the domain
 
-	Accounting    []string // where the records go, by name; empty: where the server's records go
-	Filter        string   // of the session's traffic, by name; "" = none
-	Routes        []Route  // networks behind the peer
-	AddressByPeer bool     // as in Grant
-	UserName      string   // what a RADIUS server calls the user in its records
-	Inner         string   // EAP: the name that was proven inside of it, where that is not the request's; goes into the Request of Authorize
-	Class         [][]byte // a RADIUS server's own marks for the records
+	Accounting    []string       // where the records go, by name; empty: where the server's records go
+	Filter        string         // of the session's traffic, by name; "" = none
+	Routes        []Route        // networks behind the peer
+	ClientRoutes  []netip.Prefix // told to the peer: reached through the session
+	DNSSuffix     string         // told to the peer; "" = none
+	AddressByPeer bool           // as in Grant
+	UserName      string         // what a RADIUS server calls the user in its records
+	Inner         string         // EAP: the name that was proven inside of it, where that is not the request's; goes into the Request of Authorize
+	Class         [][]byte       // a RADIUS server's own marks for the records
 	CUI           []byte
 	Packet        []byte // EAP: the Success for the peer
 	Keys          Keys   // for whoever encrypts the link
@@ -142,6 +145,8 @@ func merge(q *Query, d *Domain, backend, rule string, g Grant) Decision {
 		Accounting:      d.Accounting,
 		Filter:          first(g.Filter, d.Filter),
 		Routes:          g.Routes,
+		ClientRoutes:    d.ClientRoutes,
+		DNSSuffix:       d.DNSSuffix,
 		AddressByPeer:   g.AddressByPeer,
 		UserName:        g.UserName,
 		Class:           g.Class,

@@ -34,6 +34,9 @@ type Domain struct {
 	IPv6Pools      []string     // of prefixes for the links of its sessions, in order
 	DelegatedPools []string     // of prefixes for the networks behind its peers, in order
 	IPv6DNS        []netip.Addr // name servers that peers are told over IPv6
+
+	ClientRoutes []netip.Prefix // told to its peers: networks that are reached through the session
+	DNSSuffix    string         // told to its peers; "" = none
 }
 
 // Config is what a Gateway is made of.

@@ -50,6 +50,8 @@ func (c *checker) checkDomains() {
 		}
 		c.servers(path+".dns", d.DNS)
 		c.servers(path+".nbns", d.NBNS)
+		c.clientRoutes(path+".client_routes", d.ClientRoutes)
+		c.suffix(path+".dns_suffix", d.DNSSuffix)
 		c.timeouts(path, d.SessionTimeout, d.IdleTimeout)
 		c.mtu(path+".mtu", d.MTU)
 		c.between(path+".max_sessions", d.MaxSessions, 0, 1<<24)

@@ -3,6 +3,7 @@ package configs
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -49,6 +50,9 @@ func (c *checker) checkGroup(path string, g L2TPGroup) {
 		if domain.name != "" {
 			c.domain(path+"."+domain.key, domain.name)
 		}
+	}
+	if g.ClientProfile != "" && !slices.Contains(clientProfiles, g.ClientProfile) {
+		c.say(path+".client_profile", "%q is none of %s", g.ClientProfile, strings.Join(clientProfiles, ", "))
 	}
 	for i, name := range g.TunnelNames {
 		if name == "" {

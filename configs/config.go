@@ -116,31 +116,34 @@ type L2TPGroup struct {
 	Domain                   string         `mapstructure:"domain"`         // forced on every subscriber of the group
 	DefaultDomain            string         `mapstructure:"default_domain"` // for names typed without a domain
 	DataSequencing           Sequencing     `mapstructure:"data_sequencing"`
+	ClientProfile            string         `mapstructure:"client_profile"`      // auto, off, or the name of one
 	IdleTunnelTimeout        time.Duration  `mapstructure:"idle_tunnel_timeout"` // 0: never
 }
 
 // Domain is a department: who checks its people and what they get.
 type Domain struct {
-	Name               string        `mapstructure:"name"`
-	Aliases            []string      `mapstructure:"aliases"`
-	Authentication     []string      `mapstructure:"authentication"`      // back ends in order: local, postgres, or a RADIUS group
-	Accounting         []string      `mapstructure:"accounting"`          // where records go: postgres, RADIUS groups; empty: postgres if there is a database
-	AccountingInterval time.Duration `mapstructure:"accounting_interval"` // 0: no interim records
-	OnBackendError     OnError       `mapstructure:"on_backend_error"`
-	Methods            []Method      `mapstructure:"methods"` // empty: any
-	Pools              []string      `mapstructure:"pools"`
-	DNS                []netip.Addr  `mapstructure:"dns"`
-	NBNS               []netip.Addr  `mapstructure:"nbns"`
-	SessionTimeout     time.Duration `mapstructure:"session_timeout"`      // 0: none
-	IdleTimeout        time.Duration `mapstructure:"idle_timeout"`         // 0: that of the virtual template
-	MTU                int           `mapstructure:"mtu"`                  // 0: what was negotiated
-	VirtualTemplate    string        `mapstructure:"virtual_template"`     // empty: that of the l2tp group
-	Filter             string        `mapstructure:"filter"`               // empty: everything passes
-	RateUp             Rate          `mapstructure:"rate_up"`              // from each subscriber; 0: no limit
-	RateDown           Rate          `mapstructure:"rate_down"`            // to each subscriber; 0: no limit
-	MaxSessions        int           `mapstructure:"max_sessions"`         // of the whole domain; 0: no limit
-	MaxAccountSessions int           `mapstructure:"max_account_sessions"` // of each account; 0: no limit
-	SessionPolicy      SessionPolicy `mapstructure:"session_policy"`
+	Name               string         `mapstructure:"name"`
+	Aliases            []string       `mapstructure:"aliases"`
+	Authentication     []string       `mapstructure:"authentication"`      // back ends in order: local, postgres, or a RADIUS group
+	Accounting         []string       `mapstructure:"accounting"`          // where records go: postgres, RADIUS groups; empty: postgres if there is a database
+	AccountingInterval time.Duration  `mapstructure:"accounting_interval"` // 0: no interim records
+	OnBackendError     OnError        `mapstructure:"on_backend_error"`
+	Methods            []Method       `mapstructure:"methods"` // empty: any
+	Pools              []string       `mapstructure:"pools"`
+	DNS                []netip.Addr   `mapstructure:"dns"`
+	NBNS               []netip.Addr   `mapstructure:"nbns"`
+	ClientRoutes       []netip.Prefix `mapstructure:"client_routes"` // told to subscribers: reached through the session
+	DNSSuffix          string         `mapstructure:"dns_suffix"`
+	SessionTimeout     time.Duration  `mapstructure:"session_timeout"`      // 0: none
+	IdleTimeout        time.Duration  `mapstructure:"idle_timeout"`         // 0: that of the virtual template
+	MTU                int            `mapstructure:"mtu"`                  // 0: what was negotiated
+	VirtualTemplate    string         `mapstructure:"virtual_template"`     // empty: that of the l2tp group
+	Filter             string         `mapstructure:"filter"`               // empty: everything passes
+	RateUp             Rate           `mapstructure:"rate_up"`              // from each subscriber; 0: no limit
+	RateDown           Rate           `mapstructure:"rate_down"`            // to each subscriber; 0: no limit
+	MaxSessions        int            `mapstructure:"max_sessions"`         // of the whole domain; 0: no limit
+	MaxAccountSessions int            `mapstructure:"max_account_sessions"` // of each account; 0: no limit
+	SessionPolicy      SessionPolicy  `mapstructure:"session_policy"`
 }
 
 // Pool is a named set of addresses.

@@ -53,6 +53,7 @@ func defaultL2TPGroup() L2TPGroup {
 		ProxyLCP:            Use,
 		ProxyAuthentication: Renegotiate,
 		IdleTunnelTimeout:   60 * time.Second,
+		ClientProfile:       "auto",
 	}
 }
 

@@ -44,6 +44,7 @@ type call struct {
 
 	stopAsking context.CancelFunc // of the login or lease that is being asked for; nil: none
 
+	informs          informs
 	entered          bool // in the registry
 	unanswered       bool // our last LCP Echo-Request
 	missed           bool // and the one before
@@ -199,6 +200,9 @@ func (c *call) admit(d *aaa.Decision) error {
 	if err != nil {
 		return err
 	}
+	if err := c.overUs(d); err != nil {
+		return err
+	}
 	routes, leftOut, err := s.claimRoutes(c.uid, c.tunnel.path.Remote.Addr(), d.Routes)
 	if err != nil {
 		return err
@@ -209,6 +213,15 @@ func (c *call) admit(d *aaa.Decision) error {
 	d.Routes = routes
 	c.filter = filter
 	return c.rebind(*d)
+}
+
+// overUs sorts out the routes that lead to us, on the virtual template that the session will be on.
+func (c *call) overUs(d *aaa.Decision) error {
+	t := c.tunnel.server.config.Load().template(cmp.Or(d.VirtualTemplate, c.tunnel.group.Template))
+	if t == nil {
+		return nil // rebind says so
+	}
+	return overUs(d, t.Address)
 }
 
 // rebind puts the session on the virtual template that its domain names, or else on that of its group.

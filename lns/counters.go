@@ -44,6 +44,8 @@ const (
 	loginsChallenged
 	eapTooLong
 	sendFailed
+	informsAnswered
+	dropInform
 	counterCount
 )
 
@@ -79,6 +81,8 @@ var counterNames = [counterCount]string{
 	loginsChallenged:      "logins_challenged",
 	eapTooLong:            "eap_request_too_long_for_peer",
 	sendFailed:            "send_failed",
+	informsAnswered:       "dhcp_informs_answered",
+	dropInform:            "drop_dhcp_question",
 }
 
 // String returns the name under which the counter is shown.

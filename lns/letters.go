@@ -39,7 +39,9 @@ func (f pppFrame) deliver(t *tunnel, now time.Time) {
 		t.server.counters.add(dropUnknownSession)
 		return
 	}
-	c.frame(f.octets, now)
+	if !c.inform(f.octets, now) {
+		c.frame(f.octets, now)
+	}
 }
 
 func (pppFrame) lost(s *Server) { s.counters.add(dropUnknownSession) }

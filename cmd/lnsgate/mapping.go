@@ -132,6 +132,7 @@ func groupConfig(g configs.L2TPGroup) lns.Group {
 		Domain:            g.Domain,
 		DefaultDomain:     g.DefaultDomain,
 		IdleTunnel:        g.IdleTunnelTimeout,
+		Profile:           g.ClientProfile,
 	}
 }
 
@@ -180,6 +181,8 @@ func domains(c *configs.Config) (ds []aaa.Domain) {
 			Pools:           d.Pools,
 			DNS:             pair(d.DNS),
 			NBNS:            pair(d.NBNS),
+			ClientRoutes:    d.ClientRoutes,
+			DNSSuffix:       d.DNSSuffix,
 			SessionTimeout:  d.SessionTimeout,
 			IdleTimeout:     d.IdleTimeout,
 			RateUp:          uint64(d.RateUp),

@@ -32,6 +32,7 @@ var rooms = map[string]room{
 	"lns/authenticate": {level: 1, pure: true, may: contracts},
 	"lns/session":      {level: 1, pure: true, may: join(contracts, "lns/negotiate", "lns/authenticate", "lns/neighbour")},
 	"lns/neighbour":    {level: 1, pure: true, may: []string{"lns/neighbour/dhcp6"}},
+	"lns/inform":       {level: 1}, // the types of its library are those of net
 	"lns/quirk":        {level: 1, pure: true, may: []string{"lns/trace"}},
 	"aaa/secret":       {level: 1, pure: true, may: []string{"aaa"}},
 	"aaa/eap/packet":   {level: 1, pure: true},
@@ -61,7 +62,7 @@ var rooms = map[string]room{
 	"aaa/radius/order":   {level: 3, may: []string{"aaa", "aaa/foreign", "aaa/radius/wire", "aaa/radius/client", "aaa/radius/dialect"}},
 	"aaa/radius/dynauth": {level: 3, may: []string{"aaa", "aaa/radius/udp", "aaa/radius/wire", "aaa/radius/dialect"}},
 
-	"lns": {level: 3, may: join(contracts, join(cores, "lns/quirk", "lns/neighbour", "lns/transport", "lns/recorder")...)},
+	"lns": {level: 3, may: join(contracts, join(cores, "lns/quirk", "lns/inform", "lns/neighbour", "lns/transport", "lns/recorder")...)},
 
 	"lns/admin":        {level: 4, may: []string{"lns", "lns/trace", "aaa", "aaa/secret", "pool"}},
 	"aaa/radiusserver": {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool", "aaa/secret", "aaa/radius/udp", "aaa/radius/wire", "aaa/radius/dialect"}},
@@ -96,7 +97,7 @@ var libraries = []struct {
 	{"github.com/tailscale/wireguard-go", []string{"lns/datapath/tun"}},
 	{"github.com/jackc/pgx", []string{"aaa/postgres", "pool/postgres", "migrations", "test/pgtest", "test/e2e", "test/bench", "test/radtest"}},
 	{"github.com/go-crypt/x", []string{"aaa/secret"}},
-	{"github.com/insomniacslk/dhcp", []string{"lns/neighbour/dhcp6"}},
+	{"github.com/insomniacslk/dhcp", []string{"lns/neighbour/dhcp6", "lns/inform"}},
 	{"go.etcd.io/bbolt", []string{"aaa/boltfile", "aaa/spool", "aaa/foreign/file"}},
 	{"github.com/pressly/goose", []string{"migrations"}},
 	{"layeh.com/radius", []string{"aaa/radius", "aaa/radius/wire", "aaa/radius/client", "aaa/radius/dialect", "aaa/radius/dynauth",

@@ -193,7 +193,6 @@ func TestFaultsNameAttributeAndValue(t *testing.T) {
 		{s(22, "0.0.0.0/0 0.0.0.0 1"), "all traffic to one user"},
 		{s(22, "10.0.0.0/8 gateway"), `"gateway" is not a gateway`},
 		{s(22, "10.0.0.0/8 0.0.0.0 near"), `"near" is not a metric`},
-		{s(22, "10.0.0.0/8 192.0.2.1"), "neither the user's address nor behind the user"},
 		{s(22, "224.0.0.0/4"), "no network that a user can have"},
 		{n(12, 63), "Framed-MTU = 63"},
 		{n(29, 2), "Termination-Action = 2"},
@@ -296,6 +295,13 @@ func TestRFC2865Section5_22_FramedRoute(t *testing.T) {
 		if r.Prefix.String() != tc.want || r.Metric != tc.metric || gateway != tc.gateway {
 			t.Errorf("%q: %v metric %d gateway %q", tc.text, r.Prefix, r.Metric, gateway)
 		}
+	}
+}
+
+func TestARouteMayGoOverTheNAS(t *testing.T) {
+	g, err := Grant(packet(t, s(22, "10.0.0.0/8 192.0.2.1")), Options{})
+	if err != nil || len(g.Routes) != 1 || g.Routes[0].Gateway.String() != "192.0.2.1" {
+		t.Errorf("%v %v", g.Routes, err)
 	}
 }
 

@@ -181,6 +181,8 @@ func (w *writer) routes(d *aaa.Decision) {
 		case own && !slices.ContainsFunc(d.Routes[:i], func(r aaa.Route) bool { return r.Implied }):
 			mask := uint32(math.MaxUint32) << (32 - r.Prefix.Bits())
 			w.number(key{0, 9}, mask)
+		case r.Gateway.IsValid():
+			w.text(key{0, 22}, routeText(r, r.Gateway.String()))
 		case r.Prefix.Addr().Is4():
 			w.text(key{0, 22}, routeText(r, "0.0.0.0"))
 		default:
@@ -189,7 +191,7 @@ func (w *writer) routes(d *aaa.Decision) {
 	}
 }
 
-// routeText is the form of RFC 2865 section 5.22 and RFC 3162 section 2.5. The gateway is the user.
+// routeText is the form of RFC 2865 section 5.22 and RFC 3162 section 2.5. The gateway 0.0.0.0 is the user.
 func routeText(r aaa.Route, gateway string) string {
 	if r.Metric == 0 {
 		return fmt.Sprintf("%s %s", r.Prefix, gateway)

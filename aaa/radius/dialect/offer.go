@@ -164,8 +164,7 @@ func (o *offer) networks(peer netip.Addr) ([]aaa.Route, error) {
 	}
 	for _, r := range o.routes {
 		if r.gateway.IsValid() && r.gateway != peer && !r.Prefix.Contains(r.gateway) {
-			return nil, &Fault{Attribute: "Framed-Route", Value: r.text, Problem: fmt.Sprintf(
-				"the gateway %s is neither the user's address nor behind the user; write 0.0.0.0 for the user", r.gateway)}
+			r.Gateway = r.gateway // ours, or a mistake: only the NAS knows
 		}
 		list = append(list, r.Route)
 	}

@@ -43,6 +43,7 @@ func upNotOurs(t *testing.T, b *bench) {
 		"lcp":             {0, 2, 0, 3, 0, 4, 0xFF, 3, 0xC0, 0x21, 9, 1, 0, 8, 0, 0, 0, 0},
 		"ipcp":            {0, 2, 0, 3, 0, 4, 0x80, 0x21, 1, 1, 0, 4},
 		"ipv6":            append([]byte{0, 2, 0, 3, 0, 4, 0, 0x57, 0x60}, make([]byte, 39)...),
+		"DHCP question":   append([]byte{0, 2, 0, 3, 0, 4, 0, 0x21}, Packet{Source: client, Destination: "255.255.255.255", Port: 67, Payload: 300}.Bytes()...),
 		"unknown session": append([]byte{0, 2, 0, 3, 0, 5, 0, 0x21}, b.packet(client, server)...),
 		"unknown tunnel":  append([]byte{0, 2, 0, 4, 0, 4, 0, 0x21}, b.packet(client, server)...),
 	} {

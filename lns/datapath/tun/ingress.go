@@ -64,26 +64,27 @@ func (in *ingress) Receive(from datapath.Path, datagram []byte) bool {
 	}
 	switch {
 	case protocol == ppp.IPv4 && s.address.IsValid():
-		in.packet(s, datagram, packet)
-		return true
+		return in.packet(s, datagram, packet)
 	case protocol == ppp.IPv6 && len(s.six) > 0:
 		return in.packet6(s, datagram, packet)
 	}
 	return false
 }
 
-// packet checks a user packet, which is a view into the datagram.
-func (in *ingress) packet(s *session, datagram, packet []byte) {
+// packet checks a user packet, which is a view into the datagram. It says false when the packet is a question to the engine.
+func (in *ingress) packet(s *session, datagram, packet []byte) bool {
 	packet, ok := cutIPv4(packet)
-	if !ok {
+	switch {
+	case !ok:
 		s.dropRx(datapath.PacketMalformed)
-		return
-	}
-	if !s.owns(source(packet)) {
+	case !s.owns(source(packet)):
 		s.dropRx(datapath.SourceNotLeased)
-		return
+	case datapath.AsksByDHCP(packet):
+		return false
+	default:
+		in.admit(s, datagram, packet)
 	}
-	in.admit(s, datagram, packet)
+	return true
 }
 
 // packet6 is packet for IPv6. It says false when the packet is for the peer's neighbour, which is the engine.

@@ -8,6 +8,7 @@ import (
 	"lnsgate/lns/datapath"
 	"lnsgate/lns/l2tp"
 	"lnsgate/lns/trace"
+	"lnsgate/lns/transport"
 )
 
 // stranger takes a control message for no tunnel. Only an SCCRQ is one that means something: it goes to the tunnel that it
@@ -62,8 +63,11 @@ func (s *Server) admit(q dialling, now time.Time) {
 		return
 	}
 	source := q.from.Remote.Addr()
+	repeated := false
 	if s.deps.Admission != nil {
-		if ok, why := s.deps.Admission.Allow(source, now); !ok {
+		ok, why := s.deps.Admission.Allow(q.from.Remote, uint16(q.key.id), now)
+		repeated = why == transport.AdmittedAgain
+		if !ok {
 			s.counters.add(dropBudget)
 			s.refused(q.from, q.hostName, trace.Because(trace.SourceLimit, "%s", why), now)
 			return
@@ -78,14 +82,15 @@ func (s *Server) admit(q dialling, now time.Time) {
 		s.refuse(q, l2tp.ResultCode{Result: l2tp.StopCCNNotAuthorized, Message: "no group for this peer"})
 		return
 	}
-	s.openTunnel(config, group, q, now)
+	s.openTunnel(config, group, q, repeated, now)
 }
 
 // openTunnel enters a new tunnel and starts its goroutine, with the SCCRQ as its first letter.
-func (s *Server) openTunnel(config *bindings, g *Group, q dialling, now time.Time) {
+func (s *Server) openTunnel(config *bindings, g *Group, q dialling, repeated bool, now time.Time) {
 	t := &tunnel{server: s, key: q.key, path: q.from, group: g, since: now}
 	t.home.Store(&q.from.Remote)
 	t.mail = newMailbox(t.run)
+	t.halfOpen.real = repeated
 	if !s.halfOpen.enter(t, &t.halfOpen, q.from.Remote.Addr(), config.Limits.HalfOpenPerSource) {
 		s.counters.add(dropHalfOpenPerSource)
 		s.refused(q.from, q.hostName, trace.Because(trace.SourceLimit, "%d of them (limits.half_open_per_source)", config.Limits.HalfOpenPerSource), now)

@@ -52,7 +52,8 @@ func (s *Session) closeLink(now time.Time, out *Out) {
 
 // enterClosing leaves LCP alone on the link (RFC 1661 section 3.7), and the peer a moment to say goodbye.
 func (s *Session) enterClosing(now time.Time) {
-	s.phase, s.auth, s.ipcp = Closing, nil, nil
+	s.phase, s.auth = Closing, nil
+	s.dropNetworks()
 	s.setupBy, s.endBy, s.wishBy = time.Time{}, time.Time{}, time.Time{}
 	s.closeBy = now.Add(closeTimeout)
 }
@@ -80,6 +81,8 @@ func (s *Session) giveBack(out *Out) {
 		out.Return = &lease
 		s.lease = pool.Lease{}
 	}
+	out.ReturnPrefixes = append(out.ReturnPrefixes, s.prefixes.All()...)
+	s.prefixes = Prefixes{}
 }
 
 // resultFor chooses what a CDN says about a verdict (RFC 2661 section 4.4.2). The peer learns the kind of the cause, not whose

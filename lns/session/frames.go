@@ -33,7 +33,7 @@ func (s *Session) take(f ppp.Frame, now time.Time, out *Out) bool {
 		return s.keep(f)
 	case s.phase == Ended:
 		return false
-	case (f.Protocol == ppp.LCP || f.Protocol == ppp.IPCP) && !readable(f.Packet):
+	case (f.Protocol == ppp.LCP || f.Protocol == ppp.IPCP || f.Protocol == ppp.IPv6CP) && !readable(f.Packet):
 		return false
 	case f.Protocol == ppp.LCP:
 		s.stepLCP(out, now, func(o *negotiate.Out) { s.lcp.Receive(f.Packet, now, o) })
@@ -49,7 +49,12 @@ func (s *Session) take(f ppp.Frame, now time.Time, out *Out) bool {
 		kept := s.keep(f)
 		s.hearWish(now, out)
 		return kept
-	case f.Protocol == ppp.IPCP:
+	case f.Protocol == ppp.IPv6CP && s.six != nil:
+		s.stepIPv6CP(out, now, func(o *negotiate.Out) { s.six.Receive(f.Packet, now, o) })
+		return true
+	case f.Protocol == ppp.IPv6 && s.six != nil:
+		return s.hearIPv6(f.Packet, now, out)
+	case f.Protocol == ppp.IPCP && s.ipcp != nil:
 		s.stepIPCP(out, now, func(o *negotiate.Out) { s.ipcp.Receive(f.Packet, now, o) })
 		return true
 	case f.Protocol == ppp.IPv4:

@@ -62,7 +62,8 @@ func (s *Session) linkDown(now time.Time, out *Out) {
 		s.enterClosing(now)
 		return
 	}
-	s.phase, s.auth, s.ipcp, s.awaiting = Link, nil, nil, false
+	s.phase, s.auth, s.awaiting = Link, nil, false
+	s.dropNetworks()
 	s.early, s.wishBy = nil, time.Time{}
 	if s.setupBy.IsZero() {
 		s.beginSetup(now)

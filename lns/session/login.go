@@ -144,9 +144,9 @@ func (s *Session) Authenticated(generation uint32, d aaa.Decision, err error, no
 		return // the verdict could not be given to the peer
 	}
 	s.phase = Address
-	if s.lease.Address.IsValid() {
-		if s.fits(d) {
-			s.negotiateAddress(now, out)
+	if s.holds() {
+		if s.fits(d) && s.fitsIPv6(&d) {
+			s.negotiateNetworks(now, out)
 			return
 		}
 		s.giveBack(out)
@@ -206,6 +206,9 @@ func windowsError(c aaa.Cause) int {
 
 // fits says whether the lease from before a renegotiation serves the account that has now logged in.
 func (s *Session) fits(d aaa.Decision) bool {
+	if !s.lease.Address.IsValid() {
+		return !s.wantsIPv4()
+	}
 	return s.lease.Account == d.Account && (!d.Address.IsValid() || d.Address == s.lease.Address)
 }
 

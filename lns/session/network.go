@@ -25,13 +25,24 @@ func (s *Session) Leased(generation uint32, lease pool.Lease, err error, now tim
 		return true
 	}
 	s.lease = lease
-	s.negotiateAddress(now, out)
+	s.negotiateNetworks(now, out)
 	return true
+}
+
+// negotiateNetworks starts IPCP and IPv6CP, each with what it gives in hand.
+func (s *Session) negotiateNetworks(now time.Time, out *Out) {
+	s.phase = Network
+	if s.lease.Address.IsValid() {
+		s.negotiateAddress(now, out)
+	}
+	if s.prefixes.Link.Address.IsValid() {
+		s.negotiateIPv6(now, out)
+	}
+	s.replay(now, out)
 }
 
 // negotiateAddress starts IPCP, with the lease in hand.
 func (s *Session) negotiateAddress(now time.Time, out *Out) {
-	s.phase = Network
 	s.ipcp = negotiate.NewIPCP(negotiate.IPCPConfig{
 		Local:   s.policy.LocalAddress,
 		Assign:  s.lease.Address,
@@ -44,7 +55,6 @@ func (s *Session) negotiateAddress(now time.Time, out *Out) {
 		s.ipcp.Open(now, o)
 		s.ipcp.Up(now, o)
 	})
-	s.replay(now, out)
 }
 
 func firstGiven(a, b [2]netip.Addr) [2]netip.Addr {
@@ -64,15 +74,22 @@ func (s *Session) stepIPCP(out *Out, now time.Time, act func(*negotiate.Out)) {
 	}
 }
 
+// networkChanged follows a change of IPv4 or IPv6. The session is open while one of them is up; when the other comes or goes, the
+// data path is told anew. It is over when neither can come up any more.
 func (s *Session) networkChanged(c negotiate.Change, now time.Time, out *Out) {
+	inUse := s.phase == Network || s.phase == Open
 	switch {
-	case c == negotiate.LayerUp && s.phase == Network:
+	case c == negotiate.LayerUp && inUse:
+		out.Suspend = out.Suspend || s.phase == Open
 		s.open(now, out)
 	case c == negotiate.LayerDown && s.phase == Open:
-		s.phase = Network
 		out.Suspend, out.Open = true, nil
-	case c == negotiate.LayerFinished && (s.phase == Network || s.phase == Open):
-		s.Close(s.networkVerdict(s.ipcp.Reason()), now, out)
+		s.phase = Network
+		if s.carriesIPv4() || s.carriesIPv6() {
+			s.open(now, out)
+		}
+	case c == negotiate.LayerFinished && inUse && !s.hopeful():
+		s.Close(s.unusable(), now, out)
 	}
 }
 
@@ -86,15 +103,19 @@ func (s *Session) open(now time.Time, out *Out) {
 	if s.begun.IsZero() {
 		s.begun = now
 	}
-	s.opened = s.lease.Address
 	link := s.lcp.Result()
 	out.Open = &Opened{
-		Address:  s.lease.Address,
-		Routes:   networks(s.decision.Routes),
 		PeerMRU:  s.peerMTU(link),
 		LocalMRU: int(link.LocalMRU),
 		Framing:  link.Framing,
 	}
+	if s.carriesIPv4() {
+		out.Open.Address, out.Open.Routes = s.lease.Address, networks(s.decision.Routes)
+	}
+	if s.carriesIPv6() {
+		out.Open.IPv6 = s.prefixes.Networks()
+	}
+	s.opened = out.Open.Address
 }
 
 // networks are the prefixes of routes.
@@ -114,9 +135,15 @@ func (s *Session) peerMTU(link negotiate.LCPResult) int {
 	return int(link.PeerMRU)
 }
 
-// protocolRejected follows the peer's Protocol-Reject: without IPCP a session is of no use.
+// protocolRejected follows the peer's Protocol-Reject: without IPCP a session is of no use, unless it has IPv6.
 func (s *Session) protocolRejected(p ppp.Protocol, now time.Time, out *Out) {
-	if p == ppp.IPCP && (s.phase == Network || s.phase == Open) {
+	switch {
+	case s.phase != Network && s.phase != Open:
+	case p == ppp.IPv6CP && s.six != nil:
+		s.stepIPv6CP(out, now, func(o *negotiate.Out) { s.six.ProtocolRejected(now, o) })
+	case p == ppp.IPCP && s.ipcp != nil && s.six != nil && underway(s.six.State()):
+		s.stepIPCP(out, now, func(o *negotiate.Out) { s.ipcp.ProtocolRejected(now, o) })
+	case p == ppp.IPCP:
 		s.Close(trace.Verdict{Cause: trace.IPCPRejected}, now, out)
 	}
 }

@@ -19,8 +19,9 @@ type Out struct {
 	Ask *Ask
 	// Address wants a lease.
 	Address *AddressAsk
-	// Return gives a lease back.
-	Return *pool.Lease
+	// Return gives a lease back, ReturnPrefixes those for IPv6.
+	Return         *pool.Lease
+	ReturnPrefixes []pool.Lease
 	// Open puts the session into the data path.
 	Open *Opened
 	// End is the last word: the session is over.
@@ -29,8 +30,9 @@ type Out struct {
 
 // Opened is what the data path must know of a session whose addresses are agreed.
 type Opened struct {
-	Address netip.Addr
-	Routes  []netip.Prefix
+	Address netip.Addr     // zero: no IPv4
+	Routes  []netip.Prefix // with Address
+	IPv6    []netip.Prefix // empty: no IPv6
 	// PeerMRU is the largest IP packet in octets towards the peer, LocalMRU the largest that the peer may send.
 	PeerMRU, LocalMRU int
 	Framing           ppp.Framing

@@ -54,6 +54,7 @@ type rig struct {
 	// What answers it.
 	password    string
 	lease       pool.Lease
+	prefixes    Prefixes
 	leaseErr    error
 	decision    aaa.Decision
 	holdAnswers bool                             // the test answers itself
@@ -66,6 +67,7 @@ type rig struct {
 	auth     *authenticate.Peer
 	ipcp     *negotiate.IPCP
 	queue    []ppp.Frame // from the peer
+	dual     *dualPeer   // nil: it speaks no IPv6
 	peerName string      // as it types it
 	mute     bool        // the peer says nothing
 	wish     netip.Addr  // the address that the peer asks for
@@ -104,6 +106,7 @@ func (r *rig) step(act func(*Out)) {
 	for _, f := range out.Frames {
 		r.peerTakes(f)
 	}
+	r.returned = append(r.returned, out.ReturnPrefixes...)
 	if out.Return != nil {
 		r.returned = append(r.returned, *out.Return)
 	}
@@ -145,6 +148,9 @@ func (r *rig) answer() {
 
 func (r *rig) giveLease() {
 	a := r.addressAsk
+	if a.IPv6 && r.prefixes.Link.Address.IsValid() && !r.s.LeasedPrefixes(a.Generation, r.prefixes) {
+		r.t.Error("the prefixes were refused")
+	}
 	r.step(func(o *Out) {
 		if !r.s.Leased(a.Generation, r.lease, r.leaseErr, r.now, o) {
 			r.t.Error("the lease was refused")
@@ -205,6 +211,8 @@ func (r *rig) peerTakes(f ppp.Frame) {
 		if r.ipcp != nil {
 			r.peerIPCP(func(o *negotiate.Out) { r.ipcp.Receive(f.Packet, r.now, o) })
 		}
+	case ppp.IPv6CP, ppp.IPv6:
+		r.peerTakesIPv6(f)
 	}
 }
 
@@ -233,7 +241,7 @@ func (r *rig) peerAuth(act func(*authenticate.Out)) {
 	if o.Done != nil {
 		r.done = o.Done
 		if o.Done.OK {
-			r.startIPCP()
+			r.startNetworks()
 		}
 	}
 }

@@ -20,6 +20,12 @@ type Policy struct {
 	LocalName string
 	// LocalAddress is our end of the link.
 	LocalAddress netip.Addr
+	// IPv6 offers the peer IPv6 beside IPv4, where the decision has a prefix for it.
+	IPv6 bool
+	// IPv6DNS are the name servers that the peer is told where the decision names none.
+	IPv6DNS []netip.Addr
+	// DUID is who we are in DHCPv6 (RFC 8415 section 11): the same for all sessions.
+	DUID []byte
 	// DNS and NBNS are given to the peer where the decision names none.
 	DNS, NBNS [2]netip.Addr
 	// EchoInterval is how long a silent peer is left alone; zero sends no LCP Echo-Requests. EchoFailures is how many
@@ -62,4 +68,7 @@ type AddressAsk struct {
 	Generation uint32
 	Decision   *aaa.Decision
 	Wish       netip.Addr // the peer's own, where the decision leaves it the choice: exactly this address; zero: none
+	// IPv4 and IPv6 are what is wanted. The answer for IPv6 is LeasedPrefixes, in front of Leased, which gives the word for both:
+	// a lease without an address says that there is IPv6 alone. A session that wants both goes on without IPv6.
+	IPv4, IPv6 bool
 }

@@ -10,6 +10,7 @@ import (
 	"lnsgate/lns/authenticate"
 	"lnsgate/lns/l2tp"
 	"lnsgate/lns/negotiate"
+	"lnsgate/lns/neighbour"
 	"lnsgate/lns/ppp"
 	"lnsgate/lns/trace"
 	"lnsgate/pool"
@@ -25,7 +26,10 @@ type Session struct {
 
 	lcp  *negotiate.LCP
 	auth *authenticate.Authenticator
-	ipcp *negotiate.IPCP
+	ipcp *negotiate.IPCP   // nil: not its time, or no IPv4
+	six  *negotiate.IPv6CP // nil: not its time, or no IPv6
+
+	router *neighbour.Router // nil while IPv6 is not up
 
 	early          []ppp.Frame // frames that came before their phase
 	identification []string    // what the peer said of itself
@@ -40,6 +44,7 @@ type Session struct {
 	method     aaa.Method
 	decision   aaa.Decision
 	lease      pool.Lease // Address is zero while there is none
+	prefixes   Prefixes
 	opened     netip.Addr
 
 	verdict      trace.Verdict
@@ -142,6 +147,7 @@ func (s *Session) Deadline() time.Time {
 	if s.ipcp != nil {
 		d = earliest(d, s.ipcp.Deadline())
 	}
+	d = earliest(d, s.deadlineIPv6())
 	if s.phase == Open {
 		d = earliest(d, s.idleBy())
 	}
@@ -161,6 +167,7 @@ func (s *Session) Advance(now time.Time, activity Activity, out *Out) {
 	if s.ipcp != nil {
 		s.stepIPCP(out, now, func(o *negotiate.Out) { s.ipcp.Advance(now, o) })
 	}
+	s.advanceIPv6(now, out)
 	if due(s.wishBy, now) {
 		s.askLease(netip.Addr{}, now, out)
 	}

@@ -24,7 +24,8 @@ func (s *Session) askAddress(now time.Time, out *Out) {
 // askLease wants a lease of exactly the wish, or of what the decision says when there is none.
 func (s *Session) askLease(wish netip.Addr, now time.Time, out *Out) {
 	s.wishBy, s.wish = time.Time{}, wish
-	out.Address = &AddressAsk{Generation: s.await(now), Decision: &s.decision, Wish: wish}
+	out.Address = &AddressAsk{Generation: s.await(now), Decision: &s.decision, Wish: wish,
+		IPv4: s.wantsIPv4(), IPv6: s.wantsIPv6() && !s.prefixes.Link.Address.IsValid()}
 }
 
 // hearWish looks among the frames that came early for the peer's IPCP Configure-Request, if that is waited for.

@@ -25,6 +25,7 @@ func (c *checker) check() {
 	c.checkAdmin()
 	c.checkDatabase()
 	c.checkLimits()
+	c.checkTrace()
 	c.checkRADIUS()
 	c.checkRADIUSService()
 	c.checkHeadquarters()

@@ -16,6 +16,7 @@ type Config struct {
 	SpoolDir             string               `mapstructure:"spool_dir"` // empty: StateDir
 	StateDir             string               `mapstructure:"state_dir"`
 	Log                  Log                  `mapstructure:"log"`
+	Trace                Trace                `mapstructure:"trace"`
 	Database             Database             `mapstructure:"database"`
 	RADIUS               []RADIUS             `mapstructure:"radius"`
 	DynamicAuthorization DynamicAuthorization `mapstructure:"dynamic_authorization"`

@@ -13,6 +13,7 @@ func Default() *Config {
 		AdminSocket:   "/run/lnsgate/lnsgate.sock",
 		StateDir:      "/run/lnsgate",
 		Log:           Log{Level: Info, Format: Text},
+		Trace:         defaultTrace(),
 		Database:      defaultDatabase(),
 		DefaultDomain: "default",
 		Forwarding:    true,

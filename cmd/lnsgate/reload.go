@@ -164,6 +164,7 @@ func (n *node) keepFixed(next *configs.Config) {
 		{"state_dir", &n.config.StateDir, &next.StateDir},
 		{"spool_dir", &n.config.SpoolDir, &next.SpoolDir},
 		{"log", &n.config.Log, &next.Log},
+		{"trace", &n.config.Trace, &next.Trace},
 		{"forwarding", &n.config.Forwarding, &next.Forwarding},
 		{"radius_server.listen", &n.config.RADIUSService.Listen, &next.RADIUSService.Listen},
 		{"radius_server.accounting_listen", &n.config.RADIUSService.AccountingListen, &next.RADIUSService.AccountingListen},

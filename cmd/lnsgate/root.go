@@ -20,6 +20,7 @@ It checks who they are, gives each an address from their department's pool and c
   lnsgate check -c /etc/lnsgate/lnsgate.yaml                             is the configuration right?
   lnsgate serve -c /etc/lnsgate/lnsgate.yaml                             run the server
   lnsgate show sessions                                                  who is connected?
+  lnsgate explain anna@sales                                             why can anna not log in?
   lnsgate kick l2tpuser                                                  end all sessions of a user
   lnsgate dial --server vpn.example.com --user anna --password-file pw   be a client
   lnsgate user add anna@sales --password-stdin -c lnsgate.yaml           add a user to the database`,
@@ -36,6 +37,7 @@ It checks who they are, gives each an address from their department's pool and c
 		newServeCommand(),
 		newDialCommand(),
 		newShowCommand(),
+		newExplainCommand(),
 		newKickCommand(),
 		newReloadCommand(),
 		newCheckCommand(),

@@ -20,6 +20,7 @@ import (
 	"lnsgate/lns/admin"
 	"lnsgate/lns/datapath/tun"
 	"lnsgate/lns/host"
+	"lnsgate/lns/recorder"
 	"lnsgate/lns/transport"
 	"lnsgate/pool"
 	"lnsgate/pool/memory"
@@ -49,6 +50,7 @@ type node struct {
 	db        *database  // nil without one
 	radius    *radiusGroups
 	books     *books
+	recorder  *recorder.Recorder // of how logins went
 
 	authorization *authorization
 	engine        *lns.Server
@@ -74,7 +76,7 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 		}
 	}()
 	for _, step := range []func(*configs.Config) error{
-		n.openOperator, n.openOperators, n.openDatabase, n.openRADIUS, n.openPools, n.openGateway, n.openHost, n.openSockets, n.openPath, n.openReach, n.openEAP, n.openEntrance, n.openAnswering,
+		n.openOperator, n.openOperators, n.openTracing, n.openDatabase, n.openRADIUS, n.openPools, n.openGateway, n.openHost, n.openSockets, n.openPath, n.openReach, n.openEAP, n.openEntrance, n.openAnswering,
 	} {
 		if err := step(config); err != nil {
 			return nil, err
@@ -91,6 +93,7 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 		Host:      n.reach,
 		Router:    n.reach,
 		Accounter: n.books,
+		Recorder:  n.recorder,
 		Log:       log,
 	}
 	if n.db != nil {

@@ -19,22 +19,36 @@ const (
 
 // Ladder draws the dialogue of an attempt for a terminal of 100 columns: who said what to whom, and when; repetitions are one line. Then
 // come the verdict, what to do, and who can do it.
-func (a *Attempt) Ladder() string {
+func (a *Attempt) Ladder() string { return a.Drawn(0, true) }
+
+// Drawn draws the ladder of an attempt that is being watched: its steps from one on, with the head if that is the first, and with the
+// verdict if that is wanted.
+func (a *Attempt) Drawn(from int, judged bool) string {
 	var b strings.Builder
-	for _, fact := range a.facts() {
-		fmt.Fprintf(&b, "%-10s %s\n", fact[0], safe(fact[1]))
+	if from == 0 {
+		a.head(&b)
 	}
-	b.WriteString("\n")
-	fmt.Fprintf(&b, "%*s %-*s%*s\n", timeWidth, "", wireWidth-1, "peer", houseWidth+5, "lnsgate      others")
-	for _, r := range a.Rungs() {
+	rest := *a
+	rest.Steps = a.Steps[min(from, len(a.Steps)):]
+	for _, r := range rest.Rungs() {
 		r.draw(&b)
 	}
-	if a.LeftOut > 0 {
+	if a.LeftOut > 0 && judged {
 		fmt.Fprintf(&b, "%*s ... and %d more\n", timeWidth, "", a.LeftOut)
 	}
-	b.WriteString("\n")
-	a.judge(&b)
+	if judged {
+		b.WriteString("\n")
+		a.judge(&b)
+	}
 	return b.String()
+}
+
+func (a *Attempt) head(b *strings.Builder) {
+	for _, fact := range a.facts() {
+		paragraph(b, fact[0], fact[1])
+	}
+	b.WriteString("\n")
+	fmt.Fprintf(b, "%*s %-*s%*s\n", timeWidth, "", wireWidth-1, "peer", houseWidth+5, "lnsgate      others")
 }
 
 // facts are what is known besides the steps.

@@ -43,6 +43,7 @@ var rooms = map[string]room{
 	"lns/transport":      {level: 2, may: []string{"lns/datapath", "lns/l2tp", "lns/ppp"}},
 	"lns/datapath/tun":   {level: 2, may: []string{"lns/datapath", "lns/l2tp", "lns/ppp"}},
 	"lns/recorder":       {level: 2, may: []string{"lns/trace", "lns/ppp", "aaa"}},
+	"lns/capture":        {level: 2, may: []string{"lns/trace", "lns/datapath", "lns/l2tp", "lns/ppp"}},
 	"lns/host":           {level: 2, may: []string{"lns/datapath"}},
 	"lns/host/netns":     {level: 2},
 	"aaa/local":          {level: 2, may: []string{"aaa", "aaa/secret"}},

@@ -152,8 +152,8 @@ func (c *call) askAddress(a session.AddressAsk) {
 	ctx := c.asking(s.config.Load().Limits.AuthenticationTimeout)
 	job := func() {
 		began := time.Now()
-		lease, err := s.lease(ctx, request)
-		answer := leaseAnswer{call: c, generation: a.Generation, lease: lease, err: err, took: time.Since(began)}
+		answer := s.leaseAll(ctx, c, a, request)
+		answer.took = time.Since(began)
 		if !t.mail.post(answer, false) {
 			answer.lost(s)
 		}

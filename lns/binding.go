@@ -54,6 +54,9 @@ func (s *Server) policy(g *Group, t *Template, profile quirk.Profile, limits Lim
 		ProxyLCP:            g.ProxyLCP,
 		ProxyAuthentication: g.ProxyAuthenticate,
 		Rand:                s.deps.Rand,
+		IPv6:                t.IPv6 && s.deps.DataPath.Capabilities().IPv6,
+		IPv6DNS:             t.IPv6DNS,
+		DUID:                duid(s.deps.Node),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +33,7 @@ type call struct {
 	who      subscriber        // since it opened
 	marks    marks             // since it opened
 	routed   []aaa.Route       // the host leads them to the peer
+	attached netip.Addr        // the host leads it to the peer; zero: none
 	logins   int               // how often it has opened for another account than before
 	records  uint32            // accounting records so far
 	carrier  datapath.Session  // nil while user traffic does not flow
@@ -239,9 +241,10 @@ func (c *call) rebind(d aaa.Decision) error {
 
 func (c *call) leased(a leaseAnswer, now time.Time) {
 	c.notedLease(&a, now)
+	c.takePrefixes(a)
 	used := false
 	c.step(now, func(o *session.Out) { used = c.core.Leased(a.generation, a.lease, a.err, now, o) })
-	if !used && a.err == nil {
+	if !used && a.lease.Address.IsValid() {
 		c.tunnel.server.release(a.lease)
 	}
 }
@@ -274,6 +277,9 @@ func (c *call) step(now time.Time, act func(*session.Out)) {
 	}
 	if out.Return != nil { // after the last record: the next holder's first one must not come before it
 		c.tunnel.server.release(*out.Return)
+	}
+	for _, lease := range out.ReturnPrefixes {
+		c.tunnel.server.release(lease)
 	}
 	if c.core.Phase() != session.Ended {
 		c.tunnel.due.set(c, earlier(c.core.Deadline(), c.interimBy))

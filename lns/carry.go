@@ -28,6 +28,8 @@ func (c *call) open(o session.Opened, now time.Time) bool {
 		Routes:      o.Routes,
 		PeerMRU:     o.PeerMRU,
 		MSS:         c.mss(o),
+		IPv6:        o.IPv6,
+		MSS6:        c.mss6(o),
 		PFC:         o.Framing.PFC,
 		ACFC:        o.Framing.ACFC,
 		Sequencing:  c.sequenced,
@@ -41,24 +43,29 @@ func (c *call) open(o session.Opened, now time.Time) bool {
 		return false
 	}
 	c.carrier = carrier
-	c.attach()
+	c.attach(o)
 	c.notedOpen(o, time.Since(began), now)
 	d, lease := c.core.Decision(), c.core.Lease()
 	c.opened(now)
-	c.log().Info("session open", "domain", d.Domain, "address", o.Address, "pool", lease.Pool, "address_because", lease.Why,
+	c.log().Info("session open", "domain", d.Domain, "address", o.Address, "ipv6", o.IPv6, "pool", lease.Pool, "address_because", lease.Why,
 		"template", c.template, "method", c.core.Method().String(), "peer_mru", o.PeerMRU, "setup", now.Sub(c.since).Round(time.Millisecond).String())
 	return true
 }
 
 // attach makes the peer, and the networks behind it, reachable from the networks of this host.
-func (c *call) attach() {
+func (c *call) attach(o session.Opened) {
 	deps := c.tunnel.server.deps
-	if deps.Host != nil {
-		if err := deps.Host.Attach(c.template, c.core.Address()); err != nil {
-			c.log().Error("the peer cannot be reached from other hosts", "address", c.core.Address(), "cause", err)
+	c.attached = o.Address
+	if deps.Host != nil && c.attached.IsValid() {
+		if err := deps.Host.Attach(c.template, c.attached); err != nil {
+			c.log().Error("the peer cannot be reached from other hosts", "address", c.attached, "cause", err)
 		}
 	}
-	if routes := c.core.Decision().Routes; deps.Router != nil && len(routes) > 0 {
+	routes := c.ownRoutes(o.IPv6)
+	if c.attached.IsValid() {
+		routes = append(routes, c.core.Decision().Routes...)
+	}
+	if deps.Router != nil && len(routes) > 0 {
 		if err := deps.Router.AddRoutes(c.template, routes); err != nil {
 			c.log().Error("a network behind the peer cannot be reached from this host", "routes", prefixes(routes), "cause", err)
 		} else {
@@ -75,11 +82,11 @@ func (c *call) detach() {
 		}
 		c.routed = nil
 	}
-	if deps.Host == nil {
+	if deps.Host == nil || !c.attached.IsValid() {
 		return
 	}
-	if err := deps.Host.Detach(c.template, c.core.Address()); err != nil {
-		c.log().Error("a route or proxy ARP entry is left behind", "address", c.core.Address(), "cause", err)
+	if err := deps.Host.Detach(c.template, c.attached); err != nil {
+		c.log().Error("a route or proxy ARP entry is left behind", "address", c.attached, "cause", err)
 	}
 }
 

@@ -31,6 +31,9 @@ type Reserved struct {
 type Template struct {
 	Name         string
 	Address      netip.Addr // our end of every link
+	IPv6         bool       // peers are offered IPv6, where their domain or account has a prefix for them
+	Address6     netip.Addr // our own; zero: none
+	IPv6DNS      []netip.Addr
 	Methods      []aaa.Method
 	MRU          uint16 // octets
 	MSS          int    // largest TCP segment in octets; 0 leaves TCP alone, MSSAuto follows the negotiated MRU

@@ -8,6 +8,7 @@ import (
 	"lnsgate/aaa"
 	"lnsgate/lns/control"
 	"lnsgate/lns/l2tp"
+	"lnsgate/lns/session"
 	"lnsgate/lns/trace"
 	"lnsgate/pool"
 )
@@ -86,6 +87,8 @@ type leaseAnswer struct {
 	generation uint32
 	lease      pool.Lease
 	err        error
+	prefixes   session.Prefixes
+	prefixErr  error // why there are none, or not all
 	took       time.Duration
 }
 
@@ -97,8 +100,11 @@ func (a leaseAnswer) deliver(_ *tunnel, now time.Time) {
 }
 
 func (a leaseAnswer) lost(s *Server) {
-	if a.err == nil {
+	if a.lease.Address.IsValid() {
 		s.release(a.lease)
+	}
+	for _, lease := range a.prefixes.All() {
+		s.release(lease)
 	}
 }
 

@@ -63,7 +63,7 @@ func (s *Server) frame(from datapath.Path, b []byte) {
 		s.counters.add(dropNotL2TP)
 		return
 	}
-	if p, packet, err := ppp.ParseFrame(payload); err != nil || p < ppp.FirstControl && !asksByDHCP(p, packet) {
+	if p, packet, err := ppp.ParseFrame(payload); err != nil || p < ppp.FirstControl && !asksByDHCP(p, packet) && !forNeighbour(p, packet) {
 		s.counters.add(dropUserData) // the session is not open, or there is none: a tunnel has no use for it
 		return
 	}

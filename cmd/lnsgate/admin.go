@@ -31,7 +31,7 @@ func (n *node) newAdmin() (*admin.Server, error) {
 }
 
 // mounts are the handlers that other rooms hang into the server.
-func (n *node) mounts() []admin.Mount { return nil }
+func (n *node) mounts() []admin.Mount { return captureMounts(n.captures, n.log) }
 
 // listed are the accounts of the file, by name.
 func (n *node) listed() []admin.Account {

@@ -38,6 +38,7 @@ It checks who they are, gives each an address from their department's pool and c
 		newDialCommand(),
 		newShowCommand(),
 		newExplainCommand(),
+		newCaptureCommand(),
 		newKickCommand(),
 		newReloadCommand(),
 		newCheckCommand(),

@@ -18,6 +18,7 @@ import (
 	"lnsgate/configs"
 	"lnsgate/lns"
 	"lnsgate/lns/admin"
+	"lnsgate/lns/capture"
 	"lnsgate/lns/datapath/tun"
 	"lnsgate/lns/host"
 	"lnsgate/lns/recorder"
@@ -51,6 +52,7 @@ type node struct {
 	radius    *radiusGroups
 	books     *books
 	recorder  *recorder.Recorder // of how logins went
+	captures  *capture.Hub
 
 	authorization *authorization
 	engine        *lns.Server
@@ -76,7 +78,7 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 		}
 	}()
 	for _, step := range []func(*configs.Config) error{
-		n.openOperator, n.openOperators, n.openTracing, n.openDatabase, n.openRADIUS, n.openPools, n.openGateway, n.openHost, n.openSockets, n.openPath, n.openReach, n.openEAP, n.openEntrance, n.openAnswering,
+		n.openOperator, n.openOperators, n.openTracing, n.openDatabase, n.openRADIUS, n.openPools, n.openGateway, n.openHost, n.openSockets, n.openCapture, n.openPath, n.openReach, n.openEAP, n.openEntrance, n.openAnswering,
 	} {
 		if err := step(config); err != nil {
 			return nil, err
@@ -84,7 +86,7 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 	}
 	deps := lns.Deps{
 		Node:      config.Node,
-		Sender:    n.transport,
+		Sender:    n.captures.Sender(n.transport),
 		DataPath:  n.path,
 		AAA:       n.entrance,
 		Registry:  n.registry,
@@ -279,7 +281,7 @@ func (n *node) openPath(c *configs.Config) (err error) {
 		templates = append(templates, tun.Config{
 			Interface: t.Name,
 			MTU:       t.MRU,
-			Sender:    n.transport,
+			Sender:    n.captures.Sender(n.transport),
 			Queues:    queues,
 			Offload:   t.Offload != configs.Off,
 			Log:       n.log,
@@ -338,7 +340,7 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 	defer stopReading()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		return n.transport.Run(reading, func(int) transport.Receiver { return n.engine.Receiver() })
+		return n.transport.Run(reading, func(int) transport.Receiver { return n.captures.Receiver(n.engine.Receiver()) })
 	})
 	group.Go(func() error { return operator.Serve(ctx, n.operator) })
 	n.operators.serve(ctx, operator, group)
@@ -353,7 +355,7 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 		n.tell(notifyStopping)
 		n.sayGoodbye()
 		stopReading()
-		return nil
+		return n.captures.Close() // with the verdict of that
 	})
 	n.log.Info("serving", "listen", addresses, "virtual_templates", templates, "admin_socket", socket)
 	n.tell(notifyReady)

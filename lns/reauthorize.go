@@ -160,6 +160,9 @@ func (c *call) reauthorize(d aaa.Decision, err error, now time.Time) {
 		d, err = before, nil
 	}
 	filter, unknown := c.tunnel.server.config.Load().filter(d.Filter)
+	if fault := c.overUs(&d); err == nil {
+		err = fault
+	}
 	template := cmp.Or(d.VirtualTemplate, c.tunnel.group.Template)
 	address := c.core.Lease().Address
 	if !address.IsValid() { // the lease is still awaited

@@ -155,9 +155,9 @@ func widest(routes []aaa.Route) ([]aaa.Route, error) {
 // within says that all of a is in b.
 func within(a, b netip.Prefix) bool { return a.Bits() >= b.Bits() && b.Contains(a.Addr()) }
 
-// named leaves out what follows from a netmask alone.
+// named leaves out what follows from a netmask alone, and what is not behind the peer at all.
 func named(routes []aaa.Route) []aaa.Route {
-	return slices.DeleteFunc(slices.Clone(routes), func(r aaa.Route) bool { return r.Implied })
+	return slices.DeleteFunc(slices.Clone(routes), func(r aaa.Route) bool { return r.Implied || r.Gateway.IsValid() })
 }
 
 func prefixes(routes []aaa.Route) []netip.Prefix {

@@ -77,7 +77,7 @@ var adminColumns = map[string][]string{
 		"session_timeout", "idle_timeout", "mtu", "rate_up", "rate_down", "filter", "routes", "description"},
 	"domains": {"name", "description", "blocked", "authentication", "on_backend_error", "methods", "virtual_template", "dns", "nbns",
 		"session_timeout", "idle_timeout", "mtu", "rate_up", "rate_down", "max_sessions", "max_account_sessions", "session_policy",
-		"accounting_interim", "accounting", "filter"},
+		"accounting_interim", "accounting", "filter", "client_routes", "dns_suffix"},
 	"pools": {"name", "description", "routing_context", "family", "quarantine", "sticky", "draining"},
 	"profiles": {"name", "description", "max_sessions", "pools", "dns", "nbns", "session_timeout", "idle_timeout", "mtu", "rate_up",
 		"rate_down", "filter", "routes"},

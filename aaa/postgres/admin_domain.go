@@ -11,34 +11,37 @@ import (
 
 // AdminDomain is a domain, with lengths of time in seconds and rates in bits per second.
 type AdminDomain struct {
-	Name               string       `db:"name" json:"name"`
-	Aliases            []string     `db:"aliases" json:"aliases"`
-	Description        *string      `db:"description" json:"description"`
-	Blocked            bool         `db:"blocked" json:"blocked"`
-	Authentication     []string     `db:"authentication" json:"authentication"`
-	OnBackendError     string       `db:"on_backend_error" json:"on_backend_error"`
-	Methods            []string     `db:"methods" json:"methods"`
-	Pools              []string     `db:"pools" json:"pools"`
-	VirtualTemplate    *string      `db:"virtual_template" json:"virtual_template"`
-	DNS                []netip.Addr `db:"dns" json:"dns"`
-	NBNS               []netip.Addr `db:"nbns" json:"nbns"`
-	SessionTimeout     *float64     `db:"session_timeout" json:"session_timeout"`
-	IdleTimeout        *float64     `db:"idle_timeout" json:"idle_timeout"`
-	MTU                *int         `db:"mtu" json:"mtu"`
-	RateUp             *int64       `db:"rate_up" json:"rate_up"`
-	RateDown           *int64       `db:"rate_down" json:"rate_down"`
-	MaxSessions        *int         `db:"max_sessions" json:"max_sessions"`
-	MaxAccountSessions *int         `db:"max_account_sessions" json:"max_account_sessions"`
-	SessionPolicy      string       `db:"session_policy" json:"session_policy"`
-	AccountingInterim  *float64     `db:"accounting_interim" json:"accounting_interim"`
-	Accounts           int64        `db:"accounts" json:"accounts"`
-	Sessions           int64        `db:"sessions" json:"sessions"`
+	Name               string         `db:"name" json:"name"`
+	Aliases            []string       `db:"aliases" json:"aliases"`
+	Description        *string        `db:"description" json:"description"`
+	Blocked            bool           `db:"blocked" json:"blocked"`
+	Authentication     []string       `db:"authentication" json:"authentication"`
+	OnBackendError     string         `db:"on_backend_error" json:"on_backend_error"`
+	Methods            []string       `db:"methods" json:"methods"`
+	Pools              []string       `db:"pools" json:"pools"`
+	VirtualTemplate    *string        `db:"virtual_template" json:"virtual_template"`
+	DNS                []netip.Addr   `db:"dns" json:"dns"`
+	NBNS               []netip.Addr   `db:"nbns" json:"nbns"`
+	ClientRoutes       []netip.Prefix `db:"client_routes" json:"client_routes"`
+	DNSSuffix          *string        `db:"dns_suffix" json:"dns_suffix"`
+	SessionTimeout     *float64       `db:"session_timeout" json:"session_timeout"`
+	IdleTimeout        *float64       `db:"idle_timeout" json:"idle_timeout"`
+	MTU                *int           `db:"mtu" json:"mtu"`
+	RateUp             *int64         `db:"rate_up" json:"rate_up"`
+	RateDown           *int64         `db:"rate_down" json:"rate_down"`
+	MaxSessions        *int           `db:"max_sessions" json:"max_sessions"`
+	MaxAccountSessions *int           `db:"max_account_sessions" json:"max_account_sessions"`
+	SessionPolicy      string         `db:"session_policy" json:"session_policy"`
+	AccountingInterim  *float64       `db:"accounting_interim" json:"accounting_interim"`
+	Accounts           int64          `db:"accounts" json:"accounts"`
+	Sessions           int64          `db:"sessions" json:"sessions"`
 }
 
 const sqlDomains = `
 SELECT d.name, ARRAY(SELECT a.alias FROM domain_aliases a WHERE a.domain = d.name ORDER BY 1) AS aliases, d.description, d.blocked,
 	d.authentication, d.on_backend_error, d.methods,
 	ARRAY(SELECT p.pool FROM domain_pools p WHERE p.domain = d.name ORDER BY p.ordinal) AS pools, d.virtual_template, d.dns, d.nbns,
+	d.client_routes, d.dns_suffix,
 	extract(epoch FROM d.session_timeout)::float8 AS session_timeout, extract(epoch FROM d.idle_timeout)::float8 AS idle_timeout,
 	d.mtu, d.rate_up, d.rate_down, d.max_sessions, d.max_account_sessions, d.session_policy,
 	extract(epoch FROM d.accounting_interim)::float8 AS accounting_interim,

@@ -74,6 +74,8 @@ var adminRules = map[string]adminRule{
 	"domains_on_backend_error":         {text: "on_backend_error is stop or continue"},
 	"domains_methods":                  {text: "the methods are pap, chap, mschapv1, mschapv2 and eap"},
 	"domains_session_policy":           {text: "session_policy is refuse or replace"},
+	"domains_client_routes":            {text: "client_routes are IPv4 networks such as 10.20.0.0/16, none twice, and no more than one DHCP option holds (31 of /24)"},
+	"domains_dns_suffix":               {text: "dns_suffix is a DNS name such as corp.example"},
 	"domains_accounting_interim":       {text: "accounting_interim is 60s at least"},
 	"domains_accounting_check":         {text: "the places of records have names"},
 	"pools_name":                       {text: "a pool has a name without blanks"},

@@ -17,9 +17,9 @@ func TestDomainsMakeAGateway(t *testing.T) {
 	run(t, pool, `INSERT INTO pools (name) VALUES ('p1'), ('p2'), ('p3')`)
 	run(t, pool, `INSERT INTO domains (name) VALUES ('plain')`)
 	run(t, pool, `INSERT INTO domains (name, blocked, authentication, on_backend_error, methods, virtual_template, dns, nbns, session_timeout, idle_timeout,
-			mtu, rate_up, rate_down, max_sessions, max_account_sessions, session_policy, accounting_interim)
+			mtu, rate_up, rate_down, max_sessions, max_account_sessions, session_policy, accounting_interim, client_routes, dns_suffix)
 		VALUES ('Full.Example', true, '{local,postgres}', 'continue', '{pap,mschapv2}', 'vt2', '{10.0.0.1,10.0.0.2}', '{10.0.0.3}', '8 hours', '15 min',
-			1400, 1000000, 5000000000, 100, 2, 'replace', '10 min')`)
+			1400, 1000000, 5000000000, 100, 2, 'replace', '10 min', '{10.20.0.0/16,192.168.7.0/25}', 'corp.example')`)
 	run(t, pool, `INSERT INTO domain_aliases (alias, domain) VALUES ('full', 'full.example'), ('aka', 'full.example')`)
 	run(t, pool, `INSERT INTO domain_pools (domain, pool, ordinal) VALUES ('full.example', 'p3', 1), ('full.example', 'p1', 2), ('full.example', 'p2', 3)`)
 	b := New(pool, Config{})
@@ -35,6 +35,7 @@ func TestDomainsMakeAGateway(t *testing.T) {
 			DNS: [2]netip.Addr{ip("10.0.0.1"), ip("10.0.0.2")}, NBNS: [2]netip.Addr{ip("10.0.0.3")}, SessionTimeout: 8 * time.Hour,
 			IdleTimeout: 15 * time.Minute, MTU: 1400, RateUp: 1000000, RateDown: 5000000000, MaxSessions: 100, AccountSessions: 2,
 			SessionPolicy: aaa.ReplaceOld, Interim: 10 * time.Minute, Accounting: []string{},
+			ClientRoutes: []netip.Prefix{netip.MustParsePrefix("10.20.0.0/16"), netip.MustParsePrefix("192.168.7.0/25")}, DNSSuffix: "corp.example",
 		},
 		{Name: "plain", Aliases: []string{}, Chain: []string{"postgres"}, Pools: []string{}, Accounting: []string{}},
 	}
@@ -114,4 +115,25 @@ func TestTheRoleOfANodeIsEnough(t *testing.T) {
 	background(t, a.Run)
 	a.Log(attempt(1))
 	until(t, "an attempt is written", 5*time.Second, func() bool { return a.Written() == 1 })
+}
+
+// What subscribers are told by DHCP fits into an option, and can be told to Windows.
+func TestClientRoutesAreChecked(t *testing.T) {
+	pool := sharedPool(t)
+	many := make([]string, 32)
+	for i := range many {
+		many[i] = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i), 0}), 24).String()
+	}
+	run(t, pool, `INSERT INTO domains (name, client_routes) VALUES ('most', $1)`, many[:31])
+	run(t, pool, `INSERT INTO domains (name, client_routes) VALUES ('default', '{0.0.0.0/0}')`)
+	for _, bad := range []string{"{10.0.0.0/8,10.0.0.0/8}", "{2001:db8::/32}", "{NULL}", "{" + strings.Join(many, ",") + "}"} {
+		if _, err := pool.Exec(context.Background(), `INSERT INTO domains (name, client_routes) VALUES ('bad', $1::text::cidr[])`, bad); err == nil {
+			t.Errorf("%s was taken", bad)
+		}
+	}
+	for _, bad := range []string{"", ".", "a..b", "a b", strings.Repeat("a", 64)} {
+		if _, err := pool.Exec(context.Background(), `INSERT INTO domains (name, dns_suffix) VALUES ('bad', $1)`, bad); err == nil {
+			t.Errorf("the suffix %q was taken", bad)
+		}
+	}
 }

@@ -17,6 +17,8 @@ var domainSettings = append([]setting{
 	{"session-policy", "session_policy", textSetting, "at a limit: refuse the new session, or replace the oldest"},
 	{"accounting", "accounting", listSetting, "where records go: postgres, or RADIUS groups of the nodes; empty: postgres"},
 	{"accounting-interim", "accounting_interim", durationSetting, "how often a session writes its figures, at least 60s"},
+	{"client-route", "client_routes", networksSetting, "networks that Windows and macOS are told to reach through the tunnel"},
+	{"dns-suffix", "dns_suffix", textSetting, "the DNS suffix that they are told"},
 	{"blocked", "blocked", switchSetting, "nobody may log in, and sessions end"},
 }, sharedSettings...)
 

@@ -106,6 +106,8 @@ func domainsFrom(domains []aaa.Domain, fallback string, open map[string]int) []D
 			Pools:           nonNil(d.Pools),
 			DNS:             present(d.DNS),
 			NBNS:            present(d.NBNS),
+			ClientRoutes:    d.ClientRoutes,
+			DNSSuffix:       d.DNSSuffix,
 			SessionTimeout:  seconds(d.SessionTimeout),
 			IdleTimeout:     seconds(d.IdleTimeout),
 			MTU:             d.MTU,

@@ -36,28 +36,30 @@ type PasswordRequest struct {
 
 // DomainRequest makes or changes a domain.
 type DomainRequest struct {
-	Name               Optional[string]       `json:"name,omitzero"` // of a new domain; or another name for an old one
-	Pools              *[]string              `json:"pools,omitempty"`
-	Aliases            *[]string              `json:"aliases,omitempty"`
-	Description        Optional[string]       `json:"description,omitzero"`
-	Blocked            Optional[bool]         `json:"blocked,omitzero"`
-	Authentication     Optional[[]string]     `json:"authentication,omitzero"`
-	OnBackendError     Optional[string]       `json:"on_backend_error,omitzero"` // stop or continue
-	Methods            Optional[[]string]     `json:"methods,omitzero"`          // empty: any
-	VirtualTemplate    Optional[string]       `json:"virtual_template,omitzero"`
-	DNS                Optional[[]netip.Addr] `json:"dns,omitzero"`
-	NBNS               Optional[[]netip.Addr] `json:"nbns,omitzero"`
-	SessionTimeout     Optional[float64]      `json:"session_timeout_seconds,omitzero"`
-	IdleTimeout        Optional[float64]      `json:"idle_timeout_seconds,omitzero"`
-	MTU                Optional[int]          `json:"mtu,omitzero"`
-	RateUp             Optional[int64]        `json:"rate_up,omitzero"`
-	RateDown           Optional[int64]        `json:"rate_down,omitzero"`
-	MaxSessions        Optional[int]          `json:"max_sessions,omitzero"`
-	MaxAccountSessions Optional[int]          `json:"max_account_sessions,omitzero"`
-	SessionPolicy      Optional[string]       `json:"session_policy,omitzero"` // refuse or replace
-	Accounting         Optional[[]string]     `json:"accounting,omitzero"`
-	AccountingInterim  Optional[float64]      `json:"accounting_interim_seconds,omitzero"`
-	Filter             Optional[string]       `json:"filter,omitzero"`
+	Name               Optional[string]         `json:"name,omitzero"` // of a new domain; or another name for an old one
+	Pools              *[]string                `json:"pools,omitempty"`
+	Aliases            *[]string                `json:"aliases,omitempty"`
+	Description        Optional[string]         `json:"description,omitzero"`
+	Blocked            Optional[bool]           `json:"blocked,omitzero"`
+	Authentication     Optional[[]string]       `json:"authentication,omitzero"`
+	OnBackendError     Optional[string]         `json:"on_backend_error,omitzero"` // stop or continue
+	Methods            Optional[[]string]       `json:"methods,omitzero"`          // empty: any
+	VirtualTemplate    Optional[string]         `json:"virtual_template,omitzero"`
+	DNS                Optional[[]netip.Addr]   `json:"dns,omitzero"`
+	NBNS               Optional[[]netip.Addr]   `json:"nbns,omitzero"`
+	ClientRoutes       Optional[[]netip.Prefix] `json:"client_routes,omitzero"` // told to subscribers by DHCP
+	DNSSuffix          Optional[string]         `json:"dns_suffix,omitzero"`
+	SessionTimeout     Optional[float64]        `json:"session_timeout_seconds,omitzero"`
+	IdleTimeout        Optional[float64]        `json:"idle_timeout_seconds,omitzero"`
+	MTU                Optional[int]            `json:"mtu,omitzero"`
+	RateUp             Optional[int64]          `json:"rate_up,omitzero"`
+	RateDown           Optional[int64]          `json:"rate_down,omitzero"`
+	MaxSessions        Optional[int]            `json:"max_sessions,omitzero"`
+	MaxAccountSessions Optional[int]            `json:"max_account_sessions,omitzero"`
+	SessionPolicy      Optional[string]         `json:"session_policy,omitzero"` // refuse or replace
+	Accounting         Optional[[]string]       `json:"accounting,omitzero"`
+	AccountingInterim  Optional[float64]        `json:"accounting_interim_seconds,omitzero"`
+	Filter             Optional[string]         `json:"filter,omitzero"`
 }
 
 // PoolRequest makes or changes a pool. Ranges are written first-last, as a network, or as one address.

@@ -78,19 +78,21 @@ type Pool struct {
 
 // Domain is one department: who checks its users and what they get.
 type Domain struct {
-	Name            string       `json:"name"`
-	Default         bool         `json:"default"` // serves names typed without a domain
-	Aliases         []string     `json:"aliases,omitempty"`
-	Authentication  []string     `json:"authentication"`    // back ends in the order they are asked
-	Methods         []string     `json:"methods,omitempty"` // left out: any
-	Pools           []string     `json:"pools"`             // in the order they are used
-	DNS             []netip.Addr `json:"dns,omitempty"`
-	NBNS            []netip.Addr `json:"nbns,omitempty"`
-	SessionTimeout  int64        `json:"session_timeout_seconds,omitempty"`
-	IdleTimeout     int64        `json:"idle_timeout_seconds,omitempty"`
-	MTU             int          `json:"mtu,omitempty"`
-	VirtualTemplate string       `json:"virtual_template,omitempty"`
-	Sessions        int          `json:"sessions"` // open now
+	Name            string         `json:"name"`
+	Default         bool           `json:"default"` // serves names typed without a domain
+	Aliases         []string       `json:"aliases,omitempty"`
+	Authentication  []string       `json:"authentication"`    // back ends in the order they are asked
+	Methods         []string       `json:"methods,omitempty"` // left out: any
+	Pools           []string       `json:"pools"`             // in the order they are used
+	DNS             []netip.Addr   `json:"dns,omitempty"`
+	NBNS            []netip.Addr   `json:"nbns,omitempty"`
+	ClientRoutes    []netip.Prefix `json:"client_routes,omitempty"` // told to subscribers by DHCP
+	DNSSuffix       string         `json:"dns_suffix,omitempty"`
+	SessionTimeout  int64          `json:"session_timeout_seconds,omitempty"`
+	IdleTimeout     int64          `json:"idle_timeout_seconds,omitempty"`
+	MTU             int            `json:"mtu,omitempty"`
+	VirtualTemplate string         `json:"virtual_template,omitempty"`
+	Sessions        int            `json:"sessions"` // open now
 }
 
 // RADIUSServer is one server of a RADIUS group in one of its two roles.

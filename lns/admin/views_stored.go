@@ -52,28 +52,30 @@ type AccountFilter struct {
 
 // StoredDomain is a domain as it stands in the database.
 type StoredDomain struct {
-	Name               string       `json:"name"`
-	Aliases            []string     `json:"aliases"`
-	Description        *string      `json:"description"`
-	Blocked            bool         `json:"blocked"`
-	Authentication     []string     `json:"authentication"`
-	OnBackendError     string       `json:"on_backend_error"` // stop or continue
-	Methods            []string     `json:"methods"`          // empty: any
-	Pools              []string     `json:"pools"`
-	VirtualTemplate    *string      `json:"virtual_template"`
-	DNS                []netip.Addr `json:"dns"`
-	NBNS               []netip.Addr `json:"nbns"`
-	SessionTimeout     *float64     `json:"session_timeout_seconds"`
-	IdleTimeout        *float64     `json:"idle_timeout_seconds"`
-	MTU                *int         `json:"mtu"`
-	RateUp             *int64       `json:"rate_up"`
-	RateDown           *int64       `json:"rate_down"`
-	MaxSessions        *int         `json:"max_sessions"`
-	MaxAccountSessions *int         `json:"max_account_sessions"`
-	SessionPolicy      string       `json:"session_policy"` // refuse or replace
-	AccountingInterim  *float64     `json:"accounting_interim_seconds"`
-	Accounts           int64        `json:"accounts"`
-	Sessions           int64        `json:"sessions"` // open now, on all nodes
+	Name               string         `json:"name"`
+	Aliases            []string       `json:"aliases"`
+	Description        *string        `json:"description"`
+	Blocked            bool           `json:"blocked"`
+	Authentication     []string       `json:"authentication"`
+	OnBackendError     string         `json:"on_backend_error"` // stop or continue
+	Methods            []string       `json:"methods"`          // empty: any
+	Pools              []string       `json:"pools"`
+	VirtualTemplate    *string        `json:"virtual_template"`
+	DNS                []netip.Addr   `json:"dns"`
+	NBNS               []netip.Addr   `json:"nbns"`
+	ClientRoutes       []netip.Prefix `json:"client_routes,omitempty"` // told to subscribers by DHCP
+	DNSSuffix          *string        `json:"dns_suffix,omitempty"`
+	SessionTimeout     *float64       `json:"session_timeout_seconds"`
+	IdleTimeout        *float64       `json:"idle_timeout_seconds"`
+	MTU                *int           `json:"mtu"`
+	RateUp             *int64         `json:"rate_up"`
+	RateDown           *int64         `json:"rate_down"`
+	MaxSessions        *int           `json:"max_sessions"`
+	MaxAccountSessions *int           `json:"max_account_sessions"`
+	SessionPolicy      string         `json:"session_policy"` // refuse or replace
+	AccountingInterim  *float64       `json:"accounting_interim_seconds"`
+	Accounts           int64          `json:"accounts"`
+	Sessions           int64          `json:"sessions"` // open now, on all nodes
 }
 
 // StoredPool is a pool as it stands in the database, with its ranges as they were written.

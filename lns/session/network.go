@@ -157,6 +157,7 @@ func (s *Session) Reauthorized(d aaa.Decision, now time.Time) {
 	s.decision.SessionTimeout, s.decision.IdleTimeout = d.SessionTimeout, d.IdleTimeout
 	s.decision.RateUp, s.decision.RateDown, s.decision.Interim = d.RateUp, d.RateDown, d.Interim
 	s.decision.Filter, s.decision.Accounting = d.Filter, d.Accounting
+	s.decision.ClientRoutes, s.decision.DNSSuffix = d.ClientRoutes, d.DNSSuffix
 }
 
 // Change changes what an administrator or a RADIUS server wants different of an open session. The session timeout counts from

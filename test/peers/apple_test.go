@@ -100,7 +100,7 @@ func TestQ13ResultCodeInHostByteOrder(t *testing.T) {
 // admission lets a single tunnel in, and counts how often it is asked.
 type admission struct{ asked atomic.Int64 }
 
-func (a *admission) Allow(netip.Addr, time.Time) (bool, transport.Refusal) {
+func (a *admission) Allow(netip.AddrPort, uint16, time.Time) (bool, transport.Refusal) {
 	return a.asked.Add(1) == 1, transport.Refusal(0)
 }
 

@@ -174,7 +174,7 @@ func (c *checker) host(path string, a netip.Addr) {
 // hosts checks that all addresses of a range can be those of IPv4 hosts.
 func (c *checker) hosts(path string, r Range) {
 	if !r.First.Is4() {
-		c.say(path, "an IPv4 address is expected; IPv6 for subscribers is not served yet")
+		c.say(path, "an IPv4 address is expected; what is for IPv6 has settings of its own (ipv6_pools, ipv6_prefix, ipv6_dns)")
 		return
 	}
 	for _, network := range notOfHosts {

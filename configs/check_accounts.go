@@ -41,7 +41,10 @@ func (c *checker) checkDomains() {
 		c.checkAccounting(path+".accounting", d.Accounting)
 		c.atLeastOrOff(path+".accounting_interval", d.AccountingInterval, time.Second)
 		c.methods(path+".methods", d.Methods)
-		c.pools(path+".pools", d.Pools)
+		c.addressPools(path+".pools", d.Pools)
+		c.prefixPools(path+".ipv6_pools", d.IPv6Pools, true)
+		c.prefixPools(path+".delegated_pools", d.DelegatedPools, false)
+		c.ipv6Servers(path+".ipv6_dns", d.IPv6DNS)
 		if d.VirtualTemplate != "" {
 			c.known(path+".virtual_template", "virtual template", d.VirtualTemplate, c.templateNames())
 		}
@@ -72,6 +75,7 @@ func (c *checker) checkPools() {
 	}
 	var parts []part
 	for i, p := range c.cfg.Pools {
+		c.checkPoolFamily(fmt.Sprintf("pools[%d]", i), p)
 		path := fmt.Sprintf("pools[%d].ranges", i)
 		if len(p.Ranges) == 0 {
 			c.say(path, "there is no range; write one such as 10.10.1.10-10.10.1.250")
@@ -79,7 +83,11 @@ func (c *checker) checkPools() {
 		left := 0
 		for j, r := range p.Ranges {
 			at := fmt.Sprintf("%s[%d]", path, j)
-			if r.First.IsValid() {
+			switch {
+			case !r.First.IsValid():
+			case p.IPv6():
+				c.sixes(at, r)
+			default:
 				c.hosts(at, r)
 			}
 			for _, span := range subtract(r, p.Exclude) {
@@ -115,7 +123,9 @@ func (c *checker) checkUsers() {
 			}
 			owner[u.Address] = path
 		}
-		c.pools(path+".pools", u.Pools)
+		c.addressPools(path+".pools", u.Pools)
+		c.checkPrefix(path+".ipv6_prefix", u.IPv6Prefix, true)
+		c.checkPrefix(path+".delegated_prefix", u.Delegated, false)
 		c.servers(path+".dns", u.DNS)
 		c.servers(path+".nbns", u.NBNS)
 		c.timeouts(path, u.SessionTimeout, u.IdleTimeout)

@@ -110,6 +110,7 @@ func (c *checker) checkVirtualTemplates() {
 		c.between(path+".echo_failures", t.EchoFailures, 1, 100)
 		c.atLeastOrOff(path+".idle_timeout", t.IdleTimeout, time.Second)
 		c.servers(path+".dns", t.DNS)
+		c.checkIPv6(path, t)
 		c.between(path+".queues", t.Queues, 0, 256)
 	}
 }

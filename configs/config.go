@@ -90,6 +90,9 @@ type VirtualTemplate struct {
 	EchoFailures      int           `mapstructure:"echo_failures"`
 	IdleTimeout       time.Duration `mapstructure:"idle_timeout"` // 0: never
 	DNS               []netip.Addr  `mapstructure:"dns"`
+	IPv6              bool          `mapstructure:"ipv6"`         // offered to subscribers whose domain or account has prefixes
+	IPv6Address       netip.Addr    `mapstructure:"ipv6_address"` // our own; invalid: none
+	IPv6DNS           []netip.Addr  `mapstructure:"ipv6_dns"`
 	Offload           Switch        `mapstructure:"offload"`
 	Queues            int           `mapstructure:"queues"` // 0: one per CPU
 }
@@ -131,6 +134,9 @@ type Domain struct {
 	OnBackendError     OnError        `mapstructure:"on_backend_error"`
 	Methods            []Method       `mapstructure:"methods"` // empty: any
 	Pools              []string       `mapstructure:"pools"`
+	IPv6Pools          []string       `mapstructure:"ipv6_pools"`      // of prefixes for the links of subscribers
+	DelegatedPools     []string       `mapstructure:"delegated_pools"` // of prefixes for the networks behind them
+	IPv6DNS            []netip.Addr   `mapstructure:"ipv6_dns"`        // empty: those of the virtual template
 	DNS                []netip.Addr   `mapstructure:"dns"`
 	NBNS               []netip.Addr   `mapstructure:"nbns"`
 	ClientRoutes       []netip.Prefix `mapstructure:"client_routes"` // told to subscribers: reached through the session
@@ -147,13 +153,14 @@ type Domain struct {
 	SessionPolicy      SessionPolicy  `mapstructure:"session_policy"`
 }
 
-// Pool is a named set of addresses.
+// Pool is a named set of IPv4 addresses, or of IPv6 prefixes.
 type Pool struct {
-	Name       string        `mapstructure:"name"`
-	Ranges     []Range       `mapstructure:"ranges"`
-	Exclude    []Exclusion   `mapstructure:"exclude"`
-	Quarantine time.Duration `mapstructure:"quarantine"`
-	Sticky     bool          `mapstructure:"sticky"`
+	Name         string        `mapstructure:"name"`
+	Ranges       []Range       `mapstructure:"ranges"` // of prefixes, after loading: whole ones
+	Exclude      []Exclusion   `mapstructure:"exclude"`
+	PrefixLength int           `mapstructure:"prefix_length"` // of the prefixes; 0: single addresses
+	Quarantine   time.Duration `mapstructure:"quarantine"`
+	Sticky       bool          `mapstructure:"sticky"`
 }
 
 // User is an account of the back end "local". Exactly one of Password, PasswordFile and NTHash is written in the file;
@@ -164,8 +171,10 @@ type User struct {
 	PasswordFile   string         `mapstructure:"password_file"`
 	NTHash         Secret         `mapstructure:"nt_hash"` // 32 hexadecimal digits
 	Disabled       bool           `mapstructure:"disabled"`
-	Address        netip.Addr     `mapstructure:"address"` // invalid: from the pools
-	Pools          []string       `mapstructure:"pools"`   // empty: those of the domain
+	Address        netip.Addr     `mapstructure:"address"`          // invalid: from the pools
+	Pools          []string       `mapstructure:"pools"`            // empty: those of the domain
+	IPv6Prefix     netip.Prefix   `mapstructure:"ipv6_prefix"`      // of the link; invalid: from the pools of the domain
+	Delegated      netip.Prefix   `mapstructure:"delegated_prefix"` // for the networks behind the user; invalid: likewise
 	DNS            []netip.Addr   `mapstructure:"dns"`
 	NBNS           []netip.Addr   `mapstructure:"nbns"`
 	SessionTimeout time.Duration  `mapstructure:"session_timeout"`

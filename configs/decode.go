@@ -82,6 +82,9 @@ func readValue(from, to reflect.Value) (any, error) {
 		}
 		return parseAddress(text)
 	case netip.Prefix:
+		if text == "" {
+			return netip.Prefix{}, nil
+		}
 		return parsePrefix(text)
 	case netip.AddrPort:
 		return readAddrPort(text)

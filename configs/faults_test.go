@@ -171,11 +171,12 @@ func TestFaults(t *testing.T) {
 			"line 9: domains[2].authentication: nothing is listed that could check a user"}},
 		{"default domain", "", "default_domain: sales\n", []string{`line 12: default_domain: there is no domain named "sales"; there are default`}},
 		{"ranges", inPool, "ranges: [10.0.0.9-10.0.0.1, 10.0.0.5/24, abc, 10.0.0.1-::1, 2001:db8::/64]", []string{
+			"line 7: domains[0].pools[0]: pool pool1 gives IPv6 prefixes",
+			"line 9: pools[0].prefix_length: IPv6 is given in prefixes",
 			`line 9: pools[0].ranges[0]: "10.0.0.9-10.0.0.1" ends before it begins`,
 			`line 9: pools[0].ranges[1]: "10.0.0.5/24" has bits set behind the prefix; the network is 10.0.0.0/24`,
 			`line 9: pools[0].ranges[2]: "abc" is not an IP address`,
-			`line 9: pools[0].ranges[3]: "10.0.0.1-::1" mixes IPv4 and IPv6`,
-			"line 9: pools[0].ranges[4]: an IPv4 address is expected"}},
+			`line 9: pools[0].ranges[3]: "10.0.0.1-::1" mixes IPv4 and IPv6`}},
 		{"ranges that no host can have", inPool, "ranges: [126.255.255.250-127.0.0.5, 10.10.1.10-224.0.0.5, 1.0.0.0-200.0.0.0, 0.0.0.1-0.0.0.9, 240.0.0.0/8, 127.0.0.9]", []string{
 			"line 9: pools[0].ranges[0]: 126.255.255.250-127.0.0.5 holds addresses of 127.0.0.0/8, which no host can have",
 			"line 9: pools[0].ranges[1]: 10.10.1.10-224.0.0.5 holds addresses of 127.0.0.0/8",

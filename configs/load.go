@@ -57,6 +57,7 @@ func load(data []byte, name string, overrides []override, faults []Fault, isFile
 	if cfg == nil {
 		return nil, nil, &Faults{Name: name, List: faults}
 	}
+	cfg.widenPools()
 	c := &checker{cfg: cfg, lines: s.lines, faults: faults}
 	c.resolveSecrets(filepath.Dir(name))
 	cfg.Node = cmp.Or(cfg.Node, hostNode())

@@ -149,7 +149,7 @@ func (c *checker) warnOfUnused() {
 	}
 	for _, d := range c.cfg.Domains {
 		usedTemplates[d.VirtualTemplate] = true
-		use(d.Pools)
+		use(slices.Concat(d.Pools, d.IPv6Pools, d.DelegatedPools))
 	}
 	for _, u := range c.cfg.Users {
 		use(u.Pools)

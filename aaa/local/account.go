@@ -26,6 +26,7 @@ type Account struct {
 	MaxSessions    int            // of this account
 	MTU            int            // octets
 	Routes         []netip.Prefix // networks behind the user
+	IPv6           *aaa.IPv6      // nil: nothing of its own; most accounts have nothing
 }
 
 // grant is what the account overrides, in memory of its own.
@@ -34,9 +35,13 @@ func (a *Account) grant(reply string) aaa.Grant {
 	for _, network := range a.Routes {
 		routes = append(routes, aaa.Route{Prefix: network})
 	}
-	return aaa.Grant{
+	g := aaa.Grant{
 		Account: a.Name, Address: a.Address, Pools: slices.Clone(a.Pools), DNS: a.DNS, NBNS: a.NBNS,
 		SessionTimeout: a.SessionTimeout, IdleTimeout: a.IdleTimeout, MTU: a.MTU, Reply: reply,
 		RateUp: a.RateUp, RateDown: a.RateDown, MaxSessions: a.MaxSessions, Routes: routes,
 	}
+	if a.IPv6 != nil {
+		g.IPv6 = *a.IPv6
+	}
+	return g
 }

@@ -49,6 +49,9 @@ func (b *bothPools) configure(c *configs.Config) {
 		if u.Address.IsValid() {
 			names.statics[u.Address] = true
 		}
+		for _, own := range append(prefixList(u.IPv6Prefix), prefixList(u.Delegated)...) {
+			names.statics[own.Addr()] = true
+		}
 	}
 	b.inFile.Store(names)
 }
@@ -58,6 +61,9 @@ func (b *bothPools) configure(c *configs.Config) {
 func (b *bothPools) Allocate(ctx context.Context, r pool.Request) (pool.Lease, error) {
 	names := b.inFile.Load()
 	if r.Address.IsValid() {
+		if r.PrefixLength > 0 { // the database has none
+			return b.file.Allocate(ctx, r)
+		}
 		return b.side(names.has(r.Address)).Allocate(ctx, r)
 	}
 	if len(r.Pools) == 0 {

@@ -104,6 +104,9 @@ func templateConfig(t configs.VirtualTemplate) lns.Template {
 		MRU:          uint16(t.MRU),
 		MSS:          mss,
 		DNS:          pair(t.DNS),
+		IPv6:         t.IPv6,
+		Address6:     t.IPv6Address,
+		IPv6DNS:      t.IPv6DNS,
 		EchoInterval: t.EchoInterval,
 		EchoFailures: t.EchoFailures,
 		IdleTimeout:  t.IdleTimeout,
@@ -195,6 +198,9 @@ func domains(c *configs.Config) (ds []aaa.Domain) {
 			Filter:          d.Filter,
 			Accounting:      d.Accounting,
 			Interim:         d.AccountingInterval,
+			IPv6Pools:       d.IPv6Pools,
+			DelegatedPools:  d.DelegatedPools,
+			IPv6DNS:         d.IPv6DNS,
 		})
 	}
 	return ds
@@ -218,9 +224,26 @@ func accounts(users []configs.User) []local.Account {
 			MaxSessions:    u.MaxSessions,
 			MTU:            u.MTU,
 			Routes:         u.Routes,
+			IPv6:           ownIPv6(u),
 		})
 	}
 	return as
+}
+
+// ownIPv6 is what an account has itself for IPv6; nil when that is nothing.
+func ownIPv6(u configs.User) *aaa.IPv6 {
+	if !u.IPv6Prefix.IsValid() && !u.Delegated.IsValid() {
+		return nil
+	}
+	return &aaa.IPv6{Prefixes: prefixList(u.IPv6Prefix), Delegated: prefixList(u.Delegated)}
+}
+
+// prefixList is a list of the one prefix, if there is one.
+func prefixList(p netip.Prefix) []netip.Prefix {
+	if !p.IsValid() {
+		return nil
+	}
+	return []netip.Prefix{p}
 }
 
 // credential is what the file stores of a user. The loader has checked the form of the hash.
@@ -239,9 +262,12 @@ func poolConfig(c *configs.Config) memory.Config {
 	var ours []pool.Range
 	for _, t := range c.VirtualTemplates {
 		ours = append(ours, pool.Range{First: t.Address.Addr(), Last: t.Address.Addr()})
+		if t.IPv6Address.IsValid() {
+			ours = append(ours, pool.Range{First: t.IPv6Address, Last: t.IPv6Address})
+		}
 	}
 	for _, p := range c.Pools {
-		q := pool.Pool{Name: p.Name, Quarantine: p.Quarantine, Sticky: p.Sticky}
+		q := pool.Pool{Name: p.Name, Quarantine: p.Quarantine, Sticky: p.Sticky, PrefixLength: p.PrefixLength}
 		for _, r := range p.Ranges {
 			q.Ranges = append(q.Ranges, pool.Range{First: r.First, Last: r.Last})
 		}
@@ -254,6 +280,9 @@ func poolConfig(c *configs.Config) memory.Config {
 	for _, u := range c.Users {
 		if u.Address.IsValid() {
 			m.Statics = append(m.Statics, pool.Static{Account: u.Name, Address: u.Address})
+		}
+		for _, own := range append(prefixList(u.IPv6Prefix), prefixList(u.Delegated)...) {
+			m.Statics = append(m.Statics, pool.Static{Account: u.Name, Address: own.Addr(), PrefixLength: own.Bits()})
 		}
 	}
 	return m

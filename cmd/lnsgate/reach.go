@@ -86,7 +86,11 @@ func (r *reach) apply(c *configs.Config, wanted map[string][]netip.Prefix) error
 }
 
 func (r *reach) route(t configs.VirtualTemplate, networks []netip.Prefix) error {
-	return r.host.Configure(host.VirtualTemplate{Name: t.Name, Address: t.Address, MTU: t.MRU, Routes: networks})
+	v := host.VirtualTemplate{Name: t.Name, Address: t.Address, IPv6: t.IPv6, MTU: t.MRU, Routes: networks}
+	if t.IPv6Address.IsValid() {
+		v.Address6 = netip.PrefixFrom(t.IPv6Address, t.IPv6Address.BitLen())
+	}
+	return r.host.Configure(v)
 }
 
 // without lists the networks that another drain does not have.

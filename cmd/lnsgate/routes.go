@@ -30,6 +30,9 @@ func routes(c *configs.Config) (map[string][]netip.Prefix, error) {
 		}
 		for _, run := range pool.Ranges {
 			for _, t := range templates {
+				if run.First.Is6() && !p.speaksIPv6(t) {
+					continue
+				}
 				byTemplate[t] = append(byTemplate[t], host.Aggregate(run.First, run.Last)...)
 			}
 		}
@@ -99,7 +102,7 @@ func (p placement) faults() (faults []error) {
 // ofPool lists the virtual templates on which sessions with an address of the pool may be.
 func (p placement) ofPool(pool string) (templates []string) {
 	for i := range p.config.Domains {
-		if d := &p.config.Domains[i]; slices.Contains(d.Pools, pool) {
+		if d := &p.config.Domains[i]; slices.Contains(slices.Concat(d.Pools, d.IPv6Pools, d.DelegatedPools), pool) {
 			templates = join(templates, p.ofDomain(d))
 		}
 	}
@@ -109,6 +112,11 @@ func (p placement) ofPool(pool string) (templates []string) {
 		}
 	}
 	return templates
+}
+
+// speaksIPv6 says whether a virtual template carries IPv6.
+func (p placement) speaksIPv6(template string) bool {
+	return slices.ContainsFunc(p.config.VirtualTemplates, func(t configs.VirtualTemplate) bool { return t.Name == template && t.IPv6 })
 }
 
 // ofDomain lists the virtual templates on which sessions of a domain may be: its own, or those of the l2tp groups that do

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -78,7 +79,7 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 		}
 	}()
 	for _, step := range []func(*configs.Config) error{
-		n.openOperator, n.openOperators, n.openTracing, n.openDatabase, n.openRADIUS, n.openPools, n.openGateway, n.openHost, n.openSockets, n.openCapture, n.openPath, n.openReach, n.openEAP, n.openEntrance, n.openAnswering,
+		n.openOperator, n.openOperators, n.openDatabase, n.openTracing, n.openRADIUS, n.openPools, n.openGateway, n.openHost, n.openSockets, n.openCapture, n.openPath, n.openReach, n.openEAP, n.openEntrance, n.openAnswering,
 	} {
 		if err := step(config); err != nil {
 			return nil, err
@@ -298,6 +299,11 @@ func (n *node) openReach(c *configs.Config) (err error) {
 	if c.Forwarding && c.L2TP() {
 		if err := n.host.EnableForwarding(); err != nil {
 			return err
+		}
+		if slices.ContainsFunc(c.VirtualTemplates, func(t configs.VirtualTemplate) bool { return t.IPv6 }) {
+			if err := n.host.EnableIPv6Forwarding(); err != nil {
+				return err
+			}
 		}
 	}
 	if n.reach, err = newReach(n.host, c, n.log); err != nil || n.db == nil {

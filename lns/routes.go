@@ -116,6 +116,22 @@ func (s *Server) claimRoutes(uid string, peer netip.Addr, routes []aaa.Route) (k
 
 // claimAll gives a session all of the networks in the place of those that it has, or none.
 func (s *Server) claimAll(uid string, peer netip.Addr, routes []aaa.Route) ([]aaa.Route, error) {
+	kept, err := s.claimable(peer, routes)
+	if err != nil {
+		return nil, err
+	}
+	if c, ok := s.claims.claim(uid, prefixes(kept)); !ok {
+		return nil, routeTaken(c)
+	}
+	return kept, nil
+}
+
+func routeTaken(c claim) error {
+	return aaa.Reject(aaa.Misconfigured, "the route to a network behind the peer overlaps %s, which is behind session %s", c.network, c.holder).For(aaa.RouteTaken)
+}
+
+// claimable says which of the networks a session would claim, and why one of them cannot be behind any.
+func (s *Server) claimable(peer netip.Addr, routes []aaa.Route) ([]aaa.Route, error) {
 	if len(routes) > 0 && !s.deps.DataPath.Capabilities().Routes {
 		return nil, aaa.Reject(aaa.Misconfigured, "this data path carries no networks behind peers, such as %s", routes[0].Prefix)
 	}
@@ -128,9 +144,6 @@ func (s *Server) claimAll(uid string, peer netip.Addr, routes []aaa.Route) ([]aa
 	}
 	if i := slices.IndexFunc(kept, func(r aaa.Route) bool { return r.Prefix.Contains(peer.Unmap()) }); i >= 0 {
 		return nil, aaa.Reject(aaa.Misconfigured, "the route to %s behind the peer takes in %s, the way to the peer itself", kept[i].Prefix, peer).For(aaa.RouteTaken)
-	}
-	if c, ok := s.claims.claim(uid, prefixes(kept)); !ok {
-		return nil, aaa.Reject(aaa.Misconfigured, "the route to a network behind the peer overlaps %s, which is behind session %s", c.network, c.holder).For(aaa.RouteTaken)
 	}
 	return kept, nil
 }

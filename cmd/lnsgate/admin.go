@@ -17,6 +17,7 @@ func (n *node) newAdmin() (*admin.Server, error) {
 		Pools:  n.pools, Domains: n.gateway.domains, RADIUS: n.radius.servers, NASes: n.answering.clients,
 		Elsewhere: n.answering.elsewhere(), Reload: n.reload,
 		Listed: n.listed, Health: n.health, Operators: n.operators.known, Mounts: n.mounts(),
+		Addresses: n.addressBook(), TestLogin: n.testLogin,
 		Attempts: n.recorder, Watch: n.recorder.Watch,
 		Version: buildVersion(), Log: n.log,
 	}

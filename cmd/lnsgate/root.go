@@ -52,6 +52,7 @@ It checks who they are, gives each an address from their department's pool and c
 		newWhoHadCommand(),
 		newImportCommand(),
 		newOperatorCommand(),
+		newTestLoginCommand(),
 		newVersionCommand(),
 	)
 	return root

@@ -16,6 +16,7 @@ type TunnelInfo struct {
 	HostName  string         // the peer's host name as it gave it
 	Vendor    string         // the peer's vendor name as it gave it
 	Group     string         // the l2tp group that matched
+	Profile   string         // the kind of client that it is treated as
 	State     string         // RFC 2661 section 7.2 state
 	Sessions  int
 	Since     time.Time

@@ -77,6 +77,7 @@ func (t *tunnel) info() TunnelInfo {
 		HostName:  peer.HostName,
 		Vendor:    peer.Vendor,
 		Group:     t.group.Name,
+		Profile:   t.profile.String(),
 		State:     t.core.State().String(),
 		Sessions:  len(t.calls),
 		Since:     t.since,

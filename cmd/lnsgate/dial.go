@@ -29,6 +29,8 @@ type dialOptions struct {
 	tunnelSecret, tunnelSecretFile string
 	auth                           []string
 	hostName, calledNumber         string
+	as                             string
+	given                          func(flag string) bool // nil: none was
 	address                        string
 	hideAVPs                       bool
 	tun                            string
@@ -58,6 +60,10 @@ With --count it places many calls and reports how many set-ups per second succee
 name is then replaced by the number of the call, from 1. Load needs no privileges. Servers limit how many tunnels one
 source may open per second (lnsgate: limits, new_tunnels_per_second_per_source); --sessions-per-tunnel needs fewer.
 
+With --as KIND it looks like another client, as far as that is what is said and not what is done with answers: its name,
+vendor, attributes in their order, LCP options, pace, and what it asks for besides. --host-name, --auth and --mru go before
+what the kind has. The kinds are:
+` + profileHelp() + `
 Give the password in a file, or on standard input with --password-file -. On the command line everyone on this machine
 can read it in the list of processes, and the shell keeps it in its history.`,
 		Example: `  lnsgate dial --server vpn.example.com --user alice@sales --password-file ~/.vpn --tun vpn0 --route 10.20.0.0/16
@@ -68,6 +74,7 @@ can read it in the list of processes, and the shell keeps it in its history.`,
 		},
 	}
 	o.addFlags(cmd)
+	o.given = cmd.Flags().Changed
 	return cmd
 }
 
@@ -82,6 +89,7 @@ func (o *dialOptions) addFlags(cmd *cobra.Command) {
 		"`METHODS` to accept, best first: mschapv2, chap, eap (with MD5), pap (shows the server the password), none")
 	f.StringVar(&o.tunnelSecretFile, "tunnel-secret-file", "", "`FILE` with the tunnel secret; - is standard input")
 	f.StringVar(&o.tunnelSecret, "tunnel-secret", "", "the tunnel secret itself, as `TEXT`; prefer --tunnel-secret-file")
+	f.StringVar(&o.as, "as", "", "look like another client, `KIND`, see above")
 	f.BoolVar(&o.hideAVPs, "hide-avps", false, "hide what may be hidden in control messages (needs a tunnel secret)")
 	f.StringVar(&o.hostName, "host-name", "", "`NAME` to give the server for this end of the tunnel (default: this machine's)")
 	f.StringVar(&o.calledNumber, "called-number", "", "called `NUMBER` to give with the call")
@@ -113,6 +121,8 @@ type dialPlan struct {
 	address      netip.Addr
 	routes       []netip.Prefix
 	hold         time.Duration
+	profile      *lac.Profile // nil: ourselves
+	mru          uint16
 	forever      bool
 }
 
@@ -144,6 +154,7 @@ func (o *dialOptions) plan(ctx context.Context, stdin io.Reader) (*dialPlan, err
 	var err error
 	p.methods, err = parseMethods(o.auth)
 	note(err)
+	note(p.disguise())
 	note(o.checkIdentity(p.methods))
 	if o.address != "" {
 		p.address, err = netip.ParseAddr(o.address)
@@ -288,11 +299,11 @@ func resolveServer(ctx context.Context, text string) (netip.AddrPort, error) {
 // the one before.
 func (p *dialPlan) tunnelConfig() lac.Config {
 	name := p.options.hostName
-	if name == "" {
+	if name == "" && p.profile == nil {
 		name, _ = os.Hostname() // lac has a name for those without one
 	}
 	return lac.Config{
-		HostName: name, Vendor: "lnsgate", Tunnel: l2tp.TunnelID(random16()),
+		HostName: name, Vendor: "lnsgate", Profile: p.profile, Tunnel: l2tp.TunnelID(random16()),
 		Secret: []byte(p.tunnelSecret.Reveal()), HideAVPs: p.options.hideAVPs,
 		HelloInterval: p.options.hello, Timeout: p.options.timeout, Rand: rand.Reader,
 	}
@@ -308,7 +319,7 @@ func (p *dialPlan) login(n int) lac.Login {
 	return lac.Login{
 		Session: l2tp.SessionID(random16()), User: name,
 		Credentials: secret.NewAnswerer(name, p.password, challenge), Methods: p.methods,
-		MRU: p.options.mru, Magic: binary.BigEndian.Uint32(magic[:]) | 1, Address: p.address, WantDNS: true,
+		MRU: p.mru, Magic: binary.BigEndian.Uint32(magic[:]) | 1, Address: p.address, WantDNS: true,
 		EchoInterval: p.options.echo, Timeout: p.options.timeout, CalledNumber: p.options.calledNumber,
 	}
 }

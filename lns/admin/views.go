@@ -14,8 +14,9 @@ type Tunnel struct {
 	LocalAddress  netip.Addr `json:"local_address,omitzero"` // the address of ours the peer spoke to
 	RemoteName    string     `json:"remote_name"`            // the host name the peer gave (RFC 2661 section 4.4.3)
 	Vendor        string     `json:"vendor,omitempty"`
-	Group         string     `json:"group"` // the l2tp group that matched
-	State         string     `json:"state"` // RFC 2661 section 7.2
+	Group         string     `json:"group"`                    // the l2tp group that matched
+	Profile       string     `json:"client_profile,omitempty"` // the kind of client that it is treated as; left out: none
+	State         string     `json:"state"`                    // RFC 2661 section 7.2
 	Sessions      int        `json:"sessions"`
 	Since         time.Time  `json:"since,omitzero"`
 	Age           int64      `json:"age_seconds"`
@@ -48,6 +49,10 @@ type Session struct {
 	Up              int64          `json:"up_seconds"` // since UpSince; 0 before
 	CallingNumber   string         `json:"calling_number,omitempty"`
 	CalledNumber    string         `json:"called_number,omitempty"`
+	CircuitID       string         `json:"circuit_id,omitempty"` // of the line, as its LAC says (RFC 5515)
+	LineID          string         `json:"line_id,omitempty"`    // the LAC's Agent-Remote-Id
+	LineUp          uint64         `json:"line_up,omitempty"`    // what the line carries from the subscriber, bits per second
+	LineDown        uint64         `json:"line_down,omitempty"`
 	SessionTimeout  int64          `json:"session_timeout_seconds,omitempty"` // left out: no limit
 	IdleTimeout     int64          `json:"idle_timeout_seconds,omitempty"`    // left out: no limit
 	RateUp          uint64         `json:"rate_up,omitempty"`                 // from the peer, bits per second; left out: no limit

@@ -20,7 +20,7 @@ func (c *Caller) run(now time.Time, out *Out) {
 func (c *Caller) act(a control.Action, now time.Time, out *Out) {
 	switch a := a.(type) {
 	case control.Send:
-		out.Datagrams = append(out.Datagrams, a.Datagram)
+		out.Datagrams = append(out.Datagrams, c.cfg.Profile.dress(a.Datagram))
 	case control.Said:
 		c.sayControl(a, now, out)
 	case control.TunnelUp:
@@ -61,7 +61,7 @@ func (c *Caller) callIsUp(a control.CallUp, now time.Time, out *Out) {
 		return
 	}
 	k.peer = a.PeerSession
-	k.link = newLink(k.login)
+	k.link = newLink(k.login, c.cfg.Profile)
 	k.link.start(now, &c.link)
 	c.settle(k, now, out)
 }

@@ -61,6 +61,7 @@ func NewCaller(cfg Config) *Caller {
 func (c *Caller) Dial(login Login, now time.Time, out *Out) {
 	c.dialled = now
 	c.add(login, now)
+	out.Datagrams = append(out.Datagrams, c.cfg.Profile.hellos()...)
 	c.tunnel.Dial(now, &c.ctl)
 	c.run(now, out)
 }

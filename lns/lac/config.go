@@ -8,6 +8,9 @@ import (
 	"lnsgate/lns/l2tp"
 )
 
+// firmware is what our SCCRQ says of us.
+const firmware = 0x0100
+
 // defaultTimeout is how long the tunnel may take, and then each login.
 const defaultTimeout = 30 * time.Second
 
@@ -18,6 +21,12 @@ const lingerAfterStop = 1500 * time.Millisecond
 type Config struct {
 	// HostName and Vendor are what we call ourselves in the SCCRQ. An empty HostName becomes "lnsgate-dial".
 	HostName, Vendor string
+	// Profile is whom we look like; nil: ourselves. It names us where HostName does not, and paces the control messages where
+	// nothing below does.
+	Profile *Profile
+	// Firmware goes into the SCCRQ; 0: ours. Window is how many control messages we take unacknowledged; 0: the default of
+	// control.
+	Firmware, Window uint16
 	// Tunnel is the id that we choose. It must not be zero, and must be unique on the socket.
 	Tunnel l2tp.TunnelID
 	// Secret is the shared tunnel secret (RFC 2661 section 5.1.1). With one set, the server must know it too.
@@ -39,8 +48,9 @@ type Config struct {
 
 func (c Config) control() control.Config {
 	return control.Config{
-		Role: control.LAC, HostName: c.HostName, Vendor: c.Vendor, Firmware: 0x0100, LocalTunnel: c.Tunnel,
-		Secret: c.Secret, RequireAuthentication: len(c.Secret) > 0, HideAVPs: c.HideAVPs,
+		Role: control.LAC, HostName: c.HostName, Vendor: c.Vendor, Firmware: c.Firmware, LocalTunnel: c.Tunnel,
+		ReceiveWindow: c.Window,
+		Secret:        c.Secret, RequireAuthentication: len(c.Secret) > 0, HideAVPs: c.HideAVPs,
 		HelloInterval: c.HelloInterval, RetransmitFirst: c.RetransmitFirst, RetransmitCap: c.RetransmitCap,
 		MaxTransmissions: c.MaxTransmissions, SetupTimeout: c.Timeout,
 		LingerAfterStop: lingerAfterStop, Rand: c.Rand,
@@ -48,6 +58,11 @@ func (c Config) control() control.Config {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Profile != nil {
+		c.wear(c.Profile)
+	} else if c.Firmware == 0 {
+		c.Firmware = firmware
+	}
 	if c.HostName == "" {
 		c.HostName = "lnsgate-dial"
 	}

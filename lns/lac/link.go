@@ -48,6 +48,9 @@ type Login struct {
 // link is the PPP client on one call. It knows frames and the time, nothing of L2TP.
 type link struct {
 	login    Login
+	profile  *Profile    // nil: we look like ourselves
+	held     []ppp.Frame // our LCP requests, while the profile waits with them
+	heldTill time.Time
 	stage    Stage
 	lcp      *negotiate.LCP
 	peer     *authenticate.Peer // nil while nobody asks who we are
@@ -79,17 +82,26 @@ type ending struct {
 	detail   string
 }
 
-func newLink(login Login) *link {
+func newLink(login Login, p *Profile) *link {
+	wishes := negotiate.LCPConfig{}
+	if p != nil {
+		wishes.RequestPFC, wishes.RequestACFC, wishes.Extra = p.PFC, p.ACFC, p.Options
+		if login.MRU == 0 {
+			login.MRU = p.MRU
+		}
+		if p.NoMagic {
+			login.Magic = 0
+		}
+	}
 	if login.MRU == 0 {
 		login.MRU = 1500
 	}
 	if login.EchoFailures == 0 {
 		login.EchoFailures = 3
 	}
-	return &link{login: login, stage: StageLink, lcp: negotiate.NewLCP(negotiate.LCPConfig{
-		MRU: login.MRU, Magic: login.Magic, AcceptAuthentication: acceptable(login),
-		EchoInterval: login.EchoInterval, EchoFailures: login.EchoFailures, Timing: login.Timing,
-	})}
+	wishes.MRU, wishes.Magic, wishes.AcceptAuthentication = login.MRU, login.Magic, acceptable(login)
+	wishes.EchoInterval, wishes.EchoFailures, wishes.Timing = login.EchoInterval, login.EchoFailures, login.Timing
+	return &link{login: login, profile: p, stage: StageLink, lcp: negotiate.NewLCP(wishes)}
 }
 
 // acceptable translates the methods for LCP. Without credentials there is none.
@@ -115,6 +127,9 @@ func acceptable(login Login) []negotiate.AuthProtocol {
 
 // start begins with LCP.
 func (l *link) start(now time.Time, out *linkOut) {
+	if l.profile != nil && l.profile.LinkDelay > 0 {
+		l.heldTill = now.Add(l.profile.LinkDelay)
+	}
 	l.lcp.Open(now, &l.lcpOut)
 	l.lcp.Up(now, &l.lcpOut)
 	l.settleLCP(now, out)
@@ -187,7 +202,7 @@ func (l *link) replay(now time.Time, out *linkOut, match func(ppp.Protocol) bool
 func (l *link) settleLCP(now time.Time, out *linkOut) {
 	o := l.lcpOut
 	l.lcpOut = negotiate.Out{}
-	out.frames = append(out.frames, o.Frames...)
+	out.frames = append(out.frames, l.holdBack(o.Frames, now)...)
 	for _, f := range o.Frames {
 		l.refused = l.refused || refusesMethod(f)
 	}
@@ -205,6 +220,37 @@ func (l *link) settleLCP(now time.Time, out *linkOut) {
 		case negotiate.LayerFinished:
 			l.end(out, l.linkEnding())
 		}
+	}
+}
+
+// holdBack keeps our own LCP requests while the profile's client waits with them; it answers the server's at once.
+func (l *link) holdBack(frames []ppp.Frame, now time.Time) []ppp.Frame {
+	if !now.Before(l.heldTill) {
+		return frames
+	}
+	var rest []ppp.Frame
+	for _, f := range frames {
+		if p, err := ppp.ParsePacket(f.Packet); err == nil && p.Code == ppp.ConfigureRequest {
+			l.held = []ppp.Frame{f}
+			continue
+		}
+		rest = append(rest, f)
+	}
+	return rest
+}
+
+// release sends what was held back, when its time has come.
+func (l *link) release(now time.Time, out *linkOut) {
+	if len(l.held) > 0 && !now.Before(l.heldTill) {
+		out.frames = append(out.frames, l.held...)
+		l.held = nil
+	}
+}
+
+// introduce says what the profile's client says of itself.
+func (l *link) introduce(out *linkOut) {
+	if l.profile != nil {
+		out.frames = append(out.frames, l.profile.identifications(l.login.Magic)...)
 	}
 }
 
@@ -226,6 +272,7 @@ func refusesMethod(f ppp.Frame) bool {
 // linkUp follows the agreement on LCP: say who we are, or go on to the address.
 func (l *link) linkUp(now time.Time, out *linkOut) {
 	l.refused = false
+	l.introduce(out)
 	l.method = methodOf(l.lcp.Result().Authentication)
 	if l.method == aaa.MethodNone {
 		if !l.mayGoUnnamed() {
@@ -296,6 +343,9 @@ func (l *link) settleLogin(now time.Time, out *linkOut) {
 // openAddress starts IPCP.
 func (l *link) openAddress(now time.Time, out *linkOut) {
 	l.stage = StageAddress
+	if l.profile != nil {
+		out.frames = append(out.frames, l.profile.Network...)
+	}
 	l.ipcp = negotiate.NewIPCP(negotiate.IPCPConfig{
 		Local: l.login.Address, RequestAddress: true, RequestDNS: l.login.WantDNS, Timing: l.login.Timing,
 	})
@@ -339,6 +389,7 @@ func (l *link) hangUp(now time.Time, out *linkOut) {
 }
 
 func (l *link) advance(now time.Time, out *linkOut) {
+	l.release(now, out)
 	l.lcp.Advance(now, &l.lcpOut)
 	l.settleLCP(now, out)
 	if l.peer != nil {
@@ -356,6 +407,9 @@ func (l *link) deadline() time.Time {
 		return time.Time{}
 	}
 	d := l.lcp.Deadline()
+	if len(l.held) > 0 {
+		d = sooner(d, l.heldTill)
+	}
 	if l.peer != nil {
 		d = sooner(d, l.peer.Deadline())
 	}

@@ -16,6 +16,7 @@ type LCPConfig struct {
 	EchoFailures         int            // unanswered Echo-Requests after which the link is dead; 0 takes 3
 	RequestPFC           bool           // allow the peer one-octet protocol numbers
 	RequestACFC          bool           // allow the peer to leave FF 03 out
+	Extra                ppp.Options    // dialling side: further options to ask for, which mean nothing to us; each goes when it is rejected
 	Timing
 }
 
@@ -36,8 +37,9 @@ type LCP struct {
 	cfg LCPConfig
 
 	ours  lcpRequest
-	peer  lcpRequest // what the peer was granted
-	tried uint16     // one bit for each entry of cfg.Authentication that the peer refused
+	peer  lcpRequest  // what the peer was granted
+	more  ppp.Options // what is left of cfg.Extra
+	tried uint16      // one bit for each entry of cfg.Authentication that the peer refused
 
 	loops  uint8 // signs of a looped back line in a row
 	echoes uint8 // Echo-Requests without an answer

@@ -350,3 +350,23 @@ func TestLoopCountStartsAfreshWithARealEcho(t *testing.T) {
 		t.Errorf("%v, %d answers", l.State(), len(out.Frames))
 	}
 }
+
+// Further options that a dialling side asks for go one by one as they are rejected, and cost nothing else.
+func TestExtraOptionsGoWhenRejected(t *testing.T) {
+	callback, mrru := []byte{13, 3, 6}, []byte{17, 4, 6, 0x40}
+	l := NewLCP(LCPConfig{MRU: 1400, Magic: 1, Extra: join(callback, mrru)})
+	request := opening(t, l)
+	if !bytes.HasSuffix(request.Data, join(callback, mrru)) {
+		t.Fatalf("% x", request.Data)
+	}
+	var out Out
+	l.Receive(packet(ppp.ConfigureReject, request.Identifier, callback...), start, &out)
+	next := last(t, &out)
+	if next.Code != ppp.ConfigureRequest || !bytes.HasSuffix(next.Data, mrru) || bytes.Contains(next.Data, callback) {
+		t.Fatalf("%v % x", next.Code, next.Data)
+	}
+	l.Receive(packet(ppp.ConfigureReject, next.Identifier, 13, 3, 9), start, &out) // was not asked for
+	if got := last(t, &out); got.Identifier != next.Identifier {
+		t.Errorf("%v % x", got.Code, got.Data)
+	}
+}

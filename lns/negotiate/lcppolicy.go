@@ -23,6 +23,7 @@ func (l *LCP) reset() {
 		l.ours.mru = l.cfg.MRU
 	}
 	l.peer = lcpRequest{}
+	l.more = l.cfg.Extra
 	l.tried, l.loops, l.mute = 0, 0, false
 	l.offerNext()
 }
@@ -62,7 +63,7 @@ func (l *LCP) appendRequest(b []byte) []byte {
 	if l.ours.acfc {
 		b = ppp.Option{Type: ppp.LCPACFC}.Append(b)
 	}
-	return b
+	return append(b, l.more...)
 }
 
 // naked changes our request as the peer proposes. What it proposes beyond our
@@ -140,6 +141,7 @@ func (l *LCP) rejected(list ppp.Options) (Reason, bool) {
 			return ReasonNone, false
 		}
 	}
+	l.more = without(l.more, list)
 	for o := range list.All() {
 		switch o.Type {
 		case ppp.LCPMRU:
@@ -157,6 +159,16 @@ func (l *LCP) rejected(list ppp.Options) (Reason, bool) {
 		}
 	}
 	return ReasonNone, true
+}
+
+// without is what is left of a list when others go.
+func without(list, others ppp.Options) (rest ppp.Options) {
+	for o := range list.All() {
+		if !others.Contains(o) {
+			rest = o.Append(rest)
+		}
+	}
+	return rest
 }
 
 func (l *LCP) weigh(o ppp.Option) verdict {

@@ -114,6 +114,15 @@ func readData(b []byte) (tunnel, session uint16, payload []byte, ok bool) {
 	return tunnel, session, b[at:], true
 }
 
+// ReadData reads what a data message carries.
+func ReadData(b []byte) (Frame, bool) {
+	_, _, payload, ok := readData(b)
+	if !ok {
+		return Frame{}, false
+	}
+	return readFrame(payload)
+}
+
 // Option is one PPP option.
 type Option struct {
 	Type  uint8
@@ -130,8 +139,8 @@ func appendOptions(b []byte, list []Option) []byte {
 	return b
 }
 
-// readOptions reads a list of options; a broken one gives what stands before the break.
-func readOptions(b []byte) (list []Option) {
+// ReadOptions reads a list of options; a broken one gives what stands before the break.
+func ReadOptions(b []byte) (list []Option) {
 	for len(b) >= 2 && int(b[1]) >= 2 && int(b[1]) <= len(b) {
 		list = append(list, Option{b[0], b[2:b[1]]})
 		b = b[b[1]:]

@@ -117,7 +117,7 @@ func (p *Peer) receiveFrame(f Frame) {
 		n.agreed = true
 		p.settle(f.Protocol)
 	case f.Code == ConfigureNak && f.ID == n.id:
-		n.options = adopt(n.options, readOptions(f.Data))
+		n.options = adopt(n.options, ReadOptions(f.Data))
 		p.request(f.Protocol)
 	case f.Code == ConfigureReject && f.ID == n.id:
 		p.rejected(n, f)
@@ -162,7 +162,7 @@ func adopt(ours, theirs []Option) []Option {
 
 // rejected leaves out what the server does not know.
 func (p *Peer) rejected(n *negotiation, f Frame) {
-	out := readOptions(f.Data)
+	out := ReadOptions(f.Data)
 	n.options = slices.DeleteFunc(slices.Clone(n.options), func(o Option) bool {
 		return slices.ContainsFunc(out, func(r Option) bool { return r.Type == o.Type && bytes.Equal(r.Value, o.Value) })
 	})
@@ -177,7 +177,7 @@ func (p *Peer) rejected(n *negotiation, f Frame) {
 
 // judge answers a Configure-Request of the server's.
 func (p *Peer) judge(n *negotiation, f Frame) {
-	asked := readOptions(f.Data)
+	asked := ReadOptions(f.Data)
 	var unknown, wrong []Option
 	for _, o := range asked {
 		switch {

@@ -43,6 +43,7 @@ type lab struct {
 	logins *countedLogins
 	log    *logText
 	hosts  byte
+	hangUp []func()
 }
 
 // inLab runs a test in a lab, and looks at its end that nothing is left over.
@@ -94,6 +95,9 @@ func (l *lab) listen() {
 
 func (l *lab) close() {
 	l.t.Helper()
+	for _, f := range l.hangUp {
+		f()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	l.server.Close(ctx)

@@ -12,7 +12,8 @@ const lost = `
 		('10.20.0.3', 'sales', 'c', 's3', 'lns3', 7, 'quarantine', '2030-01-01'), ('10.20.0.65', 'sales', 'd', 's4', 'lns4', 2, 'bound', NULL);
 	INSERT INTO sessions(id, node, epoch, name, account) VALUES ('s1', 'lns3', 7, 'a', 'a'), ('s2', 'lns3', 6, 'b', 'b'), ('s4', 'lns4', 2, 'd', 'd');
 	INSERT INTO sessions(id, node, epoch, name, account, nas) VALUES ('w1', 'lns3', NULL, 'w', 'w', 'branch');
-	INSERT INTO accounting(session, started_at, updated_at, node, epoch, name, account) SELECT id, now() - interval '3 h', now() - interval '2 h', node, epoch, name, account FROM sessions;
+	UPDATE sessions SET started_at = now() - interval '3 h';
+	INSERT INTO accounting(session, started_at, updated_at, node, epoch, name, account) SELECT id, started_at, now() - interval '2 h', node, epoch, name, account FROM sessions;
 	UPDATE accounting SET nas = 'branch' WHERE session = 'w1';
 	INSERT INTO session_slots(session, node, epoch, account, domain, name, since) SELECT id, node, epoch, account, 'sales.example', name, now() FROM sessions WHERE nas IS NULL;`
 

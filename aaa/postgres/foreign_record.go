@@ -68,6 +68,9 @@ func foreignBatch(c *foreignColumns, fresh guesses) *pgx.Batch {
 	}
 	batch.Queue(sqlNoLoops)
 	batch.Queue(sqlForeign, c.arguments()...)
+	if going := c.going(); len(going.session) > 0 {
+		batch.Queue(sqlOutlived, going.session, going.started)
+	}
 	return &batch
 }
 
@@ -113,8 +116,21 @@ WITH over AS (
     WHERE s.id = i.session AND s.id = ANY ($1) AND s.epoch IS NULL AND s.started_at < i.started_at
     RETURNING s.id, s.started_at
 )
-UPDATE accounting a SET stopped_at = greatest(a.started_at, a.updated_at), terminate_cause = 'Lost-Service',
-    cause = 'the NAS has given its name to another session'
+UPDATE accounting a SET ` + supersededInto + `
+WHERE a.session = ANY (ARRAY(SELECT id FROM over)) AND (a.session, a.started_at + interval '0') IN (SELECT id, started_at FROM over)
+    AND coalesce(a.stopped_at, 'infinity') = 'infinity'`
+
+// supersededInto closes a record.
+const supersededInto = `stopped_at = greatest(a.started_at, a.updated_at), terminate_cause = 'Lost-Service',
+    cause = 'the NAS has given its name to another session'`
+
+// sqlOutlived does so with sessions of which something is told late, when their NAS has begun another by the same name.
+const sqlOutlived = `
+WITH over AS (
+    SELECT s.id, i.started_at FROM sessions s JOIN unnest($1::text[], $2::timestamptz[]) AS i(session, started_at) ON i.session = s.id
+    WHERE s.id = ANY ($1) AND s.epoch IS NULL AND s.started_at > i.started_at
+)
+UPDATE accounting a SET ` + supersededInto + `
 WHERE a.session = ANY (ARRAY(SELECT id FROM over)) AND (a.session, a.started_at + interval '0') IN (SELECT id, started_at FROM over)
     AND coalesce(a.stopped_at, 'infinity') = 'infinity'`
 

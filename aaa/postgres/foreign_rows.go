@@ -71,6 +71,16 @@ func (c *foreignColumns) guesses() (g guesses) {
 	return g
 }
 
+// going are those of them that are not over.
+func (c *foreignColumns) going() (g guesses) {
+	for i, guess := range c.estimated {
+		if guess && !c.stopped[i] {
+			g.session, g.started = append(g.session, c.session[i]), append(g.started, c.started[i])
+		}
+	}
+	return g
+}
+
 // began puts the starts that are known in the place of estimates: a record belongs to the session of the same name that began at
 // nearly the same time, whether that is over or not. It returns the sessions that are new.
 func (c *foreignColumns) began(begun map[string][]time.Time) (fresh guesses) {

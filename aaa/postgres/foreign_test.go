@@ -80,13 +80,30 @@ func TestForeignSessionsOutliveNodes(t *testing.T) {
 	}
 }
 
-// TestForeignSessionsAreTidied: once a day records end that nothing more comes of, and old orders are forgotten.
-func TestForeignSessionsAreTidied(t *testing.T) {
+// TestForeignSessionsThatAreOutlived: what is told late of a session whose NAS has begun another by the same name opens no record for
+// good.
+func TestForeignSessionsThatAreOutlived(t *testing.T) {
 	pool := sharedPool(t)
+	says := func(want string) {
+		t.Helper()
+		got := one[string](t, pool, `SELECT string_agg(coalesce(terminate_cause, 'open') || ' ' || sequence, ', ' ORDER BY started_at) || '; ' || (SELECT count(*) FROM sessions) FROM accounting`)
+		if got != want {
+			t.Errorf("%s instead of %s", got, want)
+		}
+	}
 	write(t, newRecorder(pool, 1), newGuess(aaa.RecordStart, "7", 1, 2*time.Minute))
 	write(t, newRecorder(pool, 1), newGuess(aaa.RecordInterim, "7", 61, 0)) // late, of the session before
-	run(t, pool, "UPDATE accounting SET updated_at = now() - interval '2 days', started_at = started_at - interval '2 days'")
-	run(t, pool, "UPDATE sessions SET started_at = started_at - interval '2 days'")
+	says("Lost-Service 61, open 1; 1")
+	write(t, newRecorder(pool, 1), newGuess(aaa.RecordInterim, "7", 62, 0))
+	says("Lost-Service 62, open 1; 1")
+	stop := newGuess(aaa.RecordStop, "7", 63, 0)
+	write(t, newRecorder(pool, 1), stop)
+	says(terminateWord(&stop) + " 63, open 1; 1")
+}
+
+// TestOrdersAreTidied: once a day old orders are forgotten.
+func TestOrdersAreTidied(t *testing.T) {
+	pool := sharedPool(t)
 	store := NewForeignSessions(pool, "n1")
 	for n, session := range []string{"old", "new"} {
 		o := foreign.Order{Key: "k", Kind: foreign.Disconnect, Session: newForeign(aaa.RecordStart, session, 1), At: time.Now().AddDate(0, 0, -31*(1-n))}
@@ -97,9 +114,7 @@ func TestForeignSessionsAreTidied(t *testing.T) {
 	if err := tidyForeign(context.Background(), pool); err != nil {
 		t.Fatal(err)
 	}
-	got := one[string](t, pool, `SELECT (SELECT string_agg(coalesce(terminate_cause, 'open') || ' ' || sequence, ', ' ORDER BY started_at) FROM accounting) ||
-		'; ' || (SELECT string_agg(session, ', ') FROM nas_orders)`)
-	if got != "Lost-Service 61, open 1; new" {
+	if got := one[string](t, pool, "SELECT string_agg(session, ', ') FROM nas_orders"); got != "new" {
 		t.Error(got)
 	}
 }

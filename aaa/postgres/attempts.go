@@ -29,6 +29,7 @@ type Attempts struct {
 	db            *database
 	log           *slog.Logger
 	queue         chan aaa.Attempt
+	steps         Steps
 	rows          copyRows // of the batch that is being written
 	lost, written atomic.Uint64
 }
@@ -39,6 +40,9 @@ var _ aaa.AttemptLog = (*Attempts)(nil)
 func NewAttempts(pool *pgxpool.Pool, log *slog.Logger) *Attempts {
 	return &Attempts{db: newDatabase(pool, 0), log: log, queue: make(chan aaa.Attempt, attemptsQueue)}
 }
+
+// Keep says of which attempts every step is written: without a word, of those that failed. It is to be called before Run.
+func (a *Attempts) Keep(steps Steps) { a.steps = steps }
 
 // Log takes an attempt. When too many wait, because the database has been away for long, it is lost and counted.
 func (a *Attempts) Log(attempt aaa.Attempt) {
@@ -139,41 +143,6 @@ func (a *Attempts) oneByOne(ctx context.Context, batch []aaa.Attempt) {
 func refused(err error) bool {
 	var e *pgconn.PgError
 	return errors.As(err, &e) && (strings.HasPrefix(e.Code, "22") || strings.HasPrefix(e.Code, "23"))
-}
-
-// granted is the verdict of a login that succeeded.
-const granted = "granted"
-
-// copySQL names the columns that row writes, in its order.
-const (
-	copySQL = `COPY logins (attempt, at, verdict, detail, name, account, domain, method, node, session, address, peer, peer_port,
-	peer_name, took) FROM STDIN (FORMAT binary)`
-	copyColumns = 15
-)
-
-// row adds an attempt to what is to be written.
-func (a *Attempts) row(t *aaa.Attempt) {
-	verdict, detail := granted, ""
-	if !t.OK {
-		verdict, detail = t.Verdict, t.Phase
-	}
-	c, session := &a.rows, text(t.Session)
-	c.begin(copyColumns)
-	c.text(session)
-	c.time(t.At)
-	c.text(text(verdict))
-	c.said(text(detail))
-	c.text(text(t.Name))
-	c.said(text(t.Account))
-	c.said(text(t.Domain))
-	c.text(t.Method.String())
-	c.text(text(t.Node))
-	c.text(session)
-	c.address(t.Address)
-	c.address(t.Peer.Addr())
-	c.integer(int32(t.Peer.Port()))
-	c.said(text(t.TunnelName))
-	c.interval(t.Took)
 }
 
 // insert writes a batch. What is there already, because the answer to an earlier try was lost, stays as it is.

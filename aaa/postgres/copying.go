@@ -58,6 +58,30 @@ func (c *copyRows) integer(n int32) {
 	c.octets = binary.BigEndian.AppendUint32(c.octets, uint32(n))
 }
 
+// given is a number that is null when it is zero.
+func (c *copyRows) given(n int32) {
+	if n == 0 {
+		c.null()
+		return
+	}
+	c.integer(n)
+}
+
+// jsonb is null when there is none. What strangers said may have a NUL in it, which the database cannot hold.
+func (c *copyRows) jsonb(octets []byte) {
+	if octets == nil {
+		c.null()
+		return
+	}
+	octets = bytes.ReplaceAll(octets, []byte(`\u0000`), []byte(`\ufffd`))
+	c.length(1 + len(octets))
+	c.octets = append(c.octets, jsonbVersion)
+	c.octets = append(c.octets, octets...)
+}
+
+// jsonbVersion begins every jsonb on the wire.
+const jsonbVersion = 1
+
 func (c *copyRows) time(t time.Time) {
 	c.length(8)
 	since := (t.Unix()-copyEpoch.Unix())*1_000_000 + int64(t.Nanosecond()/1000)

@@ -21,6 +21,7 @@ var ErrNotRegistered = errors.New("this node is not yet registered with the data
 type recordDB interface {
 	Begin(context.Context) (pgx.Tx, error)
 	Exec(context.Context, string, ...any) (pgconn.CommandTag, error)
+	QueryRow(context.Context, string, ...any) pgx.Row
 	sender
 }
 

@@ -40,6 +40,8 @@ type database struct {
 	leases    *sqlpools.Allocator
 	elsewhere *sqlaccounts.ForeignSessions
 
+	keepLogins time.Duration // rows of the table logins; 0: for ever
+
 	changes inbox[sqlaccounts.Change]
 	heard   atomic.Uint64     // changes told by the watcher
 	lost    inbox[pool.Lease] // leases that this node may hold no longer
@@ -69,7 +71,8 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database.listen_url: %w", err)
 	}
-	d := &database{log: log, changes: newInbox[sqlaccounts.Change](), lost: newInbox[pool.Lease]()}
+	d := &database{log: log, changes: newInbox[sqlaccounts.Change](), lost: newInbox[pool.Lease](),
+		keepLogins: time.Duration(c.Trace.KeepDays) * 24 * time.Hour}
 	pooled := c.Database.PreparedStatements == configs.Off
 	if d.pool, err = sqlaccounts.Connect(context.Background(), url, c.Database.PoolConnections, pooled); err != nil {
 		return nil, fmt.Errorf("database.url: %w", err)
@@ -167,7 +170,7 @@ func (d *database) start() {
 	run("the test of the watch", plain(d.makeUpForSilence))
 	run("the record of logins", plain(d.attempts.Run))
 	run("the accounting spool", d.spool.Run)
-	run("the care for records", sqlaccounts.Upkeep{DB: d.pool, Log: d.log}.Run)
+	run("the care for records", sqlaccounts.Upkeep{DB: d.pool, Log: d.log, KeepLogins: d.keepLogins}.Run)
 	run("the sealing of passwords", plain(d.sealer.Run))
 }
 

@@ -4,9 +4,13 @@ import (
 	"fmt"
 	"time"
 
+	sqlaccounts "lnsgate/aaa/postgres"
 	"lnsgate/configs"
 	"lnsgate/lns/recorder"
 )
+
+// archiveTimeout is how long the database may look for attempts.
+const archiveTimeout = 8 * time.Second
 
 // openTracing makes the recorder, which has what is older, and what other nodes have seen, from the database.
 func (n *node) openTracing(c *configs.Config) error {
@@ -14,6 +18,10 @@ func (n *node) openTracing(c *configs.Config) error {
 		Node:   c.Node,
 		Prefix: fmt.Sprintf("%s-%x-", c.Node, time.Now().UnixMilli()),
 		Octets: int(c.Trace.Memory),
+	}
+	if n.db != nil {
+		n.db.attempts.Keep(sqlaccounts.Steps(c.Trace.Steps))
+		config.Archive = archive{sqlaccounts.NewAttemptBook(n.db.pool, archiveTimeout)}
 	}
 	n.recorder = recorder.New(config)
 	return nil

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 
@@ -299,11 +298,6 @@ func (n *node) openReach(c *configs.Config) (err error) {
 	if c.Forwarding && c.L2TP() {
 		if err := n.host.EnableForwarding(); err != nil {
 			return err
-		}
-		if slices.ContainsFunc(c.VirtualTemplates, func(t configs.VirtualTemplate) bool { return t.IPv6 }) {
-			if err := n.host.EnableIPv6Forwarding(); err != nil {
-				return err
-			}
 		}
 	}
 	if n.reach, err = newReach(n.host, c, n.log); err != nil || n.db == nil {

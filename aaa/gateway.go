@@ -3,6 +3,7 @@ package aaa
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -230,6 +231,9 @@ func failure(ctx context.Context, b Backend, err error) *Rejection {
 		cause = Timeout
 	}
 	r := Reject(cause, "back end %q: %v", b.Name(), err)
+	if cause == Timeout && (err == context.DeadlineExceeded || err == context.Canceled) {
+		r.Detail = fmt.Sprintf("back end %q has not answered in time", b.Name())
+	}
 	r.Backend, r.Err = b.Name(), err
 	return r
 }

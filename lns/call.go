@@ -108,7 +108,7 @@ func (s *Server) evictPending() bool {
 	}
 	c.tunnel.mail.post(newQuestion(func(t *tunnel, now time.Time) {
 		if t.calls[c.id] == c {
-			c.drop(trace.Because(trace.MadeRoom, "room is needed: there are %d sessions (limits.sessions)", t.server.sessions.Load()), now)
+			c.drop(trace.Because(trace.MadeRoom, "room is needed, there may be %d sessions (limits.sessions)", t.server.config.Load().Limits.Sessions), now)
 		}
 	}), false)
 	return true

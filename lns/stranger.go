@@ -98,7 +98,7 @@ func (s *Server) openTunnel(config *bindings, g *Group, q dialling, repeated boo
 	}
 	if evict, crowded := s.halfOpen.evict(config.Limits.HalfOpen + 1); crowded {
 		s.counters.add(evictedHalfOpen)
-		evict.mail.post(abandon{trace.Because(trace.MadeRoom, "room is needed: there are %d half-open tunnels (limits.half_open)", config.Limits.HalfOpen)}, false)
+		evict.mail.post(abandon{trace.Because(trace.MadeRoom, "room is needed, there may be %d half-open tunnels (limits.half_open)", config.Limits.HalfOpen)}, false)
 	}
 	if !s.tunnels.insert(t, config.Limits.Tunnels) {
 		s.halfOpen.leave(&t.halfOpen)

@@ -42,6 +42,7 @@ type LCP struct {
 	tried uint16      // one bit for each entry of cfg.Authentication that the peer refused
 
 	loops  uint8 // signs of a looped back line in a row
+	mirror bool  // the peer's last request had our own magic number in it
 	echoes uint8 // Echo-Requests without an answer
 	echoID uint8
 	mute   bool // the peer does not know Echo-Request

@@ -322,6 +322,21 @@ func TestRFC1661Section6_4_LoopedBackLine(t *testing.T) {
 	}
 }
 
+// TestRFC1661Section6_4_LoopWithAuthentication: it is we who reject our own wish
+// to know who the peer is, and not the peer.
+func TestRFC1661Section6_4_LoopWithAuthentication(t *testing.T) {
+	l := NewLCP(LCPConfig{Magic: 7, Authentication: []AuthProtocol{AuthMSCHAPv2, AuthPAP}})
+	var out Out
+	l.Up(start, &out)
+	l.Open(start, &out)
+	for n := 0; n < len(out.Frames) && l.Reason() == ReasonNone; n++ {
+		l.Receive(out.Frames[n].Packet, start, &out)
+	}
+	if l.Reason() != Loop {
+		t.Errorf("%v: %s", l.Reason(), dialogue(out.Frames))
+	}
+}
+
 // TestRFC1661Section6_4_LoopAfterOpen: our own Echo-Requests come back.
 func TestRFC1661Section6_4_LoopAfterOpen(t *testing.T) {
 	l := serverLCP()

@@ -24,7 +24,7 @@ func (l *LCP) reset() {
 	}
 	l.peer = lcpRequest{}
 	l.more = l.cfg.Extra
-	l.tried, l.loops, l.mute = 0, 0, false
+	l.tried, l.loops, l.mute, l.mirror = 0, 0, false, false
 	l.offerNext()
 }
 
@@ -88,12 +88,21 @@ func (l *LCP) naked(list ppp.Options, now time.Time) (Reason, bool) {
 		}
 	}
 	if refusedAuth {
-		return AuthenticationRefused, true
+		return l.refusal(), true
 	}
 	if looped {
 		return l.suspectLoop(now), true
 	}
 	return ReasonNone, true
+}
+
+// refusal is why no authentication is left to offer: the peer refuses them, or
+// on a looped back line we do so ourselves, who never prove who we are.
+func (l *LCP) refusal() Reason {
+	if l.mirror {
+		return Loop
+	}
+	return AuthenticationRefused
 }
 
 // takeChoice answers the peer's wish for another authentication protocol: if it
@@ -154,7 +163,7 @@ func (l *LCP) rejected(list ppp.Options) (Reason, bool) {
 			l.ours.acfc = false
 		case ppp.LCPAuthentication:
 			if l.refused(); !l.offerNext() {
-				return AuthenticationRefused, true
+				return l.refusal(), true
 			}
 		}
 	}
@@ -183,7 +192,9 @@ func (l *LCP) weigh(o ppp.Option) verdict {
 	case ppp.LCPACCM:
 		return acceptableIf(len(o.Value) == 4)
 	case ppp.LCPMagic:
-		if magic, ok := o.Magic(); !ok {
+		magic, ok := o.Magic()
+		l.mirror = ok && magic != 0 && magic == l.ours.magic
+		if !ok {
 			return unwanted
 		} else if magic == 0 || magic == l.ours.magic {
 			return wrongValue

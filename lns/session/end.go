@@ -13,10 +13,15 @@ import (
 // Close ends the session politely: user traffic stops, LCP says goodbye, and once the peer has acknowledged that, or has not in
 // time, the call is over. Only the first verdict counts.
 func (s *Session) Close(v trace.Verdict, now time.Time, out *Out) {
+	s.closeAs(v, general(v.Cause, s.phase), now, out)
+}
+
+// closeAs is Close with another cause told to the peer.
+func (s *Session) closeAs(v trace.Verdict, told trace.Cause, now time.Time, out *Out) {
 	if s.phase == Closing || s.phase == Ended {
 		return
 	}
-	s.conclude(v)
+	s.concludeAs(v, told)
 	if s.phase == Early {
 		s.end(out)
 		return
@@ -58,8 +63,10 @@ func (s *Session) enterClosing(now time.Time) {
 	s.closeBy = now.Add(closeTimeout)
 }
 
-func (s *Session) conclude(v trace.Verdict) {
-	s.verdict, s.result, s.endedIn = v, resultFor(v, s.phase), s.phase
+func (s *Session) conclude(v trace.Verdict) { s.concludeAs(v, general(v.Cause, s.phase)) }
+
+func (s *Session) concludeAs(v trace.Verdict, told trace.Cause) {
+	s.verdict, s.told, s.result, s.endedIn = v, told, resultFor(v, told), s.phase
 	s.awaiting = false
 }
 
@@ -72,7 +79,7 @@ func (s *Session) end(out *Out) {
 	s.early, s.awaiting = nil, false
 	out.Suspend, out.Open, out.Ask, out.Address = true, nil, nil, nil
 	s.giveBack(out)
-	out.End = &End{Verdict: s.verdict, Result: s.result, Cause: disconnectCause(general(s.verdict.Cause, s.endedIn))}
+	out.End = &End{Verdict: s.verdict, Result: s.result, Cause: disconnectCause(s.told)}
 }
 
 func (s *Session) giveBack(out *Out) {
@@ -87,8 +94,8 @@ func (s *Session) giveBack(out *Out) {
 
 // resultFor chooses what a CDN says about a verdict (RFC 2661 section 4.4.2). The peer learns the kind of the cause, not whose
 // name or password was wrong.
-func resultFor(v trace.Verdict, in Phase) l2tp.ResultCode {
-	switch c := general(v.Cause, in); c {
+func resultFor(v trace.Verdict, told trace.Cause) l2tp.ResultCode {
+	switch c := told; c {
 	case trace.Kicked: // the administrator's words are meant for the peer too
 		return l2tp.ResultCode{Result: l2tp.CDNAdministrative, Message: v.String()}
 	case trace.EchoLost, trace.PeerTerminated, trace.TunnelLost:

@@ -84,7 +84,12 @@ func (s *Session) followAuth(o authenticate.Out, now time.Time, out *Out) {
 		out.Ask = &Ask{Generation: s.await(now), Name: s.name, Proof: o.Ask.Proof, Backend: o.Ask.Backend, MTU: int(s.lcp.Result().PeerMRU)}
 	}
 	if o.Done != nil && !o.Done.OK && s.phase == Authentication {
-		s.Close(answerVerdict(s.method, o.Done.Reason), now, out)
+		v := answerVerdict(s.method, o.Done.Reason)
+		told := v.Cause
+		if told == trace.MalformedProof {
+			told = trace.AuthenticationNoAnswer
+		}
+		s.closeAs(v, told, now, out)
 	}
 }
 

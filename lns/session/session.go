@@ -48,7 +48,8 @@ type Session struct {
 	opened     netip.Addr
 
 	verdict      trace.Verdict
-	endedIn      Phase // the phase that the verdict struck in
+	told         trace.Cause // what the peer is told of it
+	endedIn      Phase       // the phase that the verdict struck in
 	result       l2tp.ResultCode
 	setupBy      time.Time
 	grantBy      time.Time // setupBy is not put off beyond it

@@ -76,6 +76,8 @@ func answerVerdict(m aaa.Method, r authenticate.Reason) trace.Verdict {
 		cause = trace.AuthenticationUnavailable
 	case authenticate.ChallengeUnanswered:
 		cause = trace.ChallengeNoAnswer
+	case authenticate.MalformedAnswer:
+		cause = trace.MalformedProof
 	}
 	return trace.Because(cause, "%s: %s", m, r)
 }

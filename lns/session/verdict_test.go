@@ -153,3 +153,25 @@ func TestWhyThereIsNoAddress(t *testing.T) {
 		}
 	}
 }
+
+// What is malformed is told to the administrator; to the peer it is no answer, as it always was.
+func TestAMalformedAnswer(t *testing.T) {
+	r := newRig(t, testPolicy(negotiate.AuthCHAPMD5))
+	r.peerLCP(func(o *negotiate.Out) { r.lcp.Open(r.now, o); r.lcp.Up(r.now, o) })
+	r.step(func(o *Out) { r.s.Start(l2tp.ICCN{}, r.now, o) })
+	for len(r.queue) > 0 && r.ended == nil {
+		f := r.queue[0]
+		r.queue = r.queue[1:]
+		if f.Protocol == ppp.CHAP {
+			f.Packet[4] = 15 // octets of the value
+		}
+		r.step(func(o *Out) { r.s.Frame(encode(f), r.now, o) })
+	}
+	v := r.ended.Verdict
+	if v.Cause != trace.MalformedProof || !strings.Contains(v.Detail, "malformed") {
+		t.Error(v)
+	}
+	if got := r.ended.Result; got.Result != l2tp.CDNTimeout || got.Message != trace.AuthenticationNoAnswer.String() || r.ended.Cause.Code != 13 {
+		t.Errorf("%+v, %+v", got, r.ended.Cause)
+	}
+}

@@ -65,8 +65,9 @@ var rooms = map[string]room{
 
 	"lns": {level: 3, may: join(contracts, join(cores, "lns/quirk", "lns/inform", "lns/neighbour", "lns/transport", "lns/recorder")...)},
 
-	"lns/admin":        {level: 4, may: []string{"lns", "lns/trace", "aaa", "aaa/secret", "pool"}},
-	"aaa/radiusserver": {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool", "aaa/secret", "aaa/radius/udp", "aaa/radius/wire", "aaa/radius/dialect"}},
+	"lns/admin":         {level: 4, may: []string{"lns", "lns/trace", "aaa", "aaa/secret", "pool"}},
+	"lns/admin/metrics": {level: 4, may: []string{"aaa", "pool"}},
+	"aaa/radiusserver":  {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool", "aaa/secret", "aaa/radius/udp", "aaa/radius/wire", "aaa/radius/dialect"}},
 	"lns/lac": {level: 4, may: join(contracts, join(cores, "lns/neighbour", "lns", "aaa/secret", "lns/transport",
 		"lns/datapath/tun")...)},
 }
@@ -100,6 +101,7 @@ var libraries = []struct {
 	{"github.com/go-crypt/x", []string{"aaa/secret"}},
 	{"github.com/insomniacslk/dhcp", []string{"lns/neighbour/dhcp6", "lns/inform"}},
 	{"go.etcd.io/bbolt", []string{"aaa/boltfile", "aaa/spool", "aaa/foreign/file"}},
+	{"github.com/prometheus/client_golang", []string{"lns/admin/metrics"}},
 	{"github.com/pressly/goose", []string{"migrations"}},
 	{"layeh.com/radius", []string{"aaa/radius", "aaa/radius/wire", "aaa/radius/client", "aaa/radius/dialect", "aaa/radius/dynauth",
 		"aaa/radius/order", "aaa/radiusserver", "aaa/secret", "test/bench"}},

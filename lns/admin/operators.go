@@ -37,10 +37,11 @@ func (h TokenHash) String() string { return hex.EncodeToString(h[:]) }
 
 // ParseTokenHash reads what String wrote.
 func ParseTokenHash(text string) (h TokenHash, err error) {
-	if n, err := hex.Decode(h[:], []byte(text)); err != nil || n != len(h) || len(text) != 2*len(h) {
+	sum, err := hex.DecodeString(text)
+	if err != nil || len(sum) != len(h) {
 		return h, errors.New("that is no SHA-256 of a token: 64 hexadecimal digits, as lnsgate operator token prints them")
 	}
-	return h, nil
+	return TokenHash(sum), nil
 }
 
 // HashToken returns the hash of a token.

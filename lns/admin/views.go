@@ -9,7 +9,7 @@ import (
 type Tunnel struct {
 	LocalID       uint16     `json:"local_id"`  // the id we chose
 	RemoteID      uint16     `json:"remote_id"` // the id the peer chose
-	RemoteAddress netip.Addr `json:"remote_address"`
+	RemoteAddress netip.Addr `json:"remote_address,omitzero"`
 	RemotePort    uint16     `json:"remote_port"`
 	LocalAddress  netip.Addr `json:"local_address,omitzero"` // the address of ours the peer spoke to
 	RemoteName    string     `json:"remote_name"`            // the host name the peer gave (RFC 2661 section 4.4.3)
@@ -31,7 +31,7 @@ type Session struct {
 	LocalID         uint16         `json:"local_id"`
 	RemoteTunnel    uint16         `json:"remote_tunnel"`
 	RemoteID        uint16         `json:"remote_id"`
-	RemoteAddress   netip.Addr     `json:"remote_address"`
+	RemoteAddress   netip.Addr     `json:"remote_address,omitzero"`
 	RemotePort      uint16         `json:"remote_port"`
 	RemoteName      string         `json:"remote_name"`
 	User            string         `json:"user"`              // as typed; empty before authentication

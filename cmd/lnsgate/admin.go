@@ -13,7 +13,7 @@ import (
 // newAdmin makes the server that operators talk to.
 func (n *node) newAdmin() (*admin.Server, error) {
 	config := admin.Config{
-		Engine: figures{n.engine, n.transport, n.path, n.db, n.radius, n.books, n.authorization, n.answering, n.eap},
+		Engine: n.figures(),
 		Pools:  n.pools, Domains: n.gateway.domains, RADIUS: n.radius.servers, NASes: n.answering.clients,
 		Elsewhere: n.answering.elsewhere(), Reload: n.reload,
 		Listed: n.listed, Health: n.health, Operators: n.operators.known, Mounts: n.mounts(),
@@ -32,7 +32,9 @@ func (n *node) newAdmin() (*admin.Server, error) {
 }
 
 // mounts are the handlers that other rooms hang into the server.
-func (n *node) mounts() []admin.Mount { return captureMounts(n.captures, n.log) }
+func (n *node) mounts() []admin.Mount {
+	return append(captureMounts(n.captures, n.log), n.metricsMount())
+}
 
 // listed are the accounts of the file, by name.
 func (n *node) listed() []admin.Account {

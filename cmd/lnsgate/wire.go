@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"lnsgate/configs"
 	"lnsgate/lns"
 	"lnsgate/lns/admin"
+	"lnsgate/lns/admin/metrics"
 	"lnsgate/lns/capture"
 	"lnsgate/lns/datapath/tun"
 	"lnsgate/lns/host"
@@ -53,6 +55,7 @@ type node struct {
 	books     *books
 	recorder  *recorder.Recorder // of how logins went
 	captures  *capture.Hub
+	metrics   *metrics.Metrics
 
 	authorization *authorization
 	engine        *lns.Server
@@ -94,12 +97,10 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 		Admission: n.transport.Admission(),
 		Host:      n.reach,
 		Router:    n.reach,
-		Accounter: n.books,
+		Accounter: n.metrics.Accounter(n.books),
+		Attempts:  n.attempts(),
 		Recorder:  n.recorder,
 		Log:       log,
-	}
-	if n.db != nil {
-		deps.Attempts = n.db.attempts
 	}
 	if n.engine, err = lns.New(n.engineConfig(config), deps); err != nil {
 		return n, err
@@ -298,6 +299,11 @@ func (n *node) openReach(c *configs.Config) (err error) {
 	if c.Forwarding && c.L2TP() {
 		if err := n.host.EnableForwarding(); err != nil {
 			return err
+		}
+		if slices.ContainsFunc(c.VirtualTemplates, func(t configs.VirtualTemplate) bool { return t.IPv6 }) {
+			if err := n.host.EnableIPv6Forwarding(); err != nil {
+				return err
+			}
 		}
 	}
 	if n.reach, err = newReach(n.host, c, n.log); err != nil || n.db == nil {

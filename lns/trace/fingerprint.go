@@ -68,6 +68,8 @@ func Fingerprint(s Signs) string {
 		return windows(s.Firmware)
 	case vendor != "":
 		return ""
+	case s.HostName == "lnsgate-dial":
+		return "lnsgate dial"
 	case s.HostName == "anonymous" && s.Window == 1:
 		return "Android"
 	case strings.EqualFold(s.HostName, "mikrotik"):

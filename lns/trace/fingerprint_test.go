@@ -26,6 +26,7 @@ func TestFingerprint(t *testing.T) {
 		"Q-52 mpd5":                 {Signs{Vendor: "FreeBSD MPD"}, "mpd5"},
 		"Q-56 Juniper":              {Signs{Vendor: "Juniper Networks", Window: 4}, "Juniper"},
 		"ourselves":                 {Signs{Vendor: "lnsgate", LCPOptions: []uint8{1, 5}}, "lnsgate dial"},
+		"ourselves by the name":     {Signs{HostName: "lnsgate-dial", Port: 1701}, "lnsgate dial"},
 		"l2tpns":                    {Signs{Vendor: "Linux L2TPNS"}, "l2tpns"},
 		"kl2tpd":                    {Signs{Vendor: "Katalix Systems Ltd."}, "OpenL2TP or kl2tpd"},
 		"an unknown vendor":         {Signs{Vendor: "Acme", LCPOptions: []uint8{2, 5, 7, 8}}, ""},

@@ -224,7 +224,7 @@ func (c *checker) warnOfUsers() {
 		case d == nil && inDatabase: // the domain is there, or its absence is told at the login
 		case d == nil:
 			c.advise(path+".name", "there is no domain named %q, so nobody can log in by this name", name)
-		case c.givesAddresses() && len(d.Pools) == 0 && len(u.Pools) == 0 && !u.Address.IsValid():
+		case c.givesAddresses() && len(d.Pools) == 0 && len(u.Pools) == 0 && !u.Address.IsValid() && len(d.IPv6Pools) == 0 && !u.IPv6Prefix.IsValid():
 			c.advise(path, "%s gets no address: the user has no address and no pools, and neither has domain %s", u.Name, d.Name)
 		}
 		if offersCHAP && !u.NTHash.IsZero() {

@@ -3,6 +3,7 @@ package host
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -35,7 +36,8 @@ func (h *Host) EnableIPv6Forwarding() error {
 	}
 	for _, link := range links {
 		name := sysctl6(link.Name(), "accept_ra")
-		if now, err := readSysctl(name); err != nil || now != "1" || link.Name() == "lo" {
+		now, err := readSysctl(name)
+		if err != nil || now != "1" || slices.Contains([]string{"all", "default", "lo"}, link.Name()) {
 			continue
 		}
 		if err := h.sysctl(name, "2"); err != nil {

@@ -37,6 +37,7 @@ type dialOptions struct {
 	routes                         []string
 	mru                            uint16
 	timeout, hello, echo           time.Duration
+	ipv6, ipv6Only, delegated      bool
 	once, verbose, json            bool
 	count, concurrency, perTunnel  int
 	sockets                        int
@@ -94,6 +95,9 @@ func (o *dialOptions) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.hostName, "host-name", "", "`NAME` to give the server for this end of the tunnel (default: this machine's)")
 	f.StringVar(&o.calledNumber, "called-number", "", "called `NUMBER` to give with the call")
 	f.StringVar(&o.address, "address", "", "`ADDRESS` to ask for (default: what the server chooses)")
+	f.BoolVar(&o.ipv6, "ipv6", false, "ask for IPv6 beside IPv4")
+	f.BoolVar(&o.ipv6Only, "ipv6-only", false, "ask for IPv6 alone")
+	f.BoolVar(&o.delegated, "delegated-prefix", false, "ask for an IPv6 prefix for the networks behind this end")
 	f.StringVar(&o.tun, "tun", "", "make a network interface of this `NAME` and carry traffic over it")
 	f.StringArrayVar(&o.routes, "route", nil, "send this `PREFIX` into the interface, or default for everything; may be repeated")
 	f.Uint16Var(&o.mru, "mru", 1460, "largest packet to receive, in `OCTETS`")
@@ -234,8 +238,8 @@ func parseRoute(text string) (netip.Prefix, error) {
 		text = "0.0.0.0/0"
 	}
 	prefix, err := netip.ParsePrefix(text)
-	if err != nil || !prefix.Addr().Is4() {
-		return netip.Prefix{}, fmt.Errorf("--route %s: give an IPv4 prefix such as 10.20.0.0/16", text)
+	if err != nil || prefix.Addr().Is4In6() {
+		return netip.Prefix{}, fmt.Errorf("--route %s: give a prefix such as 10.20.0.0/16 or 2001:db8::/32", text)
 	}
 	return prefix.Masked(), nil
 }
@@ -321,6 +325,7 @@ func (p *dialPlan) login(n int) lac.Login {
 		Credentials: secret.NewAnswerer(name, p.password, challenge), Methods: p.methods,
 		MRU: p.mru, Magic: binary.BigEndian.Uint32(magic[:]) | 1, Address: p.address, WantDNS: true,
 		EchoInterval: p.options.echo, Timeout: p.options.timeout, CalledNumber: p.options.calledNumber,
+		IPv6: p.options.ipv6, NoIPv4: p.options.ipv6Only, Delegated: p.options.delegated,
 	}
 }
 

@@ -45,6 +45,7 @@ type dialUp struct {
 	Address   netip.Addr   `json:"address"`
 	Peer      *netip.Addr  `json:"peer,omitempty"`
 	DNS       []netip.Addr `json:"dns,omitempty"`
+	IPv6      *dialIPv6    `json:"ipv6,omitempty"`
 	MRU       int          `json:"mru"`
 	PeerMRU   int          `json:"peer_mru"`
 	Method    string       `json:"method"`
@@ -53,6 +54,15 @@ type dialUp struct {
 	Vendor    string       `json:"server_vendor,omitempty"`
 	Interface string       `json:"interface,omitempty"`
 	TookMS    float64      `json:"took_ms"`
+}
+
+// dialIPv6 is what the server has told of IPv6.
+type dialIPv6 struct {
+	Address   netip.Addr   `json:"address"`
+	Prefix    netip.Prefix `json:"prefix"`
+	Router    netip.Addr   `json:"router"`
+	Delegated netip.Prefix `json:"delegated_prefix"`
+	DNS       []netip.Addr `json:"dns,omitempty"`
 }
 
 // dialEnd is the outcome in JSON, and the last object.
@@ -121,7 +131,10 @@ func (d *dialPrinter) up(u lac.Up, device string) {
 		return
 	}
 	fmt.Fprintf(d.out, "\nup after %s, logged in by %s at %s\n", round(u.Took), u.Method, orDash(u.ServerName))
-	d.fact("address", u.Address.String())
+	if u.Address.IsValid() {
+		d.fact("address", u.Address.String())
+	}
+	d.factsOfIPv6(u.IPv6)
 	if u.Peer.IsValid() && !u.Peer.IsUnspecified() {
 		d.fact("server end", u.Peer.String())
 	}
@@ -149,7 +162,23 @@ func upObject(u lac.Up, device string, seconds float64) dialUp {
 	if u.Peer.IsValid() && !u.Peer.IsUnspecified() {
 		object.Peer = &u.Peer
 	}
+	if six := u.IPv6; six.Router.IsValid() {
+		object.IPv6 = &dialIPv6{Address: six.Address, Prefix: six.Prefix, Router: six.Router, Delegated: six.Delegated, DNS: six.DNS}
+	}
 	return object
+}
+
+// factsOfIPv6 prints what the server has told of IPv6 so far.
+func (d *dialPrinter) factsOfIPv6(u lac.IPv6) {
+	if u.Address.IsValid() {
+		d.fact("IPv6 address", u.Address.String())
+	}
+	if u.Delegated.IsValid() {
+		d.fact("delegated", u.Delegated.String())
+	}
+	if len(u.DNS) > 0 {
+		d.fact("name servers", strings.Trim(fmt.Sprint(u.DNS), "[]"))
+	}
 }
 
 func (d *dialPrinter) fact(name, value string) { fmt.Fprintf(d.out, "  %-15s %s\n", name, value) }

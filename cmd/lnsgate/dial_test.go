@@ -132,7 +132,7 @@ func TestDialRefusesFaultyFlags(t *testing.T) {
 		"method":             {[]string{"--user", "a", "--password", "x", "--auth", "spap"}, "--auth spap"},
 		"route without tun":  {[]string{"--user", "a", "--password", "x", "--route", "10.0.0.0/8"}, "--route needs --tun"},
 		"route is no prefix": {[]string{"--user", "a", "--password", "x", "--tun", "v", "--route", "x"}, "--route x"},
-		"IPv6 route":         {[]string{"--user", "a", "--password", "x", "--tun", "v", "--route", "::/0"}, "--route ::/0"},
+		"no route":           {[]string{"--user", "a", "--password", "x", "--tun", "v", "--route", "2001:db8::"}, "--route 2001:db8::"},
 		"address":            {[]string{"--user", "a", "--password", "x", "--address", "1.2.3"}, "1.2.3"},
 		"mru":                {[]string{"--user", "a", "--password", "x", "--mru", "60"}, "--mru 60"},
 		"count":              {[]string{"--user", "a", "--password", "x", "--count", "0"}, "--count 0"},
@@ -243,7 +243,7 @@ func TestRoutesNeverLeadToTheServerItself(t *testing.T) {
 	}
 	own := netip.MustParseAddr("10.10.1.10")
 	for _, peer := range []string{"10.10.0.1", "192.0.2.1"} { // some servers give their outer address as the far end
-		for _, r := range p.routesInto(netip.MustParseAddr(peer), own) {
+		for _, r := range p.routesInto(netip.MustParseAddr(peer), lac.Up{Address: own}) {
 			if r.Contains(p.server.Addr()) {
 				t.Errorf("peer %s: %s leads to the server", peer, r)
 			}

@@ -50,25 +50,37 @@ func (t *dialTun) up(u lac.Up) error {
 	}
 	t.down()
 	peer := u.Peer
-	if !peer.IsValid() || peer.IsUnspecified() {
+	if u.Address.IsValid() && (!peer.IsValid() || peer.IsUnspecified()) {
 		peer = nobody
 	}
 	session, err := t.path.Add(datapath.Spec{
 		Key:        datapath.Key{Tunnel: uint16(u.Tunnel), Session: uint16(u.Session)},
 		Path:       t.line.path,
 		PeerTunnel: uint16(u.ServerTunnel), PeerSession: uint16(u.ServerSession),
-		Interface: t.plan.options.tun, Address: peer, Routes: []netip.Prefix{everything},
-		PeerMRU: u.PeerMRU, MSS: min(u.MRU, u.PeerMRU) - 40, // the headers of IPv4 and TCP
+		Interface: t.plan.options.tun, Address: peer, Routes: all(peer.IsValid(), everything), IPv6: all(u.IPv6.Address.IsValid(), everything6...),
+		PeerMRU: u.PeerMRU, MSS: min(u.MRU, u.PeerMRU) - 40, MSS6: min(u.MRU, u.PeerMRU) - 60, // the headers of IP and TCP
 		PFC: u.PFC, ACFC: u.ACFC, Sequencing: u.Sequencing, FirstNs: u.NextNs,
 	})
 	if err != nil {
 		return err
 	}
 	t.session = session
-	return t.host.Configure(host.VirtualTemplate{
-		Name: t.plan.options.tun, Address: netip.PrefixFrom(u.Address, u.Address.BitLen()), MTU: u.PeerMRU,
-		Routes: t.plan.routesInto(peer, u.Address),
-	})
+	own := host.VirtualTemplate{Name: t.plan.options.tun, MTU: u.PeerMRU, IPv6: u.IPv6.Address.IsValid(), Routes: t.plan.routesInto(peer, u)}
+	if u.Address.IsValid() {
+		own.Address = netip.PrefixFrom(u.Address, u.Address.BitLen())
+	}
+	if own.IPv6 {
+		own.Address6 = netip.PrefixFrom(u.IPv6.Address, u.IPv6.Address.BitLen())
+	}
+	return t.host.Configure(own)
+}
+
+// all is the list, or none of it.
+func all(wanted bool, list ...netip.Prefix) []netip.Prefix {
+	if !wanted {
+		return nil
+	}
+	return list
 }
 
 // nobody is the far end of a link whose server tells no address: an address for just that (RFC 7600).
@@ -76,15 +88,20 @@ var nobody = netip.AddrFrom4([4]byte{192, 0, 0, 8})
 
 var everything = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 
-// routesInto lists what goes into the interface: the server's end and what --route names, but never the server itself,
-// whose datagrams must go around the tunnel that they carry.
-func (p *dialPlan) routesInto(peer, own netip.Addr) []netip.Prefix {
+// everything6 are the networks of IPv6 that a packet may come from over a router: the global and the local ones (RFC 4193).
+var everything6 = []netip.Prefix{netip.MustParsePrefix("2000::/3"), netip.MustParsePrefix("fc00::/7")}
+
+// routesInto lists what goes into the interface: the server's end and what --route names of the families that the call has,
+// but never the server itself, whose datagrams must go around the tunnel that they carry.
+func (p *dialPlan) routesInto(peer netip.Addr, u lac.Up) []netip.Prefix {
 	var routes []netip.Prefix
-	if peer != nobody && peer != own && peer != p.server.Addr() {
+	if peer.IsValid() && peer != nobody && peer != u.Address && peer != p.server.Addr() {
 		routes = append(routes, netip.PrefixFrom(peer, peer.BitLen()))
 	}
 	for _, r := range p.routes {
-		routes = append(routes, without(r, p.server.Addr())...)
+		if r.Addr().Is4() && u.Address.IsValid() || r.Addr().Is6() && u.IPv6.Address.IsValid() {
+			routes = append(routes, without(r, p.server.Addr())...)
+		}
 	}
 	return routes
 }
@@ -104,10 +121,11 @@ func without(prefix netip.Prefix, hole netip.Addr) []netip.Prefix {
 
 // otherHalf is the sibling of a prefix: the same with its last bit turned over.
 func otherHalf(p netip.Prefix) netip.Prefix {
-	octets := p.Addr().As4()
+	octets := p.Addr().AsSlice()
 	last := p.Bits() - 1
 	octets[last/8] ^= 0x80 >> (last % 8)
-	return netip.PrefixFrom(netip.AddrFrom4(octets), p.Bits())
+	sibling, _ := netip.AddrFromSlice(octets)
+	return netip.PrefixFrom(sibling, p.Bits())
 }
 
 // down stops the traffic. The interface keeps its address, so that connections over it outlive a renegotiation.

@@ -152,7 +152,7 @@ func (k *call) stage(c *Caller) Stage {
 }
 
 func (c *Caller) upOf(k *call, now time.Time) Up {
-	link, ip, peer := k.link.lcp.Result(), k.link.ipcp.Result(), c.tunnel.Peer()
+	link, ip, peer := k.link.lcp.Result(), k.link.ipv4(), c.tunnel.Peer()
 	began := c.dialled
 	if k.began.After(began) {
 		began = k.began
@@ -161,7 +161,7 @@ func (c *Caller) upOf(k *call, now time.Time) Up {
 		Session: k.login.Session, Tunnel: c.cfg.Tunnel, ServerSession: k.peer, ServerTunnel: peer.Tunnel,
 		ServerName: peer.HostName, ServerVendor: peer.Vendor,
 		Method: k.link.method.String(), Message: k.link.message,
-		Address: ip.Local, Peer: ip.Peer, DNS: ip.DNS,
+		Address: ip.Local, Peer: ip.Peer, DNS: ip.DNS, IPv6: k.link.ipv6(),
 		MRU: int(link.LocalMRU), PeerMRU: int(link.PeerMRU), PFC: link.Framing.PFC, ACFC: link.Framing.ACFC,
 		Sequencing: k.sequence, NextNs: k.ns,
 		TunnelTook: c.tunnelUp.Sub(c.dialled), Took: now.Sub(began),

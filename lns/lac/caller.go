@@ -193,7 +193,11 @@ func (c *Caller) AppendPacket(b []byte, session l2tp.SessionID, packet []byte) (
 	if k == nil || k.link == nil || k.link.stage != StageUp || len(packet) > int(k.link.lcp.Result().PeerMRU) {
 		return b, false
 	}
-	return c.appendFrame(b, k, ppp.IPv4, packet), true
+	protocol := ppp.IPv4
+	if len(packet) > 0 && packet[0]>>4 == 6 {
+		protocol = ppp.IPv6
+	}
+	return c.appendFrame(b, k, protocol, packet), true
 }
 
 func (c *Caller) appendFrame(b []byte, k *call, protocol ppp.Protocol, packet []byte) []byte {

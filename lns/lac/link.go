@@ -9,6 +9,7 @@ import (
 	"lnsgate/lns/authenticate"
 	"lnsgate/lns/l2tp"
 	"lnsgate/lns/negotiate"
+	"lnsgate/lns/neighbour"
 	"lnsgate/lns/ppp"
 )
 
@@ -33,6 +34,9 @@ type Login struct {
 	Address netip.Addr
 	// WantDNS asks for name servers (RFC 1877).
 	WantDNS bool
+	// IPv6 asks for IPv6 beside IPv4, NoIPv4 for IPv6 alone, and Delegated for a prefix for the networks behind us. The call
+	// is up with IPv4, and again when the server has told about IPv6.
+	IPv6, NoIPv4, Delegated bool
 	// EchoInterval is how long the server may be silent before we ask whether it is there; zero never asks.
 	// EchoFailures is how many unanswered questions in a row end the call; zero means 3.
 	EchoInterval time.Duration
@@ -47,15 +51,20 @@ type Login struct {
 
 // link is the PPP client on one call. It knows frames and the time, nothing of L2TP.
 type link struct {
-	login    Login
 	profile  *Profile    // nil: we look like ourselves
 	held     []ppp.Frame // our LCP requests, while the profile waits with them
 	heldTill time.Time
-	stage    Stage
-	lcp      *negotiate.LCP
-	peer     *authenticate.Peer // nil while nobody asks who we are
-	ipcp     *negotiate.IPCP    // nil until its turn
-	early    []ppp.Frame        // for protocols whose turn has not come
+
+	login Login
+	stage Stage
+	lcp   *negotiate.LCP
+	peer  *authenticate.Peer // nil while nobody asks who we are
+	ipcp  *negotiate.IPCP    // nil until its turn
+	six   *negotiate.IPv6CP  // nil until its turn, or without IPv6
+
+	neighbour *neighbour.Host // nil while IPv6 is not up
+
+	early    []ppp.Frame // for protocols whose turn has not come
 	method   aaa.Method
 	message  string // what the server said about the login
 	refused  bool   // we refused the method that the server asked for last
@@ -63,6 +72,7 @@ type link struct {
 	finished bool   // nothing follows
 	lcpOut   negotiate.Out
 	ipcpOut  negotiate.Out
+	sixOut   negotiate.Out
 	authOut  authenticate.Out
 }
 
@@ -96,6 +106,7 @@ func newLink(login Login, p *Profile) *link {
 	if login.MRU == 0 {
 		login.MRU = 1500
 	}
+	login.IPv6 = login.IPv6 || login.NoIPv4 || login.Delegated
 	if login.EchoFailures == 0 {
 		login.EchoFailures = 3
 	}
@@ -146,6 +157,13 @@ func (l *link) receive(f ppp.Frame, now time.Time, out *linkOut) {
 		l.receiveLogin(f, now, out)
 	case ppp.IPCP:
 		l.receiveIPCP(f, now, out)
+	case ppp.IPv6CP, ppp.IPv6:
+		if l.login.IPv6 {
+			l.receiveIPv6(f, now, out)
+			return
+		}
+		l.lcp.RejectProtocol(f.Protocol, f.Packet, now, &l.lcpOut)
+		l.settleLCP(now, out)
 	case ppp.IPv4:
 		if l.stage == StageUp && !l.leaving {
 			out.packet = f.Packet
@@ -166,7 +184,12 @@ func (l *link) receiveLogin(f ppp.Frame, now time.Time, out *linkOut) {
 }
 
 func (l *link) receiveIPCP(f ppp.Frame, now time.Time, out *linkOut) {
-	if l.ipcp == nil {
+	switch {
+	case l.login.NoIPv4:
+		l.lcp.RejectProtocol(f.Protocol, f.Packet, now, &l.lcpOut)
+		l.settleLCP(now, out)
+		return
+	case l.ipcp == nil:
 		l.keep(f, StageAddress)
 		return
 	}
@@ -207,6 +230,10 @@ func (l *link) settleLCP(now time.Time, out *linkOut) {
 		l.refused = l.refused || refusesMethod(f)
 	}
 	for _, p := range o.PeerRejected {
+		if p == ppp.IPv6CP && l.six != nil {
+			l.six.ProtocolRejected(now, &l.sixOut)
+			l.settleIPv6(now, out)
+		}
 		if p == ppp.IPCP && l.ipcp != nil {
 			l.end(out, ending{cause: CauseNoIPCP, byServer: true})
 		}
@@ -288,7 +315,7 @@ func (l *link) linkUp(now time.Time, out *linkOut) {
 	})
 	l.peer.Start(now, &l.authOut)
 	l.settleLogin(now, out)
-	l.replay(now, out, func(p ppp.Protocol) bool { return p != ppp.IPCP })
+	l.replay(now, out, func(p ppp.Protocol) bool { return p != ppp.IPCP && p != ppp.IPv6CP })
 }
 
 // mayGoUnnamed tells whether a server that asks for no name is acceptable.
@@ -321,6 +348,7 @@ func (l *link) linkDown(out *linkOut) {
 		out.down = true
 	}
 	l.stage, l.peer, l.ipcp, l.message, l.early = StageLink, nil, nil, "", nil
+	l.six, l.neighbour = nil, nil
 }
 
 // settleLogin carries out what the authentication wants.
@@ -340,12 +368,21 @@ func (l *link) settleLogin(now time.Time, out *linkOut) {
 	}
 }
 
-// openAddress starts IPCP.
+// openAddress starts IPCP and IPv6CP.
 func (l *link) openAddress(now time.Time, out *linkOut) {
 	l.stage = StageAddress
 	if l.profile != nil {
 		out.frames = append(out.frames, l.profile.Network...)
 	}
+	if !l.login.NoIPv4 {
+		l.openIPv4(now, out)
+	}
+	if l.login.IPv6 && !l.finished {
+		l.openIPv6(now, out)
+	}
+}
+
+func (l *link) openIPv4(now time.Time, out *linkOut) {
 	l.ipcp = negotiate.NewIPCP(negotiate.IPCPConfig{
 		Local: l.login.Address, RequestAddress: true, RequestDNS: l.login.WantDNS, Timing: l.login.Timing,
 	})
@@ -400,6 +437,7 @@ func (l *link) advance(now time.Time, out *linkOut) {
 		l.ipcp.Advance(now, &l.ipcpOut)
 		l.settleIPCP(now, out)
 	}
+	l.advanceIPv6(now, out)
 }
 
 func (l *link) deadline() time.Time {
@@ -416,6 +454,7 @@ func (l *link) deadline() time.Time {
 	if l.ipcp != nil {
 		d = sooner(d, l.ipcp.Deadline())
 	}
+	d = sooner(d, l.deadlineIPv6())
 	return d
 }
 

@@ -63,9 +63,10 @@ type Up struct {
 	ServerVendor  string     // the vendor name in it, often empty
 	Method        string     // how we logged in: none, pap, chap, mschapv2, eap
 	Message       string     // what the server said about the login
-	Address       netip.Addr // ours
+	Address       netip.Addr // ours; zero without IPv4
 	Peer          netip.Addr // the server's end of the link; zero when it told none
 	DNS           [2]netip.Addr
+	IPv6          IPv6 // as far as it is known; the call comes up again when it is
 	MRU           int  // the largest IP packet in octets that the server may send us
 	PeerMRU       int  // the largest that we may send
 	PFC, ACFC     bool // short forms that we may use towards the server

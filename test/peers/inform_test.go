@@ -3,7 +3,6 @@ package peers_test
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"net/netip"
 	"os/exec"
 	"strings"
@@ -12,28 +11,6 @@ import (
 
 	"lnsgate/aaa"
 	"lnsgate/test/peers"
-)
-
-// inform is the question of a client by DHCP: the options behind the type are its own.
-func inform(from netip.Addr, options ...byte) []byte {
-	dhcp := make([]byte, 240)
-	dhcp[0], dhcp[1], dhcp[2] = 1, 8, 6
-	copy(dhcp[4:], []byte{0xde, 0xad, 0xbe, 0xef})
-	copy(dhcp[12:], from.AsSlice())
-	copy(dhcp[236:], []byte{0x63, 0x82, 0x53, 0x63})
-	dhcp = append(append(dhcp, 53, 1, 8), options...)
-	b := []byte{0x45, 0, 0, 0, 0, 1, 0, 0, 128, 17, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 0, 68, 0, 67, 0, 0, 0, 0}
-	copy(b[12:], from.AsSlice())
-	b = append(b, dhcp...)
-	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
-	binary.BigEndian.PutUint16(b[24:], uint16(len(b)-20))
-	return b
-}
-
-// What the clients ask for.
-var (
-	appleOptions   = []byte{61, 7, 8, 0, 0, 0, 1, 0, 0, 55, 6, 6, 44, 43, 1, 249, 15, 255}
-	windowsOptions = []byte{61, 7, 8, 0, 0x53, 0x45, 0, 0, 0, 60, 8, 'M', 'S', 'F', 'T', ' ', '5', '.', '0', 55, 5, 6, 15, 44, 121, 249, 255}
 )
 
 // routed is a server whose domain tells its clients two networks and a suffix.
@@ -70,10 +47,10 @@ func TestQ21Q37RoutesAndSuffixByDHCPINFORM(t *testing.T) {
 	for _, c := range []struct {
 		p       peers.Profile
 		options []byte
-	}{{peers.Apple(), appleOptions}, {peers.Windows(), windowsOptions}} {
+	}{{peers.Apple(), peers.AppleInform}, {peers.Windows(), peers.WindowsInform}} {
 		inLab(t, routed, func(l *lab) {
 			peer := l.connect(c.p)
-			answer := asked(t, peer, inform(peer.Address, c.options...))
+			answer := asked(t, peer, peers.Inform(peer.Address, c.options...))
 			if len(answer) < 268 {
 				t.Fatalf("no answer\n%s", peer.Transcript())
 			}
@@ -97,18 +74,18 @@ func TestQ21QuestionsAreBounded(t *testing.T) {
 	inLab(t, routed, func(l *lab) {
 		peer := l.connect(peers.Apple())
 		for range 100 {
-			peer.Frame(peers.Frame{Protocol: peers.IPv4, Data: inform(peer.Address, appleOptions...)})
+			peer.Frame(peers.Frame{Protocol: peers.IPv4, Data: peers.Inform(peer.Address, peers.AppleInform...)})
 		}
 		peer.Run(time.Second)
 		l.wantCount("dhcp_informs_answered", 8)
 		l.wantCount("drop_dhcp_question", 92)
 		peer.Run(20 * time.Second)
-		discover := inform(peer.Address, 255)
+		discover := peers.Inform(peer.Address, 255)
 		discover[28+242] = 1
-		if asked(t, peer, discover) != nil || asked(t, peer, inform(netip.MustParseAddr("10.10.1.99"), 255)) != nil {
+		if asked(t, peer, discover) != nil || asked(t, peer, peers.Inform(netip.MustParseAddr("10.10.1.99"), 255)) != nil {
 			t.Error("it was answered")
 		}
-		if asked(t, peer, inform(peer.Address, 255)) == nil {
+		if asked(t, peer, peers.Inform(peer.Address, 255)) == nil {
 			t.Error("it is not answered any more")
 		}
 	})
@@ -116,7 +93,7 @@ func TestQ21QuestionsAreBounded(t *testing.T) {
 		peer := l.peer(peers.Apple())
 		peer.Dial()
 		peer.Until(time.Second, func() bool { return peer.ServerSession != 0 })
-		if asked(t, peer, inform(netip.MustParseAddr("10.10.1.10"), 255)) != nil {
+		if asked(t, peer, peers.Inform(netip.MustParseAddr("10.10.1.10"), 255)) != nil {
 			t.Error("it was answered before the login")
 		}
 	})

@@ -109,6 +109,94 @@ func TestQ48ProxyOfTheLAC(t *testing.T) {
 	})
 }
 
+// the other two ways to deal with what a LAC has collected: its LCP is used and the subscriber is asked again, or
+// everything begins anew.
+func TestQ48MandatoryCHAPAndRenegotiation(t *testing.T) {
+	inLab(t, nil, func(l *lab) { // proxy_lcp on, proxy_authentication off
+		peer := l.connect(proxied(peers.CiscoLAC(), "whatever the LAC says"))
+		if len(peer.Frames(peers.LCP, peers.ConfigureRequest)) != 0 || len(peer.Frames(peers.CHAP, 1)) == 0 {
+			t.Errorf("\n%s", peer.Transcript())
+		}
+	})
+	inLab(t, func(l *lab) { l.config.Groups[0].ProxyLCP = false }, func(l *lab) { // both off
+		p := proxied(peers.CiscoLAC(), "whatever the LAC says")
+		p.AckOnly, p.Proxied = false, false
+		peer := l.connect(p)
+		if len(peer.Frames(peers.LCP, peers.ConfigureRequest)) == 0 {
+			t.Errorf("\n%s", peer.Transcript())
+		}
+	})
+}
+
+// Several LACs with a secret each, by name and by address: each proves its own, and none that of another.
+func TestEachLACHasItsSecret(t *testing.T) {
+	inLab(t, func(l *lab) {
+		base := l.config.Groups[0]
+		base.Authenticate, base.Secret = true, aaa.NewSecret("for everybody else")
+		cisco, huawei := base, base
+		cisco.Name, cisco.HostNames, cisco.Secret = "cisco", []string{"LAC1"}, aaa.NewSecret("of cisco")
+		huawei.Name, huawei.Sources, huawei.Secret = "huawei", []netip.Prefix{netip.MustParsePrefix("198.51.100.2/32")}, aaa.NewSecret("of huawei")
+		l.config.Groups = []lns.Group{base, cisco, huawei}
+	}, func(l *lab) {
+		for _, c := range []struct {
+			p      peers.Profile
+			secret string
+			group  string // empty: refused
+		}{
+			{peers.CiscoLAC(), "of cisco", "cisco"},
+			{peers.HuaweiLAC(), "of huawei", "huawei"}, // the second address
+			{peers.XL2TPD(), "for everybody else", "default"},
+			{peers.CiscoLAC(), "of huawei", ""},
+			{peers.XL2TPD(), "of cisco", ""},
+		} {
+			peer := l.peer(c.p)
+			peer.Login.Secret = c.secret
+			peer.Login.Challenge = bytes.Repeat([]byte{3}, 16)
+			if c.group == "" {
+				peer.Dial()
+				peer.Run(3 * time.Second)
+				if peer.Up() {
+					t.Errorf("%s is in with the secret %q", c.p.Name, c.secret)
+				}
+				continue
+			}
+			l.dial(peer)
+			found := slices.ContainsFunc(l.server.Tunnels(), func(i lns.TunnelInfo) bool { return i.HostName == hostOf(c.p) && i.Group == c.group })
+			if !found {
+				t.Errorf("%s is not in group %s", c.p.Name, c.group)
+			}
+		}
+	})
+}
+
+func hostOf(p peers.Profile) string { return value(p.Start, 7) }
+
+// RFC 3145 both ways: what the LAC says PPP died of is told, and what the LAC should know is said to it.
+func TestRFC3145DisconnectCausesBothWays(t *testing.T) {
+	cause := func(code uint16, text string) peers.AVP {
+		return peers.AVP{Optional: true, Type: 46, Value: append([]byte{byte(code >> 8), byte(code), 0xc0, 0x21, 2}, text...)}
+	}
+	inLab(t, nil, func(l *lab) {
+		peer := l.connect(peers.CiscoLAC())
+		peer.HangUp(peers.AVP{Type: 1, Value: []byte{0, 3, 0, 0}}, cause(7, "line lost"))
+		peer.Run(time.Second)
+		if log := l.log.String(); !strings.Contains(log, "PPP disconnect cause 7") || !strings.Contains(log, "line lost") {
+			t.Errorf("the log does not say so\n%s", peer.Transcript())
+		}
+	})
+	inLab(t, nil, func(l *lab) { // the subscriber stops answering
+		peer := l.connect(peers.CiscoLAC())
+		peer.OnFrame = func(peers.Frame) bool { return true }
+		peer.Run(10 * time.Minute)
+		if peer.Closed() == nil || peer.Closed().Type() != peers.CDN {
+			t.Fatalf("no CDN\n%s", peer.Transcript())
+		}
+		if v, said := peer.Closed().Get(46); !said || len(v) < 5 {
+			t.Errorf("no disconnect cause: % x", v)
+		}
+	})
+}
+
 // a Cisco LAC drops the link when it is offered a method that it was not set up for. A group of its own offers that alone.
 func TestQ49OneMethodForThisPeer(t *testing.T) {
 	inLab(t, func(l *lab) {

@@ -28,7 +28,12 @@ func (n *node) newAdmin() (*admin.Server, error) {
 	if d != nil {
 		config.Directory = d
 	}
-	return admin.New(config), nil
+	n.hangPage(&config, d)
+	server := admin.New(config)
+	if n.page != nil {
+		n.page.Ask(server)
+	}
+	return server, nil
 }
 
 // mounts are the handlers that other rooms hang into the server.

@@ -84,7 +84,11 @@ func readCSV(file string, stdin io.Reader) ([]postgres.ImportRow, error) {
 		defer f.Close()
 		stdin = f
 	}
-	r := csv.NewReader(stdin)
+	return parseCSV(stdin)
+}
+
+func parseCSV(file io.Reader) ([]postgres.ImportRow, error) {
+	r := csv.NewReader(file)
 	r.TrimLeadingSpace = true
 	header, err := r.Read()
 	if err != nil {

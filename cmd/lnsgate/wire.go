@@ -20,6 +20,7 @@ import (
 	"lnsgate/lns"
 	"lnsgate/lns/admin"
 	"lnsgate/lns/admin/metrics"
+	"lnsgate/lns/admin/web"
 	"lnsgate/lns/capture"
 	"lnsgate/lns/datapath/tun"
 	"lnsgate/lns/host"
@@ -68,6 +69,7 @@ type node struct {
 
 	operator  net.Listener
 	operators *operators
+	page      *web.Page // nil: operators cannot come over the network
 
 	undo []func() error // what close runs, last first
 }
@@ -81,7 +83,7 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 		}
 	}()
 	for _, step := range []func(*configs.Config) error{
-		n.openOperator, n.openOperators, n.openDatabase, n.openTracing, n.openRADIUS, n.openPools, n.openGateway, n.openHost, n.openSockets, n.openCapture, n.openPath, n.openReach, n.openEAP, n.openEntrance, n.openAnswering,
+		n.openOperator, n.openOperators, n.openMetrics, n.openDatabase, n.openTracing, n.openRADIUS, n.openPools, n.openGateway, n.openHost, n.openSockets, n.openCapture, n.openPath, n.openReach, n.openEAP, n.openEntrance, n.openAnswering,
 	} {
 		if err := step(config); err != nil {
 			return nil, err
@@ -350,6 +352,9 @@ func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
 	})
 	group.Go(func() error { return operator.Serve(ctx, n.operator) })
 	n.operators.serve(ctx, operator, group)
+	if n.page != nil {
+		group.Go(func() error { return n.page.Run(ctx) })
+	}
 	group.Go(func() error { return n.watch(ctx, hangups) })
 	group.Go(func() error { return n.guard(ctx) })
 	if n.db != nil {

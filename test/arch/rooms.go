@@ -66,6 +66,7 @@ var rooms = map[string]room{
 	"lns": {level: 3, may: join(contracts, join(cores, "lns/quirk", "lns/inform", "lns/neighbour", "lns/transport", "lns/recorder")...)},
 
 	"lns/admin":         {level: 4, may: []string{"lns", "lns/trace", "aaa", "aaa/secret", "pool"}},
+	"lns/admin/web":     {level: 5, may: []string{"lns/admin", "lns/trace", "aaa"}},
 	"lns/admin/metrics": {level: 4, may: []string{"aaa", "pool"}},
 	"aaa/radiusserver":  {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool", "aaa/secret", "aaa/radius/udp", "aaa/radius/wire", "aaa/radius/dialect"}},
 	"lns/lac": {level: 4, may: join(contracts, join(cores, "lns/neighbour", "lns", "aaa/secret", "lns/transport",

@@ -260,7 +260,9 @@ func TestForeignSourcesAreHungUpOn(t *testing.T) {
 // Whoever is logged in on the page must not be made to change something by another site.
 func TestRequestsOfOtherSites(t *testing.T) {
 	cfg := everything(&fakeDirectory{})
-	cfg.Who = func(r *http.Request) (Actor, bool) { return Actor{Name: "anna", Role: Administer}, r.Header.Get("Cookie") == "s=1" }
+	cfg.Who = func(r *http.Request) (Actor, bool) {
+		return Actor{Name: "anna", Role: Administer}, r.Header.Get("Cookie") == "s=1"
+	}
 	s := New(cfg)
 	do := func(cookie, site, method, path string) int {
 		r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(`{"user":"l2tpuser"}`))

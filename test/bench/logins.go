@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -86,7 +87,16 @@ func (w *world) loadArgs(users string, count int, rate float64, more ...string) 
 
 // load places calls that hang up at once, and wants all of them to succeed.
 func (w *world) load(ctx context.Context, users string, count int, rate float64) (o loadOutcome, err error) {
-	args, err := w.loadArgs(users, count, rate)
+	o, err = w.tryLoad(ctx, users, count, rate)
+	if err == nil && (!o.OK || o.Up != count) {
+		err = fmt.Errorf("not every login succeeded: %+v", o)
+	}
+	return o, err
+}
+
+// tryLoad is a load of which some may fail.
+func (w *world) tryLoad(ctx context.Context, users string, count int, rate float64, more ...string) (o loadOutcome, err error) {
+	args, err := w.loadArgs(users, count, rate, more...)
 	if err != nil {
 		return o, err
 	}
@@ -96,18 +106,13 @@ func (w *world) load(ctx context.Context, users string, count int, rate float64)
 	if err != nil {
 		return o, err
 	}
-	if err := p.wait(bounded); err != nil {
-		return o, err
-	}
+	failure := p.wait(bounded) // it says so as well when some failed
 	text, err := os.ReadFile(p.output)
 	if err != nil {
 		return o, err
 	}
 	if err := json.Unmarshal(text, &o); err != nil {
-		return o, fmt.Errorf("dial printed %q: %w", text, err)
-	}
-	if !o.OK || o.Up != count {
-		return o, fmt.Errorf("not every login succeeded: %s", text)
+		return o, fmt.Errorf("dial printed %q: %w", text, errors.Join(err, failure))
 	}
 	return o, nil
 }

@@ -58,6 +58,7 @@ type size struct {
 	asking    time.Duration // how long one RADIUS client asks
 	settle    time.Duration // before it is measured: longer than a server remembers requests
 	limited   time.Duration // one TCP transfer through a session with a limit
+	hostile   int           // datagrams per second of a flood
 	rounds    int           // loads on each of the small and the great database in one run
 }
 
@@ -100,6 +101,8 @@ var measurements = []measurement{
 	{"radiuslogins", "", measureRADIUSLogins},
 	{"rates", "", measureRates},
 	{"answering", "sql", measureAnswering},
+	{"hostile", "", measureHostile},
+	{"l2tpns", "", measureBeside},
 }
 
 // run is the whole program.
@@ -178,6 +181,7 @@ func (b *bench) flags(stderr io.Writer) *flag.FlagSet {
 	f.DurationVar(&b.size.asking, "asking", 10*time.Second, "how long each RADIUS client asks: twice as long as FreeRADIUS remembers requests, or more")
 	f.DurationVar(&b.size.settle, "settle", 6*time.Second, "before it is measured: longer than FreeRADIUS remembers requests, 5 s")
 	f.DurationVar(&b.size.limited, "limited", 10*time.Second, "length of one TCP transfer through a session with a limit")
+	f.IntVar(&b.size.hostile, "hostile", 200_000, "datagrams per second of a flood")
 	f.StringVar(&b.program, "program", "", "the lnsgate to measure (default: build it)")
 	f.StringVar(&b.profile, "profile", "", "write profiles of the server (perf record) to this folder; slows it a little")
 	return f

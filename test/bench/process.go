@@ -32,6 +32,7 @@ func (w *world) start(n *netns.Namespace, label, name string, args ...string) (*
 		command: exec.Command(name, args...), done: make(chan struct{}),
 		output: filepath.Join(w.folder, label+".out"), errors: filepath.Join(w.folder, label+".err"),
 	}
+	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // l2tpns ends all of its group with itself
 	stdout, err := os.Create(p.output)
 	if err != nil {
 		return nil, err

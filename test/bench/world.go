@@ -99,7 +99,20 @@ func (w *world) serveThis(ctx context.Context, configuration string) (*server, e
 
 // serveIn does so in a namespace, or where this program runs.
 func (w *world) serveIn(ctx context.Context, n *netns.Namespace, configuration string) (*server, error) {
-	config := filepath.Join(w.folder, "lnsgate.yaml")
+	s, err := w.serveAt(ctx, n, w.socket(), configuration)
+	if err != nil {
+		return nil, err
+	}
+	if w.admin != nil {
+		w.admin.Close()
+	}
+	w.admin = s.admin
+	return s, nil
+}
+
+// serveAt does so for a configuration with that admin socket, beside other servers.
+func (w *world) serveAt(ctx context.Context, n *netns.Namespace, socket, configuration string) (*server, error) {
+	config := socket + ".yaml"
 	if err := os.WriteFile(config, []byte(configuration), 0o600); err != nil {
 		return nil, err
 	}
@@ -107,11 +120,7 @@ func (w *world) serveIn(ctx context.Context, n *netns.Namespace, configuration s
 	if err != nil {
 		return nil, err
 	}
-	if w.admin != nil {
-		w.admin.Close()
-	}
-	w.admin = admin.NewClient(w.socket())
-	s := &server{process: p, admin: w.admin}
+	s := &server{process: p, admin: admin.NewClient(socket)}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return s, until(ctx, "the server answers", func() (bool, error) {

@@ -39,7 +39,7 @@ func (f *family) put(out chan<- prometheus.Metric, value float64, labels ...stri
 var (
 	build = gauge("build_info", "The running program; always 1.", "version", "goversion", "node")
 
-	tunnels        = gauge("tunnels", "L2TP tunnels that are open.")
+	tunnels        = gauge("tunnels", "L2TP tunnels that are open, or were closed half a minute ago and still acknowledge what is repeated.")
 	tunnelsOpened  = counter("tunnels_opened", "L2TP tunnels that were opened.")
 	tunnelsClosed  = counter("tunnels_closed", "L2TP tunnels that were closed.")
 	sessions       = gauge("sessions", "Sessions that are open.", "domain", "virtual_template")

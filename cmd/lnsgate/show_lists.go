@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"lnsgate/lns/admin"
-
-	"github.com/spf13/cobra"
 )
 
 func tunnelView() view {
@@ -33,21 +31,20 @@ means that the peer's answers do not arrive here or ours not there: look at fire
 }
 
 func sessionView() view {
-	var filter admin.SessionFilter
+	var q sessionQuestion
 	return view{
 		name:  "sessions",
 		short: "List the sessions: who is connected",
 		long: `One line per session, by local ids, and behind them those that other NASes carry (phase "on NAS", with figures as of
 their last record). Session is what "lnsgate kick" takes: LocalTID/LocalSID, or what records call it. In is from the
-peer, Out is to the peer. A session without an address has not finished its login: its phase says where it stands.`,
+peer, Out is to the peer. A session without an address has not finished its login: its phase says where it stands.
+Of many sessions the table shows the first thousand and tells how many there are; -o json has all.`,
 		example: `  lnsgate show sessions
   lnsgate show sessions --user anna@sales
+  lnsgate show sessions --sort -received --limit 10
   lnsgate show sessions --domain sales -o json | jq length`,
-		flags: func(cmd *cobra.Command) {
-			cmd.Flags().StringVar(&filter.User, "user", "", "only this user: the name as typed or the account, exactly")
-			cmd.Flags().StringVar(&filter.Domain, "domain", "", "only this domain")
-		},
-		ask: func(ctx context.Context, c *admin.Client) (any, error) { return c.Sessions(ctx, filter) },
+		flags: q.flags,
+		ask:   q.ask,
 		rows: func(t *table, got any) {
 			t.row("Session", "RemoteSID", "RemoteAddress", "User", "Domain", "Address", "Phase", "UpSince", "Duration",
 				"In", "Out", "MRU")

@@ -63,6 +63,7 @@ type Record struct {
 	Backend         string // which said yes
 	Address         netip.Addr
 	Pool            string
+	IPv6            RecordIPv6
 	VirtualTemplate string
 
 	Peer                        netip.AddrPort // the far end of the tunnel
@@ -87,6 +88,13 @@ type Record struct {
 	TxPackets, TxOctets uint64         // to the peer
 	Terminate           TerminateCause // of a Stop
 	Reason              string         // of a Stop, in words
+}
+
+// RecordIPv6 is what a session has of IPv6; zero values where it has none.
+type RecordIPv6 struct {
+	Prefix      netip.Prefix // of the link
+	Delegated   netip.Prefix // for the networks behind the peer
+	InterfaceID uint64       // the peer's, once it is agreed
 }
 
 // Accounter takes the records of sessions. Account returns at once and keeps what it took until it is stored, however long

@@ -77,11 +77,19 @@ type subscriber struct {
 	name, account, domain, backend, pool string
 	method                               aaa.Method
 	address                              netip.Addr
+	link, delegated                      netip.Prefix
 }
 
 func (c *call) subscriber() subscriber {
 	d, lease := c.core.Decision(), c.core.Lease()
-	return subscriber{c.core.Name(), d.Account, d.Domain, d.Backend, lease.Pool, c.core.Method(), lease.Address}
+	who := subscriber{c.core.Name(), d.Account, d.Domain, d.Backend, lease.Pool, c.core.Method(), lease.Address, netip.Prefix{}, netip.Prefix{}}
+	if six := c.core.Prefixes(); six.Link.Address.IsValid() {
+		who.link = six.Link.Prefix()
+		if six.Delegated.Address.IsValid() {
+			who.delegated = six.Delegated.Prefix()
+		}
+	}
+	return who
 }
 
 // marks are what else the decision has for the records of a session.
@@ -136,6 +144,7 @@ func (c *call) account(kind aaa.RecordKind, v trace.Verdict, now time.Time) {
 		Kind: kind, Sequence: c.records, Session: c.recordName(), Node: s.deps.Node, At: now, Started: c.openSince,
 		Name: c.who.name, Account: c.who.account, Domain: c.who.domain, Method: c.who.method, Backend: c.who.backend,
 		Address: c.who.address, Pool: c.who.pool, VirtualTemplate: c.template,
+		IPv6: aaa.RecordIPv6{Prefix: c.who.link, Delegated: c.who.delegated, InterfaceID: c.interfaceID},
 		Peer: t.path.Remote, Local: t.path.Local, TunnelName: t.core.Peer().HostName,
 		LocalTunnel: uint16(t.id), RemoteTunnel: uint16(t.core.Peer().Tunnel), LocalSession: uint16(c.id), RemoteSession: uint16(c.peer),
 		CallingNumber: c.request.CallingNumber, CalledNumber: c.request.CalledNumber,

@@ -29,15 +29,17 @@ type call struct {
 	request  l2tp.ICRQ
 	core     *session.Session
 	template string
-	filter   *datapath.Filter  // of the decision
-	who      subscriber        // since it opened
-	marks    marks             // since it opened
-	routed   []aaa.Route       // the host leads them to the peer
-	attached netip.Addr        // the host leads it to the peer; zero: none
-	logins   int               // how often it has opened for another account than before
-	records  uint32            // accounting records so far
-	carrier  datapath.Session  // nil while user traffic does not flow
-	before   datapath.Counters // of earlier stays in the data path
+	filter   *datapath.Filter // of the decision
+	who      subscriber       // since it opened
+	marks    marks            // since it opened
+	routed   []aaa.Route      // the host leads them to the peer
+	attached netip.Addr       // the host leads it to the peer; zero: none
+
+	interfaceID uint64            // the peer's, when IPv6 was up last
+	logins      int               // how often it has opened for another account than before
+	records     uint32            // accounting records so far
+	carrier     datapath.Session  // nil while user traffic does not flow
+	before      datapath.Counters // of earlier stays in the data path
 
 	txSpeed, rxSpeed uint32 // of the line behind the LAC, bits per second; 0 = not said
 

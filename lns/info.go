@@ -39,13 +39,14 @@ type SessionInfo struct {
 	VirtualTemplate string
 	Address         netip.Addr // zero before a lease is held
 	Pool            string
-	Phase           string    // where in its life the session is
-	Method          string    // pap, chap, mschapv2
-	MRU             int       // what the peer may send us
-	PeerMRU         int       // what we may send the peer
-	Since           time.Time // the moment the call came up
-	OpenSince       time.Time // the moment user traffic could flow; zero before
-	Identification  []string  // what the peer said of itself in LCP, printable
+	IPv6            []netip.Prefix // the prefix of the link, and that behind the peer; empty: none
+	Phase           string         // where in its life the session is
+	Method          string         // pap, chap, mschapv2
+	MRU             int            // what the peer may send us
+	PeerMRU         int            // what we may send the peer
+	Since           time.Time      // the moment the call came up
+	OpenSince       time.Time      // the moment user traffic could flow; zero before
+	Identification  []string       // what the peer said of itself in LCP, printable
 	CallingNumber   string
 	CalledNumber    string
 	CircuitID       string // of the line behind a LAC (RFC 5515 section 5.1); empty: not told

@@ -118,6 +118,16 @@ func (c *call) takePrefixes(a leaseAnswer) {
 	}
 }
 
+// cameUp notes the peer's identifier, and says whether IPv6 has come up since the session was in the data path before.
+func (c *call) cameUp(o session.Opened) bool {
+	if len(o.IPv6) == 0 {
+		return false
+	}
+	before := c.interfaceID
+	c.interfaceID = c.core.InterfaceID().Number()
+	return c.interfaceID != before
+}
+
 // ownRoutes are the routes of the session's prefixes that no pool leads into the virtual template.
 func (c *call) ownRoutes(carried []netip.Prefix) []aaa.Route {
 	var routes []aaa.Route

@@ -117,6 +117,7 @@ func (c *call) info() SessionInfo {
 		VirtualTemplate: c.template,
 		Address:         lease.Address,
 		Pool:            lease.Pool,
+		IPv6:            c.core.Prefixes().Networks(),
 		Phase:           c.core.Phase().String(),
 		Method:          c.core.Method().String(),
 		MRU:             int(link.LocalMRU),

@@ -1,6 +1,7 @@
 package radius
 
 import (
+	"encoding/binary"
 	"math"
 	"slices"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"layeh.com/radius"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/radius/dialect"
 	"lnsgate/aaa/radius/wire"
 )
 
@@ -41,6 +43,7 @@ func (r *Recorder) buildRecord(p *radius.Packet, record *aaa.Record) {
 	if a := record.Address.Unmap(); a.Is4() {
 		w.octets(wire.TypeFramedIPAddress, a.AsSlice())
 	}
+	w.addIPv6(record.IPv6)
 	for _, class := range record.Class {
 		w.octets(wire.TypeClass, class)
 	}
@@ -50,6 +53,19 @@ func (r *Recorder) buildRecord(p *radius.Packet, record *aaa.Record) {
 	}
 	if record.Kind == aaa.RecordStop && record.Terminate != aaa.TerminateUnknown {
 		w.number(wire.TypeAcctTerminateCause, uint32(record.Terminate))
+	}
+}
+
+// addIPv6 says what the session has of IPv6 (RFC 3162 sections 2.2 and 2.3, RFC 4818).
+func (w writer) addIPv6(six aaa.RecordIPv6) {
+	if six.InterfaceID != 0 {
+		w.octets(wire.TypeFramedInterfaceID, binary.BigEndian.AppendUint64(nil, six.InterfaceID))
+	}
+	if six.Prefix.IsValid() {
+		w.octets(wire.TypeFramedIPv6Prefix, dialect.PrefixOctets(six.Prefix))
+	}
+	if six.Delegated.IsValid() {
+		w.octets(wire.TypeDelegatedIPv6Prefix, dialect.PrefixOctets(six.Delegated))
 	}
 }
 

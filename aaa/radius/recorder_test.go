@@ -32,6 +32,7 @@ func record(kind aaa.RecordKind, session string, sequence uint32) aaa.Record {
 		TunnelName: "lac7", LocalName: "LNS", LocalTunnel: 17, RemoteTunnel: 4, LocalSession: 33, RemoteSession: 9,
 		CallingNumber: "0441", CalledNumber: "0800", CallSerial: 5, TxSpeed: 50_000_000, RxSpeed: 10_000_000,
 		Class: [][]byte{[]byte("b"), []byte("a\x00")}, CUI: []byte("cui"),
+		IPv6:     aaa.RecordIPv6{Prefix: netip.MustParsePrefix("2001:db8:1:2::/64"), Delegated: netip.MustParsePrefix("2001:db8:3::/48"), InterfaceID: 7},
 		RxOctets: 5<<32 + 7, TxOctets: 9<<32 + 11, RxPackets: 13, TxPackets: 1 << 40,
 	}
 	if kind == aaa.RecordStop {
@@ -90,7 +91,8 @@ func TestRecordSaysEverything(t *testing.T) {
 		wire.TypeTunnelType: num(3), wire.TypeTunnelMediumType: num(1), wire.TypeTunnelClientEndpoint: "198.51.100.7",
 		wire.TypeTunnelServerEndpoint: "192.0.2.1", wire.TypeTunnelClientAuthID: "lac7", wire.TypeTunnelServerAuthID: "LNS", wire.TypeTunnelAssignmentID: "17",
 		wire.TypeAcctTunnelConnection: "5", wire.TypeAcctAuthentic: num(1), wire.TypeFramedIPAddress: "\x0a\x01\x02\x03", wire.TypeCUI: "cui",
-		wire.TypeClass: "b|a\x00",
+		wire.TypeClass: "b|a\x00", wire.TypeFramedInterfaceID: "\x00\x00\x00\x00\x00\x00\x00\x07",
+		wire.TypeFramedIPv6Prefix: "\x00\x40\x20\x01\x0d\xb8\x00\x01\x00\x02", wire.TypeDelegatedIPv6Prefix: "\x00\x30\x20\x01\x0d\xb8\x00\x03",
 	}
 	usage := map[radius.Type]string{
 		wire.TypeAcctInputOctets: num(7), wire.TypeAcctInputGigawords: num(5), wire.TypeAcctOutputOctets: num(11), wire.TypeAcctOutputGigawords: num(9),

@@ -42,6 +42,9 @@ func decodeRecord(b []byte) (aaa.Record, error) {
 	if b[0] == versionForeign {
 		r.NAS, r.Terms = rest.nas(), rest.terms()
 	}
+	if len(rest.left) > 0 { // what an earlier lnsgate wrote ends before
+		r.IPv6 = aaa.RecordIPv6{Prefix: rest.prefix(), Delegated: rest.prefix(), InterfaceID: rest.number(math.MaxUint64)}
+	}
 	switch {
 	case rest.fault != nil:
 		return aaa.Record{}, rest.fault
@@ -49,6 +52,15 @@ func decodeRecord(b []byte) (aaa.Record, error) {
 		return aaa.Record{}, fmt.Errorf("unknown %s", r.Kind)
 	}
 	return r, nil
+}
+
+// prefix reads what appendPrefix wrote.
+func (r *reader) prefix() netip.Prefix {
+	a, bits := r.addr(), r.number(129)
+	if bits == 0 {
+		return netip.Prefix{}
+	}
+	return netip.PrefixFrom(a, int(bits)-1)
 }
 
 // access reads what appendAccess wrote.

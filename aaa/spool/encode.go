@@ -46,7 +46,21 @@ func appendRecord(b []byte, r *aaa.Record) []byte {
 	if form == versionForeign {
 		b = appendTerms(appendNAS(b, r.NAS), r.Terms)
 	}
-	return b
+	return appendIPv6(b, r.IPv6)
+}
+
+// appendIPv6 appends what there is of IPv6, as one block: it is there or it is not.
+func appendIPv6(b []byte, six aaa.RecordIPv6) []byte {
+	b = appendPrefix(appendPrefix(b, six.Prefix), six.Delegated)
+	return binary.AppendUvarint(b, six.InterfaceID)
+}
+
+// appendPrefix appends an address and its bits, from 1: 0 is no prefix.
+func appendPrefix(b []byte, p netip.Prefix) []byte {
+	if !p.IsValid() {
+		return binary.AppendUvarint(appendAddr(b, netip.Addr{}), 0)
+	}
+	return binary.AppendUvarint(appendAddr(b, p.Addr()), uint64(p.Bits())+1)
 }
 
 // appendNAS appends whether there is a NAS, and it.

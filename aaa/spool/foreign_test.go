@@ -93,7 +93,7 @@ func TestOlderFilesAreRead(t *testing.T) {
 	mustFlush(t, s)
 	r := record(aaa.RecordStop, "a", 2)
 	old := appendRecord(nil, &r)
-	old = old[:len(old)-len(appendAccess(nil, &r))] // before there was RADIUS
+	old = old[:len(old)-len(appendIPv6(nil, r.IPv6))-len(appendAccess(nil, &r))] // before there was RADIUS
 	err := s.store.db.Update(func(tx *bolt.Tx) error {
 		c := tx.Bucket(bucketQueue).Cursor()
 		k, v := c.First()

@@ -74,6 +74,7 @@ func sessionFrom(s *lns.SessionInfo, now time.Time) Session {
 		RateDown:        s.RateDown,
 		Filter:          s.Filter,
 		Routes:          s.Routes,
+		IPv6:            s.IPv6,
 		Backend:         s.Backend,
 		Record:          s.UID,
 		RxPackets:       s.Counters.RxPackets,

@@ -59,6 +59,7 @@ type Session struct {
 	RateDown        uint64         `json:"rate_down,omitempty"`               // to the peer, bits per second; left out: no limit
 	Filter          string         `json:"filter,omitempty"`                  // of its traffic
 	Routes          []netip.Prefix `json:"routes,omitempty"`                  // networks behind the peer
+	IPv6            []netip.Prefix `json:"ipv6,omitempty"`                    // the prefix of the link, and the delegated one
 	Backend         string         `json:"backend,omitempty"`                 // who said yes
 	Record          string         `json:"record,omitempty"`                  // what accounting calls it (Acct-Session-Id)
 	RxPackets       uint64         `json:"rx_packets"`

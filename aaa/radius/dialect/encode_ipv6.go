@@ -14,10 +14,10 @@ func (w *writer) sixes(v *aaa.IPv6) {
 		w.put(key{0, 96}, binary.BigEndian.AppendUint64(nil, v.InterfaceID))
 	}
 	for _, p := range v.Prefixes {
-		w.put(key{0, 97}, prefixOctets(p))
+		w.put(key{0, 97}, PrefixOctets(p))
 	}
 	for _, p := range v.Delegated {
-		w.put(key{0, 123}, prefixOctets(p))
+		w.put(key{0, 123}, PrefixOctets(p))
 	}
 	w.address(key{0, 168}, v.Address)
 	w.text(key{0, 100}, v.Pool)
@@ -38,8 +38,8 @@ func (w *writer) sixes(v *aaa.IPv6) {
 	}
 }
 
-// prefixOctets is the form of RFC 3162 section 2.3, as short as it can be.
-func prefixOctets(p netip.Prefix) []byte {
+// PrefixOctets is a prefix in the form of RFC 3162 section 2.3, as short as it can be.
+func PrefixOctets(p netip.Prefix) []byte {
 	a := p.Masked().Addr().As16()
 	return append([]byte{0, byte(p.Bits())}, a[:(p.Bits()+7)/8]...)
 }

@@ -2,7 +2,7 @@ package wire
 
 import "layeh.com/radius"
 
-// Attributes by their numbers (RFC 2865, 2866, 2867, 2868, 2869, 3162, 4372, 5176).
+// Attributes by their numbers (RFC 2865, 2866, 2867, 2868, 2869, 3162, 4372, 4818, 5176).
 const (
 	TypeUserName             radius.Type = 1
 	TypeUserPassword         radius.Type = 2
@@ -51,5 +51,8 @@ const (
 	TypeTunnelClientAuthID   radius.Type = 90
 	TypeTunnelServerAuthID   radius.Type = 91
 	TypeNASIPv6Address       radius.Type = 95
+	TypeFramedInterfaceID    radius.Type = 96
+	TypeFramedIPv6Prefix     radius.Type = 97
 	TypeErrorCause           radius.Type = 101
+	TypeDelegatedIPv6Prefix  radius.Type = 123
 )

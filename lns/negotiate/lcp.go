@@ -46,6 +46,7 @@ type LCP struct {
 	echoes uint8 // Echo-Requests without an answer
 	echoID uint8
 	mute   bool // the peer does not know Echo-Request
+	watch  echoWatch
 }
 
 // lcpRequest is the part of a Configure-Request that has a consequence for us.

@@ -25,6 +25,7 @@ func (l *LCP) Alive(now time.Time) {
 // opened starts the keep-alive.
 func (l *LCP) opened(now time.Time) {
 	l.echoes, l.loops = 0, 0
+	l.watch = echoWatch{}
 	l.schedule(now)
 }
 
@@ -41,9 +42,11 @@ func (l *LCP) echoFailures() int { return orDefault(l.cfg.EchoFailures, defaultE
 // EchoFailures of them.
 func (l *LCP) keepAlive(now time.Time, out *Out) {
 	if int(l.echoes) >= min(l.echoFailures(), 255) {
+		l.watch.gaveUp()
 		l.m.end(l, EchoTimeout, now, out)
 		return
 	}
+	l.watch.asked(now)
 	l.echoes++
 	l.echoID++
 	l.m.send(l, ppp.Packet{Code: ppp.EchoRequest, Identifier: l.echoID, Data: l.magicField()}, out)
@@ -51,8 +54,11 @@ func (l *LCP) keepAlive(now time.Time, out *Out) {
 }
 
 // echo handles what RFC 1661 section 5.8 and 5.9 ask for in Opened. An
-// Echo-Reply has done its work by having arrived.
+// Echo-Reply has done most of its work by having arrived.
 func (l *LCP) echo(in ppp.Packet, now time.Time, out *Out) {
+	if in.Code == ppp.EchoReply && in.Identifier == l.echoID {
+		l.watch.answered(now)
+	}
 	if in.Code != ppp.EchoRequest || len(in.Data) < magicSize {
 		return
 	}
@@ -119,6 +125,7 @@ func (l *LCP) onProtocolReject(in ppp.Packet, now time.Time, out *Out) {
 func (l *LCP) codeRejected(code ppp.Code) bool {
 	if code == ppp.EchoRequest || code == ppp.EchoReply {
 		l.mute = true
+		l.watch = echoWatch{} // that it stays silent says nothing about the line
 		if l.m.state == Opened {
 			l.m.deadline = time.Time{}
 		}

@@ -105,6 +105,14 @@ func (s *Session) Link() negotiate.LCPResult {
 	return s.lcp.Result()
 }
 
+// Quality returns how well the line has answered LCP Echo-Requests.
+func (s *Session) Quality() negotiate.Quality {
+	if s.lcp == nil {
+		return negotiate.Quality{}
+	}
+	return s.lcp.Quality()
+}
+
 // Start begins the link once the call is up. The call carries what a LAC has already negotiated.
 func (s *Session) Start(call l2tp.ICCN, now time.Time, out *Out) {
 	s.phase = Link

@@ -147,7 +147,10 @@ func sum(a, b datapath.Counters) datapath.Counters {
 var frameBuffers = sync.Pool{New: func() any { return new([2048]byte) }}
 
 // send sends a PPP control frame to the peer.
-func (c *call) send(f ppp.Frame) {
+func (c *call) send(f ppp.Frame) { c.sendTo(c.tunnel.path, f) }
+
+// sendTo sends a PPP control frame to where the peer may be.
+func (c *call) sendTo(path datapath.Path, f ppp.Frame) {
 	t := c.tunnel
 	buf := frameBuffers.Get().(*[2048]byte)
 	defer frameBuffers.Put(buf)
@@ -159,7 +162,7 @@ func (c *call) send(f ppp.Frame) {
 	}
 	b := l2tp.AppendDataHeader(buf[:0], h, len(pppHeader)+len(f.Packet))
 	b = append(b, pppHeader...)
-	t.send(append(b, f.Packet...))
+	t.sendTo(path, append(b, f.Packet...))
 }
 
 func (c *call) takeNs() uint16 {

@@ -37,6 +37,7 @@ const (
 	tunnelsOpened
 	tunnelsClosed
 	tunnelsFollowed
+	followsRefused
 	sessionsOpened
 	sessionsClosed
 	loginsAccepted
@@ -74,6 +75,7 @@ var counterNames = [counterCount]string{
 	tunnelsOpened:         "tunnels_opened",
 	tunnelsClosed:         "tunnels_closed",
 	tunnelsFollowed:       "tunnels_followed",
+	followsRefused:        "tunnels_not_followed",
 	sessionsOpened:        "sessions_opened",
 	sessionsClosed:        "sessions_closed",
 	loginsAccepted:        "logins_accepted",

@@ -14,22 +14,22 @@ import (
 )
 
 // A client's network changes under it, or its NAT forgets it: its messages then come from another address or port. The
-// tunnel follows when the message is exactly what the peer would say next, a HELLO sent both ways is acknowledged from
-// the new place, and the old place has kept silent meanwhile. A stranger who has guessed ids and numbers gets one HELLO
-// for his trouble, and nothing moves while the peer is where it was.
+// tunnel follows when the message is exactly what the peer would say next, an LCP echo is answered from the new place with
+// the magic number of the peer, and the old place, which is asked the same, keeps silent meanwhile. Then a HELLO over the
+// new way has to be acknowledged as any other. A stranger who has guessed ids and numbers does not know the magic number,
+// 32 bits that only the peer and we have seen, not even while the peer sleeps; and to ask costs the peer nothing.
 const (
 	followTime    = 2 * time.Second        // what the old place has to contradict, and the new one to confirm
 	followGap     = 10 * time.Second       // between two tries
 	elsewhereRest = 100 * time.Millisecond // between two datagrams from elsewhere that a tunnel looks at
 )
 
-// follow is a move of the peer that has not been confirmed yet.
+// follow is a move of the peer that has not been proved yet.
 type follow struct {
-	to        datapath.Path
-	by        time.Time
-	asked     bool   // a HELLO is on its way
-	ns        uint16 // of the HELLO
-	confirmed []byte // the acknowledgement from the new place; nil: not yet
+	to     datapath.Path
+	by     time.Time
+	asking *call // whose link has to prove that it is the peer
+	proved bool
 }
 
 // elsewhere is a control message for a tunnel from another address than its peer's.
@@ -54,16 +54,35 @@ func (t *tunnel) fromElsewhere(from datapath.Path, b []byte) {
 	}
 }
 
+// frameFromElsewhere counts a frame from a wrong address, and has the tunnel look at it when it waits for one.
+func (t *tunnel) frameFromElsewhere(from datapath.Path, session l2tp.SessionID, octets []byte) {
+	t.server.counters.add(dropWrongSource)
+	if t.frameGlance.allow(time.Now()) {
+		t.mail.post(frameElsewhere{from, session, bytes.Clone(octets)}, true)
+	}
+}
+
+// frameElsewhere is a PPP control frame from another address than the peer's.
+type frameElsewhere struct {
+	from    datapath.Path
+	session l2tp.SessionID
+	octets  []byte
+}
+
+func (frameElsewhere) lost(*Server) {}
+
+func (e frameElsewhere) deliver(t *tunnel, _ time.Time) {
+	if f := t.follow; f != nil && f.to.Remote == e.from.Remote && f.asking.id == e.session && f.asking.core.Proves(e.octets) {
+		f.proved = true
+	}
+}
+
 func (e elsewhere) lost(*Server) {}
 
 func (e elsewhere) deliver(t *tunnel, now time.Time) {
-	f := t.follow
 	switch {
-	case f != nil && f.to.Remote == e.from.Remote:
-		if h, _, err := l2tp.ParseHeader(e.datagram); err == nil && f.asked && h.Nr == f.ns+1 {
-			f.confirmed = e.datagram
-		}
-	case f == nil && t.up && now.Sub(t.followed) >= followGap && t.core.Plausible(e.datagram):
+	case t.follow != nil && t.follow.to.Remote == e.from.Remote: // it repeats itself
+	case t.follow == nil && t.up && now.Sub(t.followed) >= followGap && t.core.Plausible(e.datagram):
 		t.askBothWays(e.from, now)
 	case now.Sub(t.warned) >= time.Minute:
 		t.warned = now
@@ -74,21 +93,17 @@ func (e elsewhere) deliver(t *tunnel, now time.Time) {
 
 // askBothWays asks for life where the peer was and where it says it is.
 func (t *tunnel) askBothWays(to datapath.Path, now time.Time) {
-	t.follow = &follow{to: to, by: now.Add(followTime)}
 	t.followed = now
-	t.glance.last.Store(0) // the answer is not to be overlooked
-	t.step(now, func(o *control.Out) { t.core.AskForLife(now, o) })
-}
-
-// alsoElsewhere sends a HELLO to where the peer may have gone, too.
-func (t *tunnel) alsoElsewhere(datagram []byte) {
-	h, payload, err := l2tp.ParseHeader(datagram)
-	if err != nil || l2tp.PeekType(payload) != l2tp.TypeHello {
+	for _, c := range t.calls {
+		question, ok := c.core.Question()
+		if !ok {
+			continue
+		}
+		t.follow = &follow{to: to, by: now.Add(followTime), asking: c}
+		t.frameGlance.last.Store(0) // the answer is not to be overlooked
+		c.send(question)
+		c.sendTo(to, question)
 		return
-	}
-	t.follow.asked, t.follow.ns = true, h.Ns
-	if t.server.deps.Sender.Send(t.follow.to, datagram) != nil {
-		t.server.counters.add(sendFailed)
 	}
 }
 
@@ -96,14 +111,15 @@ func (t *tunnel) alsoElsewhere(datagram []byte) {
 func (t *tunnel) decideFollow(now time.Time) {
 	f := t.follow
 	t.follow = nil
-	if f.confirmed == nil {
+	if !f.proved {
+		t.server.counters.add(followsRefused)
 		return
 	}
 	from := t.path.Remote
 	t.moveTo(f.to)
 	t.server.counters.add(tunnelsFollowed)
 	t.log.Info("the peer has another address now: its network changed, or its NAT forgot it", "was", from, "sessions", len(t.calls))
-	controlMessage{f.confirmed}.deliver(t, now)
+	t.step(now, func(o *control.Out) { t.core.AskForLife(now, o) })
 }
 
 // moveTo has everything of the tunnel go another way from now on.

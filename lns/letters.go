@@ -40,6 +40,7 @@ func (f pppFrame) deliver(t *tunnel, now time.Time) {
 		t.server.counters.add(dropUnknownSession)
 		return
 	}
+	t.follow = nil // the peer is where it was
 	if !c.inform(f.octets, now) {
 		c.frame(f.octets, now)
 	}

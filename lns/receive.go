@@ -67,23 +67,14 @@ func (s *Server) frame(from datapath.Path, b []byte) {
 		s.counters.add(dropUserData) // the session is not open, or there is none: a tunnel has no use for it
 		return
 	}
-	if t := s.tunnelOf(from, h.Tunnel); t != nil {
-		t.hand(pppFrame{session: h.Session, octets: bytes.Clone(payload)})
-	}
-}
-
-// tunnelOf finds the tunnel that a datagram is for; nil when there is none, or the datagram is not from its peer.
-func (s *Server) tunnelOf(from datapath.Path, id l2tp.TunnelID) *tunnel {
-	t := s.tunnels.find(id)
-	switch {
+	switch t := s.tunnels.find(h.Tunnel); {
 	case t == nil:
 		s.counters.add(dropUnknownTunnel)
 	case *t.home.Load() != from.Remote:
-		s.counters.add(dropWrongSource)
+		t.frameFromElsewhere(from, h.Session, payload)
 	default:
-		return t
+		t.hand(pppFrame{session: h.Session, octets: bytes.Clone(payload)})
 	}
-	return nil
 }
 
 // hand gives the tunnel a datagram from its peer.

@@ -26,11 +26,11 @@ type tunnel struct {
 	mail   mailbox
 	since  time.Time
 
-	halfOpen place
-	linger   place
-	heard    atomic.Int64                   // when the peer was last heard, unix nanoseconds
-	home     atomic.Pointer[netip.AddrPort] // where the peer is: path.Remote, for readers
-	glance   glance
+	halfOpen            place
+	linger              place
+	heard               atomic.Int64                   // when the peer was last heard, unix nanoseconds
+	home                atomic.Pointer[netip.AddrPort] // where the peer is: path.Remote, for readers
+	glance, frameGlance glance                         // at control messages and at frames from elsewhere
 
 	// ---
 	core      *control.Tunnel
@@ -178,9 +178,6 @@ func (t *tunnel) perform(a control.Action, now time.Time) {
 	switch a := a.(type) {
 	case control.Send:
 		t.send(a.Datagram)
-		if t.follow != nil {
-			t.alsoElsewhere(a.Datagram)
-		}
 	case control.Said:
 		t.record(a, now)
 		t.said(a)
@@ -201,8 +198,10 @@ func (t *tunnel) perform(a control.Action, now time.Time) {
 	}
 }
 
-func (t *tunnel) send(datagram []byte) {
-	if t.server.deps.Sender.Send(t.path, datagram) != nil {
+func (t *tunnel) send(datagram []byte) { t.sendTo(t.path, datagram) }
+
+func (t *tunnel) sendTo(path datapath.Path, datagram []byte) {
+	if t.server.deps.Sender.Send(path, datagram) != nil {
 		t.server.counters.add(sendFailed)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"lnsgate/lns/l2tp"
 	"lnsgate/lns/negotiate"
+	"lnsgate/lns/ppp"
 )
 
 // stepLCP lets LCP act and follows what changed.
@@ -21,6 +22,22 @@ func (s *Session) stepLCP(out *Out, now time.Time, act func(*negotiate.Out)) {
 	for _, p := range o.PeerRejected {
 		s.protocolRejected(p, now, out)
 	}
+}
+
+// Question is a frame to which only the peer of this link knows the answer; false when there is none, or the session is not
+// open.
+func (s *Session) Question() (ppp.Frame, bool) {
+	if s.phase != Open {
+		return ppp.Frame{}, false
+	}
+	packet, ok := s.lcp.Question()
+	return ppp.Frame{Protocol: ppp.LCP, Packet: packet}, ok
+}
+
+// Proves says that a frame answers a Question as only the peer can.
+func (s *Session) Proves(b []byte) bool {
+	protocol, packet, err := ppp.ParseFrame(b)
+	return err == nil && protocol == ppp.LCP && s.phase == Open && s.lcp.Proves(packet)
 }
 
 // identify keeps what the peer says of itself (RFC 1570 section 2.3), as far as there is room, in printable form.

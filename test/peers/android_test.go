@@ -271,6 +271,42 @@ func TestQ16AStrangerTakesNothing(t *testing.T) {
 	})
 }
 
+// even a stranger who knows ids and numbers, answers whatever he is asked and finds the client asleep does not get its session:
+// the magic number of the link he does not know.
+func TestQ16AStrangerDoesNotGetASleepersSession(t *testing.T) {
+	inLab(t, nil, func(l *lab) {
+		peer := l.connect(peers.Android())
+		before := l.wantSessions(1)[0].Remote
+		peer.Silence(true)
+		stranger := l.net.Endpoint(nil, netip.MustParseAddrPort("203.0.113.66:1701"))
+		say := func(b []byte) {
+			if err := stranger.Send(stranger.PathTo(serverAddr), b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		echoes := 0
+		stranger.Handle(func(_ datapath.Path, b []byte) {
+			if c, err := peers.ReadControl(b); err == nil {
+				say(peers.Control{Tunnel: peer.ServerTunnel, Ns: 5, Nr: c.Ns + 1}.Octets())
+				return
+			}
+			if f, ok := peers.ReadData(b); ok && f.Protocol == peers.LCP && f.Code == peers.EchoRequest {
+				echoes++
+				reply := peers.Frame{Protocol: peers.LCP, Code: peers.EchoReply, ID: f.ID, Data: f.Data}
+				say(shaped(1, peer.ServerTunnel, peer.ServerSession, append([]byte{0xff, 3, 0xc0, 0x21}, reply.Packet()...)))
+			}
+		})
+		for range 6 {
+			say(peers.Control{Tunnel: peer.ServerTunnel, Ns: 4, Nr: 2, AVPs: peers.Message(peers.HELLO)}.Octets())
+			peer.Run(12 * time.Second)
+		}
+		if after := l.wantSessions(1)[0].Remote; after != before || echoes == 0 {
+			t.Errorf("%s, %d echoes", after, echoes)
+		}
+		l.wantCount("tunnels_followed", 0)
+	})
+}
+
 // what comes for a tunnel from another address than its own is told to the administrator, with both addresses.
 func TestQ44AnotherAddressIsNamed(t *testing.T) {
 	inLab(t, nil, func(l *lab) {

@@ -51,6 +51,9 @@ func upNotOurs(t *testing.T, b *bench) {
 			t.Errorf("%s was consumed", name)
 		}
 	}
+	if b.receive(moved, []byte{0, 2, 0, 3, 0, 4, 0xFF, 3, 0xC0, 0x21, 10, 1, 0, 8, 0, 0, 0, 0}) {
+		t.Error("LCP of a peer that may have moved was consumed")
+	}
 	b.marker(peer)
 }
 

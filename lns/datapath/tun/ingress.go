@@ -50,6 +50,9 @@ func (in *ingress) Receive(from datapath.Path, datagram []byte) bool {
 		return false
 	}
 	if s.to.Load().Remote != from.Remote {
+		if isLCP(payload) {
+			return false // a peer that has moved proves by it that it is the peer
+		}
 		s.dropRx(datapath.PeerMismatch)
 		return true
 	}
@@ -69,6 +72,12 @@ func (in *ingress) Receive(from datapath.Path, datagram []byte) bool {
 		return in.packet6(s, datagram, packet)
 	}
 	return false
+}
+
+// isLCP says that a frame is one of the link control protocol.
+func isLCP(payload []byte) bool {
+	protocol, _, err := ppp.ParseFrame(payload)
+	return err == nil && protocol == ppp.LCP
 }
 
 // packet checks a user packet, which is a view into the datagram. It says false when the packet is a question to the engine.

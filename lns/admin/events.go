@@ -90,5 +90,8 @@ func (o *eventWriter) write(text string) error {
 	if _, err := o.w.Write([]byte(text)); err != nil {
 		return err
 	}
-	return o.control.Flush()
+	if err := o.control.Flush(); err != nil {
+		return err
+	}
+	return o.control.SetWriteDeadline(time.Time{}) // HTTP/2 would end the stream then, though nothing is being written
 }

@@ -119,6 +119,7 @@ func (c *call) opened(now time.Time) {
 	}
 	c.who, c.marks, c.openSince = who, marksOf(c.core.Decision()), now
 	s.counters.add(sessionsOpened)
+	s.reconnects.add(who.account, now)
 	c.attempt(trace.Verdict{Cause: trace.LoggedIn}, now)
 	c.account(aaa.RecordStart, trace.Verdict{}, now)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lnsgate/lns/datapath"
+	"lnsgate/lns/negotiate"
 )
 
 // TunnelInfo is what an operator sees of one tunnel: a copy, taken by the goroutine that owns the tunnel.
@@ -61,4 +62,6 @@ type SessionInfo struct {
 	Routes          []netip.Prefix // networks behind the peer
 	Backend         string         // which back end said yes
 	Counters        datapath.Counters
+	Quality         negotiate.Quality // of the line, by LCP echoes
+	LoginsLastHour  int               // of the account, with this one, on this node
 }

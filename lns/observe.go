@@ -88,9 +88,9 @@ func (t *tunnel) info() TunnelInfo {
 // Sessions returns what an operator sees of every session, by local tunnel and session id.
 func (s *Server) Sessions() []SessionInfo {
 	var all []SessionInfo
-	s.askAll(context.Background(), func(t *tunnel, _ time.Time) {
+	s.askAll(context.Background(), func(t *tunnel, now time.Time) {
 		for _, c := range t.calls {
-			all = append(all, c.info())
+			all = append(all, c.info(now))
 		}
 	})
 	slices.SortFunc(all, func(a, b SessionInfo) int {
@@ -99,7 +99,7 @@ func (s *Server) Sessions() []SessionInfo {
 	return all
 }
 
-func (c *call) info() SessionInfo {
+func (c *call) info(now time.Time) SessionInfo {
 	line := c.line()
 	t, link, d, lease := c.tunnel, c.core.Link(), c.core.Decision(), c.core.Lease()
 	return SessionInfo{
@@ -139,6 +139,8 @@ func (c *call) info() SessionInfo {
 		Routes:          prefixes(d.Routes),
 		Backend:         d.Backend,
 		Counters:        c.counters(),
+		Quality:         c.core.Quality(),
+		LoginsLastHour:  t.server.reconnects.count(d.Account, now),
 	}
 }
 

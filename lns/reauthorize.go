@@ -119,7 +119,7 @@ func (s *Server) loggedIn(match func(SessionInfo) bool) []member {
 		request *aaa.Request
 	}
 	var all []found
-	s.askAll(context.Background(), func(t *tunnel, _ time.Time) {
+	s.askAll(context.Background(), func(t *tunnel, now time.Time) {
 		for _, c := range t.calls {
 			d := c.core.Decision()
 			if d.Account == "" {
@@ -127,7 +127,7 @@ func (s *Server) loggedIn(match func(SessionInfo) bool) []member {
 			}
 			r := c.question()
 			r.Name, r.Backend, r.Inner = c.core.Name(), d.Backend, d.Inner
-			all = append(all, found{c.info(), r})
+			all = append(all, found{c.info(now), r})
 		}
 	})
 	slices.SortFunc(all, func(a, b found) int {

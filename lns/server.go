@@ -68,16 +68,17 @@ type Server struct {
 
 	forgetful sync.Map // netip.AddrPort -> *tunnel: peers that leave their tunnel id out
 
-	boot    int64          // when this process started: part of the names of its sessions
-	serial  atomic.Uint64  // of sessions
-	epoch   atomic.Uint64  // goes up when accounts or domains have changed
-	claims  claims         // the networks behind peers
-	pending waiting[*call] // sessions that have not logged in yet
-	chatter chatter
-	work    work
-	closing atomic.Bool
-	life    context.Context // ends with the server: checks and leases under way are given up
-	die     context.CancelFunc
+	boot       int64          // when this process started: part of the names of its sessions
+	serial     atomic.Uint64  // of sessions
+	epoch      atomic.Uint64  // goes up when accounts or domains have changed
+	claims     claims         // the networks behind peers
+	reconnects reconnects     // of each account, lately
+	pending    waiting[*call] // sessions that have not logged in yet
+	chatter    chatter
+	work       work
+	closing    atomic.Bool
+	life       context.Context // ends with the server: checks and leases under way are given up
+	die        context.CancelFunc
 }
 
 // New makes a server. Errors are the faults of the configuration.

@@ -22,8 +22,9 @@ type gathering[T any] struct {
 
 	mu      sync.Mutex
 	waiting []*caller[T]
-	working int // rounds under way, and waits for the next
-	idling  int // of these, waits
+	working int           // rounds under way, and waits for the next
+	idling  int           // of these, waits
+	full    chan struct{} // takes one: while it is waited, a whole round has come together
 }
 
 type caller[T any] struct {
@@ -32,13 +33,13 @@ type caller[T any] struct {
 }
 
 func newGathering[T any](most int, key func(*T) string, round func(context.Context, []*T) error) *gathering[T] {
-	return &gathering[T]{most: most, atOnce: 1, busy: 2, key: key, round: round}
+	return &gathering[T]{most: most, atOnce: 1, busy: 2, key: key, round: round, full: make(chan struct{}, 1)}
 }
 
 // newCrowd makes a gathering of things that may be done in any order, and that are soon done: waiting for more pays only
 // where many come.
 func newCrowd[T any](most, atOnce int, round func(context.Context, []*T) error) *gathering[T] {
-	return &gathering[T]{most: most, atOnce: atOnce, busy: 3, round: round}
+	return &gathering[T]{most: most, atOnce: atOnce, busy: 3, round: round, full: make(chan struct{}, 1)}
 }
 
 // do has a thing done and waits for it. When the context ends before its turn, it is not done; when it ends while the
@@ -59,6 +60,12 @@ func (g *gathering[T]) put(thing *T) *caller[T] {
 	if g.working < g.atOnce && g.idling == 0 {
 		g.working++
 		go g.work()
+	}
+	if g.idling > 0 && len(g.waiting) >= g.most {
+		select {
+		case g.full <- struct{}{}:
+		default:
+		}
 	}
 	return c
 }
@@ -86,12 +93,24 @@ func (g *gathering[T]) work() {
 	}
 }
 
-// idle waits for company. Who comes meanwhile is the company, and begins no other round.
+// idle waits for company, until there is enough for a whole round. Who comes meanwhile is the company, and begins no other round.
 func (g *gathering[T]) idle(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
 	g.mu.Lock()
 	g.idling++
+	enough := len(g.waiting) >= g.most
+	select {
+	case <-g.full: // said too late for the wait before
+	default:
+	}
 	g.mu.Unlock()
-	pause(context.Background(), d)
+	if !enough {
+		select {
+		case <-timer.C:
+		case <-g.full:
+		}
+	}
 	g.mu.Lock()
 	g.idling--
 	g.mu.Unlock()

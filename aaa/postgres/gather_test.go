@@ -125,6 +125,36 @@ func TestWhoComesWhileMoreAreWaitedForIsCompany(t *testing.T) {
 	})
 }
 
+// TestAWholeRoundWaitsForNobody: as soon as so many have come as one round takes, it begins.
+func TestAWholeRoundWaitsForNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &rounds{free: make(chan struct{}), err: func([]*string) error { return nil }}
+		g := newCrowd(4, 2, r.round)
+		answers := make(chan error, 9)
+		come(t.Context(), g, answers, "a", "b", "c", "d", "e")
+		close(r.free)
+		synctest.Wait() // a and b went alone, c, d and e together: more are waited for
+		began := time.Now()
+		come(t.Context(), g, answers, "f", "g", "h")
+		synctest.Wait()
+		if len(answers) != 5 {
+			t.Errorf("%d answers, three wait", len(answers))
+		}
+		come(t.Context(), g, answers, "i")
+		for range 9 {
+			<-answers
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("%s", took)
+		}
+		slices.Sort(r.done)
+		if got := fmt.Sprintf("%q", r.done); got != `["a" "b" "c d e" "f g h i"]` {
+			t.Error(got)
+		}
+		pause(t.Context(), 2*gatherGap)
+	})
+}
+
 func TestTheMoreCameTheLongerMoreAreWaitedFor(t *testing.T) {
 	for round, want := range map[int]time.Duration{2: gatherGap, 8: gatherGap, 20: 5 * time.Millisecond, 32: gatherMost, 1000: gatherMost} {
 		if got := gapAfter(round); got != want {

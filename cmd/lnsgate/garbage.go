@@ -15,7 +15,7 @@ import (
 const (
 	garbageIdle  = 50        // percent of what lives
 	garbageMost  = 2000      // likewise, during a crowd
-	garbageCrowd = 128 << 20 // octets of it that may be there during a crowd, at least
+	garbageCrowd = 192 << 20 // octets of it that may be there during a crowd, at least
 
 	garbageLook  = 500 * time.Millisecond
 	garbageBusy  = 2 << 20 // octets allocated between two looks: some hundred logins a second

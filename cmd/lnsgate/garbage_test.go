@@ -15,15 +15,15 @@ func TestGarbageOfACrowd(t *testing.T) {
 		percent         int
 	}{
 		{1 * mb, 10 * mb, false, false, 50},   // a few
-		{50 * mb, 10 * mb, true, false, 1280}, // a crowd, and little lives
-		{50 * mb, 11 * mb, false, false, 1280},
-		{50 * mb, 30 * mb, true, false, 426},
+		{50 * mb, 10 * mb, true, false, 1920}, // a crowd, and little lives
+		{50 * mb, 11 * mb, false, false, 1920},
+		{50 * mb, 30 * mb, true, false, 640},
 		{50 * mb, 5 * mb, true, false, 2000},
-		{50 * mb, 64 * mb, true, false, 200},
-		{50 * mb, 80 * mb, false, false, 200}, // nearly the same
+		{50 * mb, 64 * mb, true, false, 300},
+		{50 * mb, 80 * mb, false, false, 300}, // nearly the same
 		{50 * mb, 512 * mb, true, false, 50},  // half of what lives is more than enough
-		{50 * mb, 64 * mb, true, false, 200},
-		{0, 64 * mb, false, false, 200},
+		{50 * mb, 64 * mb, true, false, 300},
+		{0, 64 * mb, false, false, 300},
 	} {
 		allocated += x.allocates
 		changed, over := a.look(allocated, x.live)

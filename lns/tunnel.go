@@ -97,7 +97,7 @@ func (t *tunnel) setTimer() {
 func (t *tunnel) leave() {
 	s := t.server
 	t.endCalls(trace.Verdict{Cause: trace.TunnelShutdown}, time.Now())
-	t.endStory(trace.Verdict{Cause: trace.TunnelShutdown}, time.Now())
+	t.endStory(trace.Because(trace.TunnelShutdown, "what the peer sent opens no tunnel, such as an SCCRQ that is not numbered 0"), time.Now())
 	s.tunnels.remove(t)
 	t.forget()
 	s.halfOpen.leave(&t.halfOpen)

@@ -23,10 +23,10 @@ var causeOfTunnel = map[control.Why]trace.Cause{
 func tunnelVerdict(a control.TunnelDown) trace.Verdict {
 	words := a.Result.Words(l2tp.TypeStopCCN)
 	switch cause, known := causeOfTunnel[a.Why]; {
-	case known && a.Lost:
-		return trace.Verdict{Cause: cause}
-	case known:
+	case known && a.ByPeer:
 		return trace.Verdict{Cause: cause, Detail: words}
+	case known:
+		return trace.Verdict{Cause: cause, Detail: a.Result.Message}
 	case a.Lost:
 		return trace.Verdict{Cause: trace.TunnelLost}
 	case a.ByPeer:
@@ -51,7 +51,7 @@ func callVerdict(a control.CallDown) trace.Verdict {
 	case a.ByPeer:
 		return trace.Verdict{Cause: trace.CallClosed, Detail: words}
 	case known:
-		return trace.Verdict{Cause: cause, Detail: words}
+		return trace.Verdict{Cause: cause, Detail: a.Result.Message}
 	default:
 		return trace.Verdict{Cause: trace.CallRefused, Detail: words}
 	}

@@ -60,7 +60,7 @@ func (b *Backend) Authenticate(ctx context.Context, q *aaa.Query) (aaa.Grant, er
 	if err != nil {
 		return aaa.Grant{}, unanswered(ctx, err)
 	}
-	aaa.TrailOf(ctx).AnsweredBy(reply.Server, reply.Took, reply.Sendings)
+	aaa.TrailOf(ctx).AnsweredBy(reply.Who(), reply.Took, reply.Sendings)
 	switch reply.Packet.Code {
 	case radius.CodeAccessAccept:
 		return b.accept(q, reply)
@@ -69,7 +69,7 @@ func (b *Backend) Authenticate(ctx context.Context, q *aaa.Query) (aaa.Grant, er
 	case radius.CodeAccessReject:
 		return aaa.Grant{}, refuse(q, reply)
 	}
-	return aaa.Grant{}, aaa.Reject(aaa.BackendUnavailable, "RADIUS server %s answered with %v", reply.Server, reply.Packet.Code)
+	return aaa.Grant{}, aaa.Reject(aaa.BackendUnavailable, "RADIUS server %s answered with %v", reply.Who(), reply.Packet.Code)
 }
 
 // Authorize cannot tell: a RADIUS server knows a user only together with a proof.
@@ -112,7 +112,7 @@ func (b *Backend) accept(q *aaa.Query, reply client.Reply) (aaa.Grant, error) {
 	}
 	grant, err := dialect.Grant(packet, dialect.Options{LeastInterim: b.config.LeastInterim})
 	if err != nil {
-		rejection := aaa.Reject(aaa.Misconfigured, "RADIUS server %s grants what this server cannot give: %v", reply.Server, err).For(aaa.RADIUSGrant)
+		rejection := aaa.Reject(aaa.Misconfigured, "RADIUS server %s grants what this server cannot give: %v", reply.Who(), err).For(aaa.RADIUSGrant)
 		rejection.Err = err
 		return aaa.Grant{}, rejection
 	}

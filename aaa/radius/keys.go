@@ -31,7 +31,7 @@ func keysOf(reply client.Reply) (aaa.Keys, *aaa.Rejection) {
 	var keys aaa.Keys
 	p := reply.Packet
 	damaged := func(attribute string) (aaa.Keys, *aaa.Rejection) {
-		return aaa.Keys{}, aaa.Reject(aaa.Misconfigured, "RADIUS server %s sends a %s that cannot be read; see whether both ends have the same secret", reply.Server, attribute).For(aaa.RADIUSGrant)
+		return aaa.Keys{}, aaa.Reject(aaa.Misconfigured, "RADIUS server %s sends a %s that cannot be read; see whether both ends have the same secret", reply.Who(), attribute).For(aaa.RADIUSGrant)
 	}
 	if hidden, there := wire.LookupVendor(p, wire.Microsoft, wire.MSCHAPMPPEKeys); there {
 		if len(hidden) != keysLength {

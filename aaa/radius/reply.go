@@ -20,12 +20,12 @@ func addResult(g *aaa.Grant, q *aaa.Query, reply client.Reply) *aaa.Rejection {
 		g.Reply = afterIdentifier(reply.Packet, wire.MSCHAP2Success)
 		if !strings.HasPrefix(g.Reply, "S=") {
 			return aaa.Reject(aaa.Misconfigured, "RADIUS server %s accepts without MS-CHAP2-Success: the peer could not "+
-				"check who it talks to and would hang up; turn on MS-CHAPv2 at the server", reply.Server).For(aaa.RADIUSGrant)
+				"check who it talks to and would hang up; turn on MS-CHAPv2 at the server", reply.Who()).For(aaa.RADIUSGrant)
 		}
 	case aaa.EAP:
 		// RFC 3579 section 2.6.3: what the peer is told and what is done must agree.
 		if g.Packet = eapOf(reply.Packet); !eapIs(g.Packet, eapSuccess) {
-			return aaa.Reject(aaa.Refused, "RADIUS server %s accepts without EAP-Success, which counts as a no", reply.Server)
+			return aaa.Reject(aaa.Refused, "RADIUS server %s accepts without EAP-Success, which counts as a no", reply.Who())
 		}
 	}
 	return nil
@@ -48,9 +48,9 @@ func message(p *radius.Packet) string {
 // refuse reads a no.
 func refuse(q *aaa.Query, reply client.Reply) *aaa.Rejection {
 	text := message(reply.Packet)
-	rejection := aaa.Reject(aaa.Refused, "RADIUS server %s says no", reply.Server)
+	rejection := aaa.Reject(aaa.Refused, "RADIUS server %s says no", reply.Who())
 	if text != "" {
-		rejection = aaa.Reject(aaa.Refused, "RADIUS server %s says no: %q", reply.Server, text)
+		rejection = aaa.Reject(aaa.Refused, "RADIUS server %s says no: %q", reply.Who(), text)
 	}
 	switch q.Request.Proof.Method {
 	case aaa.MSCHAPv1, aaa.MSCHAPv2:
@@ -75,7 +75,7 @@ func challenge(q *aaa.Query, reply client.Reply) error {
 	}
 	packet := eapOf(reply.Packet)
 	if !eapIs(packet, eapRequest) {
-		return aaa.Reject(aaa.Refused, "RADIUS server %s asks for more without an EAP-Request, which counts as a no", reply.Server)
+		return aaa.Reject(aaa.Refused, "RADIUS server %s asks for more without an EAP-Request, which counts as a no", reply.Who())
 	}
 	c := &aaa.Challenge{Packet: packet, State: sealState(reply.Server, reply.Packet.Get(wire.TypeState))}
 	if timeout := reply.Packet.Get(wire.TypeSessionTimeout); len(timeout) == 4 {

@@ -230,6 +230,9 @@ func (l *lab) judge(r row) {
 	if a.Peer.Addr().Unmap().As4()[0] != 198 {
 		l.t.Errorf("the peer is %s", a.Peer)
 	}
+	if lost := l.attempts(trace.Unknown); len(lost) > 0 {
+		l.t.Errorf("%d attempts have no verdict", len(lost))
+	}
 	l.t.Logf("%v", a.Verdict)
 	l.noSecrets()
 }

@@ -96,6 +96,13 @@ func loginRows() []row {
 				p.Frame(peers.Frame{Protocol: peers.LCP, Code: peers.TerminateRequest, ID: 9, Data: []byte("\x39\x5a\x11\x7c\x00\x3c\xcd\x74\x00\x00\x02\xce")})
 				p.Run(10 * time.Second)
 			}},
+		{cause: trace.PeerGaveUp, how: "a LAC whose user hangs up", says: []string{"it had waited 7s", "result 1"}, set: hangs, play: func(l *lab) {
+			p := l.peer("carol", password)
+			p.Dial()
+			p.Run(7 * time.Second)
+			p.HangUp(peers.AVP{Type: 1, Value: []byte{0, 1}})
+			p.Run(time.Second)
+		}},
 		{cause: trace.UnknownUser, how: "a name that nobody has", says: []string{`no account is stored as "carol"`}, play: typed("carol", password)},
 		{cause: trace.NearMissDomain, how: "the domain left out", says: []string{`stored as "bob@default": the user must type the domain too`}, play: typed("bob", password)},
 		{cause: trace.NearMissDomain, how: "a domain added", says: []string{`stored as "alice": the user must type it without the domain`}, play: typed("alice@default", password)},

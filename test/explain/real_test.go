@@ -152,8 +152,8 @@ func realRows(c *company) []row {
 				l.fails(l.peerAt(end, "nobody"+string(rune('a'+port)), wrong), 20*time.Second)
 			}
 		}},
-		{cause: trace.RADIUSRefused, how: "a wrong password", says: []string{"hq.example1 says no"}, play: typed("rita@hq.example", wrong)},
-		{cause: trace.RADIUSGrant, how: "a route that is none", says: []string{"hq.example1", "Framed-Route", "wherever"}, play: typed("rob@hq.example", password)},
+		{cause: trace.RADIUSRefused, how: "a wrong password", says: []string{"hq.example1 (127.0.0.1:", "says no"}, play: typed("rita@hq.example", wrong)},
+		{cause: trace.RADIUSGrant, how: "a route that is none", says: []string{"hq.example1 (127.0.0.1:", "Framed-Route", "wherever"}, play: typed("rob@hq.example", password)},
 		{cause: trace.RADIUSNoAnswer, how: "FreeRADIUS does not answer who has another secret", says: []string{"dropped1 (127.0.0.1:", "no answer"},
 			play: typed("rita@dropped", password)},
 		{cause: trace.RADIUSWrongSecret, how: "a server that answers with another secret", says: []string{"forged1 (127.0.0.1:", "not made with the shared secret"},

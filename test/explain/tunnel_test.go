@@ -68,7 +68,7 @@ func tunnelRows() []row {
 			play: func(l *lab) { l.fails(nosy(l, wrong), 5*time.Second) }},
 		{cause: trace.TunnelSecretUnknown, how: "the peer asks and we have none", says: []string{"no tunnel secret is configured"},
 			play: func(l *lab) { l.fails(nosy(l, tunnelSecret), 5*time.Second) }},
-		{cause: trace.TunnelNoAnswer, how: "no SCCRP reaches the peer", play: func(l *lab) {
+		{cause: trace.TunnelNoAnswer, how: "no SCCRP reaches the peer", says: []string{"not established within 30s"}, play: func(l *lab) {
 			deaf(l)
 			l.fails(l.alice(), 3*time.Minute)
 		}},
@@ -83,7 +83,7 @@ func tunnelRows() []row {
 			p.Stop(0, 6)
 			p.Run(time.Second)
 		}},
-		{cause: trace.TunnelShutdown, how: "a first message that is not numbered 0", play: func(l *lab) {
+		{cause: trace.TunnelShutdown, how: "a first message that is not numbered 0", says: []string{"opens no tunnel"}, play: func(l *lab) {
 			p := l.alice()
 			c := peers.Control{Ns: 5, AVPs: peers.Message(peers.SCCRQ, peers.Number(2, 0x0100), peers.Text(7, "laptop"), peers.Long(3, 3), peers.Number(9, 77))}
 			p.Raw(c.Octets())

@@ -42,11 +42,7 @@ type Try struct {
 // words tells of the try.
 func (t *Try) words() string {
 	var b strings.Builder
-	b.WriteString(t.Server)
-	if t.Address != "" && t.Address != t.Server {
-		fmt.Fprintf(&b, " (%s)", t.Address)
-	}
-	fmt.Fprintf(&b, ": %v (%v)", t.Err, t.Took.Round(time.Millisecond))
+	fmt.Fprintf(&b, "%s: %v (%v)", nameAndAddress(t.Server, t.Address), t.Err, t.Took.Round(time.Millisecond))
 	if t.Forged > 0 {
 		fmt.Fprintf(&b, ", but %d %v: compare the secrets", t.Forged, ErrForged)
 	}

@@ -28,11 +28,22 @@ type Reply struct {
 	// Packet has the secret of the server, and in Authenticator that of the request, so that hidden attributes can be read.
 	Packet *radius.Packet
 	Server string        // who answered
+	At     string        // its address, host:port
 	RTT    time.Duration // from the transmission before the answer
 	Signed bool          // it carried a Message-Authenticator
 
 	Took     time.Duration // from the first transmission to this server
 	Sendings int           // to this server
+}
+
+// Who names the server that answered, with its address, for the administrator.
+func (r *Reply) Who() string { return nameAndAddress(r.Server, r.At) }
+
+func nameAndAddress(name, address string) string {
+	if address == "" || address == name {
+		return name
+	}
+	return name + " (" + address + ")"
 }
 
 // exchange is a request on its way from server to server.

@@ -44,7 +44,7 @@ func (l *link) receive(datagram []byte) error {
 	}
 	packet := l.server.key.Parse(v)
 	packet.Authenticator = asked.authenticator
-	l.deliver(id, asked.serial, Reply{Packet: packet, Server: l.server.config.Name, Signed: v.Signed}, v.EAP)
+	l.deliver(id, asked.serial, Reply{Packet: packet, Server: l.server.config.Name, At: l.server.config.Address, Signed: v.Signed}, v.EAP)
 	return nil
 }
 

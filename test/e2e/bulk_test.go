@@ -47,7 +47,7 @@ func TestGigabyteEachWay(t *testing.T) {
 func transfer(t *testing.T, from, to *netns.Namespace, address string, size int64) {
 	t.Helper()
 	var listener net.Listener
-	must(t, to.Do(func() (err error) { listener, err = net.Listen("tcp4", address+":0"); return err }))
+	must(t, to.Do(func() (err error) { listener, err = net.Listen("tcp", net.JoinHostPort(address, "0")); return err }))
 	defer listener.Close()
 	type outcome struct {
 		sum []byte
@@ -69,7 +69,7 @@ func transfer(t *testing.T, from, to *netns.Namespace, address string, size int6
 	}()
 	var conn *net.TCPConn
 	must(t, from.Do(func() error {
-		c, err := net.DialTimeout("tcp4", listener.Addr().String(), patience)
+		c, err := net.DialTimeout("tcp", listener.Addr().String(), patience)
 		if err == nil {
 			conn = c.(*net.TCPConn)
 		}

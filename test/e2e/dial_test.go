@@ -15,6 +15,7 @@ type event struct {
 	Event, Step, From, Message, Detail string
 	Address, Peer                      netip.Addr
 	DNS                                []netip.Addr
+	IPv6                               *event6
 	MRU                                int
 	Method, Interface                  string
 	Server                             string `json:"server_name"`

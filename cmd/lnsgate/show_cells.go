@@ -68,6 +68,14 @@ func address(a netip.Addr) string {
 	return a.String()
 }
 
+// holds is what a session has: its address, and the prefix of its link.
+func holds(a netip.Addr, six []netip.Prefix) string {
+	if len(six) == 0 {
+		return address(a)
+	}
+	return strings.TrimSpace(address(a) + " " + six[0].String())
+}
+
 func addresses(list []netip.Addr) string {
 	texts := make([]string, len(list))
 	for i, a := range list {

@@ -49,7 +49,7 @@ Of many sessions the table shows the first thousand and tells how many there are
 			t.row("Session", "RemoteSID", "RemoteAddress", "User", "Domain", "Address", "Phase", "UpSince", "Duration",
 				"In", "Out", "MRU")
 			for _, v := range got.([]admin.Session) {
-				t.row(v.Session, known(v.RemoteID), v.RemoteAddress, v.User, v.Domain, address(v.Address), v.Phase, moment(v.UpSince),
+				t.row(v.Session, known(v.RemoteID), v.RemoteAddress, v.User, v.Domain, holds(v.Address, v.IPv6), v.Phase, moment(v.UpSince),
 					duration(v.Up), octets(v.RxOctets), octets(v.TxOctets), known(v.MRU))
 			}
 		},

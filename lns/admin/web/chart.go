@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 type chart struct {
 	Title, Words string // the alternative for who does not see it
 	Lines        []string
+	Dots         []tick // ends of lines, so that a short one is seen
 	Areas        []string
 	Bars         []bar
 	Scale        []tick
@@ -88,9 +90,23 @@ func (c *chart) marks(minutes []minute, every int64, form string) {
 	}
 }
 
+// span leaves the time out in which nobody counted yet, by whole hours.
+func span(minutes []minute) []minute {
+	first := slices.IndexFunc(minutes, func(m minute) bool { return m.open >= 0 })
+	if first < 0 {
+		return minutes
+	}
+	hours := (len(minutes) - first + 59) / 60
+	return minutes[max(0, len(minutes)-60*hours):]
+}
+
 // sessionsChart draws how many were open. Minutes that nobody counted are gaps.
 func sessionsChart(minutes []minute) chart {
-	c := chart{Title: "Open sessions, last 24 hours"}
+	minutes = span(minutes)
+	c := chart{Title: fmt.Sprintf("Open sessions, last %d hours", len(minutes)/60)}
+	if len(minutes) == 60 {
+		c.Title = "Open sessions, last hour"
+	}
 	most, least, last := 0, math.MaxInt, -1
 	for _, m := range minutes {
 		if m.open >= 0 {
@@ -104,14 +120,15 @@ func sessionsChart(minutes []minute) chart {
 	c.Words = fmt.Sprintf("%d now, between %d and %d in the time that was counted.", last, least, most)
 	top := roomy(most)
 	c.scale(top)
-	c.marks(minutes, 4*60, "15:04")
+	c.marks(minutes, []int64{15, 30, 60, 120, 240}[min(4, len(minutes)/180)], "15:04")
 	var run []string
 	flush := func() {
 		if len(run) > 0 {
 			first, _, _ := strings.Cut(run[0], ",")
-			end, _, _ := strings.Cut(run[len(run)-1], ",")
+			end, height, _ := strings.Cut(run[len(run)-1], ",")
 			floor := fixed(up(0, top))
 			c.Lines = append(c.Lines, strings.Join(run, " "))
+			c.Dots = append(c.Dots, tick{end, height})
 			c.Areas = append(c.Areas, first+","+floor+" "+strings.Join(run, " ")+" "+end+","+floor)
 		}
 		run = nil

@@ -40,11 +40,11 @@ type rung struct {
 }
 
 const (
-	ladderLeft  = 110 // room for the times
-	ladderGap   = 300 // between peer and LNS
-	ladderOther = 210 // between the LNS and each other
+	ladderLeft  = 96  // room for the times
+	ladderGap   = 340 // between peer and LNS
+	ladderOther = 200 // between the LNS and each other
 	ladderTop   = 54
-	ladderStep  = 40
+	ladderStep  = 42
 )
 
 // drawLadder places everything.
@@ -86,7 +86,7 @@ func otherName(r *trace.Rung) string {
 }
 
 func placeRung(r *trace.Rung, y int, places map[string]int, poles int) rung {
-	here := rung{Rung: *r, Y: y + 26, Text: y + 20, Under: y + 38, Time: stamp(r.After), Class: "stage-" + r.Stage.String()}
+	here := rung{Rung: *r, Y: y + 24, Text: y + 18, Under: y + 37, Time: stamp(r.After), Class: "stage-" + r.Stage.String()}
 	lns := ladderLeft + ladderGap
 	label := r.What
 	switch {

@@ -58,6 +58,7 @@ func (p *Page) overview(a *ask) error {
 			v.Bad = append(v.Bad, c)
 		}
 	}
+	p.history.sample(open, now)
 	hour := p.history.last(60, now)
 	v.Logins, v.Failed, v.Causes = tallies(hour)
 	v.Causes = v.Causes[:min(len(v.Causes), overviewCauses)]

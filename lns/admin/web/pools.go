@@ -259,10 +259,10 @@ func (p *Page) addressView(a *ask, pool string, one netip.Addr, blocks []blockVi
 		}
 	}
 	if found, err := a.attempts(url.Values{"address": {one.String()}, "limit": {"10"}}); err == nil {
-		v.Before = found.Attempts
+		v.Before = slices.DeleteFunc(found.Attempts, func(a admin.Attempt) bool { return a.Ended.IsZero() })
 	}
 	at := p.cfg.Now()
-	for range 3 { // the one who has it, and those before
+	for range 6 { // the one who has it, and those before
 		var list struct{ Holders []admin.Holder }
 		if err := a.get("/v1/who-had", url.Values{"address": {one.String()}, "at": {at.Format(time.RFC3339)}}, &list); err != nil {
 			v.NoBooks = err.Error()
@@ -271,7 +271,11 @@ func (p *Page) addressView(a *ask, pool string, one netip.Addr, blocks []blockVi
 		if len(list.Holders) == 0 {
 			break
 		}
-		v.Holders = append(v.Holders, list.Holders...)
+		for _, h := range list.Holders {
+			if h.StoppedAt != nil {
+				v.Holders = append(v.Holders, h)
+			}
+		}
 		at = list.Holders[len(list.Holders)-1].StartedAt.Add(-time.Second)
 	}
 	return v

@@ -58,6 +58,8 @@ func lasted(d time.Duration) string {
 	switch {
 	case d < 0:
 		return "0 s"
+	case d < time.Millisecond:
+		return d.Round(10 * time.Microsecond).String()
 	case d < time.Second:
 		return d.Round(time.Millisecond).String()
 	case d < 10*time.Second:

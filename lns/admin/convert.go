@@ -84,6 +84,8 @@ func sessionFrom(s *lns.SessionInfo, now time.Time) Session {
 		Drops:           s.Counters.Drops,
 		LastRx:          s.Counters.LastRx,
 		LastTx:          s.Counters.LastTx,
+		LoginsLastHour:  s.LoginsLastHour,
+		Line:            lineFrom(s),
 	}
 }
 

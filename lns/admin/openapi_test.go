@@ -192,6 +192,7 @@ func everything(d *fakeDirectory) Config {
 	events := func(context.Context) <-chan trace.Event { c := make(chan trace.Event); close(c); return c }
 	engine := twoTunnels()
 	engine.sessions, engine.tunnels = append(engine.sessions, full[lns.SessionInfo]()), append(engine.tunnels, full[lns.TunnelInfo]())
+	engine.sessions[len(engine.sessions)-1].Quality = measured().Quality
 	domains := func() ([]aaa.Domain, string) {
 		list, fallback := twoDomains()
 		return append(list, full[aaa.Domain]()), fallback

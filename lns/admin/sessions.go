@@ -285,6 +285,9 @@ func (s *Server) sessions(r *http.Request) (any, error) {
 	list, now := make([]Session, len(page)), s.cfg.Now()
 	for i := range page {
 		list[i] = page[i].view(now)
+		if len(page) > plotted && list[i].Line != nil {
+			list[i].Line.Recent = nil
+		}
 	}
 	return sessionList{list, total, next, missing}, nil
 }

@@ -70,6 +70,19 @@ type Session struct {
 	LastHeard       time.Time      `json:"last_heard,omitzero"` // of a session on another NAS: its last record
 	LastRx          time.Time      `json:"last_rx,omitzero"`
 	LastTx          time.Time      `json:"last_tx,omitzero"`
+	LoginsLastHour  int            `json:"logins_last_hour,omitempty"` // of the account on this server, with this one
+	Line            *Line          `json:"line,omitempty"`             // left out: the line was never asked
+}
+
+// Line is how well the line of a session answers the LCP Echo-Requests that are sent while its subscriber is silent.
+type Line struct {
+	Sent     uint32    `json:"sent"`                // since the link opened
+	Lost     uint32    `json:"lost"`                // that got no answer
+	Last     float64   `json:"last_ms"`             // round trip; 0: there was none lately
+	Smoothed float64   `json:"smoothed_ms"`         // as TCP smooths its own
+	Shortest float64   `json:"shortest_ms"`         // of the recent ones
+	Longest  float64   `json:"longest_ms"`          // of the recent ones
+	Recent   []float64 `json:"recent_ms,omitempty"` // at most 32 round trips, the oldest first; -1: no answer. Left out in long lists
 }
 
 // Pool is how full one address pool is, in addresses.

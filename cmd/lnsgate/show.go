@@ -33,6 +33,7 @@ func newShowCommand() *cobra.Command {
 -o json is for scripts and keeps its field names (times RFC 3339, durations in seconds, octets as numbers).`,
 		Example: `  lnsgate show tunnels
   lnsgate show sessions --domain sales
+  lnsgate show session 12/7
   lnsgate show pools -o json | jq '.[] | select(.free < 10) | .name'`,
 		Args: knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -40,6 +41,7 @@ func newShowCommand() *cobra.Command {
 	for _, v := range []view{tunnelView(), sessionView(), poolView(), domainView(), radiusView(), nasView(), counterView()} {
 		cmd.AddCommand(v.command())
 	}
+	cmd.AddCommand(newShowSessionCommand())
 	return cmd
 }
 

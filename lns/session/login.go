@@ -169,7 +169,7 @@ func (s *Session) challenge(c *aaa.Challenge, now time.Time, out *Out) {
 
 // reject tells the peer no, in the same words for every reason unless the back end has some for the peer, and the log why.
 func (s *Session) reject(err error, now time.Time, out *Out) {
-	s.conclude(loginVerdict(err))
+	s.conclude(LoginVerdict(err))
 	s.phase = Closing // the peer's own reaction must not overwrite the verdict
 	s.stepAuth(out, now, func(o *authenticate.Out) { s.auth.Resolve(s.refusal(err), now, o) })
 	auth := s.auth

@@ -21,7 +21,7 @@ func (s *Session) Leased(generation uint32, lease pool.Lease, err error, now tim
 		return true
 	}
 	if err != nil {
-		s.Drop(leaseVerdict(err), out)
+		s.Drop(s.leaseVerdict(err), out)
 		return true
 	}
 	s.lease = lease

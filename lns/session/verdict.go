@@ -82,8 +82,8 @@ func answerVerdict(m aaa.Method, r authenticate.Reason) trace.Verdict {
 	return trace.Because(cause, "%s: %s", m, r)
 }
 
-// loginVerdict is why a login was not granted: for the reason of the rejection, or else for its cause.
-func loginVerdict(err error) trace.Verdict {
+// LoginVerdict says why a login was not granted: by the reason of the rejection, or else by its cause.
+func LoginVerdict(err error) trace.Verdict {
 	v := trace.Verdict{Cause: trace.AuthenticationUnavailable, Detail: err.Error()}
 	var no *aaa.Rejection
 	if !errors.As(err, &no) {
@@ -144,14 +144,17 @@ var causeOfRejection = map[aaa.Cause]trace.Cause{
 	aaa.Refused:               trace.RADIUSRefused,
 }
 
-// LoginVerdict says why a login that AAA did not grant failed, as a session would that asked.
-func LoginVerdict(err error) trace.Verdict { return loginVerdict(err) }
+// leaseVerdict is why there is no address. Of which domain the pools are is known to the session.
+func (s *Session) leaseVerdict(err error) trace.Verdict {
+	v := LeaseVerdict(err)
+	if s.decision.Domain != "" && (v.Cause == trace.NoAddress || v.Cause == trace.NoPool) {
+		v.Detail = "domain " + s.decision.Domain + ": " + v.Detail
+	}
+	return v
+}
 
 // LeaseVerdict says why there is no address, as a session would that asked.
-func LeaseVerdict(err error) trace.Verdict { return leaseVerdict(err) }
-
-// leaseVerdict is why there is no address.
-func leaseVerdict(err error) trace.Verdict {
+func LeaseVerdict(err error) trace.Verdict {
 	var exhausted *pool.ExhaustedError
 	var inUse *pool.InUseError
 	var reserved *pool.ReservedError

@@ -32,7 +32,7 @@ func grantRows() []row {
 				l.accounts[0].Routes = []netip.Prefix{netip.MustParsePrefix("10.20.7.0/24")}
 				reserve(l, lns.Reserved{Network: netip.MustParsePrefix("10.20.0.0/16"), What: "headquarters"})
 			}, play: typed("alice", password)},
-		{cause: trace.NoAddress, how: "a pool that is full", says: []string{"pool pool1: 1 of 1 leased"},
+		{cause: trace.NoAddress, how: "a pool that is full", says: []string{"domain default: ", "pool pool1: 1 of 1 leased"},
 			set: func(l *lab) { l.pools[0].Ranges = []pool.Range{mustRange("10.10.1.10")} },
 			play: func(l *lab) {
 				l.up(l.alice())

@@ -30,7 +30,9 @@ func leadsEAP(methods ...eap.Method) func(*lab) {
 		l.config.Templates[0].Methods = []aaa.Method{aaa.EAP}
 		l.gateway = &swapped{}
 		l.regate()
-		s, err := eap.New(eap.Config{AAA: l.gateway, Methods: methods, Timeout: 20 * time.Second})
+		own, err := eap.SelfSigned(l.t.TempDir(), []string{"vpn.example"})
+		l.must(err)
+		s, err := eap.New(eap.Config{AAA: l.gateway, Methods: methods, Certificate: own.Certificate, Timeout: 20 * time.Second})
 		l.must(err)
 		l.t.Cleanup(s.Close)
 		l.deps.AAA = s
@@ -87,6 +89,11 @@ func loginRows() []row {
 					return talk(f)
 				}
 				l.fails(p, 2*time.Minute)
+			}},
+		{cause: trace.EAPFailed, how: "a phone that does not trust the server's certificate", says: []string{"the peer gave up", "unknown certificate authority", "needs the CA"},
+			set: leadsEAP(eap.PEAP), play: func(l *lab) {
+				unknownCA := []byte{25, 0, 21, 3, 3, 0, 2, 2, 48} // PEAP, no flags, a fatal alert
+				l.fails(speaksEAP(l, func(peers.Frame) []byte { return unknownCA }), 2*time.Minute)
 			}},
 		{cause: trace.PeerGaveUp, how: "Windows does not wait for the back end", says: []string{"it had waited 20s for the check of its login", "Windows error 718"},
 			set: hangs, play: func(l *lab) {

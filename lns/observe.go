@@ -3,6 +3,7 @@ package lns
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -24,16 +25,21 @@ func (s *Server) askTunnel(ctx context.Context, t *tunnel, f func(*tunnel, time.
 
 // askAll runs f on the goroutine of every tunnel, one call of f at a time, and waits for all that answer in time.
 func (s *Server) askAll(ctx context.Context, f func(*tunnel, time.Time)) {
+	var mu sync.Mutex
+	s.askEach(ctx, func(t *tunnel, now time.Time) {
+		mu.Lock()
+		defer mu.Unlock()
+		f(t, now)
+	})
+}
+
+// askEach runs f on the goroutine of every tunnel, many at once, and waits for all that answer in time.
+func (s *Server) askEach(ctx context.Context, f func(*tunnel, time.Time)) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	var mu sync.Mutex
 	var asked []*question
 	for _, t := range s.tunnels.all() {
-		q := newQuestion(func(t *tunnel, now time.Time) {
-			mu.Lock()
-			defer mu.Unlock()
-			f(t, now)
-		})
+		q := newQuestion(f)
 		if t.mail.post(q, false) {
 			asked = append(asked, q)
 		}
@@ -87,15 +93,28 @@ func (t *tunnel) info() TunnelInfo {
 
 // Sessions returns what an operator sees of every session, by local tunnel and session id.
 func (s *Server) Sessions() []SessionInfo {
-	var all []SessionInfo
-	s.askAll(context.Background(), func(t *tunnel, now time.Time) {
-		for _, c := range t.calls {
-			all = append(all, c.info(now))
+	var mu sync.Mutex
+	var parts [][]SessionInfo
+	s.askEach(context.Background(), func(t *tunnel, now time.Time) {
+		if len(t.calls) == 0 {
+			return
 		}
+		part := t.sessions(now)
+		mu.Lock()
+		defer mu.Unlock()
+		parts = append(parts, part)
 	})
-	slices.SortFunc(all, func(a, b SessionInfo) int {
-		return cmp.Or(cmp.Compare(a.LocalTunnel, b.LocalTunnel), cmp.Compare(a.LocalID, b.LocalID))
-	})
+	// There are many, and they are large: each is copied once, into its place.
+	slices.SortFunc(parts, func(a, b []SessionInfo) int { return cmp.Compare(a[0].LocalTunnel, b[0].LocalTunnel) })
+	return slices.Concat(parts...)
+}
+
+// sessions returns what an operator sees of those of one tunnel, by local id.
+func (t *tunnel) sessions(now time.Time) []SessionInfo {
+	all := make([]SessionInfo, 0, len(t.calls))
+	for _, id := range slices.Sorted(maps.Keys(t.calls)) {
+		all = append(all, t.calls[id].info(now))
+	}
 	return all
 }
 

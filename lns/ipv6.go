@@ -118,6 +118,11 @@ func (c *call) takePrefixes(a leaseAnswer) {
 	}
 }
 
+// otherPrefixes says that an account has other prefixes of its own than it had.
+func otherPrefixes(before, after aaa.IPv6) bool {
+	return !slices.Equal(before.Prefixes, after.Prefixes) || !slices.Equal(before.Delegated, after.Delegated)
+}
+
 // cameUp notes the peer's identifier, and says whether IPv6 has come up since the session was in the data path before.
 func (c *call) cameUp(o session.Opened) bool {
 	if len(o.IPv6) == 0 {

@@ -1,6 +1,7 @@
 package lns_test
 
 import (
+	"context"
 	"net/netip"
 	"slices"
 	"strings"
@@ -203,6 +204,24 @@ func TestPrefixesOfAnAccount(t *testing.T) {
 		}
 		if _, routes := books.all(); !slices.Equal(routes, own) {
 			t.Errorf("routes %v", routes)
+		}
+	})
+}
+
+func TestAnAccountGetsOtherPrefixes(t *testing.T) {
+	runIPv6(t, func(r *rig, _ *sixBooks) {
+		c := r.dial(1, "carol", "secret", six)
+		r.wantIPv6(c)
+		if err := r.server.Reauthorize(context.Background(), func(lns.SessionInfo) bool { return true }); err != nil || len(r.server.Sessions()) != 1 {
+			t.Fatalf("nothing has changed, and %v", err)
+		}
+		r.gateway.set(newGateway(t, account("carol", "secret")))
+		if err := r.server.Reauthorize(context.Background(), func(lns.SessionInfo) bool { return true }); err != nil {
+			t.Fatal(err)
+		}
+		r.wantEnd(c, 10*time.Second)
+		if log := r.log.String(); !strings.Contains(log, "its IPv6 prefixes are others now") {
+			t.Error("the log does not say why")
 		}
 	})
 }

@@ -181,6 +181,8 @@ func (c *call) reauthorize(d aaa.Decision, err error, now time.Time) {
 		c.close(trace.Because(trace.AccountChanged, "its virtual template is now %s", template), now)
 	case rerouted(before.Routes, d.Routes):
 		c.close(trace.Because(trace.AccountChanged, "the networks behind it are others now"), now)
+	case c.core.Prefixes().Link.Address.IsValid() && otherPrefixes(before.IPv6, d.IPv6):
+		c.close(trace.Because(trace.AccountChanged, "its IPv6 prefixes are others now"), now)
 	case unknown != nil:
 		c.close(trace.Because(trace.AccountChanged, "%v", unknown), now)
 	default:

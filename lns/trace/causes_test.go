@@ -74,3 +74,46 @@ func TestTheListOfCausesIsThatOfTheCode(t *testing.T) {
 		t.Errorf("CAUSES.md is not what the code says (%v): go test ./lns/trace -update", err)
 	}
 }
+
+// The README names all causes, by stage.
+func TestTheReadmeNamesEveryCause(t *testing.T) {
+	const path, begin, end = "../../README.md", "-update -->\n", "<!-- causes end -->"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(text), begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		t.Fatal("the marks are gone")
+	}
+	want := before + begin + causeNames() + end + after
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if string(text) != want {
+		t.Errorf("the causes in the README are not those of the code: go test ./lns/trace -update")
+	}
+}
+
+// causeNames is a list of the causes by stage.
+func causeNames() string {
+	var b strings.Builder
+	for stage := StageTunnel; stage < stageCount; stage++ {
+		line := fmt.Sprintf("- %s:", stage)
+		for _, c := range Causes() {
+			if c.Stage() != stage || c == Unknown {
+				continue
+			}
+			if word := " " + c.Name(); len(line)+len(word) > 127 {
+				b.WriteString(line + "\n")
+				line = " " + word
+			} else {
+				line += word
+			}
+		}
+		b.WriteString(line + "\n")
+	}
+	return b.String()
+}

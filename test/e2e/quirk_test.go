@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"lnsgate/aaa"
 	"lnsgate/aaa/secret"
 	"lnsgate/lns/admin"
+	"lnsgate/lns/datapath/datapathtest"
 	"lnsgate/test/peers"
 )
 
@@ -60,38 +62,97 @@ func TestClientsOfTheLabLogInAndAskForRoutes(t *testing.T) {
 	}
 }
 
+// The network of a Mac changes: it goes on from another port, says HELLO, and its session follows, in the data path too. What is
+// sent to headquarters afterwards goes, and comes back, over the new port.
+func TestClientOfTheLabMovesToAnotherPort(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.serve(usual)
+	peer, ways := w.playsOver(peers.Apple(), 2)
+	if err := peer.Connect(20 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	before := s.session("l2tpuser").RemotePort
+	ways(1)
+	peer.Say(0, peers.HELLO, nil)
+	if !peer.Until(20*time.Second, func() bool { return s.session("l2tpuser").RemotePort != before }) {
+		t.Fatalf("the session stays at port %d\n%s", before, peer.Transcript())
+	}
+	if n := s.counter("tunnels_followed"); n != 1 {
+		t.Errorf("%d tunnels were followed", n)
+	}
+	w.asksByDHCP(peer, peers.Inform(peer.Address, peers.AppleInform...))
+	var echo []byte
+	peer.OnFrame = func(f peers.Frame) bool {
+		if f.Protocol == peers.IPv4 && len(f.Data) > 20 && f.Data[9] == 1 {
+			echo = f.Data
+		}
+		return f.Protocol == peers.IPv4
+	}
+	peer.Frame(peers.Frame{Protocol: peers.IPv4, Data: pingPacket(peer.Address, netip.MustParseAddr(hqAddress))})
+	if !peer.Until(10*time.Second, func() bool { return echo != nil }) {
+		t.Fatalf("headquarters does not answer\n%s", peer.Transcript())
+	}
+	peer.Stop(0, 6)
+	peer.Run(time.Second)
+	s.empty()
+	s.stop()
+}
+
+// pingPacket is an ICMP Echo-Request in IPv4.
+func pingPacket(from, to netip.Addr) []byte {
+	b := []byte{0x45, 0, 0, 28, 0, 1, 0, 0, 64, 1, 0, 0}
+	b = append(append(b, from.AsSlice()...), to.AsSlice()...)
+	binary.BigEndian.PutUint16(b[10:], datapathtest.Checksum(b))
+	icmp := []byte{8, 0, 0, 0, 0, 7, 0, 1}
+	binary.BigEndian.PutUint16(icmp[2:], datapathtest.Checksum(icmp))
+	return append(b, icmp...)
+}
+
 // plays makes a client of the lab that sends from the client's namespace.
 func (w *world) plays(p peers.Profile) *peers.Peer {
+	peer, _ := w.playsOver(p, 1)
+	return peer
+}
+
+// playsOver makes one that has several ports; way chooses the one that it sends from.
+func (w *world) playsOver(p peers.Profile, ports int) (peer *peers.Peer, way func(int)) {
 	w.t.Helper()
 	server := net.UDPAddrFromAddrPort(netip.MustParseAddrPort(serverAddress + ":1701"))
-	var conn *net.UDPConn
-	must(w.t, w.client.Do(func() (err error) {
-		conn, err = net.DialUDP("udp4", nil, server)
-		return err
-	}))
+	conns := make([]*net.UDPConn, ports)
+	at := 0
 	login := peers.Login{User: "l2tpuser", Answer: secret.NewAnswerer("l2tpuser", aaa.NewSecret("Admin@123"), [16]byte{3})}
-	peer := peers.New(p, login, func(b []byte) {
-		if _, err := conn.Write(b); err != nil {
+	peer = peers.New(p, login, func(b []byte) {
+		if _, err := conns[at].Write(b); err != nil {
 			w.t.Error(err)
 		}
 	})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		b := make([]byte, 4096)
-		for {
-			n, err := conn.Read(b)
-			if err != nil {
-				return
+	for i := range conns {
+		must(w.t, w.client.Do(func() (err error) {
+			conns[i], err = net.DialUDP("udp4", nil, server)
+			return err
+		}))
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			b := make([]byte, 4096)
+			for {
+				n, err := conns[i].Read(b)
+				if err != nil {
+					return
+				}
+				peer.Deliver(b[:n])
 			}
-			peer.Deliver(b[:n])
-		}
-	}()
-	w.t.Cleanup(func() {
-		conn.Close()
-		<-done
-	})
-	return peer
+		}()
+		w.t.Cleanup(func() {
+			conns[i].Close()
+			<-done
+		})
+	}
+	return peer, func(n int) {
+		conns[at].Close() // nobody is at the old port any more
+		at = n
+	}
 }
 
 // asksByDHCP sends a question into the link and gives the answer.

@@ -238,7 +238,7 @@ func TestMistakes(t *testing.T) {
 		{"show sessions --socket " + none, "start it with: lnsgate serve -c FILE"},
 		{"kick anna --socket " + none, "no lnsgate server is running here"},
 		{"shwo", "did you mean: lnsgate show"},
-		{"show session", "did you mean: lnsgate show sessions"},
+		{"show sesions", "did you mean: lnsgate show sessions"},
 		{"show nonsense", "see: lnsgate show --help"},
 		{"show pools --sockte x", "see: lnsgate show pools --help"},
 		{"kick", "name one session (such as 12/7) or one user"},

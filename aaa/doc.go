@@ -5,5 +5,5 @@
 //
 // It does not hash a password (aaa/secret), does not store an account (aaa/local and its siblings), does not give out an
 // address (pool) and does not speak PPP or RADIUS. It starts no goroutine, keeps no clock and writes no log: whatever
-// it has to tell the administrator is in Decision.Rule and in Rejection.
+// it has to tell the administrator is in Decision.Rule, in Rejection, and in the Trail of whoever wants to know more.
 package aaa

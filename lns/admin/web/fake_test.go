@@ -227,7 +227,7 @@ func open(t *testing.T, w *world, tune func(*Config)) *browser {
 	}
 	p := New(cfg)
 	server := admin.New(admin.Config{Engine: w, Pools: w, Attempts: w, Addresses: w, Directory: directory{w: w}, Operators: cfg.Operators, Mounts: p.Mounts(), Who: p.Who,
-		Watch: cfg.Watch, Now: w.clock, Version: "test",
+		TestLogin: w.testLogin, Watch: cfg.Watch, Now: w.clock, Version: "test",
 		Domains: func() ([]aaa.Domain, string) { return []aaa.Domain{{Name: "sales", Pools: []string{"big"}}}, "sales" }})
 	p.Ask(server)
 	return &browser{t: t, handler: server.Handler(), cookies: map[string]string{}, headers: map[string]string{}, page: p}
@@ -319,3 +319,12 @@ func csrfOf(t *testing.T, page string) string {
 }
 
 func (d directory) Pools(context.Context, string) ([]admin.StoredPool, error) { return nil, nil }
+
+func (w *world) testLogin(_ context.Context, test admin.LoginTest) (admin.LoginForecast, error) {
+	f := admin.LoginForecast{Checked: test.Password != "", Verdict: trace.Verdict{Cause: trace.LoggedIn},
+		Steps: []admin.ForecastStep{{Stage: trace.StageAuthentication, What: "account", Result: admin.Passed, Detail: test.User}}}
+	if test.Password != password {
+		f.Verdict.Cause, f.Steps[0].Result = trace.WrongPassword, admin.Refused
+	}
+	return f, nil
+}

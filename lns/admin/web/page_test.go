@@ -169,3 +169,20 @@ func TestSessionThatIsOver(t *testing.T) {
 		t.Error("who may only look is shown the button")
 	}
 }
+
+func TestALoginIsTested(t *testing.T) {
+	b := open(t, newWorld(), nil).as(operatorToken)
+	for given, says := range map[string]string{password: "It would work", "guess": "It would fail"} {
+		got := b.submit("/ui/test", "/ui/test", url.Values{"user": {evil}, "password": {given}, "method": {"chap"}, "from": {"192.0.2.1"}})
+		page := bodyOf(t, got)
+		if got.StatusCode != http.StatusOK || !strings.Contains(page, says) || strings.Contains(page, given) || strings.Contains(page, "<img") {
+			t.Errorf("%s: %d\n%s", given, got.StatusCode, page)
+		}
+	}
+	if got := b.submit("/ui/test", "/ui/test", url.Values{"user": {"a"}, "from": {"here"}}); got.StatusCode != http.StatusBadRequest {
+		t.Errorf("from nowhere: %d", got.StatusCode)
+	}
+	if got := open(t, newWorld(), nil).as(viewerToken).get("/ui/test"); got.StatusCode != http.StatusForbidden {
+		t.Errorf("who may only look: %d", got.StatusCode)
+	}
+}

@@ -25,6 +25,8 @@ func (p *Page) routes() *http.ServeMux {
 		{"POST /ui/session/kick", admin.Operate, p.kick},
 		{"GET /ui/logins", admin.View, p.logins},
 		{"GET /ui/login/one", admin.View, p.attempt},
+		{"GET /ui/test", admin.Operate, p.trial},
+		{"POST /ui/test", admin.Operate, p.tryLogin},
 		{"GET /ui/causes", admin.View, p.causes},
 		{"GET /ui/pools", admin.View, p.pools},
 		{"GET /ui/pool", admin.View, p.pool},

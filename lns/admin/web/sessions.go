@@ -104,6 +104,7 @@ type sessionView struct {
 	Attempt *attemptParts
 	Logins  int // of this user in the last day, as far as they are recorded
 	ByUser  []admin.Attempt
+	Line    *linePlot // nil: it was never asked
 }
 
 func (p *Page) session(a *ask) error {
@@ -115,6 +116,7 @@ func (p *Page) session(a *ask) error {
 	}
 	if len(list.Sessions) > 0 && id != "" {
 		v.Session = &list.Sessions[0]
+		v.Line = plotLine(v.Session.Line)
 	}
 	found, err := a.attempts(url.Values{"session": {id}, "limit": {"1"}})
 	if err != nil || id == "" {

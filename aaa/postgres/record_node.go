@@ -13,26 +13,38 @@ import (
 // NAS-Reboot, at the last sign of life. A newer record of the session, which the node itself may still deliver, counts
 // more. Sessions that other NASes carry live on. CloseDead does nothing while another node is at it. It answers how many records it closed.
 func CloseDead(ctx context.Context, db recordDB, after time.Duration) (int64, error) {
-	return closeSessions(ctx, db, sqlCloseDead, sqlForgetDead, after)
+	return closeSessions(ctx, db, sqlDead, after)
 }
 
-// closeUnknown does the same for nodes that somebody has deleted from the table nodes. It reads all open sessions.
+// closeUnknown does the same for nodes that somebody has deleted from the table nodes. It reads all sessions.
 func closeUnknown(ctx context.Context, db recordDB, after time.Duration) (int64, error) {
-	return closeSessions(ctx, db, sqlCloseUnknown, sqlForgetUnknown, after)
+	return closeSessions(ctx, db, sqlUnknown, after)
 }
 
-func closeSessions(ctx context.Context, db recordDB, close, forget string, after time.Duration) (closed int64, err error) {
+// closeSessions closes those that a query names. The records come first, as they do where a node writes them.
+func closeSessions(ctx context.Context, db recordDB, which string, after time.Duration) (closed int64, err error) {
 	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
 		var leader bool
 		if err := tx.QueryRow(ctx, sqlLeader).Scan(&leader); err != nil || !leader {
 			return err
 		}
-		done, err := tx.Exec(ctx, close, after)
+		rows, err := tx.Query(ctx, which, after)
+		if err != nil {
+			return err
+		}
+		sessions, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil || len(sessions) == 0 {
+			return err
+		}
+		if _, err := tx.Exec(ctx, sqlOnlyLoops); err != nil {
+			return err
+		}
+		done, err := tx.Exec(ctx, sqlCloseSessions, sessions)
 		if err != nil {
 			return err
 		}
 		closed = done.RowsAffected()
-		_, err = tx.Exec(ctx, forget, after)
+		_, err = tx.Exec(ctx, sqlForgetSessions, sessions)
 		return err
 	})
 	return closed, err
@@ -44,37 +56,33 @@ const sqlLeader = `SELECT pg_try_advisory_xact_lock(hashtext('lnsgate close sess
 // nodeDead is true of a node and the epoch of one of its processes. Its parameter is how long a node may be silent.
 const nodeDead = `(n.heartbeat_at < now() - $1::interval OR (x.epoch < n.epoch AND n.started_at < now() - $1::interval))`
 
-// The sequence stays as it is: whatever the node says later is newer.
-const sqlCloseDead = `
-UPDATE accounting a SET stopped_at = greatest(a.started_at, a.updated_at, d.alive), terminate_cause = 'NAS-Reboot',
-    cause = CASE WHEN d.alive IS NULL THEN 'the node started again without closing the session'
-        ELSE 'the node gave no more sign of life' END
+// Sessions of dead nodes, and of those that are unknown.
+const (
+	sqlDead = `SELECT x.id FROM nodes n JOIN sessions x ON x.node = n.name AND x.epoch <= n.epoch WHERE x.nas IS NULL AND ` + nodeDead + ` LIMIT 1000`
+
+	sqlUnknown = `SELECT x.id FROM sessions x
+WHERE x.nas IS NULL AND x.updated_at < now() - $1::interval AND NOT EXISTS (SELECT FROM nodes n WHERE n.name = x.node) LIMIT 1000`
+)
+
+// sqlOnlyLoops holds for one transaction: some sessions are looked for among all records, by the key.
+const sqlOnlyLoops = `SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`
+
+// sqlCloseSessions closes the records of sessions. A row that is just being written is left for the next time. The sequence stays as
+// it is: whatever the node says later is newer.
+const sqlCloseSessions = `
+UPDATE accounting a SET stopped_at = greatest(a.started_at, a.updated_at, d.alive), terminate_cause = 'NAS-Reboot', cause = d.cause
 FROM (
-    SELECT x.session, x.started_at, CASE WHEN x.epoch = n.epoch THEN n.heartbeat_at END AS alive
-    FROM nodes n JOIN accounting x ON x.node = n.name AND x.epoch <= n.epoch
-    WHERE x.nas IS NULL AND x.stopped_at IS NULL AND ` + nodeDead + `
-    LIMIT 1000 FOR UPDATE OF x SKIP LOCKED
+    SELECT y.session, y.started_at, CASE WHEN x.epoch = n.epoch THEN n.heartbeat_at END AS alive,
+        CASE WHEN n.name IS NULL THEN 'the node was removed' WHEN x.epoch = n.epoch THEN 'the node gave no more sign of life'
+            ELSE 'the node started again without closing the session' END AS cause
+    FROM sessions x JOIN accounting y ON y.session = x.id AND y.started_at = x.started_at LEFT JOIN nodes n ON n.name = x.node
+    WHERE x.id = ANY ($1) AND x.nas IS NULL AND y.stopped_at IS NULL FOR UPDATE OF y SKIP LOCKED
 ) d WHERE a.session = d.session AND a.started_at = d.started_at`
 
-const sqlForgetDead = `
-DELETE FROM sessions WHERE id IN (
-    SELECT x.id FROM nodes n JOIN sessions x ON x.node = n.name AND x.epoch <= n.epoch
-    WHERE x.nas IS NULL AND ` + nodeDead + ` LIMIT 1000 FOR UPDATE OF x SKIP LOCKED)`
-
-const sqlCloseUnknown = `
-UPDATE accounting a SET stopped_at = greatest(a.started_at, a.updated_at), terminate_cause = 'NAS-Reboot',
-    cause = 'the node was removed'
-FROM (
-    SELECT x.session, x.started_at FROM accounting x
-    WHERE x.nas IS NULL AND x.stopped_at IS NULL AND x.updated_at < now() - $1::interval AND NOT EXISTS (SELECT FROM nodes n WHERE n.name = x.node)
-    LIMIT 1000 FOR UPDATE OF x SKIP LOCKED
-) d WHERE a.session = d.session AND a.started_at = d.started_at`
-
-const sqlForgetUnknown = `
-DELETE FROM sessions WHERE id IN (
-    SELECT x.id FROM sessions x
-    WHERE x.nas IS NULL AND x.updated_at < now() - $1::interval AND NOT EXISTS (SELECT FROM nodes n WHERE n.name = x.node)
-    LIMIT 1000 FOR UPDATE OF x SKIP LOCKED)`
+// sqlForgetSessions forgets those that are closed.
+const sqlForgetSessions = `
+DELETE FROM sessions x WHERE x.id = ANY ($1) AND x.nas IS NULL
+    AND NOT EXISTS (SELECT FROM accounting a WHERE a.session = x.id AND a.started_at = x.started_at AND a.stopped_at IS NULL)`
 
 // MakePartitions makes the partitions of accounting and logins around the current month.
 func MakePartitions(ctx context.Context, db recordDB) error {

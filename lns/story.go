@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"lnsgate/aaa"
@@ -268,7 +269,7 @@ func (c *call) notedLease(a *leaseAnswer, now time.Time) {
 		story.Note(now, step)
 		return
 	}
-	step.Detail = a.lease.Address.String()
+	step.Detail = leaseWords(a)
 	if a.lease.Why != "" {
 		step.Detail += ", " + a.lease.Why
 	}
@@ -276,6 +277,18 @@ func (c *call) notedLease(a *leaseAnswer, now time.Time) {
 	lease := a.lease
 	story.Tell(func(t *trace.Attempt) { t.Address, t.Pool, t.Why = lease.Address, lease.Pool, lease.Why })
 	story.Changed()
+}
+
+// leaseWords are the address and the prefixes that the pools gave.
+func leaseWords(a *leaseAnswer) string {
+	var words []string
+	if a.lease.Address.IsValid() {
+		words = append(words, a.lease.Address.String())
+	}
+	for _, p := range a.prefixes.Networks() {
+		words = append(words, p.String())
+	}
+	return strings.Join(words, " ")
 }
 
 // notedOpen tells that user traffic can flow.
@@ -307,9 +320,10 @@ func (c *call) keepStory(now time.Time) {
 	}
 	template := c.template
 	c.story.Tell(func(t *trace.Attempt) { t.Template = template })
-	c.story.Note(now, trace.Step{Stage: trace.StageOpen, Actor: trace.LNS, What: "open",
-		Detail: c.core.Address().String() + " on " + template})
-	c.story.Open(c.openSince, c.core.Address())
+	what := c.core.Lease().Address
+	words := leaseWords(&leaseAnswer{lease: pool.Lease{Address: what}, prefixes: c.core.Prefixes()})
+	c.story.Note(now, trace.Step{Stage: trace.StageOpen, Actor: trace.LNS, What: "open", Detail: words + " on " + template})
+	c.story.Open(c.openSince, what)
 	c.story = nil
 }
 
@@ -340,6 +354,11 @@ func (c *call) endStory(v trace.Verdict, now time.Time) {
 		story.End(now, v)
 		return
 	}
+	c.announceEnd(v, now)
+}
+
+// announceEnd tells whoever watches that a session is over whose story is no longer kept.
+func (c *call) announceEnd(v trace.Verdict, now time.Time) {
 	c.tunnel.server.deps.Recorder.Announce(trace.Event{Kind: trace.SessionClosed, At: now, ID: c.uid, Tunnel: uint16(c.tunnel.id),
 		Session: c.name(), Peer: c.tunnel.path.Remote, Name: c.who.name, Account: c.who.account, Domain: c.who.domain,
 		Address: c.who.address, Verdict: v})

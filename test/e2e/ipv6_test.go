@@ -119,6 +119,34 @@ func TestSpoofedIPv6SourceIsDropped(t *testing.T) {
 	}
 }
 
+// A second opinion on what is said on the wire about IPv6.
+func TestTsharkReadsIPv6OfTheLink(t *testing.T) {
+	t.Parallel()
+	w := newWorld6(t)
+	w.serve(dualStack)
+	wire := w.listen(w.lns, "wan")
+	c, up := w.online6(serverAddress, "l2tpuser", "Admin@123", "--delegated-prefix")
+	eventually(t, "a prefix is delegated", func() bool { e, _ := c.find("up"); up = e; return e.IPv6.Delegated.IsValid() })
+	w.ping(w.client, hqAddress6)
+	c.hangUp()
+	file := wire.pcap(w.folder)
+	if bad := tshark(t, file, "-Y", "_ws.malformed || icmpv6.checksum.status == 0"); bad != nil {
+		t.Errorf("tshark objects to %v", bad)
+	}
+	for filter, want := range map[string]string{
+		"icmpv6.type == 134":  up.IPv6.Prefix.Addr().String(),
+		"dhcpv6.msgtype == 7": up.IPv6.Delegated.Addr().String(),
+	} {
+		field := "icmpv6.opt.prefix"
+		if strings.HasPrefix(filter, "dhcp") {
+			field = "dhcpv6.iaprefix.pref_addr"
+		}
+		if seen := tshark(t, file, "-Y", filter, "-T", "fields", "-e", field); len(seen) == 0 || !strings.Contains(fmt.Sprint(seen), want) {
+			t.Errorf("%s: tshark reads %v, want %s", filter, seen, want)
+		}
+	}
+}
+
 // The size of TCP segments is lowered to what fits the tunnel: 1400 octets less 40 of IPv6 and 20 of TCP.
 func TestSegmentSizeOfIPv6(t *testing.T) {
 	t.Parallel()

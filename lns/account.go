@@ -48,10 +48,14 @@ func (c *call) finish(v trace.Verdict, now time.Time) {
 
 // attempt records what came of the login.
 func (c *call) attempt(v trace.Verdict, now time.Time) {
-	s, t := c.tunnel.server, c.tunnel
-	if s.deps.Attempts == nil {
-		return
+	if c.tunnel.server.deps.Attempts != nil {
+		c.writeAttempt(v, now)
 	}
+}
+
+// writeAttempt is a function of its own because it takes much of a stack, which is small as long as nobody calls it.
+func (c *call) writeAttempt(v trace.Verdict, now time.Time) {
+	s, t := c.tunnel.server, c.tunnel
 	d := c.core.Decision()
 	a := aaa.Attempt{
 		At: now, Session: c.uid, Node: s.deps.Node,

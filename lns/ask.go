@@ -37,11 +37,7 @@ func (s *Server) check(ctx context.Context, t *tunnel, c *call, generation uint3
 	}
 	answer.decision, answer.err = s.deps.AAA.Authenticate(ctx, r)
 	if answer.err == nil {
-		began := time.Now()
-		answer.entered, answer.err = s.enter(ctx, c, r, &answer.decision)
-		if answer.entered || answer.err != nil {
-			answer.counted = time.Since(began)
-		}
+		answer.entered, answer.counted, answer.err = s.enter(ctx, c, r, &answer.decision)
 	}
 	if answer.err == nil { // who is over a limit ends nobody's session
 		s.clearRoutes(ctx, c.uid, &answer.decision)
@@ -94,18 +90,19 @@ func keeps(err error, backend string) bool {
 	return errors.As(err, &no) && no.Cause == aaa.OnlyAtLogin && no.Backend == backend
 }
 
-// enter counts a session in, where its account or domain has a limit.
-func (s *Server) enter(ctx context.Context, c *call, r *aaa.Request, d *aaa.Decision) (bool, error) {
+// enter counts a session in, where its account or domain has a limit, and tells how long that took.
+func (s *Server) enter(ctx context.Context, c *call, r *aaa.Request, d *aaa.Decision) (entered bool, took time.Duration, err error) {
 	if s.deps.Registry == nil || (d.MaxSessions <= 0 && d.DomainSessions <= 0) {
-		return false, nil
+		return false, 0, nil
 	}
-	err := s.deps.Registry.Enter(ctx, aaa.Entry{
-		Session: c.uid, Name: r.Name, Account: d.Account, Domain: d.Domain, Peer: r.Peer, Since: time.Now(),
+	began := time.Now()
+	err = s.deps.Registry.Enter(ctx, aaa.Entry{
+		Session: c.uid, Name: r.Name, Account: d.Account, Domain: d.Domain, Peer: r.Peer, Since: began,
 		AccountLimit: d.MaxSessions, DomainLimit: d.DomainSessions, Policy: d.SessionPolicy,
 	})
 	var said *aaa.Rejection
 	refused := errors.As(err, &said) && said.Cause == aaa.SessionLimit
-	return !refused, err // what went wrong may have counted it all the same
+	return !refused, time.Since(began), err // what went wrong may have counted it all the same
 }
 
 // leave counts a session out, away from the tunnel's goroutine, however long the registry is away: an account whose session

@@ -48,10 +48,12 @@ func (r *Recorder) Watch(ctx context.Context) <-chan trace.Event {
 
 // announce tells whoever watches. It costs nothing when nobody does.
 func (r *Recorder) announce(k trace.EventKind, s *Story) {
-	w := &r.watchers
-	if w.count.Load() == 0 {
-		return
+	if r.watchers.count.Load() > 0 {
+		r.tell(k, s)
 	}
+}
+
+func (r *Recorder) tell(k trace.EventKind, s *Story) {
 	s.mu.Lock()
 	a := &s.facts
 	e := trace.Event{Kind: k, At: time.Now(), ID: s.id(), Tunnel: a.Tunnel, Session: a.Handle(), Peer: a.Peer, Name: a.Name,

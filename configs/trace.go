@@ -2,7 +2,7 @@ package configs
 
 // Trace says how much is kept of how logins went.
 type Trace struct {
-	Memory   Size  `mapstructure:"memory"`    // for the stories of attempts that are over
+	Memory   Size  `mapstructure:"memory"`    // for the stories of attempts that are over; 0: none are told
 	KeepDays int   `mapstructure:"keep_days"` // of the rows of the table logins; 0: for ever
 	Steps    Steps `mapstructure:"steps"`     // of which logins the table has every step
 }
@@ -27,8 +27,8 @@ func (v *Steps) UnmarshalText(b []byte) error { return readName(v, stepsNames, b
 func defaultTrace() Trace { return Trace{Memory: 32 << 20, KeepDays: 90} }
 
 func (c *checker) checkTrace() {
-	if m := c.cfg.Trace.Memory; m < 1<<20 || m > 4<<30 {
-		c.say("trace.memory", "%v is not between 1MiB and 4GiB", m)
+	if m := c.cfg.Trace.Memory; m != 0 && m < 1<<20 || m > 4<<30 {
+		c.say("trace.memory", "%v is neither 0 nor between 1MiB and 4GiB", m)
 	}
 	c.between("trace.keep_days", c.cfg.Trace.KeepDays, 0, 36500)
 }

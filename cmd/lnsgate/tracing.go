@@ -12,7 +12,7 @@ import (
 // archiveTimeout is how long the database may look for attempts.
 const archiveTimeout = 8 * time.Second
 
-// openTracing makes the recorder, which has what is older, and what other nodes have seen, from the database.
+// openTracing makes the recorder, unless there is to be none, which has what is older, and what other nodes have seen, from the database.
 func (n *node) openTracing(c *configs.Config) error {
 	config := recorder.Config{
 		Node:   c.Node,
@@ -23,6 +23,8 @@ func (n *node) openTracing(c *configs.Config) error {
 		n.db.attempts.Keep(sqlaccounts.Steps(c.Trace.Steps))
 		config.Archive = archive{sqlaccounts.NewAttemptBook(n.db.pool, archiveTimeout)}
 	}
-	n.recorder = recorder.New(config)
+	if c.Trace.Memory > 0 {
+		n.recorder = recorder.New(config)
+	}
 	return nil
 }

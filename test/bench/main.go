@@ -58,6 +58,7 @@ type size struct {
 	asking    time.Duration // how long one RADIUS client asks
 	settle    time.Duration // before it is measured: longer than a server remembers requests
 	limited   time.Duration // one TCP transfer through a session with a limit
+	many      int           // sessions while an operator looks
 	hostile   int           // datagrams per second of a flood
 	rounds    int           // loads on each of the small and the great database in one run
 }
@@ -103,6 +104,8 @@ var measurements = []measurement{
 	{"answering", "sql", measureAnswering},
 	{"hostile", "", measureHostile},
 	{"l2tpns", "", measureBeside},
+	{"trace", "", measureTrace},
+	{"many", "", measureMany},
 }
 
 // run is the whole program.
@@ -182,6 +185,7 @@ func (b *bench) flags(stderr io.Writer) *flag.FlagSet {
 	f.DurationVar(&b.size.settle, "settle", 6*time.Second, "before it is measured: longer than FreeRADIUS remembers requests, 5 s")
 	f.DurationVar(&b.size.limited, "limited", 10*time.Second, "length of one TCP transfer through a session with a limit")
 	f.IntVar(&b.size.hostile, "hostile", 200_000, "datagrams per second of a flood")
+	f.IntVar(&b.size.many, "many", 100_000, "sessions that are open while an operator looks at them")
 	f.StringVar(&b.program, "program", "", "the lnsgate to measure (default: build it)")
 	f.StringVar(&b.profile, "profile", "", "write profiles of the server (perf record) to this folder; slows it a little")
 	return f

@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-
-	"lnsgate/test/netns"
 )
 
 // wish is a line of the script: something that has to happen outside of the browser, something that is wrong, or that it is over.
@@ -28,11 +26,7 @@ func TestPageInABrowser(t *testing.T) {
 		"ALICE=" + alice, "BOB=" + bob, "USER_PASSWORD=" + userPassword, "SHOTS=" + shots(t), "HOME=" + w.folder, "PATH=" + os.Getenv("PATH")}
 	for i, l := range libraries {
 		folder, err := l.folder()
-		if err != nil && netns.All() {
-			t.Fatalf("a library of the test cannot be fetched: %v", err)
-		} else if err != nil {
-			t.Skipf("a library of the test cannot be fetched: %v", err)
-		}
+		must(t, err)
 		environment = append(environment, []string{"PLAYWRIGHT=", "AXE="}[i]+folder)
 	}
 	w.dial("desk%d@sales.example", userPassword, "--count", "1", "--hold", "10m")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"net/netip"
 	"slices"
 
@@ -16,7 +17,7 @@ func (n *node) newAdmin() (*admin.Server, error) {
 		Engine: n.figures(),
 		Pools:  n.pools, Domains: n.gateway.domains, RADIUS: n.radius.servers, NASes: n.answering.clients,
 		Elsewhere: n.answering.elsewhere(), Reload: n.reload,
-		Listed: n.listed, Health: n.health, Operators: n.operators.known, Mounts: n.mounts(),
+		Listed: n.listed, Health: n.health, Operators: n.operators.known,
 		Addresses: n.addressBook(), TestLogin: n.testLogin,
 		Attempts: n.recorder, Watch: n.recorder.Watch,
 		Version: buildVersion(), Log: n.log,
@@ -28,8 +29,12 @@ func (n *node) newAdmin() (*admin.Server, error) {
 	if d != nil {
 		config.Directory = d
 	}
+	var server *admin.Server
+	config.Mounts = n.mounts(func(ctx context.Context, action, target, detail string, err error) {
+		server.Audit(ctx, action, target, detail, err)
+	})
 	n.hangPage(&config, d)
-	server := admin.New(config)
+	server = admin.New(config)
 	if n.page != nil {
 		n.page.Ask(server)
 	}
@@ -37,8 +42,8 @@ func (n *node) newAdmin() (*admin.Server, error) {
 }
 
 // mounts are the handlers that other rooms hang into the server.
-func (n *node) mounts() []admin.Mount {
-	return append(captureMounts(n.captures, n.log), n.metricsMount())
+func (n *node) mounts(audit auditor) []admin.Mount {
+	return append(captureMounts(n.captures, audit), n.metricsMount())
 }
 
 // listed are the accounts of the file, by name.

@@ -3,12 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
-	"log/slog"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,6 +26,13 @@ func newTestHub() *capture.Hub {
 		context.AfterFunc(ctx, func() { close(events) })
 		return events
 	}})
+}
+
+// auditNotes is what was written down of operators.
+type auditNotes struct{ all []string }
+
+func (n *auditNotes) audit(ctx context.Context, action, target, _ string, err error) {
+	n.all = append(n.all, fmt.Sprint(admin.ActorOf(ctx).Name, " ", action, " ", target, " ", err != nil))
 }
 
 type nowhere struct{}
@@ -44,8 +52,8 @@ func say(t *testing.T, hub *capture.Hub) {
 
 // The command writes what the server sends until as many packets as asked for are there.
 func TestCaptureCommand(t *testing.T) {
-	hub := newTestHub()
-	socket := serveMounts(t, captureMounts(hub, slog.New(slog.DiscardHandler)))
+	hub, notes := newTestHub(), &auditNotes{}
+	socket := serveMounts(t, captureMounts(hub, notes.audit))
 	file := filepath.Join(t.TempDir(), "x.pcapng")
 	armed := func() {
 		if len(hub.List()) == 1 {
@@ -63,6 +71,9 @@ func TestCaptureCommand(t *testing.T) {
 	octets, err := os.ReadFile(file)
 	if err != nil || bytes.Count(octets, []byte("\x45\x00\x00\x30")) != 2 {
 		t.Errorf("%v, %d octets: %x", err, len(octets), octets)
+	}
+	if len(notes.all) != 1 || !strings.Contains(notes.all[0], "capture count=2&data=none&peer=192.0.2.9 false") {
+		t.Errorf("written down: %q", notes.all)
 	}
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("others may read the file: %v %v", info.Mode(), err)
@@ -119,9 +130,9 @@ func serveMounts(t *testing.T, mounts []admin.Mount) string {
 
 // Who may only operate sees no secrets and no content, and mistakes are told before anything is armed.
 func TestCaptureIsRefused(t *testing.T) {
-	hub := newTestHub()
+	hub, notes := newTestHub(), &auditNotes{}
 	mux := http.NewServeMux()
-	for _, m := range captureMounts(hub, slog.New(slog.DiscardHandler)) {
+	for _, m := range captureMounts(hub, notes.audit) {
 		if m.Role != admin.Operate {
 			t.Errorf("%s takes the role %s", m.Pattern, m.Role)
 		}
@@ -152,5 +163,8 @@ func TestCaptureIsRefused(t *testing.T) {
 	}
 	if left := hub.List(); len(left) != 0 {
 		t.Errorf("armed: %+v", left)
+	}
+	if want := []string{"olga capture user=anna&secrets=true true", "olga capture user=anna&data=whole true"}; !slices.Equal(notes.all, want) {
+		t.Errorf("written down: %q", notes.all)
 	}
 }

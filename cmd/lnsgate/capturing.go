@@ -2,10 +2,10 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -53,11 +53,14 @@ func (n *node) knownToCapture() []capture.Known {
 	return all
 }
 
+// auditor writes down what an operator has done.
+type auditor func(ctx context.Context, action, target, detail string, err error)
+
 // captureMounts are the requests about captures.
-func captureMounts(hub *capture.Hub, log *slog.Logger) []admin.Mount {
+func captureMounts(hub *capture.Hub, audit auditor) []admin.Mount {
 	return []admin.Mount{
 		{Pattern: "GET /v1/capture", Role: admin.Operate, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if err := serveCapture(w, r, hub, log); err != nil {
+			if err := serveCapture(w, r, hub, audit); err != nil {
 				refuseCapture(w, err)
 			}
 		})},
@@ -71,7 +74,7 @@ func captureMounts(hub *capture.Hub, log *slog.Logger) []admin.Mount {
 					Hint: "GET /v1/captures lists those that are under way"})
 				return
 			}
-			log.Info("audit", "operator", admin.ActorOf(r.Context()).Name, "from", admin.ActorOf(r.Context()).From, "action", "stop capture", "target", id)
+			audit(r.Context(), "stop capture", strconv.FormatUint(id, 10), "", nil)
 			answerJSON(w, http.StatusOK, struct{}{})
 		})},
 	}
@@ -81,23 +84,24 @@ func captureMounts(hub *capture.Hub, log *slog.Logger) []admin.Mount {
 const slowCaptureReader = 30 * time.Second
 
 // serveCapture writes a capture until it ends, or whoever asked for it is gone. An error is one of before the first octet.
-func serveCapture(w http.ResponseWriter, r *http.Request, hub *capture.Hub, log *slog.Logger) error {
+func serveCapture(w http.ResponseWriter, r *http.Request, hub *capture.Hub, audit auditor) error {
 	request, err := captureRequest(r.URL.Query())
 	if err != nil {
 		return &admin.Error{Status: http.StatusBadRequest, Message: err.Error(), Hint: "see: lnsgate capture --help"}
 	}
 	actor := admin.ActorOf(r.Context())
 	if all := request.Shown.Secrets || request.Shown.Data == capture.WholeData; all && actor.Role < admin.Administer {
-		return &admin.Error{Status: http.StatusForbidden, Message: fmt.Sprintf("%s may capture, but neither secrets nor the content of user data: "+
+		err := &admin.Error{Status: http.StatusForbidden, Message: fmt.Sprintf("%s may capture, but neither secrets nor the content of user data: "+
 			"that takes the role %s", actor.Name, admin.Administer), Hint: "leave out --secrets and --data=whole, or ask an administrator"}
+		audit(r.Context(), "capture", r.URL.RawQuery, "", err)
+		return err
 	}
 	request.By = actor.String()
 	c, err := hub.Arm(request)
+	audit(r.Context(), "capture", r.URL.RawQuery, "", err)
 	if err != nil {
-		log.Info("audit", "operator", actor.Name, "from", actor.From, "action", "capture", "target", r.URL.RawQuery, "error", err)
 		return captureFault(err)
 	}
-	log.Info("audit", "operator", actor.Name, "from", actor.From, "action", "capture", "target", r.URL.RawQuery, "capture", c.ID())
 	defer c.Close()
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // nothing more is read, and the connection is not to end for that

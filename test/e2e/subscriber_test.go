@@ -79,7 +79,7 @@ func TestCaptureOfASubscriber(t *testing.T) {
 	if got := verdicts(failed); !strings.Contains(got, "verdict wrong-password") || strings.Contains(got, "logged in") {
 		t.Errorf("comments of what failed: %s", got)
 	}
-	s.says("audit", "action", "capture", "target", "user=l2tpuser")
+	s.says("changed by an operator", "action", "capture", "target", "user=l2tpuser")
 	s.stop()
 }
 

@@ -126,6 +126,7 @@ func (t *tunnel) decideFollow(now time.Time) {
 func (t *tunnel) moveTo(to datapath.Path) {
 	s := t.server
 	s.tunnels.rekey(t, peerKey{to.Remote, t.key.id})
+	t.forget()
 	t.path = to
 	t.home.Store(&to.Remote)
 	for _, c := range t.calls {

@@ -24,7 +24,7 @@ func (v Steps) String() string { return nameOf(stepsNames, v) }
 // UnmarshalText reads failed, all or none.
 func (v *Steps) UnmarshalText(b []byte) error { return readName(v, stepsNames, b) }
 
-func defaultTrace() Trace { return Trace{Memory: 32 << 20, KeepDays: 90} }
+func defaultTrace() Trace { return Trace{Memory: 16 << 20, KeepDays: 90} }
 
 func (c *checker) checkTrace() {
 	if m := c.cfg.Trace.Memory; m != 0 && m < 1<<20 || m > 4<<30 {

@@ -10,7 +10,7 @@ import (
 )
 
 // DefaultOctets is how much memory the stories may take that are over: some thousands of each kind.
-const DefaultOctets = 32 << 20
+const DefaultOctets = 16 << 20
 
 // Config is what a Recorder needs.
 type Config struct {
@@ -61,7 +61,7 @@ const (
 )
 
 // Shares of the memory, in percent.
-var shares = [kindCount]int{failed: 40, strangers: 20, opened: 40}
+var shares = [kindCount]int{failed: 50, strangers: 15, opened: 35}
 
 // New makes a recorder.
 func New(c Config) *Recorder {

@@ -30,6 +30,9 @@ l2tp_groups:
 domains:
   - {name: default, authentication: [local], pools: [pool1], idle_timeout: 10m, max_account_sessions: 1}
   - {name: sales, authentication: [local], pools: [small], methods: [pap]}
+  - {name: far, authentication: [hq], pools: [pool1]}
+radius:
+  - {name: hq, servers: [{address: 127.0.0.1, authentication_port: 9, secret: "a secret that nobody guesses"}]}
 pools:
   - {name: pool1, ranges: [10.10.1.10-10.10.1.250]}
   - {name: small, ranges: [10.20.1.1]}
@@ -108,6 +111,7 @@ func TestForecast(t *testing.T) {
 		"the pool is full":        {admin.LoginTest{User: "anna@sales", From: office, Method: "pap"}, trace.NoAddress, "small"},
 		"an address of its own":   {admin.LoginTest{User: "fixed", From: office}, trace.LoggedIn, "static address of the account"},
 		"a route to its own peer": {admin.LoginTest{User: "looped", From: office}, trace.RouteTaken, "192.0.2.0/24"},
+		"only by a password":      {admin.LoginTest{User: "x@far", From: office}, trace.InProgress, "RADIUS group \"hq\" can be asked only with a password"},
 		"the group's domain":      {admin.LoginTest{User: "l2tpuser", HostName: "branch", Method: "pap"}, trace.NoAddress, "small"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -117,7 +121,7 @@ func TestForecast(t *testing.T) {
 			if err != nil || f.Verdict.Cause != test.cause || !strings.Contains(f.Verdict.Detail+f.Why, test.says) {
 				t.Errorf("%+v, %v; want %s with %q", f, err, test.cause.Name(), test.says)
 			}
-			if last := f.Steps[len(f.Steps)-1]; (last.Result == admin.Refused) != (test.cause != trace.LoggedIn) {
+			if last := f.Steps[len(f.Steps)-1]; (last.Result == admin.Refused) != (test.cause != trace.LoggedIn && test.cause != trace.InProgress) {
 				t.Errorf("the last step: %+v", last)
 			}
 			if f.Checked != (test.Password != "" && test.cause != trace.WrongPassword) {

@@ -223,3 +223,39 @@ func (b *beating) Write(text []byte) (int, error) {
 }
 func (b *beating) SetReadDeadline(time.Time) error  { return nil }
 func (b *beating) SetWriteDeadline(time.Time) error { return nil }
+
+// A stream over HTTP/2 lives on between signs of life that are further apart than a write may take.
+func TestEventsOverHTTP2(t *testing.T) {
+	o, tokens := someOperators(nil)
+	cfg := everything(&fakeDirectory{})
+	cfg.Operators = o
+	cfg.Watch = func(context.Context) <-chan trace.Event { return nil }
+	s := New(cfg)
+	s.patience.slow, s.patience.beat = 30*time.Millisecond, 90*time.Millisecond
+	base, client := startServer(t, s)
+	trust := client.Transport.(*http.Transport).TLSClientConfig.Clone()
+	trust.NextProtos = nil
+	client = &http.Client{Transport: &http.Transport{TLSClientConfig: trust, ForceAttemptHTTP2: true}}
+	defer client.CloseIdleConnections()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, _ := http.NewRequestWithContext(ctx, get, base+"/v1/events", nil)
+	r.Header.Set("Authorization", "Bearer "+tokens[View])
+	resp, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.ProtoMajor != 2 {
+		t.Fatalf("it speaks %s", resp.Proto)
+	}
+	lines, beats := bufio.NewScanner(resp.Body), 0
+	for beats < 3 && lines.Scan() {
+		if strings.Contains(lines.Text(), "alive") {
+			beats++
+		}
+	}
+	if beats != 3 {
+		t.Errorf("%d signs of life, and then %v", beats, lines.Err())
+	}
+}

@@ -44,7 +44,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	feed := s.cfg.Watch(ctx)
-	out := &eventWriter{w: w, control: http.NewResponseController(w)}
+	out := &eventWriter{w: w, control: http.NewResponseController(w), slow: s.patience.slow}
 	_ = out.control.SetReadDeadline(time.Time{}) // nothing more is read, and the connection is not to end for that
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
@@ -69,10 +69,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	s.cfg.Log.Debug("a reader of events is gone", "from", ActorOf(ctx).From, "cause", err)
 }
 
-// eventWriter writes server-sent events, each within slowReader.
+// eventWriter writes server-sent events, each within a time.
 type eventWriter struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
+	slow    time.Duration
 }
 
 func (o *eventWriter) event(e *trace.Event) error {
@@ -84,7 +85,7 @@ func (o *eventWriter) event(e *trace.Event) error {
 }
 
 func (o *eventWriter) write(text string) error {
-	if err := o.control.SetWriteDeadline(time.Now().Add(slowReader)); err != nil {
+	if err := o.control.SetWriteDeadline(time.Now().Add(o.slow)); err != nil {
 		return err
 	}
 	if _, err := o.w.Write([]byte(text)); err != nil {

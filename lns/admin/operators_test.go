@@ -212,6 +212,11 @@ func TestRolesOverTLS(t *testing.T) {
 func startTLS(t *testing.T, cfg Config, o *Operators) (string, *http.Client) {
 	t.Helper()
 	cfg.Operators = o
+	return startServer(t, New(cfg))
+}
+
+func startServer(t *testing.T, server *Server) (string, *http.Client) {
+	t.Helper()
 	pair := httptest.NewTLSServer(nil) // for its certificate
 	pair.Close()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -220,7 +225,6 @@ func startTLS(t *testing.T, cfg Config, o *Operators) (string, *http.Client) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	server := New(cfg)
 	go func() { served <- server.ServeTLS(ctx, listener, &tls.Config{Certificates: pair.TLS.Certificates}) }()
 	client := pair.Client()
 	t.Cleanup(func() {

@@ -72,8 +72,8 @@ type Server struct {
 }
 
 // patience is how long a client may take to send its request, and the server to answer it; and how long a stream of events is
-// silent.
-type patience struct{ read, write, beat time.Duration }
+// silent, and may wait for its reader.
+type patience struct{ read, write, beat, slow time.Duration }
 
 // stopGrace is how long requests under way may take to finish once the server is told to stop.
 const stopGrace = 2 * time.Second
@@ -87,7 +87,7 @@ func New(cfg Config) *Server {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{cfg: cfg, started: cfg.Now(), streams: make(chan struct{}, maxStreams),
-		patience: patience{read: 10 * time.Second, write: time.Minute, beat: heartbeat}}
+		patience: patience{read: 10 * time.Second, write: time.Minute, beat: heartbeat, slow: slowReader}}
 	s.handler = s.routes()
 	return s
 }

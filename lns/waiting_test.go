@@ -84,12 +84,11 @@ func TestWhoHasMostGivesWay(t *testing.T) {
 
 func TestWhoHasRepeatedItselfStays(t *testing.T) {
 	var w waiting[bool]
-	w.enter(true, &place{real: true}, addr(1), 0)
-	for range 100 {
-		w.enter(true, &place{real: true}, addr(1), 0)
-		w.enter(false, &place{}, addr(2), 0)
+	for i := range 1000 {
+		real := i%100 == 0
+		w.enter(real, &place{real: real}, addr(byte(i)), 0)
 	}
-	for range 20 { // samples without anybody else are rare as long as there are as many others
+	for range 500 { // samples without a stranger do not come up while so few others wait
 		if real, _ := w.evict(1); real {
 			t.Fatal("who has repeated itself gave way to one that has not")
 		}

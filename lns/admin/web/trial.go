@@ -16,6 +16,7 @@ type trialView struct {
 	Methods  []string
 	Forecast *admin.LoginForecast
 	Tone     string
+	Proven   bool // a password was given
 }
 
 func (a *ask) trialView() trialView {
@@ -36,6 +37,7 @@ func (p *Page) tryLogin(a *ask) error {
 	v.From = strings.TrimSpace(form.Get("from"))
 	test := v.Test
 	test.Password = form.Get("password")
+	v.Proven = test.Password != ""
 	if v.From != "" {
 		from, err := netip.ParseAddr(v.From)
 		if err != nil {

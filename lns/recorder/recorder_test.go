@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -380,5 +381,49 @@ func BenchmarkStory(b *testing.B) {
 		}
 		s.Called("n-1-1/1")
 		s.Open(dawn, netip.Addr{})
+	}
+}
+
+// The octets that a recorder counts are those that it takes, within reason.
+func TestMemoryIsWhatIsCounted(t *testing.T) {
+	const bound = 4 << 20
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	r := New(Config{Octets: bound})
+	request := ppp.Packet{Code: ppp.ConfigureRequest, Identifier: 1, Data: ppp.AppendMRU(nil, 1400)}.Append(nil)
+	for i := range 30000 {
+		s := r.Begin(peer(i), at(i))
+		s.Tell(func(a *trace.Attempt) { a.Name, a.Rule = fmt.Sprint("user", i), fmt.Sprint("rule", i) })
+		for range 20 {
+			s.Packet(at(i), trace.Peer, ppp.Frame{Protocol: ppp.LCP, Packet: request})
+		}
+		if s.Called(fmt.Sprintf("n-1-%d/1", i)); i%2 == 0 {
+			s.Open(at(i), netip.Addr{})
+		} else {
+			s.End(at(i), trace.Verdict{Cause: trace.WrongPassword})
+		}
+	}
+	if grown := heap() - before; grown > bound*3/2 {
+		t.Errorf("%d octets are taken, %d counted, %d allowed", grown, r.Stats().Octets, bound)
+	}
+	runtime.KeepAlive(r)
+}
+
+func BenchmarkFingerprint(b *testing.B) {
+	r := New(Config{})
+	s := login(r, 1, "bob", trace.Verdict{Cause: trace.LoggedIn})
+	request := ppp.Packet{Code: ppp.ConfigureRequest, Identifier: 1, Data: ppp.AppendMRU(nil, 1400)}.Append(nil)
+	for range 20 {
+		s.Packet(dawn, trace.Peer, ppp.Frame{Protocol: ppp.LCP, Packet: request})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Fingerprint()
 	}
 }

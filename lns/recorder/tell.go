@@ -49,11 +49,10 @@ type direction struct {
 	protocol ppp.Protocol
 }
 
-// tell turns the notes into the steps of the attempt, and what the peer said into what it looks like.
+// tell turns the notes into the steps of the attempt, and tells what the peer looks like.
 func (t *tape) tell(a *trace.Attempt, signs trace.Signs) {
 	r := reader{t.octets}
 	last := spoken{}
-	signs.Vendor, signs.HostName, signs.Port = a.Vendor, a.HostName, a.Peer.Port()
 	a.Steps = make([]trace.Step, 0, t.notes+t.last)
 	for len(r.rest) > 0 {
 		kind := r.octet()
@@ -61,27 +60,47 @@ func (t *tape) tell(a *trace.Attempt, signs trace.Signs) {
 		if kind&notePacket == 0 {
 			step.Who, step.What, step.Detail, step.Again = r.text(), r.text(), r.text(), kind&noteAgain != 0
 		} else {
-			r.packet(&step, last, &signs)
+			r.packet(&step, last)
 		}
 		a.Steps = append(a.Steps, step)
 	}
 	a.LeftOut = t.leftOut
-	if a.Fingerprint == "" {
-		a.Fingerprint = trace.Fingerprint(signs)
+	a.Fingerprint = t.fingerprint(a, signs)
+}
+
+// fingerprint tells from the notes, without putting them into words, what the peer looks like.
+func (t *tape) fingerprint(a *trace.Attempt, signs trace.Signs) string {
+	signs.Vendor, signs.HostName, signs.Port = a.Vendor, a.HostName, a.Peer.Port()
+	for r := (reader{t.octets}); len(r.rest) > 0; {
+		kind, _, actor := r.octet(), r.octet(), trace.Actor(r.octet())
+		r.number()
+		r.number()
+		if kind&notePacket == 0 {
+			for range 3 {
+				r.take(r.number())
+			}
+			continue
+		}
+		if protocol, octets := r.frame(); actor == trace.Peer && protocol == ppp.LCP {
+			hear(&signs, octets)
+		}
 	}
+	return trace.Fingerprint(signs)
+}
+
+// frame reads the packet of a note.
+func (r *reader) frame() (ppp.Protocol, []byte) {
+	protocol := ppp.Protocol(r.octet())<<8 | ppp.Protocol(r.octet())
+	return protocol, r.take(uint64(r.octet())<<8 | uint64(r.octet()))
 }
 
 // packet puts a PPP control packet into words.
-func (r *reader) packet(step *trace.Step, last spoken, signs *trace.Signs) {
-	protocol := ppp.Protocol(binary.BigEndian.Uint16(append(make([]byte, 0, 4), r.octet(), r.octet())))
-	octets := r.take(uint64(r.octet())<<8 | uint64(r.octet()))
+func (r *reader) packet(step *trace.Step, last spoken) {
+	protocol, octets := r.frame()
 	step.What, step.Detail = ppp.Describe(protocol, octets)
 	way := direction{step.Actor, protocol}
 	step.Again = last[way] == string(octets) && len(octets) > 0
 	last[way] = string(octets)
-	if step.Actor == trace.Peer && protocol == ppp.LCP {
-		hear(signs, octets)
-	}
 }
 
 // hear takes from an LCP packet of the peer what tells of its maker.

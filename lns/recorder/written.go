@@ -23,8 +23,9 @@ func (s *Story) Complete(a *aaa.Attempt) {
 
 // Fingerprint implements aaa.Tale.
 func (s *Story) Fingerprint() string {
-	a := s.Attempt()
-	return a.Fingerprint
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tape.fingerprint(&s.facts, s.signs)
 }
 
 // Steps implements aaa.Tale.

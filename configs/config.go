@@ -117,6 +117,7 @@ type L2TPGroup struct {
 	ProxyLCP                 Proxy          `mapstructure:"proxy_lcp"`
 	ProxyAuthentication      Proxy          `mapstructure:"proxy_authentication"`
 	TolerateUnknownMandatory bool           `mapstructure:"tolerate_unknown_mandatory"`
+	ExplainRefusals          bool           `mapstructure:"explain_refusals"`
 	Domain                   string         `mapstructure:"domain"`         // forced on every subscriber of the group
 	DefaultDomain            string         `mapstructure:"default_domain"` // for names typed without a domain
 	DataSequencing           Sequencing     `mapstructure:"data_sequencing"`

@@ -53,6 +53,7 @@ func (s *Server) policy(g *Group, t *Template, profile quirk.Profile, limits Lim
 		IdleTimeout:         t.IdleTimeout,
 		ProxyLCP:            g.ProxyLCP,
 		ProxyAuthentication: g.ProxyAuthenticate,
+		ExplainRefusals:     g.ExplainRefusals,
 		Rand:                s.deps.Rand,
 		IPv6:                t.IPv6 && s.deps.DataPath.Capabilities().IPv6,
 		IPv6DNS:             t.IPv6DNS,

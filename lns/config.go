@@ -65,11 +65,13 @@ type Group struct {
 	TolerateUnknown   bool // unknown mandatory AVPs are skipped
 	ProxyLCP          bool
 	ProxyAuthenticate bool
-	AlwaysSequence    bool
-	Domain            string        // forced on every name; empty: none
-	DefaultDomain     string        // for names without a domain; empty: the global one
-	Profile           string        // of its clients: quirk.Auto (also ""), quirk.Off, or the name of a profile
-	IdleTunnel        time.Duration // a tunnel without sessions is closed after it; zero: never
+	// ExplainRefusals tells an MS-CHAPv2 peer that has shown to know the password why it may not log in (RFC 2759 section 6).
+	ExplainRefusals bool
+	AlwaysSequence  bool
+	Domain          string        // forced on every name; empty: none
+	DefaultDomain   string        // for names without a domain; empty: the global one
+	Profile         string        // of its clients: quirk.Auto (also ""), quirk.Off, or the name of a profile
+	IdleTunnel      time.Duration // a tunnel without sessions is closed after it; zero: never
 }
 
 // Limits bound what peers can make the server hold.

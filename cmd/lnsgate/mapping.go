@@ -129,6 +129,7 @@ func groupConfig(g configs.L2TPGroup) lns.Group {
 		RetransmitCap:     g.RetransmitCap,
 		Transmissions:     g.Transmissions,
 		TolerateUnknown:   g.TolerateUnknownMandatory,
+		ExplainRefusals:   g.ExplainRefusals,
 		ProxyLCP:          g.ProxyLCP == configs.Use,
 		ProxyAuthenticate: g.ProxyAuthentication == configs.Use,
 		AlwaysSequence:    g.DataSequencing == configs.SequenceAlways,

@@ -186,7 +186,7 @@ func (s *Session) refusal(err error) authenticate.Result {
 	r := authenticate.Result{Packet: no.Packet}
 	if s.method == aaa.MSCHAPv2 {
 		r.Reply = no.Reply
-		if no.Proven {
+		if no.Proven && s.policy.ExplainRefusals {
 			r.MSCHAPError = windowsError(no.Cause)
 		}
 	} else {

@@ -43,6 +43,8 @@ type Policy struct {
 	ProxyLCP bool
 	// ProxyAuthentication has the answer that a LAC has collected from the peer checked, instead of asking the peer again.
 	ProxyAuthentication bool
+	// ExplainRefusals tells an MS-CHAPv2 peer that has shown to know the password why it may not log in (RFC 2759 section 6).
+	ExplainRefusals bool
 	// Timing paces the negotiations; the zero value means the defaults of negotiate.
 	Timing negotiate.Timing
 	// Rand is where magic numbers and challenges come from.

@@ -217,6 +217,7 @@ func TestQ35WhoHasProvedHimselfIsToldWhy(t *testing.T) {
 		aaa.DomainBlocked: "E=649 ", aaa.SessionLimit: "E=649 ", aaa.BackendUnavailable: "E=691 "} {
 		inLab(t, func(l *lab) {
 			mschap(l)
+			l.config.Groups[0].ExplainRefusals = true
 			l.deps.AAA = refusing{cause}
 		}, func(l *lab) {
 			peer := l.peer(peers.Windows())
@@ -227,6 +228,21 @@ func TestQ35WhoHasProvedHimselfIsToldWhy(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Unless the group says so, all are told the same.
+func TestQ35NobodyElseIsToldWhy(t *testing.T) {
+	inLab(t, func(l *lab) {
+		mschap(l)
+		l.deps.AAA = refusing{aaa.AccountDisabled}
+	}, func(l *lab) {
+		peer := l.peer(peers.Windows())
+		peer.Dial()
+		peer.Run(5 * time.Second)
+		if !strings.HasPrefix(peer.Told, "E=691 ") {
+			t.Errorf("%q", peer.Told)
+		}
+	})
 }
 
 // the proof of the server, exactly so.

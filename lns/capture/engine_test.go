@@ -2,6 +2,7 @@ package capture_test
 
 import (
 	"bytes"
+	"context"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -208,8 +209,8 @@ func TestSecretsAreMaskedUnlessAsked(t *testing.T) {
 				t.Errorf("%s: %q", method, line)
 			}
 		}
-		if a, b := read(t, masked), read(t, plain); len(a.sources) != len(b.sources) || len(a.sources) < 15 {
-			t.Errorf("%s: %d masked packets, %d others", method, len(a.sources), len(b.sources))
+		if a, b := len(masked), len(plain); a < 2000 || a != b {
+			t.Errorf("%s: %d masked octets, %d others", method, a, b)
 		}
 	}
 }
@@ -266,9 +267,8 @@ func TestUserDataIsLeftOutUnlessAsked(t *testing.T) {
 		if amount != capture.NoData {
 			want = 2
 		}
-		shown := tshark(t, file, "frame.len", "frame.cap_len", "_ws.malformed")
 		if n := bytes.Count(file, packet[:28]); n != want {
-			t.Errorf("%s: %d packets of the user, want %d of %d", amount, n, want, len(shown))
+			t.Errorf("%s: %d packets of the user, want %d", amount, n, want)
 		}
 		if whole := bytes.Contains(file, []byte(content)); whole != (amount == capture.WholeData) {
 			t.Errorf("%s: the content is in the file: %t", amount, whole)
@@ -286,4 +286,20 @@ func udpPacket(content string) []byte {
 	n := byte(28 + len(content))
 	b := []byte{0x45, 0, 0, n, 0, 0, 0, 0, 64, 17, 0, 0, 10, 10, 1, 10, 10, 10, 0, 1, 0x30, 0x39, 0x30, 0x39, 0, n - 20, 0, 0}
 	return append(b, content...)
+}
+
+// When the server stops, its goodbye and the verdict that it makes are in the file.
+func TestTheEndOfTheServerIsInTheFile(t *testing.T) {
+	var file []byte
+	run(t, nil, func(r *rig) {
+		c := r.arm(capture.Request{By: "test", Filter: capture.Filter{User: "alice"}})
+		d := r.dial(3, "alice", password)
+		r.login(d)
+		r.server.Close(context.Background())
+		must(t, r.hub.Close())
+		file = finish(t, c)
+	})
+	if !bytes.Contains(file, []byte("verdict shutdown")) {
+		t.Errorf("%q", file[len(file)-400:])
+	}
 }

@@ -192,15 +192,20 @@ func (h *Hub) Stop(id uint64) bool {
 	return true
 }
 
-// Close ends all captures, and lets none begin.
+// Close ends all captures, and lets none begin. What has happened to logins until then is still in them.
 func (h *Hub) Close() error {
 	h.mu.Lock()
 	h.closed = true
-	for _, c := range slices.Clone(h.captures) {
-		h.end(c)
+	if h.leave != nil {
+		h.leave()
 	}
 	h.mu.Unlock()
 	h.watching.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range slices.Clone(h.captures) {
+		h.end(c)
+	}
 	return nil
 }
 

@@ -98,7 +98,7 @@ func TestCaptureEndsWithTheServer(t *testing.T) {
 		t.Errorf("the capture ends with code %d: %s", code, &a.err)
 	}
 	c.gone()
-	if lines := tshark(t, a.file); len(lines) < 20 {
-		t.Errorf("%d packets", len(lines))
+	if lines := tshark(t, a.file, "-T", "fields", "-e", "frame.comment"); len(lines) < 20 || !strings.Contains(strings.Join(lines, ""), "verdict shutdown") {
+		t.Errorf("%d packets: %q", len(lines), lines)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -151,6 +152,13 @@ func TestOperatorsChangeWhatIsStored(t *testing.T) {
 		t.Errorf("%d changes: %s", len(audit.Changes), text)
 	}
 	o.foretell()
+	var health admin.Health
+	o.ask(200, "GET", "/v1/health", "", &health)
+	for _, name := range []string{"sockets", "database", "pool lab"} {
+		if !slices.ContainsFunc(health.Checks, func(c admin.Check) bool { return c.Name == name && c.Well }) || !health.Ready {
+			t.Errorf("%s is not well: %+v", name, health)
+		}
+	}
 }
 
 // foretell looks at the account of the database, and at its pool, through the eyes of the node.

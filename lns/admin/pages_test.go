@@ -140,7 +140,7 @@ func TestAPageOfAHundredThousandSessionsIsQuick(t *testing.T) {
 		best = min(best, time.Since(began))
 	}
 	t.Logf("%v", best)
-	if best > time.Second {
+	if best > slowdown*time.Second {
 		t.Errorf("a page took %v", best)
 	}
 }

@@ -20,21 +20,21 @@ func TestRoutesOfAnAccountAndItsProfile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := networks(first.Routes); got != want {
+		if got := behindIt(first.Routes); got != want {
 			t.Errorf("%s: %q behind it, want %q", name, got, want)
 		}
 		if len(first.Routes) > 0 { // a grant is nobody else's
 			first.Routes[0].Prefix = netip.Prefix{}
 		}
 		second, err := authorize(b, name)
-		if err != nil || networks(second.Routes) != want {
+		if err != nil || behindIt(second.Routes) != want {
 			t.Errorf("%s, again: %v %v", name, second.Routes, err)
 		}
 	}
 }
 
-// networks are the networks of routes that say nothing else.
-func networks(routes []aaa.Route) (all string) {
+// behindIt lists the networks of routes that say nothing else.
+func behindIt(routes []aaa.Route) (all string) {
 	for _, r := range routes {
 		all += r.Prefix.String() + " "
 	}

@@ -170,6 +170,7 @@ func (t *tunnel) change(names []string, ch change, now time.Time) {
 }
 
 func (c *call) change(ch change, now time.Time) {
+	before := c.core.Decision()
 	c.step(now, func(*session.Out) {
 		c.core.Change(ch.Change)
 		if ch.Class != nil {
@@ -185,6 +186,7 @@ func (c *call) change(ch change, now time.Time) {
 		c.setFilter(ch.filter)
 		c.refilter() // the configuration may have changed since
 	}
+	c.notedChange(&before, &d, now)
 	c.log().Info("session changed", "session_timeout", d.SessionTimeout, "idle_timeout", d.IdleTimeout, "interim", d.Interim,
 		"rate_up", d.RateUp, "rate_down", d.RateDown, "filter", d.Filter)
 }

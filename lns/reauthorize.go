@@ -187,6 +187,7 @@ func (c *call) reauthorize(d aaa.Decision, err error, now time.Time) {
 		c.close(trace.Because(trace.AccountChanged, "%v", unknown), now)
 	default:
 		c.step(now, func(*session.Out) { c.core.Reauthorized(d, now) })
+		c.notedChange(&before, &d, now)
 		c.setFilter(filter)
 		if c.carrier != nil {
 			c.carrier.SetRates(d.RateUp, d.RateDown)

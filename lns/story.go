@@ -3,6 +3,7 @@ package lns
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -362,4 +363,22 @@ func (c *call) announceEnd(v trace.Verdict, now time.Time) {
 	c.tunnel.server.deps.Recorder.Announce(trace.Event{Kind: trace.SessionClosed, At: now, ID: c.uid, Tunnel: uint16(c.tunnel.id),
 		Session: c.name(), Peer: c.tunnel.path.Remote, Name: c.who.name, Account: c.who.account, Domain: c.who.domain,
 		Address: c.who.address, Verdict: v})
+}
+
+// notedChange tells what is different of a session since its account, or a server that may, wants it otherwise.
+func (c *call) notedChange(before, after *aaa.Decision, now time.Time) {
+	var words []string
+	tell := func(what string, old, new any) {
+		if old != new {
+			words = append(words, fmt.Sprintf("%s %v instead of %v", what, new, old))
+		}
+	}
+	tell("session timeout", before.SessionTimeout, after.SessionTimeout)
+	tell("idle timeout", before.IdleTimeout, after.IdleTimeout)
+	tell("rate up", before.RateUp, after.RateUp)
+	tell("rate down", before.RateDown, after.RateDown)
+	tell("filter", strconv.Quote(before.Filter), strconv.Quote(after.Filter))
+	if len(words) > 0 {
+		c.note(now, trace.Step{Stage: trace.StageOpen, Actor: trace.Admin, What: "changed", Detail: strings.Join(words, ", ")})
+	}
 }

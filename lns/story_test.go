@@ -236,3 +236,26 @@ func TestStoryOfAPeerThatFallsSilent(t *testing.T) {
 		c.cancel()
 	})
 }
+
+func TestStoryOfAChange(t *testing.T) {
+	var rec *recorder.Recorder
+	runWith(t, fast, recording(&rec, nil), func(r *rig) {
+		c := r.dial(1, "l2tpuser", "Admin@123")
+		r.wantUp(c, 5*time.Second)
+		r.sleep(time.Second)
+		idle, uid := time.Hour, r.server.Sessions()[0].UID
+		for range 2 { // the second time nothing is different
+			if err := r.server.Change(context.Background(), []string{uid}, aaa.Change{IdleTimeout: &idle}); err != nil {
+				t.Fatal(err)
+			}
+			r.sleep(time.Second)
+		}
+		a := the(t, rec, trace.Filter{User: "l2tpuser"})
+		wantSteps(t, a, "open", "admin changed idle timeout 1h0m0s instead of 0s")
+		if last := a.Steps[len(a.Steps)-2]; last.Actor == trace.Admin {
+			t.Errorf("nothing is told as a change: %+v", a.Steps)
+		}
+		c.cancel()
+		r.wantEnd(c, 5*time.Second)
+	})
+}

@@ -156,6 +156,7 @@ async function users(page) {
 async function everything(browser, state) {
   for (const size of Object.keys(sizes)) {
     const page = await visitor(browser, size, state);
+    const times = []; // to open and to inspect
     await page.goto(PAGE + "/ui/logins?failed=true");
     const failed = await page.locator("tbody a").first().getAttribute("href");
     await page.goto(PAGE + "/ui/sessions");
@@ -164,12 +165,15 @@ async function everything(browser, state) {
       "pool-large": "/ui/pool?name=lab&address=10.64.7.9", domains: "/ui/domains", test: "/ui/test", users: "/ui/users", user: "/ui/user?name=" + encodeURIComponent(ALICE), import: "/ui/import", changes: "/ui/changes" };
     if (size !== "light") delete views.causes; // long, and made of what other views have
     for (const [name, view] of Object.entries(views)) {
+      const began = Date.now();
       await page.goto(PAGE + view);
+      const opened = Date.now();
       await inspect(page, `${name} (${size})`, size === "dark" ? ["color-contrast"] : undefined); // all else is the same in the dark
       await shot(page, `${name}-${size}`);
+      times.push(`${name} ${opened - began} + ${Date.now() - opened} ms`);
     }
     await page.context().close();
-    step(`  ${size}`);
+    step(`  ${size}: ${times.join(", ")}`);
   }
 }
 

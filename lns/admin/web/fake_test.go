@@ -45,6 +45,8 @@ type world struct {
 	kicked   []string
 	changed  []string
 	watch    chan trace.Event
+	checks   []admin.Check
+	servers  []admin.RADIUSServer
 }
 
 func (w *world) clock() time.Time {
@@ -227,7 +229,7 @@ func open(t *testing.T, w *world, tune func(*Config)) *browser {
 	}
 	p := New(cfg)
 	server := admin.New(admin.Config{Engine: w, Pools: w, Attempts: w, Addresses: w, Directory: directory{w: w}, Operators: cfg.Operators, Mounts: p.Mounts(), Who: p.Who,
-		TestLogin: w.testLogin, Watch: cfg.Watch, Now: w.clock, Version: "test",
+		TestLogin: w.testLogin, Health: func(context.Context) []admin.Check { return w.checks }, RADIUS: func() []admin.RADIUSServer { return w.servers }, Watch: cfg.Watch, Now: w.clock, Version: "test",
 		Domains: func() ([]aaa.Domain, string) { return []aaa.Domain{{Name: "sales", Pools: []string{"big"}}}, "sales" }})
 	p.Ask(server)
 	return &browser{t: t, handler: server.Handler(), cookies: map[string]string{}, headers: map[string]string{}, page: p}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lnsgate/lns"
+	"lnsgate/lns/admin"
 	"lnsgate/lns/trace"
 )
 
@@ -184,5 +185,26 @@ func TestALoginIsTested(t *testing.T) {
 	}
 	if got := open(t, newWorld(), nil).as(viewerToken).get("/ui/test"); got.StatusCode != http.StatusForbidden {
 		t.Errorf("who may only look: %d", got.StatusCode)
+	}
+}
+
+func TestTheOverviewSaysFirstWhatIsWrong(t *testing.T) {
+	w := newWorld()
+	w.checks = []admin.Check{{Name: "sockets", Well: true, Needed: true}, {Name: "radius hq", Reason: "192.0.2.5:1812 is dead since 03:12:00"}}
+	w.servers = []admin.RADIUSServer{{Group: "hq", Role: "authentication", Address: "192.0.2.5:1812", State: "dead"}}
+	b := open(t, w, nil).as(viewerToken)
+	page := b.see("/ui/")
+	for _, part := range []string{"People can log in, but not all is well.", "is dead since 03:12:00", `<span class="chip bad">dead</span>`, "nearly full"} {
+		if !strings.Contains(page, part) {
+			t.Errorf("%q is missing", part)
+		}
+	}
+	w.checks[0].Well = false
+	if page = b.see("/ui/"); !strings.Contains(page, "People cannot log in.") {
+		t.Error("it does not say that nobody can log in")
+	}
+	w.checks = nil
+	if page = b.see("/ui/"); !strings.Contains(page, "All is well.") {
+		t.Error("it does not say that all is well")
 	}
 }

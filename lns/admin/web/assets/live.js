@@ -3,7 +3,7 @@
 "use strict";
 
 const pulse = document.getElementById("pulse");
-const pause = 1000; // at most one look a second, however many log in
+let pause = 1000; // at most one look a second, however many log in, and longer when a view takes long to make
 
 let due = 0;
 let asked = 0;
@@ -34,6 +34,7 @@ async function refresh() {
     say("not connected", "off");
   } finally {
     busy = false;
+    pause = Math.min(30000, Math.max(1000, 5 * (Date.now() - asked)));
   }
 }
 

@@ -296,6 +296,9 @@ func (c *call) ended(e session.End, now time.Time) {
 	}
 	delete(t.calls, c.id)
 	t.server.claims.release(c.uid)
+	if c.stopAsking != nil {
+		c.note(now, trace.Step{Stage: trace.StageAuthentication, Actor: trace.LNS, What: "no answer", Detail: "what was asked last is not waited for any more"})
+	}
 	c.giveUpAsking()
 	t.server.pending.leave(&c.pending)
 	t.due.set(c, time.Time{})

@@ -189,6 +189,8 @@ func TestStoryWhileItHangs(t *testing.T) {
 		wantSteps(t, a, "SCCRQ", "login name l2tpuser")
 		c.cancel()
 		r.wantEnd(c, time.Minute)
+		r.sleep(time.Second)
+		wantSteps(t, the(t, rec, trace.Filter{User: "l2tpuser"}), "login name l2tpuser", "LCP Terminate-Request", "no answer", "end")
 	})
 }
 

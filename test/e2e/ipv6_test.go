@@ -45,6 +45,9 @@ func newWorld6(t *testing.T) *world {
 	must(t, w.client.Up("lo"))
 	w.in(w.hq, "ip", "-6", "route", "add", pools6, "via", "2001:db8:20::1")
 	w.in(w.hq, "ip", "-6", "route", "add", "2001:db8:10::/64", "via", "2001:db8:20::1")
+	eventually(t, "the links to headquarters are sure of their own addresses", func() bool {
+		return w.in(w.lns, "ip", "-6", "address", "show", "dev", "hq", "tentative")+w.in(w.hq, "ip", "-6", "address", "show", "dev", "eth0", "tentative") == ""
+	})
 	return w
 }
 

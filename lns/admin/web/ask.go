@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"lnsgate/lns/admin"
 )
@@ -137,6 +138,7 @@ func (a *ask) admit(role admin.Role) error {
 	limit := int64(maxForm)
 	if strings.HasPrefix(a.Header.Get("Content-Type"), "multipart/form-data") {
 		limit = maxImport
+		_ = http.NewResponseController(a.w).SetReadDeadline(time.Now().Add(uploadTime)) // without it the usual one counts
 	}
 	a.Body = http.MaxBytesReader(a.w, a.Body, limit)
 	if err := a.readForm(); err != nil {

@@ -45,7 +45,7 @@ func (p *Page) logins(a *ask) error {
 		kept.Set("failed", "true")
 	}
 	v.Filtered = len(kept) > 0
-	given := url.Values{"limit": {"50"}}
+	given := url.Values{"limit": {pageRows}}
 	for name, values := range kept {
 		given[name] = values
 	}

@@ -84,7 +84,11 @@ func (p *Page) refuse(w http.ResponseWriter, r *http.Request, v entranceView, er
 	if errors.As(err, &wait) {
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait.After/time.Second)+1))
 	}
-	p.cfg.Log.Warn("nobody was let into the page", "operator", v.Name, "from", admin.Source(r), "cause", err)
+	operator := "unknown" // what was typed may be a password in the wrong field
+	if _, known := p.cfg.Operators.Find(v.Name); known {
+		operator = v.Name
+	}
+	p.cfg.Log.Warn("nobody was let into the page", "operator", operator, "from", admin.Source(r), "cause", err)
 	p.showEntrance(w, status, v)
 }
 

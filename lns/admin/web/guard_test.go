@@ -1,7 +1,9 @@
 package web
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -269,5 +271,15 @@ func TestTheRecordOfChangesShowsWhatThePageDid(t *testing.T) {
 	b.submit("/ui/", "/ui/session/kick", url.Values{"id": {"1/1"}, "reason": {"maintenance"}})
 	if page := b.see("/ui/changes"); !strings.Contains(page, "maintenance") || !strings.Contains(page, "198.51.100.7") || !strings.Contains(page, "log in to the page") {
 		t.Errorf("got %s", page)
+	}
+}
+
+func TestWhatIsTypedIntoTheWrongFieldIsNotLogged(t *testing.T) {
+	var log bytes.Buffer
+	b := open(t, newWorld(), func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	b.login(url.Values{"name": {password}, "password": {password + "!"}})
+	b.login(url.Values{"name": {"anna"}, "password": {password + "!"}})
+	if text := log.String(); strings.Contains(text, password) || !strings.Contains(text, "operator=anna") || !strings.Contains(text, "from=198.51.100.7") {
+		t.Errorf("the log: %s", text)
 	}
 }

@@ -15,6 +15,7 @@ import (
 const (
 	maxImport  = 16 << 20 // octets of a file, which holds passwords and is kept in memory alone
 	importTime = time.Hour
+	uploadTime = 2 * time.Minute
 )
 
 // imports is the import that runs, or ran last: one at a time. It is safe for concurrent use.

@@ -9,8 +9,8 @@ import (
 	"lnsgate/lns/admin"
 )
 
-// sessionRows is how many rows one view of the sessions has.
-const sessionRows = 50
+// pageRows is how many rows one view of a list has.
+const pageRows = "50"
 
 // sessionColumns are those that can be sorted by.
 var sessionColumns = []struct{ Key, Title string }{
@@ -39,7 +39,7 @@ func (p *Page) sessions(a *ask) error {
 	q := a.URL.Query()
 	v := sessionsView{frame: a.frame("sessions", "Sessions"), Search: strings.TrimSpace(q.Get("q")), Domain: q.Get("domain"), Sort: q.Get("sort"), Peer: q.Get("peer")}
 	kept := url.Values{}
-	given := url.Values{"limit": {"50"}}
+	given := url.Values{"limit": {pageRows}}
 	for name, pair := range map[string][2]string{
 		"search": {"q", v.Search}, "domain": {"domain", v.Domain}, "sort": {"sort", v.Sort}, "peer": {"peer", v.Peer}} {
 		if pair[1] != "" {

@@ -28,7 +28,7 @@ func (p *Page) users(a *ask) error {
 			kept.Set(name, value)
 		}
 	}
-	given := url.Values{"limit": {"50"}}
+	given := url.Values{"limit": {pageRows}}
 	for name, values := range kept {
 		given[name] = values
 	}

@@ -188,7 +188,7 @@ func (c *call) notedProxy(connected l2tp.ICCN, now time.Time) {
 		c.note(now, trace.Step{Stage: trace.StageLink, Actor: trace.Peer, What: "proxy LCP",
 			Detail: ppp.Packet{Code: ppp.ConfigureRequest, Data: connected.LastReceivedLCP}.Detail(ppp.LCP)})
 	}
-	if connected.ProxyAuth.Present {
+	if p := connected.ProxyAuth; p.Present && (p.Name != "" || p.Response != nil) {
 		c.note(now, trace.Step{Stage: trace.StageAuthentication, Actor: trace.Peer, What: "proxy authentication",
 			Detail: "name " + ppp.Printable([]byte(connected.ProxyAuth.Name))})
 	}

@@ -69,7 +69,7 @@ func (a *Attempts) Run(ctx context.Context) {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), attemptsEnd)
 	defer cancel()
 	for batch := a.take(nil); len(batch) > 0; batch = a.take(nil) {
-		a.store(last, batch) //nolint:errcheck // what cannot be written now is counted as lost
+		a.store(last, batch)
 	}
 }
 
@@ -107,9 +107,15 @@ func (a *Attempts) keepStoring(ctx context.Context, batch []aaa.Attempt) {
 		switch {
 		case err == nil:
 			return
-		case refused(err):
-			a.oneByOne(ctx, batch)
+		case refused(err) && len(batch) == 1:
+			a.lose(batch, err)
 			return
+		case refused(err):
+			batch = a.oneByOne(ctx, batch)
+			if len(batch) == 0 {
+				return
+			}
+			continue // the database went away among them, or the context ended
 		case !told && ctx.Err() == nil:
 			a.log.Warn("logins not recorded: they wait in memory", "waiting", len(batch)+len(a.queue), "lost", a.Lost(), "cause", err)
 			told = true
@@ -118,25 +124,38 @@ func (a *Attempts) keepStoring(ctx context.Context, batch []aaa.Attempt) {
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), attemptsEnd)
 	defer cancel()
-	a.store(last, batch) //nolint:errcheck // as in Run
+	a.store(last, batch)
 }
 
-// store writes a batch or counts it as lost.
-func (a *Attempts) store(ctx context.Context, batch []aaa.Attempt) error {
+// store writes a batch, but for the rows that the database refuses. What cannot be written now is counted as lost.
+func (a *Attempts) store(ctx context.Context, batch []aaa.Attempt) {
 	err := a.insert(ctx, batch)
-	if err != nil {
-		a.lost.Add(uint64(len(batch)))
+	if refused(err) {
+		batch = a.oneByOne(ctx, batch)
 	}
-	return err
+	if err != nil && len(batch) > 0 {
+		a.lose(batch, err)
+	}
 }
 
-// oneByOne finds the rows that the database refuses. They are lost, the others are not.
-func (a *Attempts) oneByOne(ctx context.Context, batch []aaa.Attempt) {
+// oneByOne finds the rows that the database refuses: they are lost, the others are not. It answers those that are still to be
+// written, because the database did not say anything about the first of them.
+func (a *Attempts) oneByOne(ctx context.Context, batch []aaa.Attempt) []aaa.Attempt {
 	for i := range batch {
-		if err := a.store(ctx, batch[i:i+1]); err != nil {
-			a.log.Error("login not recorded", "session", batch[i].Session, "cause", err)
+		err := a.insert(ctx, batch[i:i+1])
+		switch {
+		case refused(err):
+			a.lose(batch[i:i+1], err)
+		case err != nil:
+			return batch[i:]
 		}
 	}
+	return nil
+}
+
+func (a *Attempts) lose(batch []aaa.Attempt, cause error) {
+	a.lost.Add(uint64(len(batch)))
+	a.log.Error("logins not recorded", "session", batch[0].Session, "logins", len(batch), "cause", cause)
 }
 
 // refused reports whether the database said no to the content (SQLSTATE classes 22 and 23), which it will say again.

@@ -58,6 +58,7 @@ const storedColumns = `attempt, at, node, name, coalesce(account, ''), coalesce(
 const (
 	firstReach  = 10 * time.Second
 	reachFactor = 8
+	lastReach   = 365 * 24 * time.Hour // behind it all the rest is one look, however far back: a duration ends at 292 years
 )
 
 // Find returns attempts. An index of the table answers for a name, a peer, an address, a cause or failures; other questions look back step by step.
@@ -97,7 +98,7 @@ func (b *AttemptBook) find(ctx context.Context, q AttemptQuery) ([]StoredAttempt
 	var found []StoredAttempt
 	for reach := firstReach; len(found) < q.Limit && upper.After(oldest); reach *= reachFactor {
 		lower := upper.Add(-reach)
-		if lower.Before(oldest) {
+		if reach > lastReach || lower.Before(oldest) {
 			lower = oldest
 		}
 		more, err := b.between(ctx, &q, lower, upper, q.Limit-len(found))

@@ -152,3 +152,17 @@ func pages(t *testing.T, book *AttemptBook, q AttemptQuery) (sessions []string) 
 		q.BehindAt, q.BehindID = last.At, last.Session
 	}
 }
+
+func TestLookingBackForEverEnds(t *testing.T) {
+	pool := sharedPool(t)
+	a := NewAttempts(pool, quiet)
+	if err := a.insert(t.Context(), []aaa.Attempt{wholeAttempt(1, time.Now()), wholeAttempt(2, time.Unix(0, 0))}); err != nil {
+		t.Fatal(err)
+	}
+	for since, want := range map[time.Time]int{{}: 2, time.Unix(0, 0): 2, time.Unix(1, 0): 1, time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC): 2} {
+		found, err := NewAttemptBook(pool, 5*time.Second).Find(t.Context(), AttemptQuery{Since: since, Limit: 10})
+		if err != nil || len(found) != want {
+			t.Errorf("since %v: %d attempts and %v, want %d", since, len(found), err, want)
+		}
+	}
+}

@@ -91,3 +91,24 @@ func TestAttemptsWaitForTheDatabaseAndAreCountedWhenTooMany(t *testing.T) {
 	background(t, a.Run)
 	until(t, "all others are written", 30*time.Second, func() bool { return a.Written() == attemptsQueue })
 }
+
+func TestARefusedRowAtTheEndDoesNotTakeOthersAlong(t *testing.T) {
+	pool := sharedPool(t)
+	a := NewAttempts(pool, quiet)
+	bad := attempt(2)
+	bad.At = time.Date(300000, 1, 1, 0, 0, 0, 0, time.UTC)
+	a.store(t.Context(), []aaa.Attempt{attempt(1), bad, attempt(3)})
+	if a.Written() != 2 || a.Lost() != 1 {
+		t.Errorf("%d written and %d lost, want 2 and 1", a.Written(), a.Lost())
+	}
+}
+
+func TestRowsThatTheDatabaseSaysNothingAboutAreStillToBeWritten(t *testing.T) {
+	pool := sharedPool(t)
+	a := NewAttempts(pool, quiet)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if rest := a.oneByOne(ended, []aaa.Attempt{attempt(1), attempt(2)}); len(rest) != 2 || a.Lost() != 0 {
+		t.Errorf("%d are left and %d lost, want 2 and 0", len(rest), a.Lost())
+	}
+}

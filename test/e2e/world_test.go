@@ -87,6 +87,12 @@ func (w *world) in(n *netns.Namespace, name string, args ...string) string {
 // packets are sent meanwhile: it returns how many.
 func (w *world) ping(from *netns.Namespace, to string, options ...string) (sent int) {
 	w.t.Helper()
+	if strings.Contains(to, ":") {
+		eventually(w.t, "the neighbours on the way to "+to+" know each other by IPv6", func() bool {
+			_, _, output := w.tryPing(from, to, append(options, "-c", "1", "-w", "1")...)
+			return strings.Contains(output, "icmp_seq=1 ttl")
+		})
+	}
 	sent, _, output := w.tryPing(from, to, append(options, "-w", "10")...)
 	wantAnswers(w.t, 5, output)
 	return sent

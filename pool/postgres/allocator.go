@@ -42,6 +42,7 @@ type Allocator struct {
 	stats    Stats
 	signed   time.Time // by our clock: when we last said that we are alive
 	clock    time.Time // by the database's clock: likewise, or a moment later
+	heard    time.Time // by our clock: when we had been told that
 }
 
 var _ pool.Allocator = (*Allocator)(nil)

@@ -131,20 +131,20 @@ func (r *runner) collect(ctx context.Context, statement string, args ...any) (ma
 
 const selectHolders = `
 SELECT l.routing_context, l.address, coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
-    coalesce(l.kept_until, l.expires_at), t.now, l.holder, l.node, n.heartbeat_at, CASE WHEN l.node = '' AND l.epoch < 0 THEN -l.epoch END
+    coalesce(l.kept_until, l.expires_at), t.now, l.holder, l.node, n.heartbeat_at,
+    l.state = 'bound' AND coalesce(l.kept_until > t.now, true) OR l.state = 'offered' AND l.expires_at > t.now, ` + moved + `
 FROM unnest($1::text[], $2::inet[]) v(context, address)
 CROSS JOIN (SELECT coalesce($3::timestamptz, clock_timestamp()) AS now) t
 CROSS JOIN LATERAL (SELECT * FROM leases l WHERE l.routing_context = v.context AND l.address = v.address OFFSET 0) l
-LEFT JOIN nodes n ON n.name = l.node AND n.heartbeat_at < t.now - $4 * interval '1 microsecond'
-WHERE l.state = 'bound' AND coalesce(l.kept_until > t.now, true) OR l.state = 'offered' AND l.expires_at > t.now
-    OR l.node = '' AND l.epoch < 0`
+LEFT JOIN nodes n ON n.name = l.node AND n.heartbeat_at < t.now - $4 * interval '1 microsecond'`
 
 // occupant is who has an address.
 type occupant struct {
 	loan                    // the times are meaningful only where it is one
 	Holder, Node string     // no node: it is a loan
 	Silent       *time.Time // the node was last heard of then, and that is long ago
-	Over         *int64     // the holder gave it back then, in microseconds of Unix time: it is nobody's
+	Taken        bool       // it has it now
+	Moved        int64      // when the address last changed hands, in microseconds of Unix time
 }
 
 // silence is for how long a node has to be silent before that is worth a word, in microseconds.
@@ -199,10 +199,10 @@ func (a *Allocator) wear(b *block, k key) {
 	}
 }
 
-// overtaken reports whether the occupant has given the address back since the ask was made to keep it.
+// overtaken reports whether the address has changed hands since the ask was made to keep it.
 func (a *Allocator) overtaken(q *ask, by occupant) bool {
 	asked := a.askedAt(q)
-	return by.Over != nil && asked != nil && by.Holder == q.Holder && *asked < *by.Over
+	return asked != nil && *asked < by.Moved
 }
 
 // refuse notes that a claim was not granted. The mutex is held.
@@ -217,7 +217,7 @@ func (r *runner) refuse(m *claim, by occupant) {
 	case !q.Address.IsValid():
 	case r.overtaken(q, by):
 		q.refused = inUse(m.key, by)
-	case by.Holder == "" || by.Over != nil: // it has no row, or nobody any more
+	case !by.Taken: // it has no row, or nobody any more
 		q.absent = true
 	case by.settles(q):
 		q.reply(by.lease(q.Holder, r.now(), "the session has this address already"), nil)

@@ -30,8 +30,8 @@ FOR SHARE OF b`
 	lockLeases = `
 SELECT l.routing_context, l.address, coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
     coalesce(l.kept_until, l.expires_at), t.now, l.holder, l.node, n.heartbeat_at,
-    l.state = 'bound' AND coalesce(l.kept_until > t.now, true) OR l.state = 'offered' AND l.expires_at > t.now, l.node = $3 AND l.epoch = $4,
-    CASE WHEN l.node = '' AND l.epoch < 0 THEN -l.epoch END
+    l.state = 'bound' AND coalesce(l.kept_until > t.now, true) OR l.state = 'offered' AND l.expires_at > t.now,
+    ` + moved + `, l.node = $3 AND l.epoch = $4
 FROM unnest($1::text[], $2::inet[]) v(context, address)
 CROSS JOIN (SELECT coalesce($5::timestamptz, clock_timestamp()) AS now) t
 JOIN leases l ON l.routing_context = v.context AND l.address = v.address
@@ -42,7 +42,6 @@ FOR UPDATE OF l`
 // site is what the database says about an exact address.
 type site struct {
 	occupant
-	Taken  bool       // by the occupant
 	Ours   bool       // the row is this node's
 	row    bool       // it has a row
 	owner  string     // the node whose block it lies in
@@ -215,7 +214,7 @@ func (r *runner) inspect(ctx context.Context, tx pgx.Tx, keys []key) (map[key]si
 		return nil, err
 	}
 	_, err = pgx.ForEachRow(rows, []any{&s.Context, &s.Address, &s.Pool, &s.Account, &s.Offered, &s.Since, &s.Expires, &s.At,
-		&s.Holder, &s.Node, &s.Silent, &s.Taken, &s.Ours, &s.Over}, func() error {
+		&s.Holder, &s.Node, &s.Silent, &s.Taken, &s.Moved, &s.Ours}, func() error {
 		k := key{s.Context, s.Address}
 		s.owner, s.silent, s.row = sites[k].owner, sites[k].silent, true
 		sites[k] = s
@@ -236,7 +235,7 @@ func turn(keys []key) (contexts []string, addresses []netip.Addr) {
 func (r *runner) judge(q *ask, k key, s site, static string) error {
 	same := s.Holder == q.Holder && (s.Ours && !q.lent() || s.Node == "" && (q.keep || s.Account == q.Account))
 	r.mu.Lock()
-	overtaken := r.overtaken(q, s.occupant)
+	overtaken := !(same && s.Taken) && r.overtaken(q, s.occupant)
 	r.mu.Unlock()
 	yields := s.Offered && !q.keep && q.Account != "" && s.Account == q.Account
 	switch {

@@ -36,10 +36,13 @@ WHERE l.ctid = f.ctid AND NOT ` + over + ` AND ((` + own + `)
 RETURNING l.routing_context, l.address, coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
     coalesce(l.expires_at, l.kept_until), t.now`
 
-	// over is a row that its session has given back since the Keep was asked for: that has been overtaken on the way, by a
-	// repetition that went through another node, and would keep the address for a session that is no more. The time at which
-	// a row was given back is its epoch, in microseconds below zero.
-	over = `(v.kept AND l.node = '' AND l.epoch < 0 AND l.holder = v.holder AND coalesce(v.asked < -l.epoch, false))`
+	// moved is when a row last changed hands, in microseconds of Unix time: when it was given, or given back. The latter is its epoch,
+	// below zero.
+	moved = `greatest((extract(epoch FROM l.since) * 1000000)::bigint, CASE WHEN l.node = '' AND l.epoch < 0 THEN -l.epoch END)`
+
+	// over is a row that has changed hands since the Keep was asked for: that has been overtaken on the way, by a repetition that
+	// went through another node, and would keep the address for a session that is no more.
+	over = `(v.kept AND NOT (` + own + `) AND coalesce(v.asked < ` + moved + `, false))`
 
 	// vacant is a row that nobody has. Quarantine does not count for whom it is forced, and an offer gives way to its account.
 	vacant = `(l.state <> 'bound' AND (l.expires_at <= t.now OR (v.forced AND l.state <> 'offered') OR (v.exact AND l.account = v.account AND l.holder <> v.holder)))`
@@ -98,12 +101,13 @@ func (q *ask) lasts(now time.Time) *int64 {
 	return &lasts
 }
 
-// askedAt is when a Keep was asked for by the database's clock, in microseconds of Unix time; nil: nobody knows, or it is none.
+// askedAt is when a Keep was asked for by the database's clock, or a little earlier, in microseconds of Unix time; nil: nobody
+// knows, or it is none.
 func (a *Allocator) askedAt(q *ask) *int64 {
 	if !q.keep || a.clock.IsZero() {
 		return nil
 	}
-	at := a.clock.Add(q.at.Sub(a.signed)).UnixMicro()
+	at := a.clock.Add(q.at.Sub(a.heard)).UnixMicro()
 	return &at
 }
 

@@ -170,9 +170,18 @@ func TestLentLeasesInAStorm(t *testing.T) {
 			t.Errorf("the primary key had to save us: %+v", n.Stats())
 		}
 		if i < 2 {
+			eventually(t, "it has the database, to give its blocks back", func() bool { return n.Stats().Attached })
 			n.close()
 		}
 	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(one[string](t, db, `SELECT coalesce(string_agg(line, E'\n'), '') FROM (
+				SELECT concat_ws(' ', 'block', node, epoch, count(*)) AS line FROM pool_blocks GROUP BY node, epoch
+				UNION ALL SELECT concat_ws(' ', 'lease', node, epoch < 0, state, kept_until, expires_at, count(*), now()) FROM leases
+				WHERE node <> 'c' GROUP BY node, epoch < 0, state, kept_until, expires_at) l`))
+		}
+	})
 	have := make(map[netip.Addr]bool)
 	eventually(t, "all addresses are back", func() bool {
 		for {

@@ -83,7 +83,7 @@ func (r *runner) leapt(now, at time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	known, ours, theirs := !r.clock.IsZero(), now.Sub(r.signed), at.Sub(r.clock)
-	r.signed, r.clock = now, at
+	r.signed, r.clock, r.heard = now, at, r.now()
 	if !known || theirs-ours <= max(r.cfg.Grace/2, r.cfg.Timeout) {
 		return false
 	}

@@ -374,9 +374,19 @@ func (r *runner) farewell(ctx context.Context) error {
 	return nil
 }
 
+// leave writes what is left, compares once more if something may have been written without our hearing of it, and gives the blocks
+// back.
 func (r *runner) leave(ctx context.Context) error {
 	if err := r.pass(ctx); err != nil {
 		return err
+	}
+	if !r.recheck.IsZero() {
+		if err := r.audit(ctx); err != nil {
+			return err
+		}
+		if err := r.pass(ctx); err != nil {
+			return err
+		}
 	}
 	return r.giveBack(ctx, func(b *block) bool { return b.held == 0 })
 }

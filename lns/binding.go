@@ -41,7 +41,7 @@ func (s *Server) policy(g *Group, t *Template, profile quirk.Profile, limits Lim
 	echoInterval, echoFailures := profile.Echo(t.EchoInterval, t.EchoFailures)
 	return &session.Policy{
 		MRU:                 t.MRU,
-		Methods:             authProtocols(t.Methods),
+		Methods:             negotiate.AuthProtocolsOf(t.Methods),
 		LocalName:           g.LocalName,
 		LocalAddress:        t.Address,
 		DNS:                 t.DNS,
@@ -59,23 +59,6 @@ func (s *Server) policy(g *Group, t *Template, profile quirk.Profile, limits Lim
 		IPv6DNS:             t.IPv6DNS,
 		DUID:                duid(s.deps.Node),
 	}
-}
-
-func authProtocols(methods []aaa.Method) []negotiate.AuthProtocol {
-	var ps []negotiate.AuthProtocol
-	for _, m := range methods {
-		switch m {
-		case aaa.PAP:
-			ps = append(ps, negotiate.AuthPAP)
-		case aaa.CHAP:
-			ps = append(ps, negotiate.AuthCHAPMD5)
-		case aaa.MSCHAPv2:
-			ps = append(ps, negotiate.AuthMSCHAPv2)
-		case aaa.EAP:
-			ps = append(ps, negotiate.AuthEAP)
-		}
-	}
-	return ps
 }
 
 // controlConfig is how the control connection of a peer of this group is run.

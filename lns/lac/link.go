@@ -1,13 +1,11 @@
 package lac
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 
 	"lnsgate/aaa"
 	"lnsgate/lns/authenticate"
-	"lnsgate/lns/l2tp"
 	"lnsgate/lns/negotiate"
 	"lnsgate/lns/neighbour"
 	"lnsgate/lns/ppp"
@@ -15,39 +13,6 @@ import (
 
 // maxEarly bounds the frames kept for a protocol whose turn has not come.
 const maxEarly = 8
-
-// Login is what one call needs to know to log in.
-type Login struct {
-	// Session is the id that we choose for the call. It must not be zero, nor in use in this tunnel.
-	Session l2tp.SessionID
-	// User and Credentials are who we are. Without Credentials every wish of the server to know is refused.
-	User        string
-	Credentials authenticate.Credentials
-	// Methods are the ones that we answer to, the preferred one first. Empty, or MethodNone among them, lets the server
-	// go without.
-	Methods []aaa.Method
-	// MRU is the largest PPP payload in octets that we want to receive; zero means 1500.
-	MRU uint16
-	// Magic is our LCP magic number; zero sends none (RFC 1661 section 6.4).
-	Magic uint32
-	// Address is the one we ask for; zero leaves the choice to the server.
-	Address netip.Addr
-	// WantDNS asks for name servers (RFC 1877).
-	WantDNS bool
-	// IPv6 asks for IPv6 beside IPv4, NoIPv4 for IPv6 alone, and Delegated for a prefix for the networks behind us. The call
-	// is up with IPv4, and again when the server has told about IPv6.
-	IPv6, NoIPv4, Delegated bool
-	// EchoInterval is how long the server may be silent before we ask whether it is there; zero never asks.
-	// EchoFailures is how many unanswered questions in a row end the call; zero means 3.
-	EchoInterval time.Duration
-	EchoFailures int
-	// Timeout is how long the login may take from the call on; zero means 30 s.
-	Timeout time.Duration
-	// Timing paces the negotiations; zero means the defaults of negotiate.
-	Timing negotiate.Timing
-	// CalledNumber and CallingNumber go into the ICRQ when set (RFC 2661 section 4.4.3).
-	CalledNumber, CallingNumber string
-}
 
 // link is the PPP client on one call. It knows frames and the time, nothing of L2TP.
 type link struct {
@@ -110,30 +75,12 @@ func newLink(login Login, p *Profile) *link {
 	if login.EchoFailures == 0 {
 		login.EchoFailures = 3
 	}
-	wishes.MRU, wishes.Magic, wishes.AcceptAuthentication = login.MRU, login.Magic, acceptable(login)
+	wishes.MRU, wishes.Magic = login.MRU, login.Magic
+	if login.Credentials != nil {
+		wishes.AcceptAuthentication = negotiate.AuthProtocolsOf(login.Methods)
+	}
 	wishes.EchoInterval, wishes.EchoFailures, wishes.Timing = login.EchoInterval, login.EchoFailures, login.Timing
 	return &link{login: login, profile: p, stage: StageLink, lcp: negotiate.NewLCP(wishes)}
-}
-
-// acceptable translates the methods for LCP. Without credentials there is none.
-func acceptable(login Login) []negotiate.AuthProtocol {
-	var list []negotiate.AuthProtocol
-	if login.Credentials == nil {
-		return nil
-	}
-	for _, m := range login.Methods {
-		switch m {
-		case aaa.PAP:
-			list = append(list, negotiate.AuthPAP)
-		case aaa.CHAP:
-			list = append(list, negotiate.AuthCHAPMD5)
-		case aaa.MSCHAPv2:
-			list = append(list, negotiate.AuthMSCHAPv2)
-		case aaa.EAP:
-			list = append(list, negotiate.AuthEAP)
-		}
-	}
-	return list
 }
 
 // start begins with LCP.
@@ -250,37 +197,6 @@ func (l *link) settleLCP(now time.Time, out *linkOut) {
 	}
 }
 
-// holdBack keeps our own LCP requests while the profile's client waits with them; it answers the server's at once.
-func (l *link) holdBack(frames []ppp.Frame, now time.Time) []ppp.Frame {
-	if !now.Before(l.heldTill) {
-		return frames
-	}
-	var rest []ppp.Frame
-	for _, f := range frames {
-		if p, err := ppp.ParsePacket(f.Packet); err == nil && p.Code == ppp.ConfigureRequest {
-			l.held = []ppp.Frame{f}
-			continue
-		}
-		rest = append(rest, f)
-	}
-	return rest
-}
-
-// release sends what was held back, when its time has come.
-func (l *link) release(now time.Time, out *linkOut) {
-	if len(l.held) > 0 && !now.Before(l.heldTill) {
-		out.frames = append(out.frames, l.held...)
-		l.held = nil
-	}
-}
-
-// introduce says what the profile's client says of itself.
-func (l *link) introduce(out *linkOut) {
-	if l.profile != nil {
-		out.frames = append(out.frames, l.profile.identifications(l.login.Magic)...)
-	}
-}
-
 // refusesMethod tells whether a frame of ours says no to the server's way of authentication. The server then hangs up in
 // its own words, and this is the reason behind them.
 func refusesMethod(f ppp.Frame) bool {
@@ -300,7 +216,7 @@ func refusesMethod(f ppp.Frame) bool {
 func (l *link) linkUp(now time.Time, out *linkOut) {
 	l.refused = false
 	l.introduce(out)
-	l.method = methodOf(l.lcp.Result().Authentication)
+	l.method = l.lcp.Result().Authentication.Method()
 	if l.method == aaa.MethodNone {
 		if !l.mayGoUnnamed() {
 			l.end(out, ending{cause: CauseNotAuthenticated})
@@ -321,21 +237,6 @@ func (l *link) linkUp(now time.Time, out *linkOut) {
 // mayGoUnnamed tells whether a server that asks for no name is acceptable.
 func (l *link) mayGoUnnamed() bool {
 	return len(l.login.Methods) == 0 || slices.Contains(l.login.Methods, aaa.MethodNone)
-}
-
-func methodOf(p negotiate.AuthProtocol) aaa.Method {
-	switch p {
-	case negotiate.AuthPAP:
-		return aaa.PAP
-	case negotiate.AuthCHAPMD5:
-		return aaa.CHAP
-	case negotiate.AuthMSCHAPv2:
-		return aaa.MSCHAPv2
-	case negotiate.AuthEAP:
-		return aaa.EAP
-	default:
-		return aaa.MethodNone
-	}
 }
 
 // linkDown follows the start of a renegotiation or of the end: what stands on LCP falls.

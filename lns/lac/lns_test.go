@@ -267,7 +267,7 @@ func (t *servedTunnel) linkUp(k *servedCall, now time.Time) {
 	if t.silent(StageAuthentication) {
 		return
 	}
-	method := methodOf(k.lcp.Result().Authentication)
+	method := k.lcp.Result().Authentication.Method()
 	if method == aaa.MethodNone {
 		t.address(k, now)
 		return

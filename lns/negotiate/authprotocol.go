@@ -2,7 +2,9 @@ package negotiate
 
 import (
 	"fmt"
+	"slices"
 
+	"lnsgate/aaa"
 	"lnsgate/lns/ppp"
 )
 
@@ -60,4 +62,25 @@ func authProtocolOf(o ppp.Option) AuthProtocol {
 		return AuthMSCHAPv2
 	}
 	return AuthNone
+}
+
+var authMethods = [...]aaa.Method{AuthNone: aaa.MethodNone, AuthPAP: aaa.PAP, AuthCHAPMD5: aaa.CHAP, AuthMSCHAPv2: aaa.MSCHAPv2, AuthEAP: aaa.EAP}
+
+// Method is what AAA calls the protocol; MethodNone for one that it has no use for.
+func (a AuthProtocol) Method() aaa.Method {
+	if int(a) < len(authMethods) {
+		return authMethods[a]
+	}
+	return aaa.MethodNone
+}
+
+// AuthProtocolsOf are the protocols of methods, in their order. A method that LCP cannot ask for is left out.
+func AuthProtocolsOf(methods []aaa.Method) []AuthProtocol {
+	var list []AuthProtocol
+	for _, m := range methods {
+		if a := slices.Index(authMethods[:], m); a > int(AuthNone) {
+			list = append(list, AuthProtocol(a))
+		}
+	}
+	return list
 }

@@ -16,7 +16,7 @@ import (
 // authenticate asks the peer who it is, by the protocol that LCP has agreed on.
 func (s *Session) authenticate(now time.Time, out *Out) {
 	s.phase = Authentication
-	s.method = methodOf(s.lcp.Result().Authentication)
+	s.method = s.lcp.Result().Authentication.Method()
 	if s.method == aaa.MethodNone {
 		s.Close(trace.Because(trace.AuthenticationRefused, "the link came up without an authentication protocol"), now, out)
 		return
@@ -217,21 +217,6 @@ func (s *Session) fits(d aaa.Decision) bool {
 	return s.lease.Account == d.Account && (!d.Address.IsValid() || d.Address == s.lease.Address)
 }
 
-func methodOf(p negotiate.AuthProtocol) aaa.Method {
-	switch p {
-	case negotiate.AuthPAP:
-		return aaa.PAP
-	case negotiate.AuthCHAPMD5:
-		return aaa.CHAP
-	case negotiate.AuthMSCHAPv2:
-		return aaa.MSCHAPv2
-	case negotiate.AuthEAP:
-		return aaa.EAP
-	default:
-		return aaa.MethodNone
-	}
-}
-
 // proxyMethod reads the Proxy Authen Type (RFC 2661 section 4.4.5). MS-CHAPv2 has no number there.
 func proxyMethod(p l2tp.ProxyAuth) (aaa.Method, bool) {
 	if !p.Present || p.Name == "" {
@@ -249,7 +234,7 @@ func proxyMethod(p l2tp.ProxyAuth) (aaa.Method, bool) {
 
 func offers(methods []negotiate.AuthProtocol, m aaa.Method) bool {
 	for _, p := range methods {
-		if methodOf(p) == m {
+		if p.Method() == m {
 			return true
 		}
 	}

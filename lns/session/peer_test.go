@@ -228,7 +228,7 @@ func (r *rig) peerLCP(act func(*negotiate.Out)) {
 }
 
 func (r *rig) startAuth() {
-	method := methodOf(r.lcp.Result().Authentication)
+	method := r.lcp.Result().Authentication.Method()
 	answerer := secret.NewAnswerer(userName, aaa.NewSecret(password), [16]byte{9})
 	r.auth = authenticate.NewPeer(authenticate.PeerConfig{Method: method, Name: r.peerName, Credentials: answerer})
 	r.peerAuth(func(o *authenticate.Out) { r.auth.Start(r.now, o) })

@@ -27,7 +27,7 @@ func TestLoginWalksToOpen(t *testing.T) {
 			if got.Local != theirs || got.Peer != ours || got.DNS[0] != dns[0] {
 				t.Errorf("the peer learned %+v", got)
 			}
-			if r.asks != 1 || r.leaseAsks != 1 || r.s.Name() != userName || r.s.Method() != methodOf(m) {
+			if r.asks != 1 || r.leaseAsks != 1 || r.s.Name() != userName || r.s.Method() != m.Method() {
 				t.Errorf("%d asks, %d lease asks, name %q, method %s", r.asks, r.leaseAsks, r.s.Name(), r.s.Method())
 			}
 		})

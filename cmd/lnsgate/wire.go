@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,12 +9,9 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"time"
 
 	"lnsgate/aaa"
 	"lnsgate/aaa/eap"
-	"lnsgate/aaa/foreign"
-	sqlaccounts "lnsgate/aaa/postgres"
 	"lnsgate/configs"
 	"lnsgate/lns"
 	"lnsgate/lns/admin"
@@ -28,12 +24,7 @@ import (
 	"lnsgate/lns/transport"
 	"lnsgate/pool"
 	"lnsgate/pool/memory"
-
-	"golang.org/x/sync/errgroup"
 )
-
-// farewell is how long peers may take to acknowledge our goodbye.
-const farewell = 5 * time.Second
 
 // node is a running server: the place where the rooms meet. They are made from the host upwards and closed from the top down.
 type node struct {
@@ -164,75 +155,6 @@ func (n *node) openPools(c *configs.Config) (err error) {
 	return err
 }
 
-func (n *node) openGateway(c *configs.Config) error {
-	groups, err := n.radius.prepare(c)
-	if err != nil {
-		return err
-	}
-	n.radius.put(groups, 0)
-	if err := n.books.follow(groups); err != nil {
-		return fmt.Errorf("accounting spool: %w", err)
-	}
-	g, domains, err := n.newGateway(c, groups)
-	n.gateway = newLiveGateway(g, domains, c.DefaultDomain)
-	return err
-}
-
-// openEntrance says who is asked about people, and who counts their sessions.
-func (n *node) openEntrance(*configs.Config) error {
-	n.entrance, n.registry = n.guarded(), foreign.NewCounts(n.giveWay)
-	if n.eap != nil {
-		n.entrance = n.eap
-	}
-	if n.db != nil {
-		n.registry = n.db.registry
-	}
-	return nil
-}
-
-// guarded is the gateway behind who delays guesses: behind EAP, so that what is guessed inside of it counts by its name.
-func (n *node) guarded() aaa.Authenticator {
-	if n.db == nil {
-		return n.gateway
-	}
-	return n.db.guard.Before(n.gateway)
-}
-
-// giveWay ends a session in whose place a newer one comes.
-func (n *node) giveWay(ctx context.Context, session, reason string) {
-	n.engine.Drop(ctx, session, reason)
-	n.answering.end(ctx, session, reason)
-}
-
-// newGateway makes the gateway of the file's domains and the database's, and tells which those are.
-func (n *node) newGateway(c *configs.Config, groups []*radiusGroup) (*aaa.Gateway, []aaa.Domain, error) {
-	config, fault := gatewayConfig(c)
-	for _, g := range groups {
-		config.Backends = append(config.Backends, g.backend)
-	}
-	config.Possible = n.shared.possible(c)
-	if n.db != nil {
-		config.Backends = append(config.Backends, n.db.backend)
-		config = n.shared.addDomains(config, n.log)
-	}
-	g, err := aaa.NewGateway(config)
-	return g, config.Domains, errors.Join(fault, err)
-}
-
-// newGateway makes the gateway of a file alone. What lives in the database is not known to it.
-func newGateway(c *configs.Config) (*aaa.Gateway, error) {
-	config, fault := gatewayConfig(c)
-	for _, g := range c.RADIUS {
-		config.Backends = append(config.Backends, absentBackend(g.Name))
-	}
-	if c.Database.Given() {
-		config.Backends = append(config.Backends, absentBackend(sqlaccounts.Name))
-		config = content{}.addDomains(config, slog.New(slog.DiscardHandler))
-	}
-	g, err := aaa.NewGateway(config)
-	return g, errors.Join(fault, err)
-}
-
 // openHost removes what a predecessor has left behind that was killed.
 func (n *node) openHost(c *configs.Config) (err error) {
 	if !c.L2TP() {
@@ -327,90 +249,4 @@ func (n *node) close() error {
 	}
 	n.undo = nil
 	return errors.Join(faults...)
-}
-
-// run serves until the context ends. The readers go on until the peers have acknowledged the goodbye.
-func (n *node) run(ctx context.Context, hangups <-chan os.Signal) (err error) {
-	defer func() { err = errors.Join(err, n.close()) }()
-	operator, err := n.newAdmin()
-	if err != nil {
-		return err
-	}
-	if n.db != nil {
-		n.db.start()
-		n.db.settle(ctx)
-	}
-	domains, _ := n.gateway.domains()
-	n.books.settle(ctx, domains)
-	n.answering.start()
-	addresses, templates, socket := n.transport.Addrs(), templateNames(n.config), n.config.AdminSocket // a reload may come any moment
-	reading, stopReading := context.WithCancel(context.Background())
-	defer stopReading()
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		return n.transport.Run(reading, func(int) transport.Receiver { return n.captures.Receiver(n.engine.Receiver()) })
-	})
-	group.Go(func() error { return operator.Serve(ctx, n.operator) })
-	n.operators.serve(ctx, operator, group)
-	if n.page != nil {
-		group.Go(func() error { return n.page.Run(ctx) })
-	}
-	group.Go(func() error { return n.watch(ctx, hangups) })
-	group.Go(func() error { return n.guard(ctx) })
-	if n.db != nil {
-		group.Go(func() error { return n.followDatabase(ctx) })
-		group.Go(func() error { return n.dropLost(ctx) })
-	}
-	group.Go(func() error {
-		<-ctx.Done()
-		n.tell(notifyStopping)
-		n.sayGoodbye()
-		stopReading()
-		return n.captures.Close() // with the verdict of that
-	})
-	n.log.Info("serving", "listen", addresses, "virtual_templates", templates, "admin_socket", socket)
-	n.tell(notifyReady)
-	// The sockets are closed first, so that nothing is on its way to a peer any more when the devices go.
-	return errors.Join(group.Wait(), n.transport.Close())
-}
-
-// guard ends the server when a virtual template's device is gone: the logins that it went on accepting would carry
-// nothing. Peers are told goodbye and dial again; the service manager starts a new server with new devices.
-func (n *node) guard(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-n.path.Failed():
-		return err
-	}
-}
-
-func (n *node) sayGoodbye() {
-	n.log.Info("stopping", "sessions", len(n.engine.Sessions()))
-	ctx, cancel := context.WithTimeout(context.Background(), farewell)
-	defer cancel()
-	n.engine.Close(ctx)
-}
-
-// watch reloads at every hangup signal.
-func (n *node) watch(ctx context.Context, hangups <-chan os.Signal) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-hangups:
-			n.tell(notifyReloading)
-			var inForce *admin.InForceError // reload has logged it
-			if err := n.reload(ctx); err != nil && !errors.As(err, &inForce) {
-				n.log.Error("the configuration is not changed", "file", n.file, "cause", err)
-			}
-			n.tell(notifyReady)
-		}
-	}
-}
-
-func (n *node) tell(state string) {
-	if err := notify(state); err != nil {
-		n.log.Warn("service manager", "cause", err)
-	}
 }

@@ -32,6 +32,7 @@ import (
 	"lnsgate/test/simnet"
 
 	"go.uber.org/goleak"
+	"lnsgate/test/netns"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -227,7 +228,7 @@ func finish(t *testing.T, c *capture.Capture) []byte {
 // tshark reads a file and returns the fields of its packets, one line for each.
 func tshark(t *testing.T, file []byte, fields ...string) []string {
 	t.Helper()
-	needTshark(t)
+	netns.RequireProgram(t, "tshark")
 	name := filepath.Join(t.TempDir(), "capture.pcapng")
 	must(t, os.WriteFile(name, file, 0o600))
 	args := []string{"-n", "-r", name, "-T", "fields", "-E", "separator=|", "-E", "occurrence=a"}
@@ -246,16 +247,6 @@ func tshark(t *testing.T, file []byte, fields ...string) []string {
 		return nil
 	}
 	return strings.Split(text, "\n")
-}
-
-func needTshark(t *testing.T) {
-	t.Helper()
-	if _, err := exec.LookPath("tshark"); err != nil {
-		if os.Getenv("LNSGATE_TEST_ALL") == "1" {
-			t.Fatal("tshark is not installed (apt-get install tshark)")
-		}
-		t.Skip("tshark is not installed")
-	}
 }
 
 type lockedRand struct {

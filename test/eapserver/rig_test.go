@@ -22,6 +22,7 @@ import (
 	"lnsgate/aaa/local"
 	"lnsgate/aaa/radiusserver"
 	"lnsgate/aaa/secret"
+	"lnsgate/test/netns"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -137,19 +138,6 @@ func (r *rig) serve() {
 	})
 }
 
-// supplicant finds eapol_test, or skips where there is none.
-func supplicant(t *testing.T) string {
-	t.Helper()
-	path, err := exec.LookPath("eapol_test")
-	if err != nil && os.Getenv("LNSGATE_TEST_ALL") == "1" {
-		t.Fatal("there is no eapol_test: install the package eapoltest")
-	}
-	if err != nil {
-		t.Skip("there is no eapol_test: install the package eapoltest")
-	}
-	return path
-}
-
 // try logs in with the lines of a network block, and tells what the program said and whether it is in. It checks the keys.
 func (r *rig) try(network string, arguments ...string) (said string, in bool) {
 	r.t.Helper()
@@ -159,7 +147,7 @@ func (r *rig) try(network string, arguments ...string) (said string, in bool) {
 	ctx, cancel := context.WithTimeout(r.t.Context(), 30*time.Second)
 	defer cancel()
 	arguments = append([]string{"-c", file, "-a", "127.0.0.1", "-p", r.port, "-s", clientSecret, "-t", "20"}, arguments...)
-	command := exec.CommandContext(ctx, supplicant(r.t), arguments...)
+	command := exec.CommandContext(ctx, netns.RequireProgram(r.t, "eapol_test"), arguments...)
 	command.Env = append(os.Environ(), r.environment...)
 	octets, err := command.CombinedOutput()
 	return string(octets), err == nil

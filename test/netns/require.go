@@ -42,8 +42,15 @@ func RequireTUN(t TestingT) {
 func RequireCommand(t TestingT, name string) {
 	t.Helper()
 	Require(t)
-	_, err := exec.LookPath(name)
+	RequireProgram(t, name)
+}
+
+// RequireProgram skips the test when this machine has no such program, or fails it when every test must run. It returns its path.
+func RequireProgram(t TestingT, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
 	requireThing(t, "the command "+name, err)
+	return path
 }
 
 func requireThing(t TestingT, name string, err error) {

@@ -14,6 +14,7 @@ import (
 
 	"lnsgate/aaa"
 	"lnsgate/aaa/aaatest"
+	"lnsgate/test/netns"
 	"lnsgate/test/radtest"
 )
 
@@ -198,13 +199,7 @@ func TestARecordIsOfTheAccountThatLoggedIn(t *testing.T) {
 // supplicant has eapol_test log in through us, and returns what it printed. It checks the keys itself.
 func supplicant(t *testing.T, at netip.AddrPort, fragment int, network string) (string, bool) {
 	t.Helper()
-	program, err := exec.LookPath("eapol_test")
-	if err != nil {
-		if os.Getenv("LNSGATE_TEST_ALL") == "1" {
-			t.Fatal("there is no eapol_test: install the package eapoltest")
-		}
-		t.Skip("there is no eapol_test: install the package eapoltest")
-	}
+	program := netns.RequireProgram(t, "eapol_test")
 	file := filepath.Join(t.TempDir(), "eapol.conf")
 	text := fmt.Sprintf("network={\nkey_mgmt=IEEE8021X\neapol_flags=0\nfragment_size=%d\n%s\n}\n", fragment, network)
 	check(t, os.WriteFile(file, []byte(text), 0o600))

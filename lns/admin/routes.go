@@ -134,10 +134,10 @@ func (s *Server) storedRoutes() []route {
 			{"address", "the address; required", textParam}, {"at", "when; left out: now", momentParam},
 		}, answers: holderList{}, do: s.whoHad},
 	}
-	routes = append(routes, fill(named("users"), "account", UserRequest{}, s.addUser, s.setUser, s.deleteUser)...)
-	routes = append(routes, fill(named("domains"), "domain", DomainRequest{}, s.addDomain, s.setDomain, s.deleteDomain)...)
-	routes = append(routes, fill(named("pools"), "pool", PoolRequest{}, s.addPool, s.setPool, s.deletePool)...)
-	return append(routes, fill(named("nases"), "NAS", NASRequest{}, s.addNAS, s.setNAS, s.deleteNAS)...)
+	routes = append(routes, fill(named("users"), "account", UserRequest{}, s.addUser, s.setUser, s.deleted(Directory.DeleteAccount))...)
+	routes = append(routes, fill(named("domains"), "domain", DomainRequest{}, s.addDomain, s.setDomain, s.deleted(Directory.DeleteDomain))...)
+	routes = append(routes, fill(named("pools"), "pool", PoolRequest{}, s.addPool, s.setPool, s.deleted(Directory.DeletePool))...)
+	return append(routes, fill(named("nases"), "NAS", NASRequest{}, s.addNAS, s.setNAS, s.deleted(Directory.DeleteNAS))...)
 }
 
 // routes makes the handler of everything.

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -226,13 +227,16 @@ func (s *Server) setPassword(r *http.Request) (any, error) {
 	return Done{name, note}, err
 }
 
-func (s *Server) deleteUser(r *http.Request) (any, error) {
-	d, err := s.stored()
-	if err != nil {
-		return nil, err
+// deleted deletes what the path names, in the way given.
+func (s *Server) deleted(one func(Directory, context.Context, string) error) answer {
+	return func(r *http.Request) (any, error) {
+		d, err := s.stored()
+		if err != nil {
+			return nil, err
+		}
+		name := r.PathValue("name")
+		return Done{Name: name}, one(d, r.Context(), name)
 	}
-	name := r.PathValue("name")
-	return Done{Name: name}, d.DeleteAccount(r.Context(), name)
 }
 
 func (s *Server) nodes(r *http.Request) (any, error) {

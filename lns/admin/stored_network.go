@@ -51,15 +51,6 @@ func (q *DomainRequest) words(settings map[string]any) string {
 	return words(settings, more...)
 }
 
-func (s *Server) deleteDomain(r *http.Request) (any, error) {
-	d, err := s.stored()
-	if err != nil {
-		return nil, err
-	}
-	name := r.PathValue("name")
-	return Done{Name: name}, d.DeleteDomain(r.Context(), name)
-}
-
 func (q *PoolRequest) change() PoolChange {
 	return PoolChange{settingsOf(*q), q.Ranges, q.Exclude, q.DropRanges, q.DropExclude}
 }
@@ -114,15 +105,6 @@ func (s *Server) drainPool(r *http.Request) (any, error) {
 	return Done{Name: name}, d.DrainPool(r.Context(), name, q.Range, !q.Undo)
 }
 
-func (s *Server) deletePool(r *http.Request) (any, error) {
-	d, err := s.stored()
-	if err != nil {
-		return nil, err
-	}
-	name := r.PathValue("name")
-	return Done{Name: name}, d.DeletePool(r.Context(), name)
-}
-
 func (s *Server) addNAS(r *http.Request) (any, error) {
 	var q NASRequest
 	d, err := s.read(r, &q)
@@ -147,15 +129,6 @@ func (s *Server) setNAS(r *http.Request) (any, error) {
 	name, settings := r.PathValue("name"), settingsOf(q)
 	noteChange(r, name, words(settings))
 	return Done{Name: nameAfter(name, settings)}, d.SetNAS(r.Context(), name, settings)
-}
-
-func (s *Server) deleteNAS(r *http.Request) (any, error) {
-	d, err := s.stored()
-	if err != nil {
-		return nil, err
-	}
-	name := r.PathValue("name")
-	return Done{Name: name}, d.DeleteNAS(r.Context(), name)
 }
 
 // domain tells both sides of one domain.

@@ -164,6 +164,9 @@ func (r *Recorder) keepStranger(s *Story, now time.Time) (news bool) {
 	why := refusal{s.facts.Peer.Addr().Unmap(), s.facts.Verdict.Cause}
 	if old := r.refusals[why]; old != nil && r.again(old, now) {
 		r.unname(s)
+		s.mu.Lock()
+		s.tape.free()
+		s.mu.Unlock()
 		return false
 	}
 	s.refusal = why

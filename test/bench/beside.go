@@ -30,25 +30,14 @@ func measureBeside(ctx context.Context, b *bench, w *world) error {
 	if _, err := w.start(w.hq, "iperf3", "iperf3", "-s", "-4"); err != nil {
 		return err
 	}
-	s, err := w.serveThis(ctx, w.askingHeadquarters())
-	if err != nil {
+	var ours, theirs besides
+	err := w.inTurn(ctx, func(server *process) (err error) {
+		ours, err = w.measureLNS(ctx, b, server)
 		return err
-	}
-	ours, err := w.measureLNS(ctx, b, s.process)
-	if err == nil {
-		err = s.end(ctx)
-	}
-	if err != nil {
+	}, func(server *process) (err error) {
+		theirs, err = w.measureLNS(ctx, b, server)
 		return err
-	}
-	p, err := w.serveL2TPNS(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := w.lns.Run("sysctl", "-qw", "net.ipv4.ip_forward=1"); err != nil {
-		return err
-	}
-	theirs, err := w.measureLNS(ctx, b, p)
+	})
 	if err != nil {
 		return err
 	}

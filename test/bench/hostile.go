@@ -37,22 +37,14 @@ func measureHostile(ctx context.Context, b *bench, w *world) error {
 	if _, err := w.atHeadquarters(ctx, users/crowds); err != nil {
 		return err
 	}
-	s, err := w.serveThis(ctx, w.askingHeadquarters())
-	if err != nil {
+	var ours, theirs fire
+	err := w.inTurn(ctx, func(server *process) (err error) {
+		ours, err = w.underFire(ctx, server, users, b.size.hostile)
 		return err
-	}
-	ours, err := w.underFire(ctx, s.process, users, b.size.hostile)
-	if err == nil {
-		err = s.end(ctx)
-	}
-	if err != nil {
+	}, func(server *process) (err error) {
+		theirs, err = w.underFire(ctx, server, users, b.size.hostile)
 		return err
-	}
-	p, err := w.serveL2TPNS(ctx)
-	if err != nil {
-		return err
-	}
-	theirs, err := w.underFire(ctx, p, users, b.size.hostile)
+	})
 	if err != nil {
 		return err
 	}

@@ -12,12 +12,34 @@ import (
 // l2tpnsSecret is shared by l2tpns and the lnsgate that answers it.
 const l2tpnsSecret = "7f0e6a2d9c1b4835"
 
+// inTurn measures lnsgate as the LNS of this world, ends it, and measures l2tpns in its place.
+func (w *world) inTurn(ctx context.Context, ours, theirs func(server *process) error) error {
+	s, err := w.serveThis(ctx, w.askingHeadquarters())
+	if err != nil {
+		return err
+	}
+	if err := ours(s.process); err != nil {
+		return err
+	}
+	if err := s.end(ctx); err != nil {
+		return err
+	}
+	p, err := w.serveL2TPNS(ctx)
+	if err != nil {
+		return err
+	}
+	return theirs(p)
+}
+
 // serveL2TPNS starts the l2tpns of Debian as the LNS of this world, with the RADIUS server at headquarters. It returns when
 // l2tpns serves.
 func (w *world) serveL2TPNS(ctx context.Context) (*process, error) {
 	log, config := filepath.Join(w.folder, "l2tpns.log"), filepath.Join(w.folder, "l2tpns.conf")
 	settings := fmt.Sprintf(l2tpnsSettings, log, filepath.Join(w.folder, "l2tpns.pid"), serverAddress, tunnelled, l2tpnsSecret)
 	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
+		return nil, err
+	}
+	if _, err := w.lns.Run("sysctl", "-qw", "net.ipv4.ip_forward=1"); err != nil { // as lnsgate does for itself
 		return nil, err
 	}
 	p, err := w.start(w.lns, "l2tpns", "l2tpns", "-c", config, "-h", "l2tpns")

@@ -45,14 +45,6 @@ func (r *Recorder) called(s *Story, uid string) {
 	r.sessions[uid] = s
 }
 
-// forget takes a story that is under way out.
-func (r *Recorder) forget(s *Story) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.live, s)
-	r.unname(s)
-}
-
 func (r *Recorder) unname(s *Story) {
 	if uid := s.facts.ID; r.sessions[uid] == s {
 		delete(r.sessions, uid)

@@ -247,7 +247,6 @@ func TestLaterNotesGoOnUntilTheStoryIsPushedOut(t *testing.T) {
 		t.Error("it is still there")
 	}
 	s.Note(at(11), trace.Step{What: "late"}) // hurts nobody
-	s.Drop()
 }
 
 func TestWatchersAreToldAndNeverWaitedFor(t *testing.T) {
@@ -347,7 +346,9 @@ func TestNothingIsRecordedWithoutARecorder(t *testing.T) {
 	s.Called("x")
 	s.Changed()
 	s.Open(at(0), netip.Addr{})
-	s.Drop()
+	if s.ID() != "" || s.Attempt().Steps != nil {
+		t.Error("a story without a recorder tells something")
+	}
 	r.Refuse(Refusal{}, at(0))
 	r.Announce(trace.Event{})
 	if found, err := r.Find(t.Context(), trace.Filter{}); s != nil || !s.End(at(0), trace.Verdict{}) || found != nil || err != nil || r.Session("x") != nil || r.Stats() != (Stats{}) {

@@ -74,6 +74,9 @@ func (s *Story) Shows(signs trace.Signs) {
 
 // ID returns what the attempt is called.
 func (s *Story) ID() string {
+	if s == nil {
+		return ""
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.id()
@@ -135,19 +138,11 @@ func (s *Story) End(now time.Time, v trace.Verdict) (news bool) {
 	return news
 }
 
-// Drop forgets a story that tells nothing: its tunnel had sessions, and those have stories of their own.
-func (s *Story) Drop() {
-	if s == nil {
-		return
-	}
-	s.recorder.forget(s)
-	s.mu.Lock()
-	s.tape.free()
-	s.mu.Unlock()
-}
-
 // Attempt returns the story as it stands, with all its steps.
 func (s *Story) Attempt() trace.Attempt {
+	if s == nil {
+		return trace.Attempt{}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := s.facts

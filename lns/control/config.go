@@ -34,6 +34,7 @@ type Config struct {
 	LocalTunnel           l2tp.TunnelID // the id we chose; must not be 0
 	ReceiveWindow         uint16        // control messages the peer may send unacknowledged; default 16
 	Secret                l2tp.Secret   // shared secret of tunnel authentication and hidden AVPs; nil: none
+	PreviousSecrets       []l2tp.Secret // what the peer may still have instead of Secret; see secretAt
 	RequireAuthentication bool          // challenge the peer
 	HideAVPs              bool          // hide what may be hidden; needs Secret
 	SingleTunnel          bool          // Dial sends a Tie Breaker: only one tunnel between the two of us

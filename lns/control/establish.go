@@ -34,9 +34,7 @@ func (t *Tunnel) Dial(now time.Time, out *Out) {
 
 // handle acts on the next message in order: the event of RFC 2661 section 7.2.1, by message and state.
 func (t *Tunnel) handle(h l2tp.Header, payload []byte, now time.Time, out *Out) error {
-	m, err := l2tp.ParseWith(payload, l2tp.ParseOptions{
-		Secret: t.cfg.Secret, TolerateUnknownMandatory: t.cfg.TolerateUnknownMandatory,
-	})
+	m, err := t.parse(payload)
 	if err != nil {
 		out.add(Said{Message: l2tp.PeekType(payload), Session: h.Session, Detail: err.Error()})
 		return t.fault(h, err, now, out)
@@ -168,7 +166,7 @@ func (t *Tunnel) verify(carrier l2tp.MessageType, response []byte) (Why, l2tp.Re
 		return WhyNone, l2tp.ResultCode{}
 	case response == nil:
 		return WhySecretMissing, unauthorized("tunnel authentication is required here, but you did not answer the challenge")
-	case !l2tp.VerifyChallengeResponse(carrier, t.cfg.Secret, challenge, response):
+	case !t.recognise(carrier, challenge, response):
 		return WhySecretWrong, unauthorized("tunnel authentication failed: the tunnel secrets differ")
 	}
 	return WhyNone, l2tp.ResultCode{}
@@ -183,7 +181,7 @@ func (t *Tunnel) answer(carrier l2tp.MessageType, challenge []byte) []byte {
 	if challenge == nil {
 		return nil
 	}
-	r := l2tp.ChallengeResponse(carrier, t.cfg.Secret, challenge)
+	r := l2tp.ChallengeResponse(carrier, t.secret(), challenge)
 	return r[:]
 }
 
@@ -258,7 +256,7 @@ func (t *Tunnel) fault(h l2tp.Header, err error, now time.Time, out *Out) error 
 // collide: the peer dials us while our SCCRQ is unanswered (RFC 2661 section 4.4.3, Tie Breaker). The lower value wins,
 // having one wins over having none, equal values end both, and without any there are two tunnels.
 func (t *Tunnel) collide(datagram, payload []byte, out *Out) error {
-	m, err := l2tp.ParseWith(payload, l2tp.ParseOptions{Secret: t.cfg.Secret, TolerateUnknownMandatory: true})
+	m, err := l2tp.ParseWith(payload, l2tp.ParseOptions{Secret: t.secret(), TolerateUnknownMandatory: true})
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,8 @@ type Tunnel struct {
 	since     time.Time // when the tunnel was established
 	deadline  time.Time // end of set-up, or of the linger
 	answered  bool      // our SCCRP answers a challenge of the peer
+	secretAt  int       // which of the secrets is the peer's: 0 is Config.Secret, 1 the first of the previous ones
+	proved    bool      // the peer has proved that
 }
 
 // New makes a tunnel in state idle. Dial or the first Receive sets it going.
@@ -260,8 +262,8 @@ func (t *Tunnel) finish(out *Out) {
 // say sends a message; session is the peer's id of the call, 0 for the tunnel.
 func (t *Tunnel) say(session l2tp.SessionID, m l2tp.Message, now time.Time, out *Out) {
 	o := l2tp.AppendOptions{}
-	if t.cfg.HideAVPs && len(t.cfg.Secret) > 0 {
-		o = l2tp.AppendOptions{Secret: t.cfg.Secret, Hide: true, RandomVector: t.random(16)}
+	if t.cfg.HideAVPs && len(t.secret()) > 0 {
+		o = l2tp.AppendOptions{Secret: t.secret(), Hide: true, RandomVector: t.random(16)}
 	}
 	t.channel.Send(Outgoing{
 		Type: m.Type(), Session: session, Body: l2tp.Append(nil, m, o), Detail: describe(m),

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"io"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -119,7 +121,32 @@ func (c *copyRows) send(ctx context.Context, pool *pgxpool.Pool, sql string) err
 	}
 	defer conn.Release()
 	c.begin(-1) // there are no more
-	_, err = conn.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(c.octets), sql)
+	source := &withdrawable{from: bytes.NewReader(c.octets)}
+	_, err = conn.Conn().PgConn().CopyFrom(ctx, source, sql)
+	source.withdraw()
 	c.octets = c.octets[:len(c.octets)-2]
 	return err
+}
+
+// withdrawable is a reader that nobody reads any more after withdraw: a COPY whose connection broke, or whose context ended,
+// returns while a goroutine of pgx still reads its source.
+type withdrawable struct {
+	mu   sync.Mutex
+	from io.Reader
+}
+
+func (w *withdrawable) Read(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.from == nil {
+		return 0, io.ErrClosedPipe
+	}
+	return w.from.Read(p)
+}
+
+// withdraw waits for the Read that is under way; later ones fail.
+func (w *withdrawable) withdraw() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.from = nil
 }

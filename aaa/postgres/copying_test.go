@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/netip"
@@ -11,7 +12,7 @@ import (
 // TestCopiedRowsSayWhatWasMeant: the binary format leaves no room for the server to correct anything.
 func TestCopiedRowsSayWhatWasMeant(t *testing.T) {
 	pool := sharedPool(t)
-	run(t, pool, `CREATE TABLE copied (n integer, word text, said text, at timestamptz, took interval, host inet)`)
+	run(t, pool, `DROP TABLE IF EXISTS copied; CREATE TABLE copied (n integer, word text, said text, at timestamptz, took interval, host inet)`)
 	const sql = `COPY copied (n, word, said, at, took, host) FROM STDIN (FORMAT binary)`
 	rows := []struct {
 		n          int32
@@ -55,5 +56,30 @@ func TestCopiedRowsSayWhatWasMeant(t *testing.T) {
 	}
 	if n := one[int](t, pool, "SELECT count(*) FROM copied"); n != len(rows) {
 		t.Errorf("%d rows", n)
+	}
+}
+
+// TestAWithdrawnSourceIsNotRead: a COPY that was broken off returns while pgx still reads.
+func TestAWithdrawnSourceIsNotRead(t *testing.T) {
+	rows := []byte("abcdef")
+	source := &withdrawable{from: bytes.NewReader(rows)}
+	first := make([]byte, 2)
+	if n, err := source.Read(first); n != 2 || err != nil || string(first) != "ab" {
+		t.Fatalf("%d, %v, %q", n, err, first)
+	}
+	reading := make(chan struct{})
+	go func() { // a goroutine that nobody waits for before the rows are used again
+		defer close(reading)
+		for {
+			if _, err := source.Read(first); err != nil {
+				return
+			}
+		}
+	}()
+	source.withdraw()
+	copy(rows, "ghijkl") // the race detector sees a Read of it
+	<-reading
+	if n, err := source.Read(first); n != 0 || err == nil {
+		t.Errorf("%d octets after withdraw, %v", n, err)
 	}
 }

@@ -46,6 +46,7 @@ func (c *checker) checkGroup(path string, g L2TPGroup) {
 			}
 		}
 	}
+	c.checkPreviousSecrets(path, g)
 	for _, domain := range []struct{ key, name string }{{"domain", g.Domain}, {"default_domain", g.DefaultDomain}} {
 		if domain.name != "" {
 			c.domain(path+"."+domain.key, domain.name)
@@ -62,6 +63,29 @@ func (c *checker) checkGroup(path string, g L2TPGroup) {
 	for i, p := range g.Sources {
 		if p != p.Masked() {
 			c.say(fmt.Sprintf("%s.sources[%d]", path, i), "%v has bits set behind the prefix; the network is %v", p, p.Masked())
+		}
+	}
+}
+
+// mostPreviousSecrets bounds what each answer of a stranger is compared with.
+const mostPreviousSecrets = 8
+
+func (c *checker) checkPreviousSecrets(path string, g L2TPGroup) {
+	path += ".previous_tunnel_secrets"
+	switch n := len(g.PreviousSecrets); {
+	case n == 0:
+		return
+	case n > mostPreviousSecrets:
+		c.say(path, "%d are too many; %d at most", n, mostPreviousSecrets)
+	case g.TunnelSecret.IsZero() && g.TunnelSecretFile == "":
+		c.say(path, "there is no present secret; add tunnel_secret or tunnel_secret_file")
+	}
+	for i, s := range g.PreviousSecrets {
+		switch {
+		case s.IsZero() && i < len(g.PreviousSecrets)-len(g.PreviousSecretFiles):
+			c.say(fmt.Sprintf("%s[%d]", path, i), "the secret is empty")
+		case !s.IsZero() && s == g.TunnelSecret:
+			c.say(fmt.Sprintf("%s[%d]", path, i), "it is the same as tunnel_secret; remove it")
 		}
 	}
 }

@@ -108,6 +108,8 @@ type L2TPGroup struct {
 	TunnelAuthentication     bool           `mapstructure:"tunnel_authentication"`
 	TunnelSecret             Secret         `mapstructure:"tunnel_secret"` // resolved, wherever it came from
 	TunnelSecretFile         string         `mapstructure:"tunnel_secret_file"`
+	PreviousSecrets          []Secret       `mapstructure:"previous_tunnel_secrets"` // resolved, likewise
+	PreviousSecretFiles      []string       `mapstructure:"previous_tunnel_secret_files"`
 	HideAVPs                 bool           `mapstructure:"hide_avps"`
 	HelloInterval            time.Duration  `mapstructure:"hello_interval"` // 0: no HELLO
 	ReceiveWindow            int            `mapstructure:"receive_window"`

@@ -19,6 +19,7 @@ var compareValues = cmp.Options{
 	cmp.Comparer(func(a, b Secret) bool { return a == b }),
 	cmp.Comparer(func(a, b URL) bool { return a == b }),
 	cmp.Transformer("empty", func(l []string) []string { return append([]string{}, l...) }),
+	cmp.Transformer("empty", func(l []Secret) []Secret { return append([]Secret{}, l...) }),
 	cmp.Transformer("empty", func(l []netip.Addr) []netip.Addr { return append([]netip.Addr{}, l...) }),
 	cmp.Transformer("empty", func(l []netip.Prefix) []netip.Prefix { return append([]netip.Prefix{}, l...) }),
 	cmp.Transformer("empty", func(l []netip.AddrPort) []netip.AddrPort { return append([]netip.AddrPort{}, l...) }),

@@ -25,6 +25,12 @@ func (c *checker) resolveSecrets(directory string) {
 	for i := range c.cfg.L2TPGroups {
 		g := &c.cfg.L2TPGroups[i]
 		c.resolve(&g.TunnelSecret, g.TunnelSecretFile, fmt.Sprintf("l2tp_groups[%d].tunnel_secret", i), directory)
+		c.inlineSecrets = c.inlineSecrets || len(g.PreviousSecrets) > 0
+		for j, file := range g.PreviousSecretFiles {
+			var s Secret
+			c.resolveFrom(&s, file, fmt.Sprintf("l2tp_groups[%d].previous_tunnel_secret_files[%d]", i, j), directory)
+			g.PreviousSecrets = append(g.PreviousSecrets, s)
+		}
 	}
 	for i := range c.cfg.Users {
 		u := &c.cfg.Users[i]
@@ -67,18 +73,23 @@ func (c *checker) resolve(secret *Secret, file, path, directory string) {
 		c.say(path+"_file", "the secret is given twice; keep %s or %s", last(path), last(path)+"_file")
 		return
 	}
+	c.resolveFrom(secret, file, path+"_file", directory)
+}
+
+// resolveFrom reads a secret from a file, which is named at the path.
+func (c *checker) resolveFrom(secret *Secret, file, path, directory string) {
 	name, err := secretPath(file, directory, os.Getenv("CREDENTIALS_DIRECTORY"))
 	if err != nil {
-		c.say(path+"_file", "%v", err)
+		c.say(path, "%v", err)
 		return
 	}
 	text, open, err := readSecret(name)
 	if err != nil {
-		c.say(path+"_file", "%s: %s", name, reason(err))
+		c.say(path, "%s: %s", name, reason(err))
 		return
 	}
 	if open {
-		c.advise(path+"_file", "%s can be read by every user of this machine; chmod 600 it", name)
+		c.advise(path, "%s can be read by every user of this machine; chmod 600 it", name)
 	}
 	*secret = NewSecret(text)
 }

@@ -61,8 +61,9 @@ func (s *Server) policy(g *Group, t *Template, profile quirk.Profile, limits Lim
 	}
 }
 
-// controlConfig is how the control connection of a peer of this group is run.
-func (s *Server) controlConfig(g *Group, id l2tp.TunnelID, sessions int) control.Config {
+// controlConfig is how the control connection of a peer of this group is run; firstSecret is the secret that it is believed to have.
+func (s *Server) controlConfig(g *Group, id l2tp.TunnelID, sessions, firstSecret int) control.Config {
+	secrets := g.secrets(firstSecret)
 	return control.Config{
 		Role:                     control.LNS,
 		HostName:                 g.LocalName,
@@ -70,7 +71,8 @@ func (s *Server) controlConfig(g *Group, id l2tp.TunnelID, sessions int) control
 		Firmware:                 firmware,
 		LocalTunnel:              id,
 		ReceiveWindow:            g.ReceiveWindow,
-		Secret:                   secretOctets(g.Secret),
+		Secret:                   secrets[0],
+		PreviousSecrets:          secrets[1:],
 		RequireAuthentication:    g.Authenticate,
 		HideAVPs:                 g.HideAVPs,
 		HelloInterval:            g.Hello,

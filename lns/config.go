@@ -55,7 +55,8 @@ type Group struct {
 
 	LocalName         string // our host name, and our name in CHAP challenges
 	Secret            aaa.Secret
-	Authenticate      bool // the peer must prove that it knows the secret
+	PreviousSecrets   []aaa.Secret // that peers may still have while Secret is being given to them
+	Authenticate      bool         // the peer must prove that it knows the secret
 	HideAVPs          bool
 	Hello             time.Duration
 	ReceiveWindow     uint16

@@ -36,6 +36,7 @@ const (
 	evictedHalfOpen
 	tunnelsOpened
 	tunnelsClosed
+	tunnelsOldSecret
 	tunnelsFollowed
 	followsRefused
 	sessionsOpened
@@ -74,6 +75,7 @@ var counterNames = [counterCount]string{
 	evictedHalfOpen:       "evicted_half_open_tunnels",
 	tunnelsOpened:         "tunnels_opened",
 	tunnelsClosed:         "tunnels_closed",
+	tunnelsOldSecret:      "tunnels_with_previous_secret",
 	tunnelsFollowed:       "tunnels_followed",
 	followsRefused:        "tunnels_not_followed",
 	sessionsOpened:        "sessions_opened",

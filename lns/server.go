@@ -75,6 +75,7 @@ type Server struct {
 	reconnects reconnects     // of each account, lately
 	pending    waiting[*call] // sessions that have not logged in yet
 	chatter    chatter
+	rotation   rotation
 	work       work
 	closing    atomic.Bool
 	life       context.Context // ends with the server: checks and leases under way are given up

@@ -107,7 +107,10 @@ func (s *Server) openTunnel(config *bindings, g *Group, q dialling, repeated boo
 		s.refuse(q, l2tp.ResultCode{Result: l2tp.StopCCNError, Error: l2tp.ErrTryAnother, Message: "too many tunnels"})
 		return
 	}
-	t.core = control.New(s.controlConfig(g, t.id, config.Limits.SessionsPerTunnel))
+	if len(g.PreviousSecrets) > 0 {
+		t.secret = s.rotation.first(secretHolder{g.Name, q.hostName, q.from.Remote.Addr()})
+	}
+	t.core = control.New(s.controlConfig(g, t.id, config.Limits.SessionsPerTunnel, t.secret))
 	t.log = s.deps.Log.With("tunnel", uint16(t.id), "peer", q.from.Remote)
 	t.heard.Store(now.UnixNano())
 	t.story = s.deps.Recorder.Begin(q.from.Remote, now)

@@ -47,6 +47,7 @@ type tunnel struct {
 	up        bool
 	lingers   bool // it is down, and only acknowledges what the peer may repeat
 	over      bool
+	secret    int // which of the group's secrets our SCCRP was made with
 	log       *slog.Logger
 	profile   quirk.Profile
 	follow    *follow   // nil: the peer is where it was
@@ -217,6 +218,7 @@ func (t *tunnel) established(now time.Time) {
 		old.mail.post(abandon{verdict: trace.Because(trace.PeerRestarted, "it opened another tunnel from the same address")}, false)
 	}
 	t.introduce(t.story)
+	t.provedSecret()
 	t.recognise()
 	peer := t.core.Peer()
 	t.log = t.log.With("host", peer.HostName)
@@ -228,6 +230,7 @@ func (t *tunnel) down(a control.TunnelDown, now time.Time) {
 	if t.verdict.Cause != trace.Unknown {
 		v = t.verdict
 	}
+	t.refusedSecret(a.Why)
 	t.endCalls(v, now)
 	t.endStory(v, now)
 	t.idleSince = time.Time{}

@@ -121,6 +121,7 @@ func groupConfig(g configs.L2TPGroup) lns.Group {
 		Template:          g.VirtualTemplate,
 		LocalName:         g.TunnelName,
 		Secret:            aaa.NewSecret(g.TunnelSecret.Reveal()),
+		PreviousSecrets:   secretList(g.PreviousSecrets),
 		Authenticate:      g.TunnelAuthentication,
 		HideAVPs:          g.HideAVPs,
 		Hello:             g.HelloInterval,
@@ -138,6 +139,13 @@ func groupConfig(g configs.L2TPGroup) lns.Group {
 		IdleTunnel:        g.IdleTunnelTimeout,
 		Profile:           g.ClientProfile,
 	}
+}
+
+func secretList(given []configs.Secret) (all []aaa.Secret) {
+	for _, s := range given {
+		all = append(all, aaa.NewSecret(s.Reveal()))
+	}
+	return all
 }
 
 func transportConfig(c *configs.Config) transport.Config {

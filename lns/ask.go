@@ -108,7 +108,7 @@ func (s *Server) enter(ctx context.Context, c *call, r *aaa.Request, d *aaa.Deci
 // leave counts a session out, away from the tunnel's goroutine, however long the registry is away: an account whose session
 // stayed counted could not log in again.
 func (s *Server) leave(uid string) {
-	s.work.jobs.Go(func() {
+	s.work.begin(func() {
 		for tries := 1; ; tries++ {
 			var err error
 			do(s.work.owed, func() {

@@ -16,8 +16,8 @@ type letter interface {
 	lost(s *Server)
 }
 
-// mailbox hands letters to one reader. While it is empty nobody reads, and it holds no memory: a goroutine is started when
-// there is something to do, and ends when there is not, because the stack of a waiting one is the largest part of what an
+// mailbox hands letters to one reader. While it is empty nobody reads, and it holds no memory: a goroutine of the crew is called
+// when there is something to do, and goes when there is not, because the stack of a waiting one is the largest part of what an
 // idle tunnel costs. There is never more than one.
 type mailbox struct {
 	mu      sync.Mutex // guards all below
@@ -26,10 +26,13 @@ type mailbox struct {
 	reading bool // a goroutine runs read, or is about to
 	rung    bool // it has to look once more before it rests
 	read    func()
+	readers *crew
 }
 
 // newMailbox makes a mailbox whose first reader the caller starts itself, when all that it needs is in place.
-func newMailbox(read func()) mailbox { return mailbox{read: read, reading: true} }
+func newMailbox(read func(), readers *crew) mailbox {
+	return mailbox{read: read, readers: readers, reading: true}
+}
 
 // post appends a letter; it says false when the box is closed, or full and the letter is a droppable one.
 func (m *mailbox) post(l letter, droppable bool) bool {
@@ -58,7 +61,7 @@ func (m *mailbox) wake() {
 		return
 	}
 	m.reading = true
-	go m.read()
+	m.readers.run(m.read)
 }
 
 // rest asks whether the reader may end; if not there is more to do.

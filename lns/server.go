@@ -76,6 +76,7 @@ type Server struct {
 	pending    waiting[*call] // sessions that have not logged in yet
 	chatter    chatter
 	rotation   rotation
+	readers    crew // of the tunnels' mail
 	work       work
 	closing    atomic.Bool
 	life       context.Context // ends with the server: checks and leases under way are given up
@@ -92,6 +93,7 @@ func New(config *Config, deps Deps) (*Server, error) {
 	if err := s.setConfig(config); err != nil {
 		return nil, err
 	}
+	s.readers.limit = mostReaders
 	s.work.limit(config.Limits.Authentications)
 	return s, nil
 }
@@ -123,7 +125,12 @@ func (s *Server) Close(ctx context.Context) {
 	if !s.work.wait(lastWait) {
 		s.deps.Log.Error("a login, lease or record is still being asked for, and its back end does not give up: not waiting for it")
 	}
+	s.work.crew.close()
+	s.readers.close()
 }
+
+// mostReaders is how many tunnels act at once. They do not wait for each other.
+const mostReaders = 32
 
 // lastWait is how long back ends may take to give up, and leases to be given back, after the last tunnel.
 const lastWait = 10 * time.Second

@@ -89,7 +89,7 @@ func (s *Server) admit(q dialling, now time.Time) {
 func (s *Server) openTunnel(config *bindings, g *Group, q dialling, repeated bool, now time.Time) {
 	t := &tunnel{server: s, key: q.key, path: q.from, group: g, since: now}
 	t.home.Store(&q.from.Remote)
-	t.mail = newMailbox(t.run)
+	t.mail = newMailbox(t.run, &s.readers)
 	t.halfOpen.real = repeated
 	if !s.halfOpen.enter(t, &t.halfOpen, q.from.Remote.Addr(), config.Limits.HalfOpenPerSource) {
 		s.counters.add(dropHalfOpenPerSource)
@@ -116,7 +116,7 @@ func (s *Server) openTunnel(config *bindings, g *Group, q dialling, repeated boo
 	t.story = s.deps.Recorder.Begin(q.from.Remote, now)
 	t.timer = time.AfterFunc(farAway, t.mail.ring)
 	t.mail.post(controlMessage{q.datagram}, false)
-	go t.run()
+	s.readers.run(t.mail.read)
 }
 
 // refuse answers an SCCRQ with a StopCCN, without keeping anything. The id in it must not be zero, and means nothing.

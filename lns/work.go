@@ -14,6 +14,7 @@ type work struct {
 	all     chan struct{}
 	owed    chan struct{}
 	jobs    sync.WaitGroup
+	crew    crew
 }
 
 func (w *work) limit(n int) {
@@ -32,7 +33,7 @@ func (w *work) try(job func()) bool {
 	default:
 		return false
 	}
-	w.jobs.Go(func() {
+	w.begin(func() {
 		defer func() { <-w.all }()
 		do(w.running, job)
 	})
@@ -41,7 +42,16 @@ func (w *work) try(job func()) bool {
 
 // must runs the job soon, however many wait: it gives back what would leak otherwise. Slow logins do not hold it up.
 func (w *work) must(job func()) {
-	w.jobs.Go(func() { do(w.owed, job) })
+	w.begin(func() { do(w.owed, job) })
+}
+
+// begin runs the job at once. It bounds nothing.
+func (w *work) begin(job func()) {
+	w.jobs.Add(1)
+	w.crew.run(func() {
+		defer w.jobs.Done()
+		job()
+	})
 }
 
 // owedSlots is how many jobs of must run at once.

@@ -1,0 +1,61 @@
+package lns
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+)
+
+func TestCrewRunsEverythingWithinItsLimit(t *testing.T) {
+	for _, limit := range []int{0, 1, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			c := crew{limit: limit}
+			var count, now, most atomic.Int32
+			gate := make(chan struct{})
+			for range 10 * mostIdle {
+				c.run(func() {
+					most.Store(max(most.Load(), now.Add(1)))
+					<-gate
+					now.Add(-1)
+					count.Add(1)
+				})
+			}
+			synctest.Wait()
+			want := limit
+			if limit == 0 {
+				want = 10 * mostIdle
+			}
+			if int(now.Load()) != want {
+				t.Errorf("limit %d: %d functions run at once instead of %d", limit, now.Load(), want)
+			}
+			close(gate)
+			synctest.Wait()
+			if count.Load() != 10*mostIdle || int(most.Load()) > want {
+				t.Errorf("limit %d: %d functions have run, %d at once", limit, count.Load(), most.Load())
+			}
+			if len(c.idle) != min(want, mostIdle) || c.working != 0 || len(c.queue) != 0 {
+				t.Errorf("limit %d: %d goroutines stay, %d are said to work, %d functions wait", limit, len(c.idle), c.working, len(c.queue))
+			}
+			c.close()
+			c.run(func() { count.Store(0) })
+			synctest.Wait()
+			if count.Load() != 0 || len(c.idle) != 0 {
+				t.Errorf("after the end: %d functions, %d goroutines stay", count.Load(), len(c.idle))
+			}
+		})
+	}
+}
+
+func TestCrewGivesWorkToWhoIsIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c crew
+		defer c.close()
+		for range 100 {
+			c.run(func() {})
+			synctest.Wait()
+		}
+		if len(c.idle) != 1 {
+			t.Errorf("%d goroutines stay after functions that ran one by one", len(c.idle))
+		}
+	})
+}

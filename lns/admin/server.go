@@ -68,6 +68,7 @@ type Server struct {
 	handler  http.Handler
 	patience patience
 	changes  auditRing
+	checkup  checkup
 	streams  chan struct{} // a place for each reader of events
 }
 
@@ -86,7 +87,7 @@ func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, started: cfg.Now(), streams: make(chan struct{}, maxStreams),
+	s := &Server{cfg: cfg, started: cfg.Now(), streams: make(chan struct{}, maxStreams), checkup: checkup{turn: make(chan struct{}, 1)},
 		patience: patience{read: 10 * time.Second, write: time.Minute, beat: heartbeat, slow: slowReader}}
 	s.handler = s.routes()
 	return s

@@ -92,7 +92,7 @@ func (w *world) atHeadquarters(ctx context.Context, users int) (*server, error) 
 
 // askingHeadquarters is the configuration of an LNS of ours with that RADIUS server.
 func (w *world) askingHeadquarters() string {
-	return common(w.socket(), w.folder) + fmt.Sprintf(`domains:
+	return w.common() + fmt.Sprintf(`domains:
   - {name: default, authentication: [hq], pools: [pool1]}
 pools:
   - {name: pool1, ranges: [10.128.0.0/14]}

@@ -68,6 +68,7 @@ type bench struct {
 	size     size
 	runs     int
 	program  string    // the binary under test
+	datapath string    // of the virtual templates; empty: what the program chooses
 	folder   string    // for files of the runs
 	profile  string    // folder for profiles of the server; empty: none
 	progress io.Writer // for the person who waits
@@ -187,6 +188,7 @@ func (b *bench) flags(stderr io.Writer) *flag.FlagSet {
 	f.IntVar(&b.size.hostile, "hostile", 200_000, "datagrams per second of a flood")
 	f.IntVar(&b.size.many, "many", 100_000, "sessions that are open while an operator looks at them")
 	f.StringVar(&b.program, "program", "", "the lnsgate to measure (default: build it)")
+	f.StringVar(&b.datapath, "datapath", "", "data path of the virtual template: tun or ebpf (default: what the program chooses)")
 	f.StringVar(&b.profile, "profile", "", "write profiles of the server (perf record) to this folder; slows it a little")
 	return f
 }
@@ -233,7 +235,7 @@ func (b *bench) build(ctx context.Context) error {
 
 // once is one run of one measurement.
 func (b *bench) once(ctx context.Context, m measurement) (err error) {
-	w, err := newWorld(b.folder, b.program)
+	w, err := newWorld(b.folder, b.program, b.datapath)
 	if err != nil {
 		return err
 	}

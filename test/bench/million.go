@@ -16,7 +16,7 @@ type side struct {
 // database has a million, and a pool of a million addresses. Every account has had an address before. On the great one a
 // load is once of the same thousand people as ever, and once of a thousand who have not been seen before.
 func measureMillion(ctx context.Context, b *bench, w *world) (err error) {
-	other, err := newWorld(b.folder, b.program)
+	other, err := newWorld(b.folder, b.program, b.datapath)
 	if err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ func (w *world) serveCalls(ctx context.Context, b *bench, radius *radtest.Server
 
 // askingRADIUS is the configuration of a server whose users all are with RADIUS. Groups to tell of sessions may be named.
 func (w *world) askingRADIUS(s *radtest.Server, accounting string) string {
-	return common(w.socket(), w.folder) + fmt.Sprintf(`domains:
+	return w.common() + fmt.Sprintf(`domains:
   - {name: default, authentication: [hq], accounting: [%s], pools: [pool1]}
 pools:
   - {name: pool1, ranges: [10.128.0.0/14]}

@@ -30,14 +30,15 @@ const (
 type world struct {
 	program         string
 	folder          string
+	datapath        string // of the virtual template; empty: what the server chooses
 	client, lns, hq *netns.Namespace
 	processes       []*process
 	started         int
 	admin           *admin.Client // of the server; nil before serve
 }
 
-func newWorld(parent, program string) (w *world, err error) {
-	w = &world{program: program}
+func newWorld(parent, program, datapath string) (w *world, err error) {
+	w = &world{program: program, datapath: datapath}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -135,7 +136,7 @@ func (w *world) serveAt(ctx context.Context, n *netns.Namespace, socket, configu
 func (w *world) socket() string { return filepath.Join(w.folder, "admin.sock") }
 
 func (w *world) configuration(accounts int) string {
-	return configuration(w.socket(), w.folder, accounts)
+	return configuration(w.common(), accounts)
 }
 
 // sqlConfiguration is that of a node which has its accounts and pools in a database, and that many in the file as well.
@@ -144,25 +145,31 @@ func (w *world) sqlConfiguration(s *sqlServer, d *sqlDatabase, accounts int) str
 	if accounts > 0 {
 		return text + w.configuration(accounts)
 	}
-	return text + common(w.socket(), w.folder)
+	return text + w.common()
 }
 
-// common is what every configuration here has, with the limits per source raised, because all calls come from one.
-func common(socket, folder string) string {
-	return fmt.Sprintf("admin_socket: %s\nstate_dir: %s\n", socket, folder) + `limits:
+// common is what every configuration here has.
+func (w *world) common() string { return common(w.socket(), w.folder, w.datapath) }
+
+// common has the limits per source raised, because all calls come from one.
+func common(socket, folder, datapath string) string {
+	if datapath != "" {
+		datapath = ", datapath: " + datapath
+	}
+	return fmt.Sprintf("admin_socket: %s\nstate_dir: %s\n", socket, folder) + fmt.Sprintf(`limits:
   new_tunnels_per_second_per_source: 1000000
   half_open_per_source: 4096
 virtual_templates:
-  - {name: vt1, address: 10.10.0.1/32, ppp_authentication: [chap]}
+  - {name: vt1, address: 10.10.0.1/32, ppp_authentication: [chap]%s}
 l2tp_groups:
   - {name: default, virtual_template: vt1, tunnel_name: LNS}
-`
+`, datapath)
 }
 
-// configuration is what a small office would write.
-func configuration(socket, folder string, accounts int) string {
+// configuration is what a small office would write, behind what is common.
+func configuration(common string, accounts int) string {
 	var b strings.Builder
-	b.WriteString(common(socket, folder))
+	b.WriteString(common)
 	b.WriteString(`domains:
   - {name: default, authentication: [local], pools: [pool1]}
 pools:

@@ -85,6 +85,9 @@ func (s *Session) Identification() []string { return s.identification }
 // Decision returns what the check said; zero before it did.
 func (s *Session) Decision() aaa.Decision { return s.decision }
 
+// Belongs returns the account and the domain of the decision, without copying all of that; empty before it was there.
+func (s *Session) Belongs() (account, domain string) { return s.decision.Account, s.decision.Domain }
+
 // Lease returns the address that the session holds; zero when it holds none.
 func (s *Session) Lease() pool.Lease { return s.lease }
 

@@ -162,7 +162,8 @@ func (f *forecast) offered() bool {
 	return f.note(trace.StageLink, "method", "virtual template %q offers %s", f.template.Name, list)
 }
 
-// ask has the gateway decide, past the guard that delays guesses and past the registry that counts sessions.
+// ask has the gateway decide, past the registry that counts sessions. A password goes by the guard that delays guesses, where a wrong one
+// counts as at a login: nobody guesses faster by testing.
 func (f *forecast) ask(ctx context.Context) bool {
 	if f.method == aaa.MethodNone {
 		f.method = aaa.PAP
@@ -173,7 +174,7 @@ func (f *forecast) ask(ctx context.Context) bool {
 	checks := f.test.Password != "" && f.checkable()
 	if checks {
 		f.request.Proof = f.proof(aaa.NewSecret(f.test.Password))
-		f.granted, err = f.gateway.Authenticate(ctx, &f.request)
+		f.granted, err = f.guarded().Authenticate(ctx, &f.request)
 	} else {
 		f.request.Proof.InEAP = f.method == aaa.EAP
 		f.granted, err = f.gateway.Authorize(ctx, &f.request)

@@ -18,8 +18,9 @@ func newTestLoginCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "test-login USER", Short: "Tell what would become of a login, without a call",
 		Long: `test-login asks the running server to decide about a login: which l2tp group and domain it would fall to, what each back end
-says, limits, attributes and who says each, the address, and the first rule that would refuse. Nothing is leased, counted,
-recorded or delayed. With the password it is really checked; a RADIUS server can only be asked with one, and counts it.`,
+says, limits, attributes and who says each, the address, and the first rule that would refuse. Nothing is leased, counted
+or recorded as a login. With the password it is really checked, which is audited; a wrong one delays that name as at a login,
+and ten of them the operator too. A RADIUS server can only be asked with a password, and counts it.`,
 		Example: `  lnsgate test-login alice@sales.example --from 192.0.2.7
   lnsgate test-login alice@sales.example --method chap --password-stdin < password
   lnsgate test-login bob --domain lab.example -o json | jq -r .meaning.remedy`,

@@ -13,10 +13,10 @@ const (
 	maxSources = 4096
 )
 
-// budgets count what each source has guessed. The zero value is ready. It is safe for concurrent use.
-type budgets struct {
+// budgets count what each source, or each operator, has guessed. The zero value is ready. It is safe for concurrent use.
+type budgets[K comparable] struct {
 	mu    sync.Mutex
-	spent map[netip.Prefix]time.Time // until when the guesses so far count: guessPause for each
+	spent map[K]time.Time // until when the guesses so far count: guessPause for each
 }
 
 func sourceOf(from netip.Addr) netip.Prefix {
@@ -29,10 +29,9 @@ func sourceOf(from netip.Addr) netip.Prefix {
 }
 
 // spend takes one guess of the source, and says how long it has to wait when it has none left.
-func (b *budgets) spend(from netip.Addr, now time.Time) (wait time.Duration) {
+func (b *budgets[K]) spend(source K, now time.Time) (wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	source := sourceOf(from)
 	until, known := b.spent[source]
 	if !known && len(b.spent) >= maxSources {
 		b.forget(now)
@@ -44,17 +43,16 @@ func (b *budgets) spend(from netip.Addr, now time.Time) (wait time.Duration) {
 		return wait
 	}
 	if b.spent == nil {
-		b.spent = make(map[netip.Prefix]time.Time)
+		b.spent = make(map[K]time.Time)
 	}
 	b.spent[source] = until.Add(guessPause)
 	return 0
 }
 
 // refund gives back what was no guess.
-func (b *budgets) refund(from netip.Addr, now time.Time) {
+func (b *budgets[K]) refund(source K, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	source := sourceOf(from)
 	if until := b.spent[source].Add(-guessPause); until.After(now) {
 		b.spent[source] = until
 	} else {
@@ -63,8 +61,8 @@ func (b *budgets) refund(from netip.Addr, now time.Time) {
 }
 
 // forget makes room: those whose guesses count no more go, or else the one who has guessed least.
-func (b *budgets) forget(now time.Time) {
-	var least netip.Prefix
+func (b *budgets[K]) forget(now time.Time) {
+	var least K
 	for source, until := range b.spent {
 		if !until.After(now) {
 			delete(b.spent, source)

@@ -65,7 +65,7 @@ const (
 type Operators struct {
 	now     func() time.Time
 	known   atomic.Pointer[operatorList]
-	guesses budgets
+	guesses budgets[netip.Prefix]
 	checks  chan struct{} // a place for each password that is being checked
 	waiting chan struct{} // and for each that waits for one
 	decoy   secret.Credential
@@ -144,7 +144,7 @@ func (o *Operators) CheckToken(token string, from netip.Addr) (Actor, error) {
 	if found != nil {
 		return Actor{found.Name, found.Role, from.String()}, nil
 	}
-	if wait := o.guesses.spend(from, o.now()); wait > 0 {
+	if wait := o.guesses.spend(sourceOf(from), o.now()); wait > 0 {
 		return Actor{}, tooMany(wait)
 	}
 	return Actor{}, errUnknown()
@@ -156,12 +156,12 @@ func (o *Operators) CheckPassword(ctx context.Context, name string, password aaa
 	if o == nil || len(password.Reveal()) > longestPassword {
 		return Actor{}, errUnknown()
 	}
-	if wait := o.guesses.spend(from, o.now()); wait > 0 {
+	if wait := o.guesses.spend(sourceOf(from), o.now()); wait > 0 {
 		return Actor{}, tooMany(wait)
 	}
 	leave, err := o.queue(ctx)
 	if err != nil {
-		o.guesses.refund(from, o.now())
+		o.guesses.refund(sourceOf(from), o.now())
 		return Actor{}, err
 	}
 	defer leave()
@@ -174,7 +174,7 @@ func (o *Operators) CheckPassword(ctx context.Context, name string, password aaa
 	if err != nil || !known {
 		return Actor{}, errUnknown()
 	}
-	o.guesses.refund(from, o.now())
+	o.guesses.refund(sourceOf(from), o.now())
 	return Actor{operator.Name, operator.Role, from.String()}, nil
 }
 

@@ -127,10 +127,10 @@ func TestPasswordsAreCheckedFewAtOnce(t *testing.T) {
 }
 
 func TestBudgetsForgetOldSources(t *testing.T) {
-	var b budgets
+	var b budgets[netip.Prefix]
 	source := netip.MustParseAddr("10.0.0.0")
 	for range maxSources + 100 {
-		b.spend(source, noon)
+		b.spend(sourceOf(source), noon)
 		source = source.Next()
 	}
 	if len(b.spent) > maxSources {
@@ -140,7 +140,7 @@ func TestBudgetsForgetOldSources(t *testing.T) {
 	if v6("2001:db8::1") != v6("2001:db8::2") || v6("2001:db8::1") == v6("2001:db8:0:1::1") {
 		t.Error("a source of IPv6 is a /64")
 	}
-	if b.spend(netip.Addr{}, noon.Add(time.Hour)) != 0 {
+	if b.spend(sourceOf(netip.Addr{}), noon.Add(time.Hour)) != 0 {
 		t.Error("no address at all waits")
 	}
 }

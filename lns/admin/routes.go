@@ -100,7 +100,7 @@ func (s *Server) explainingRoutes() []route {
 		{method: get, path: "/v1/attempts/{id}", about: "One attempt with all its steps.", answers: Attempt{}, do: s.attempt},
 		{method: get, path: "/v1/causes", about: "Every cause that a verdict can name.", answers: causeList{}, do: s.causes},
 		{method: get, path: "/v1/events", about: "What happens from now on, as server-sent events.", answers: trace.Event{}, events: true, raw: s.events},
-		{method: post, path: "/v1/test-login", role: Operate, about: "Decides about a login without one: nothing is leased, counted or recorded.",
+		{method: post, path: "/v1/test-login", role: Operate, about: "Decides about a login without one: nothing is leased, counted or recorded. A password is audited, and a wrong one delays the name as at a login.",
 			body: LoginTest{}, answers: LoginForecast{}, do: s.testLogin},
 	}
 }

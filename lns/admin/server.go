@@ -70,6 +70,8 @@ type Server struct {
 	changes  auditRing
 	checkup  checkup
 	streams  chan struct{} // a place for each reader of events
+	trials   budgets[string]
+	trying   chan struct{} // a place for each password of a subscriber that is being tried
 }
 
 // patience is how long a client may take to send its request, and the server to answer it; and how long a stream of events is
@@ -88,6 +90,7 @@ func New(cfg Config) *Server {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{cfg: cfg, started: cfg.Now(), streams: make(chan struct{}, maxStreams), checkup: checkup{turn: make(chan struct{}, 1)},
+		trying:   make(chan struct{}, trialsAtOnce),
 		patience: patience{read: 10 * time.Second, write: time.Minute, beat: heartbeat, slow: slowReader}}
 	s.handler = s.routes()
 	return s

@@ -43,6 +43,7 @@ func (c *checker) checkLimits() {
 	c.between("limits.sessions", l.Sessions, 1, 1<<24)
 	c.between("limits.sessions_per_tunnel", l.SessionsPerTunnel, 1, 65535)
 	c.between("limits.half_open", l.HalfOpen, 1, 65535)
+	c.between("limits.half_open_tunnels", l.HalfOpenTunnels, 0, 65535)
 	c.between("limits.half_open_per_source", l.HalfOpenPerSource, 1, 65535)
 	c.between("limits.new_tunnels_per_second_per_source", l.NewTunnelsPerSecondPerSource, 1, 1_000_000)
 	c.between("limits.pending_authentications", l.PendingAuthentications, 1, 1_000_000)

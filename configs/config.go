@@ -63,6 +63,7 @@ type Limits struct {
 	Sessions                     int           `mapstructure:"sessions"`
 	SessionsPerTunnel            int           `mapstructure:"sessions_per_tunnel"`
 	HalfOpen                     int           `mapstructure:"half_open"`
+	HalfOpenTunnels              int           `mapstructure:"half_open_tunnels"` // 0: no sketches
 	HalfOpenPerSource            int           `mapstructure:"half_open_per_source"`
 	NewTunnelsPerSecondPerSource int           `mapstructure:"new_tunnels_per_second_per_source"`
 	PendingAuthentications       int           `mapstructure:"pending_authentications"`

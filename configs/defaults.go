@@ -22,6 +22,7 @@ func Default() *Config {
 			Sessions:                     60000,
 			SessionsPerTunnel:            65000,
 			HalfOpen:                     4096,
+			HalfOpenTunnels:              1024,
 			HalfOpenPerSource:            256,
 			NewTunnelsPerSecondPerSource: 50,
 			PendingAuthentications:       256,

@@ -81,6 +81,7 @@ type Limits struct {
 	Sessions              int
 	SessionsPerTunnel     int
 	HalfOpen              int // tunnels whose peer has not completed the three messages
+	HalfOpenTunnels       int // so many of them are kept as tunnels, those beyond it as sketches of fixed size; 0: all as tunnels
 	HalfOpenPerSource     int
 	Authentications       int // checks running at once; eight times as many may wait
 	AuthenticationTimeout time.Duration
@@ -91,7 +92,7 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		Tunnels: 65000, Sessions: 60000, SessionsPerTunnel: 65000,
-		HalfOpen: 4096, HalfOpenPerSource: 256,
+		HalfOpen: 4096, HalfOpenTunnels: 1024, HalfOpenPerSource: 256,
 		Authentications: 256, AuthenticationTimeout: 30 * time.Second, SetupTimeout: 60 * time.Second,
 	}
 }

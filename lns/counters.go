@@ -34,6 +34,9 @@ const (
 	dropMalformedSCCRQ
 	dropClosing
 	evictedHalfOpen
+	sketchesMade
+	sketchesAwakened
+	evictedSketches
 	tunnelsOpened
 	tunnelsClosed
 	tunnelsOldSecret
@@ -73,6 +76,9 @@ var counterNames = [counterCount]string{
 	dropMalformedSCCRQ:    "drop_malformed_sccrq",
 	dropClosing:           "drop_shutting_down",
 	evictedHalfOpen:       "evicted_half_open_tunnels",
+	sketchesMade:          "half_open_sketches",
+	sketchesAwakened:      "half_open_sketches_completed",
+	evictedSketches:       "evicted_half_open_sketches",
 	tunnelsOpened:         "tunnels_opened",
 	tunnelsClosed:         "tunnels_closed",
 	tunnelsOldSecret:      "tunnels_with_previous_secret",

@@ -48,7 +48,9 @@ func (s *Server) control(from datapath.Path, b []byte) {
 	}
 	switch t := s.tunnels.find(h.Tunnel); {
 	case t == nil:
-		s.counters.add(dropUnknownTunnel)
+		if !s.awaken(from, h, payload, b, time.Now()) {
+			s.counters.add(dropUnknownTunnel)
+		}
 	case *t.home.Load() != from.Remote:
 		t.fromElsewhere(from, b)
 	default:

@@ -34,7 +34,9 @@ func (s *Server) stranger(from datapath.Path, payload, datagram []byte) {
 		t.hand(q)
 		return
 	}
-	s.admit(q, time.Now())
+	if now := time.Now(); !s.greetAgain(q, now) {
+		s.admit(q, now)
+	}
 }
 
 // dialling is an SCCRQ. As a letter it is one from a peer that the tunnel has already: said again, or said by a peer that was
@@ -44,6 +46,7 @@ type dialling struct {
 	hostName string
 	key      peerKey
 	datagram []byte
+	sketch   *sketch // what is known of the peer already, and the datagram is what it says next; nil: the datagram is an SCCRQ
 }
 
 func (q dialling) deliver(t *tunnel, now time.Time) {
@@ -82,10 +85,21 @@ func (s *Server) admit(q dialling, now time.Time) {
 		s.refuse(q, l2tp.ResultCode{Result: l2tp.StopCCNNotAuthorized, Message: "no group for this peer"})
 		return
 	}
+	if s.crowded(config) && s.greet(config, group, q, now) {
+		return
+	}
 	s.openTunnel(config, group, q, repeated, now)
 }
 
-// openTunnel enters a new tunnel and starts its goroutine, with the SCCRQ as its first letter.
+// firstSecret is the secret of the group that a peer is believed to have.
+func (s *Server) firstSecret(g *Group, q dialling) int {
+	if len(g.PreviousSecrets) == 0 {
+		return 0
+	}
+	return s.rotation.first(secretHolder{g.Name, q.hostName, q.from.Remote.Addr()})
+}
+
+// openTunnel enters a new tunnel and starts its goroutine, with the datagram as its first letter.
 func (s *Server) openTunnel(config *bindings, g *Group, q dialling, repeated bool, now time.Time) {
 	t := &tunnel{server: s, key: q.key, path: q.from, group: g, since: now}
 	t.home.Store(&q.from.Remote)
@@ -100,23 +114,38 @@ func (s *Server) openTunnel(config *bindings, g *Group, q dialling, repeated boo
 		s.counters.add(evictedHalfOpen)
 		evict.mail.post(abandon{trace.Because(trace.MadeRoom, "room is needed, there may be %d half-open tunnels (limits.half_open)", config.Limits.HalfOpen)}, false)
 	}
-	if !s.tunnels.insert(t, config.Limits.Tunnels) {
+	if q.sketch != nil {
+		t.id = q.sketch.id
+	}
+	if !s.tunnels.insert(t, config.Limits.Tunnels, s.sketches.holds) {
 		s.halfOpen.leave(&t.halfOpen)
 		s.counters.add(dropTunnelLimit)
 		s.refused(q.from, q.hostName, trace.Because(trace.TunnelLimit, "%d of them (limits.tunnels)", config.Limits.Tunnels), now)
 		s.refuse(q, l2tp.ResultCode{Result: l2tp.StopCCNError, Error: l2tp.ErrTryAnother, Message: "too many tunnels"})
 		return
 	}
-	if len(g.PreviousSecrets) > 0 {
-		t.secret = s.rotation.first(secretHolder{g.Name, q.hostName, q.from.Remote.Addr()})
-	}
-	t.core = control.New(s.controlConfig(g, t.id, config.Limits.SessionsPerTunnel, t.secret))
 	t.log = s.deps.Log.With("tunnel", uint16(t.id), "peer", q.from.Remote)
 	t.heard.Store(now.UnixNano())
 	t.story = s.deps.Recorder.Begin(q.from.Remote, now)
+	s.makeCore(t, config, q, now)
 	t.timer = time.AfterFunc(farAway, t.mail.ring)
 	t.mail.post(controlMessage{q.datagram}, false)
 	s.readers.run(t.mail.read)
+}
+
+// makeCore makes the control connection of a new tunnel.
+func (s *Server) makeCore(t *tunnel, config *bindings, q dialling, now time.Time) {
+	if q.sketch == nil {
+		t.secret = s.firstSecret(t.group, q)
+	} else {
+		t.secret = int(q.sketch.secret)
+	}
+	cfg := s.controlConfig(t.group, t.id, config.Limits.SessionsPerTunnel, t.secret)
+	if q.sketch != nil {
+		t.resume(cfg, q.sketch, now)
+		return
+	}
+	t.core = control.New(cfg)
 }
 
 // refuse answers an SCCRQ with a StopCCN, without keeping anything. The id in it must not be zero, and means nothing.

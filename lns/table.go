@@ -49,18 +49,23 @@ func (tb *table) siblings(t *tunnel) []*tunnel {
 }
 
 // insert gives the tunnel an id that no other has and enters it; false when there are limit tunnels already, or the table is
-// closed. Ids are random so that a stranger cannot guess those of others, nor a restarted server meet its predecessor's.
-func (tb *table) insert(t *tunnel, limit int) bool {
+// closed. Ids are random so that a stranger cannot guess those of others, nor a restarted server meet its predecessor's. A tunnel that
+// has an id keeps it, unless another tunnel has it too; ids that are promised to others are left to them.
+func (tb *table) insert(t *tunnel, limit int, promised func(l2tp.TunnelID) bool) bool {
 	tb.mu.Lock()
 	defer tb.mu.Unlock()
 	if tb.closed || tb.count >= min(limit, 1<<16-1) {
 		return false
 	}
-	id := l2tp.TunnelID(rand.Uint32())
-	for id == 0 || tb.byID[id].Load() != nil {
-		id++
+	if t.id == 0 {
+		t.id = l2tp.TunnelID(rand.Uint32())
+		for t.id == 0 || tb.byID[t.id].Load() != nil || promised(t.id) {
+			t.id++
+		}
+	} else if tb.byID[t.id].Load() != nil {
+		return false
 	}
-	t.id = id
+	id := t.id
 	if tb.peers == nil {
 		tb.peers = make(map[peerKey][]*tunnel)
 	}

@@ -45,6 +45,13 @@ func (w *waiting[T]) enter(item T, at *place, from netip.Addr, perSource int) bo
 	return true
 }
 
+// len is how many wait.
+func (w *waiting[T]) len() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.items)
+}
+
 // leave counts an item out; one that has left already changes nothing.
 func (w *waiting[T]) leave(at *place) {
 	w.mu.Lock()

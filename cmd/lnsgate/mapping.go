@@ -74,6 +74,7 @@ func engineConfig(c *configs.Config) *lns.Config {
 		Sessions:              c.Limits.Sessions,
 		SessionsPerTunnel:     c.Limits.SessionsPerTunnel,
 		HalfOpen:              c.Limits.HalfOpen,
+		HalfOpenTunnels:       c.Limits.HalfOpenTunnels,
 		HalfOpenPerSource:     c.Limits.HalfOpenPerSource,
 		Authentications:       c.Limits.PendingAuthentications,
 		AuthenticationTimeout: c.Limits.AuthenticationTimeout,

@@ -25,7 +25,7 @@ func (t *Tunnel) Dial(now time.Time, out *Out) {
 		q.TieBreaker = t.tie
 	}
 	if t.cfg.RequireAuthentication {
-		t.challenge = t.random(16)
+		t.challenge = t.random(ChallengeLen)
 		q.Challenge = t.challenge
 	}
 	t.state, t.deadline = StateWaitCtlReply, now.Add(t.cfg.SetupTimeout)
@@ -79,7 +79,7 @@ func (t *Tunnel) receiveSCCRQ(m l2tp.SCCRQ, payload []byte, now time.Time, out *
 		ChallengeResponse: t.answer(l2tp.TypeSCCRP, m.Challenge),
 	}
 	if t.cfg.RequireAuthentication {
-		t.challenge = t.random(16)
+		t.challenge = t.random(ChallengeLen)
 		reply.Challenge = t.challenge
 	}
 	t.state, t.deadline = StateWaitCtlConn, now.Add(t.cfg.SetupTimeout)

@@ -45,7 +45,10 @@ func TestPostgreSQLRefusesWrongRanges(t *testing.T) {
 		db.refused(c.state, c.constraint, "INSERT INTO pool_ranges(pool, range) VALUES ($1, $2)", c.pool, c.text)
 	}
 	db.refused(wrong, "pool_ranges_kind", "INSERT INTO pool_ranges(pool, range, kind) VALUES ('b', '10.9.9.9', 'maybe')")
-	db.refused(derived, "", "INSERT INTO pool_ranges(pool, range, first_address) VALUES ('b', '10.9.9.9', '10.0.0.1')")
+	// Whatever is written into a derived column, the range counts.
+	db.do("INSERT INTO pool_ranges(pool, range, first_address, prefix_length) VALUES ('b', '10.9.9.9', '10.0.0.1', 7)")
+	db.is("10.9.9.9|10.9.9.9|", "SELECT first_address, last_address, prefix_length FROM pool_ranges WHERE range = '10.9.9.9'")
+	db.do("DELETE FROM pool_ranges WHERE range = '10.9.9.9'")
 	db.refused(overlap, "pool_ranges_overlap", "UPDATE pools SET routing_context = 'default' WHERE name = 'other'; INSERT INTO pool_ranges(pool, range) VALUES ('other', '10.20.0.7')")
 	// What is allowed: the same addresses elsewhere, both families, neighbours, exclusions inside.
 	db.do(`INSERT INTO pool_ranges(pool, range) VALUES ('other', '10.20.0.0/24'), ('six', '2001:db8::/64'), ('b', '10.20.0.255 - 10.20.1.5')`)

@@ -92,7 +92,7 @@ func TestPartitionsAreMadeAheadAndLoseNothing(t *testing.T) {
 	db.is("2", "SELECT count(*) FROM "+child)
 	db.is("accounting_other", "SELECT tableoid::regclass FROM accounting ORDER BY started_at DESC LIMIT 1")
 	// A partition made later is like those made at the beginning.
-	db.is("4|{fillfactor=50}|{fillfactor=100}", `SELECT count(*), (SELECT reloptions FROM pg_class WHERE relname = $1), (SELECT reloptions FROM pg_class WHERE relname = $2)
+	db.is("6|{fillfactor=50}|{fillfactor=100}", `SELECT count(*), (SELECT reloptions FROM pg_class WHERE relname = $1), (SELECT reloptions FROM pg_class WHERE relname = $2)
 		FROM pg_indexes WHERE tablename = $1`, child, "logins_"+far.Format("2006_01"))
 	db.refused(taken, "", "INSERT INTO accounting(session, started_at, node, name, account) VALUES ('s', $1, 'n', 'a', 'a')", far)
 	db.refused(noValue, "", "SELECT make_partition('accounts', 'name', now()::date)")

@@ -140,7 +140,9 @@ func (a *Allocator) Allocate(ctx context.Context, r pool.Request) (pool.Lease, e
 	if !r.Address.IsValid() && len(r.Pools) == 0 {
 		return pool.Lease{}, pool.ErrNoPool
 	}
-	r.Address = r.Address.Unmap()
+	if r.Address = r.Address.Unmap(); r.Address.IsValid() {
+		r.Address = pool.First(r.Address, r.PrefixLength)
+	}
 	a.mu.Lock()
 	q := &ask{Request: r, answer: make(chan answer, 1)}
 	q.deadline, _ = ctx.Deadline()
@@ -230,7 +232,7 @@ func (a *Allocator) Release(ctx context.Context, l pool.Lease) error {
 func (a *Allocator) releaseHeld(l pool.Lease) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	address := l.Address.Unmap()
+	address := pool.First(l.Address.Unmap(), l.PrefixLength)
 	for _, routing := range a.contextsOf(l.Pool) {
 		e := a.entries[key{routing, address}]
 		if e != nil && e.state == held && e.lease.Holder == l.Holder {

@@ -12,6 +12,7 @@ import (
 type block struct {
 	context string
 	span    pool.Range
+	length  int      // of the prefixes that it is made of; 0: addresses
 	fresh   []uint64 // a bit for each address that has no entry and may be given away: private
 	left    int      // how many of them
 	held    int      // how many of its addresses are held
@@ -19,10 +20,13 @@ type block struct {
 
 // offset tells where in the block an address of it lies.
 func (b *block) offset(address netip.Addr) int {
-	return int(pool.Range{First: b.span.First, Last: address}.Size() - 1)
+	return int(pool.Range{First: b.span.First, Last: address}.Count(b.length) - 1)
 }
 
-func (b *block) size() int { return int(b.span.Size()) }
+func (b *block) size() int { return int(b.span.Count(b.length)) }
+
+// nth returns the address at an offset.
+func (b *block) nth(i int) netip.Addr { return pool.After(b.span.First, uint64(i), b.length) }
 
 func (b *block) set(i int, fresh bool) {
 	bit := uint64(1) << (i % 64)
@@ -42,22 +46,10 @@ func (b *block) isFresh(i int) bool { return b.fresh[i/64]&(1<<(i%64)) != 0 }
 func (b *block) first() netip.Addr {
 	for word, set := range b.fresh {
 		if set != 0 {
-			return plus(b.span.First, uint64(word*64+bits.TrailingZeros64(set)))
+			return b.nth(word*64 + bits.TrailingZeros64(set))
 		}
 	}
 	return netip.Addr{}
-}
-
-// plus returns the n-th address after a. It must exist.
-func plus(a netip.Addr, n uint64) netip.Addr {
-	octets := a.AsSlice()
-	for i := len(octets) - 1; i >= 0 && n > 0; i-- {
-		n += uint64(octets[i])
-		octets[i] = byte(n)
-		n >>= 8
-	}
-	sum, _ := netip.AddrFromSlice(octets)
-	return sum
 }
 
 // stock is what this node has of one pool. The allocator's mutex guards it.
@@ -134,7 +126,7 @@ func (a *Allocator) dropBlock(b *block) []*entry {
 	b.left = 0
 	var lost []*entry
 	for i := range b.size() {
-		e := a.entries[key{b.context, plus(b.span.First, uint64(i))}]
+		e := a.entries[key{b.context, b.nth(i)}]
 		if e == nil || e.block != b {
 			continue
 		}
@@ -146,13 +138,21 @@ func (a *Allocator) dropBlock(b *block) []*entry {
 	return lost
 }
 
-// homeOf returns the pool whose fresh addresses a block holds: that of its first address that lies in any.
-func (a *Allocator) homeOf(b *block) *stock {
-	if l := a.defs.find(key{b.context, b.span.First}); l.home != nil {
+// stockFor returns the pool that an address may be given from, or a prefix of this length; nil if there is none.
+func (a *Allocator) stockFor(k key, length int) *stock {
+	if l := a.defs.find(k); l.home != nil && l.home.length == length {
 		return a.stocks[l.home.name]
 	}
+	return nil
+}
+
+// homeOf returns the pool whose fresh addresses a block holds: that of its first address that lies in any.
+func (a *Allocator) homeOf(b *block) *stock {
+	if s := a.stockFor(key{b.context, b.span.First}, b.length); s != nil {
+		return s
+	}
 	for _, l := range a.defs.index[b.context] {
-		if l.span.Overlaps(b.span) {
+		if l.home.length == b.length && l.span.Overlaps(b.span) {
 			return a.stocks[l.home.name]
 		}
 	}
@@ -168,7 +168,7 @@ func (a *Allocator) survey(b *block) {
 		return
 	}
 	for i := range b.size() {
-		k := key{b.context, plus(b.span.First, uint64(i))}
+		k := key{b.context, b.nth(i)}
 		if a.entries[k] == nil && a.defs.find(k).home == s.def {
 			b.set(i, true)
 		}
@@ -199,10 +199,7 @@ func (a *Allocator) rehome() {
 	}
 	for _, e := range a.entries {
 		e.in = nil
-		e.home = nil
-		if l := a.defs.find(e.key); l.home != nil {
-			e.home = a.stocks[l.home.name]
-		}
+		e.home = a.stockFor(e.key, e.length)
 		if e.state == free {
 			a.shelve(e)
 		}

@@ -42,6 +42,20 @@ type claim struct {
 	why    string
 }
 
+// length is that of the prefix that is claimed; 0: an address.
+func (a *Allocator) lengthOf(m *claim) int {
+	if m.ask.Address.IsValid() {
+		return m.ask.PrefixLength
+	}
+	if m.entry != nil {
+		return m.entry.length
+	}
+	if home := a.defs.find(m.key).home; home != nil {
+		return home.length
+	}
+	return 0
+}
+
 // needsMemory reports whether the database has to be asked first what the account had.
 func (a *Allocator) needsMemory(q *ask) bool {
 	if q.looked || q.Address.IsValid() || q.Account == "" {
@@ -159,11 +173,14 @@ func (a *Allocator) chooseExact(q *ask, now time.Time) move {
 	for _, routing := range a.defs.contexts() {
 		// A repeated request must find its lease, in whichever context it was given.
 		e := a.entries[key{routing, q.Address}]
-		if e != nil && e.state == held && e.lease.Holder == q.Holder && (q.keep || e.lease.Account == q.Account) {
+		if e != nil && e.state == held && e.length == q.PrefixLength && e.lease.Holder == q.Holder && (q.keep || e.lease.Account == q.Account) {
 			return move{lease: &e.lease}
 		}
 	}
 	k := key{a.contextFor(q), q.Address}
+	if d := a.defs.unfit(k, q.PrefixLength); d != nil && !q.keep {
+		return move{err: &pool.MismatchError{Prefix: pool.PrefixOf(q.Address, q.PrefixLength), Pool: d.name, Length: d.length}}
+	}
 	e, b := a.entries[k], a.blockOf(k)
 	switch {
 	case e != nil && e.static != "" && e.static != q.Account && !q.keep:
@@ -257,10 +274,12 @@ func (a *Allocator) lastOf(q *ask, now time.Time) *entry {
 
 // enter makes the entry of an address of ours that has none. It is private.
 func (a *Allocator) enter(k key, b *block) *entry {
-	e := &entry{key: k, block: b}
-	if l := a.defs.find(k); l.home != nil {
-		e.home = a.stocks[l.home.name]
-	}
+	return a.enterPrefix(k, b, b.length)
+}
+
+// enterPrefix is enter for what may lie in no block of ours.
+func (a *Allocator) enterPrefix(k key, b *block, length int) *entry {
+	e := &entry{key: k, block: b, length: length, home: a.stockFor(k, length)}
 	a.entries[k] = e
 	return e
 }

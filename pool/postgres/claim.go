@@ -74,7 +74,7 @@ func (r *runner) claimGroup(ctx context.Context, claims []*claim) error {
 		if d := r.defs.find(m.key).home; d != nil {
 			home = d.name
 		}
-		c.add(row{entry: &entry{key: m.key}, pool: home, account: m.ask.Account, holder: m.ask.Holder, since: now}, now, len(claims))
+		c.add(row{entry: &entry{key: m.key, length: r.lengthOf(m)}, pool: home, account: m.ask.Account, holder: m.ask.Holder, since: now}, now, len(claims))
 		lone, forced, sticky = append(lone, r.blockOf(m.key) == nil), append(forced, m.forced), append(sticky, m.sticky)
 		exact = append(exact, m.ask.Address.IsValid())
 	}
@@ -104,7 +104,7 @@ func (r *runner) settleClaims(claims []*claim, won map[key]bool, holders map[key
 		case err != nil:
 			r.doubt(m)
 		case won[m.key]:
-			r.deliver(m.ask, r.entryOf(m.key), m.why)
+			r.deliver(m.ask, r.entryOf(m.key, r.lengthOf(m)), m.why)
 		default:
 			r.refuse(m, holders[m.key])
 			if m.ask.waiting {
@@ -130,7 +130,7 @@ func (r *runner) collect(ctx context.Context, statement string, args ...any) (ma
 }
 
 const selectHolders = `
-SELECT l.routing_context, l.address, coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
+SELECT l.routing_context, l.address, coalesce(l.prefix_length, 0), coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
     coalesce(l.kept_until, l.expires_at), t.now, l.holder, l.node, n.heartbeat_at,
     l.state = 'bound' AND coalesce(l.kept_until > t.now, true) OR l.state = 'offered' AND l.expires_at > t.now, ` + moved + `
 FROM unnest($1::text[], $2::inet[]) v(context, address)
@@ -177,7 +177,7 @@ func (r *runner) holders(ctx context.Context, claims []*claim, won map[key]bool)
 }
 
 // entryOf finds or makes the entry of an address that the database has just given us. The mutex is held.
-func (r *runner) entryOf(k key) *entry {
+func (r *runner) entryOf(k key, length int) *entry {
 	if e := r.entries[k]; e != nil {
 		e.common, e.row = false, true
 		return e
@@ -186,7 +186,7 @@ func (r *runner) entryOf(k key) *entry {
 	if b != nil {
 		r.wear(b, k)
 	}
-	e := r.enter(k, b)
+	e := r.enterPrefix(k, b, length)
 	e.row = true
 	return e
 }

@@ -25,8 +25,9 @@ type definition struct {
 	context    string
 	quarantine time.Duration
 	sticky     bool
+	length     int          // of the prefixes that it gives; 0: addresses
 	spans      []pool.Range // what may be given away: no exclusions, nothing that is draining
-	size       uint64       // of spans
+	size       uint64       // of spans, in prefixes or addresses
 }
 
 // definitions is everything the tables say about pools.
@@ -43,7 +44,7 @@ type located struct {
 
 const selectPools = `
 SELECT p.name, p.routing_context, (extract(epoch FROM p.quarantine) * 1000000)::bigint, p.sticky,
-    coalesce(r.kind, ''), r.first_address, r.last_address, p.draining OR coalesce(r.draining, false)
+    coalesce(r.kind, ''), r.first_address, r.last_address, p.draining OR coalesce(r.draining, false), coalesce(p.prefix_length, 0)
 FROM pools p LEFT JOIN pool_ranges r ON r.pool = p.name
 ORDER BY p.created_at, p.name, r.first_address`
 
@@ -58,12 +59,13 @@ func readDefinitions(ctx context.Context, db querier) (*definitions, error) {
 	var name, routing, kind string
 	var quarantine int64
 	var sticky, draining bool
+	var length int
 	var first, last *netip.Addr
-	_, err = pgx.ForEachRow(rows, []any{&name, &routing, &quarantine, &sticky, &kind, &first, &last, &draining}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&name, &routing, &quarantine, &sticky, &kind, &first, &last, &draining, &length}, func() error {
 		p := d.named[name]
 		if p == nil {
-			p = &definition{name: name, context: routing, quarantine: time.Duration(quarantine) * time.Microsecond, sticky: sticky}
-			d.named[name], d.pools, raw[p] = p, append(d.pools, p), new(pool.Pool)
+			p = &definition{name: name, context: routing, quarantine: time.Duration(quarantine) * time.Microsecond, sticky: sticky, length: length}
+			d.named[name], d.pools, raw[p] = p, append(d.pools, p), &pool.Pool{PrefixLength: length}
 		}
 		switch {
 		case kind == "exclude":
@@ -78,7 +80,7 @@ func readDefinitions(ctx context.Context, db querier) (*definitions, error) {
 	}
 	for _, p := range d.pools {
 		p.spans = raw[p].Spans()
-		p.size = total(p.spans)
+		p.size = total(p.spans, p.length)
 		for _, span := range p.spans {
 			d.index[p.context] = append(d.index[p.context], located{span, p})
 		}
@@ -89,10 +91,10 @@ func readDefinitions(ctx context.Context, db querier) (*definitions, error) {
 	return d, nil
 }
 
-func total(spans []pool.Range) uint64 {
+func total(spans []pool.Range, length int) uint64 {
 	var size uint64
 	for _, span := range spans {
-		sum, carry := bits.Add64(size, span.Size(), 0)
+		sum, carry := bits.Add64(size, span.Count(length), 0)
 		if carry != 0 {
 			return math.MaxUint64
 		}
@@ -112,6 +114,20 @@ func (d *definitions) find(k key) located {
 		return located{}
 	}
 	return x[i]
+}
+
+// unfit returns the pool that shares addresses with an exact prefix and gives prefixes of another length; nil if there is none.
+func (d *definitions) unfit(k key, length int) *definition {
+	if k.address.Is4() {
+		return nil
+	}
+	asked := pool.Range{First: k.address, Last: k.address}.Widen(length)
+	for _, l := range d.index[k.context] {
+		if l.home.length != length && l.span.Overlaps(asked) {
+			return l.home
+		}
+	}
+	return nil
 }
 
 // contexts lists the routing contexts there are.

@@ -28,6 +28,14 @@
 // Pools too small for eight blocks of four addresses for each node have no blocks: all their addresses are common. When
 // a bigger pool has nothing left to cut, the nodes make their private addresses common, so that none is stranded.
 //
+// # Prefixes
+//
+// A pool of IPv6 prefixes works like one of addresses. A prefix is known by its first address, with its length beside it, so the
+// same statements and the same primary key serve both, and blocks count prefixes. Prefixes of different lengths may share
+// addresses without sharing the first: the constraint leases_overlap refuses that, and the schema lets no pool give another
+// length where sessions still hold prefixes. An exact prefix that shares addresses with one in use is answered with
+// *[pool.InUseError]; a private one that the constraint refuses after all ends like any lease that another node has.
+//
 // # Sessions on other NASes
 //
 // What is lent to them (see [pool.Keeper]) belongs to no process: the row has no node and no epoch, so it outlives a restart, and

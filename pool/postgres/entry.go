@@ -27,6 +27,7 @@ type entry struct {
 	dirty  bool // its row has to be written
 	bound  bool // its row says that it is this node's, whoever holds it: nobody else takes it while leases live
 	row    bool // it has a row, or may have one
+	length int  // of the prefix; 0: it is an address
 	block  *block
 	home   *stock // the pool that it may be given from; nil: none
 	static string // the account that it is reserved for
@@ -132,9 +133,9 @@ func (a *Allocator) give(e *entry, r pool.Request, now time.Time, why string) po
 		e.block.held++
 	}
 	e.state, e.account, e.offer = held, r.Account, false
-	e.lease = pool.Lease{Address: e.address, Account: r.Account, Holder: r.Holder, Since: now, Why: why}
-	if home := a.defs.find(e.key).home; home != nil {
-		e.lease.Pool = home.name
+	e.lease = pool.Lease{Address: e.address, Account: r.Account, Holder: r.Holder, Since: now, Why: why, PrefixLength: e.length}
+	if home := a.stockFor(e.key, e.length); home != nil {
+		e.lease.Pool = home.def.name
 	}
 	a.version++
 	return e.lease

@@ -41,11 +41,21 @@ func transient(err error) bool {
 		return false
 	}
 	switch e.Code {
-	case "40001", "40P01", // serialization failure, deadlock
-		"23P01": // two nodes cut the same block
+	case "40001", "40P01": // serialization failure, deadlock
 		return true
+	case "23P01": // two nodes cut the same block
+		return e.ConstraintName != leasesOverlap
 	}
 	return false
+}
+
+// leasesOverlap is the constraint that no two prefixes in use have an address in common.
+const leasesOverlap = "leases_overlap"
+
+// overlap reports whether a lease has addresses in common with one of another length. The same statement would fail again.
+func overlap(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "23P01" && e.ConstraintName == leasesOverlap
 }
 
 // broken reports whether a connection is at fault and another one may do: not when the server cannot be reached, is slow

@@ -28,7 +28,7 @@ LEFT JOIN nodes n ON n.name = b.node AND n.heartbeat_at < coalesce($3::timestamp
 FOR SHARE OF b`
 
 	lockLeases = `
-SELECT l.routing_context, l.address, coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
+SELECT l.routing_context, l.address, coalesce(l.prefix_length, 0), coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
     coalesce(l.kept_until, l.expires_at), t.now, l.holder, l.node, n.heartbeat_at,
     l.state = 'bound' AND coalesce(l.kept_until > t.now, true) OR l.state = 'offered' AND l.expires_at > t.now,
     ` + moved + `, l.node = $3 AND l.epoch = $4
@@ -46,6 +46,7 @@ type site struct {
 	row    bool       // it has a row
 	owner  string     // the node whose block it lies in
 	silent *time.Time // as in occupant, of the owner
+	across *occupant  // who has a prefix that shares addresses with the one asked for
 }
 
 // settles reports whether the one who asks has the address already, in a way that is to stay as it is: as a loan and has not
@@ -80,6 +81,9 @@ func (r *runner) exactly(ctx context.Context, asks []*ask) error {
 		if err != nil {
 			return err
 		}
+		if err := r.inspectPrefixes(ctx, tx, asks, keys, sites); err != nil {
+			return err
+		}
 		granted, occupied, settled = make(map[key]*ask), make(map[*ask]occupant), make(map[*ask]occupant)
 		for i, q := range asks {
 			k, s := keys[i], sites[keys[i]]
@@ -102,7 +106,7 @@ func (r *runner) exactly(ctx context.Context, asks []*ask) error {
 		}
 		return r.insertExact(ctx, tx, granted, now)
 	})
-	if transient(err) {
+	if transient(err) || overlap(err) {
 		return nil // the next round tries again
 	} else if err != nil {
 		return err
@@ -140,7 +144,7 @@ func (r *runner) giveExact(asks []*ask, granted map[key]*ask, occupied map[*ask]
 			}
 			continue
 		}
-		e := r.entryOf(k)
+		e := r.entryOf(k, q.PrefixLength)
 		if q.static {
 			e.static = q.Account
 		}
@@ -213,7 +217,7 @@ func (r *runner) inspect(ctx context.Context, tx pgx.Tx, keys []key) (map[key]si
 	if rows, err = tx.Query(ctx, lockLeases, contexts, addresses, r.cfg.Node, r.epoch, now, r.cfg.silence()); err != nil {
 		return nil, err
 	}
-	_, err = pgx.ForEachRow(rows, []any{&s.Context, &s.Address, &s.Pool, &s.Account, &s.Offered, &s.Since, &s.Expires, &s.At,
+	_, err = pgx.ForEachRow(rows, []any{&s.Context, &s.Address, &s.Length, &s.Pool, &s.Account, &s.Offered, &s.Since, &s.Expires, &s.At,
 		&s.Holder, &s.Node, &s.Silent, &s.Taken, &s.Moved, &s.Ours}, func() error {
 		k := key{s.Context, s.Address}
 		s.owner, s.silent, s.row = sites[k].owner, sites[k].silent, true
@@ -243,6 +247,8 @@ func (r *runner) judge(q *ask, k key, s site, static string) error {
 		return &pool.ReservedError{Address: k.address, Account: static}
 	case overtaken, s.Taken && !same && !yields:
 		return inUse(k, s.occupant)
+	case s.across != nil:
+		return inUse(k, *s.across)
 	case !s.row && s.owner != "" && s.owner != r.cfg.Node:
 		return inUse(k, occupant{Holder: "node " + s.owner, Node: s.owner, Silent: s.silent})
 	}
@@ -280,13 +286,15 @@ func (r *runner) lendExact(ctx context.Context, tx pgx.Tx, granted map[key]*ask,
 }
 
 const insertExact = `
-INSERT INTO leases AS l (routing_context, address, pool, account, holder, node, epoch, state, since, expires_at)
-SELECT v.context, v.address, nullif(v.pool, ''), nullif(v.account, ''), v.holder, $1, $2, 'bound', t.now, t.now + $4 * interval '1 microsecond'
-FROM unnest($5::text[], $6::inet[], $7::text[], $8::text[], $9::text[]) v(context, address, pool, account, holder),
+INSERT INTO leases AS l (routing_context, address, pool, account, holder, node, epoch, state, since, expires_at, prefix_length)
+SELECT v.context, v.address, nullif(v.pool, ''), nullif(v.account, ''), v.holder, $1, $2, 'bound', t.now, t.now + $4 * interval '1 microsecond',
+    nullif(v.length, 0)
+FROM unnest($5::text[], $6::inet[], $7::text[], $8::text[], $9::text[], $10::smallint[]) v(context, address, pool, account, holder, length),
     (SELECT coalesce($3::timestamptz, clock_timestamp()) AS now) t
 ON CONFLICT (routing_context, address) DO UPDATE
 SET pool = EXCLUDED.pool, account = EXCLUDED.account, holder = EXCLUDED.holder, node = EXCLUDED.node,
-    epoch = EXCLUDED.epoch, state = EXCLUDED.state, since = EXCLUDED.since, expires_at = EXCLUDED.expires_at, kept_until = NULL
+    epoch = EXCLUDED.epoch, state = EXCLUDED.state, since = EXCLUDED.since, expires_at = EXCLUDED.expires_at, kept_until = NULL,
+    prefix_length = EXCLUDED.prefix_length
 WHERE l.state = 'quarantine' OR l.kept_until <= EXCLUDED.since OR (l.node = EXCLUDED.node AND l.epoch = EXCLUDED.epoch AND l.holder = EXCLUDED.holder)
     OR (l.state = 'offered' AND (l.expires_at <= EXCLUDED.since OR l.account = EXCLUDED.account))
 RETURNING l.routing_context, l.address`
@@ -303,14 +311,14 @@ func (r *runner) insertExact(ctx context.Context, tx pgx.Tx, granted map[key]*as
 		if d := r.defs.find(k).home; d != nil {
 			home = d.name
 		}
-		c.add(row{entry: &entry{key: k}, pool: home, account: q.Account, holder: q.Holder, since: now}, now, len(granted))
+		c.add(row{entry: &entry{key: k, length: q.PrefixLength}, pool: home, account: q.Account, holder: q.Holder, since: now}, now, len(granted))
 	}
 	r.mu.Unlock()
 	if c.contexts == nil {
 		return nil
 	}
 	rows, err := tx.Query(ctx, insertExact, r.cfg.Node, r.epoch, r.stamp(now), r.cfg.LeaseLife.Microseconds(),
-		c.contexts, c.addresses, c.pools, c.accounts, c.holder)
+		c.contexts, c.addresses, c.pools, c.accounts, c.holder, c.lengths)
 	if err != nil {
 		return err
 	}

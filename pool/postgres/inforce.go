@@ -17,7 +17,7 @@ func (a *Allocator) Pools() []pool.Pool {
 	}
 	var pools []pool.Pool
 	for _, d := range defs.pools {
-		pools = append(pools, pool.Pool{Name: d.name, Ranges: slices.Clone(d.spans), Quarantine: d.quarantine, Sticky: d.sticky})
+		pools = append(pools, pool.Pool{Name: d.name, Ranges: slices.Clone(d.spans), Quarantine: d.quarantine, Sticky: d.sticky, PrefixLength: d.length})
 	}
 	return pools
 }

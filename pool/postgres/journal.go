@@ -33,6 +33,7 @@ type row struct {
 type columns struct {
 	contexts                []string
 	addresses               []netip.Addr
+	lengths                 []int16
 	pools, accounts, holder []string
 	bound                   []bool
 	since                   []int64
@@ -43,10 +44,12 @@ type columns struct {
 func (c *columns) add(r row, now time.Time, most int) {
 	if c.contexts == nil {
 		c.contexts, c.addresses, c.pools = make([]string, 0, most), make([]netip.Addr, 0, most), make([]string, 0, most)
+		c.lengths = make([]int16, 0, most)
 		c.accounts, c.holder, c.bound = make([]string, 0, most), make([]string, 0, most), make([]bool, 0, most)
 		c.since, c.expires = make([]int64, 0, most), make([]*int64, 0, most)
 	}
 	c.contexts, c.addresses = append(c.contexts, r.context), append(c.addresses, r.address)
+	c.lengths = append(c.lengths, int16(r.length))
 	c.pools, c.accounts, c.holder = append(c.pools, r.pool), append(c.accounts, r.account), append(c.holder, r.holder)
 	c.bound, c.since = append(c.bound, r.bound), append(c.since, r.since.Sub(now).Microseconds())
 	var expires *int64
@@ -63,23 +66,24 @@ const journalled = `
 SELECT v.context, v.address, nullif(v.pool, ''), nullif(v.account, ''), v.holder, $1, $2,
     CASE WHEN v.bound THEN 'bound' ELSE 'quarantine' END,
     coalesce($3::timestamptz, now()) + v.since * interval '1 microsecond',
-    coalesce($3::timestamptz, now()) + v.expires * interval '1 microsecond'
+    coalesce($3::timestamptz, now()) + v.expires * interval '1 microsecond', nullif(v.length, 0)
 FROM (SELECT unnest($4::text[]) AS context, unnest($5::inet[]) AS address, unnest($6::text[]) AS pool,
     unnest($7::text[]) AS account, unnest($8::text[]) AS holder, unnest($9::boolean[]) AS bound,
-    unnest($10::bigint[]) AS since, unnest($11::bigint[]) AS expires) v`
+    unnest($10::bigint[]) AS since, unnest($11::bigint[]) AS expires, unnest($12::smallint[]) AS length) v`
 
 // Addresses that never had a row. It is twice as fast as asking first whether there is one; if there is after all, the
 // group is written by the other statement.
 const insertLeases = `
-INSERT INTO leases (routing_context, address, pool, account, holder, node, epoch, state, since, expires_at)` + journalled
+INSERT INTO leases (routing_context, address, pool, account, holder, node, epoch, state, since, expires_at, prefix_length)` + journalled
 
 // Rows of ours become what memory says, whatever they say. Others may have come to have a row in the meantime: one that
 // is free we may take, one that is bound we may not.
 const writeLeases = `
-INSERT INTO leases AS l (routing_context, address, pool, account, holder, node, epoch, state, since, expires_at)` + journalled + `
+INSERT INTO leases AS l (routing_context, address, pool, account, holder, node, epoch, state, since, expires_at, prefix_length)` + journalled + `
 ON CONFLICT (routing_context, address) DO UPDATE
 SET pool = EXCLUDED.pool, account = EXCLUDED.account, holder = EXCLUDED.holder, node = EXCLUDED.node,
-    epoch = EXCLUDED.epoch, state = EXCLUDED.state, since = EXCLUDED.since, expires_at = EXCLUDED.expires_at
+    epoch = EXCLUDED.epoch, state = EXCLUDED.state, since = EXCLUDED.since, expires_at = EXCLUDED.expires_at,
+    prefix_length = EXCLUDED.prefix_length
 WHERE (l.node = EXCLUDED.node AND l.epoch = EXCLUDED.epoch) OR (l.state = 'quarantine' AND EXCLUDED.state = 'bound')`
 
 const deleteLeases = `
@@ -250,6 +254,11 @@ func (r *runner) write(ctx context.Context, g group) error {
 		return nil
 	}
 	r.ungather(g)
+	if overlap(err) {
+		if err = r.resolve(ctx, g); err == nil {
+			return errAgain
+		}
+	}
 	if transient(err) || len(g.fresh.addresses) > 0 && duplicate(err) {
 		return errAgain
 	}
@@ -261,11 +270,11 @@ func (r *runner) writeGroup(ctx context.Context, g group) error {
 	var batch pgx.Batch
 	batch.Queue(keptPlan)
 	if c := g.fresh; len(c.addresses) > 0 {
-		batch.Queue(insertLeases, r.cfg.Node, r.epoch, r.stamp(g.now), c.contexts, c.addresses, c.pools, c.accounts, c.holder, c.bound, c.since, c.expires)
+		batch.Queue(insertLeases, r.cfg.Node, r.epoch, r.stamp(g.now), c.contexts, c.addresses, c.pools, c.accounts, c.holder, c.bound, c.since, c.expires, c.lengths)
 	}
 	written := len(g.columns.addresses)
 	if c := g.columns; written > 0 {
-		batch.Queue(writeLeases, r.cfg.Node, r.epoch, r.stamp(g.now), c.contexts, c.addresses, c.pools, c.accounts, c.holder, c.bound, c.since, c.expires).
+		batch.Queue(writeLeases, r.cfg.Node, r.epoch, r.stamp(g.now), c.contexts, c.addresses, c.pools, c.accounts, c.holder, c.bound, c.since, c.expires, c.lengths).
 			Exec(func(tag pgconn.CommandTag) error {
 				written = int(tag.RowsAffected())
 				return nil

@@ -32,7 +32,7 @@ func (a *Allocator) Keep(ctx context.Context, l pool.Lease, until time.Time) err
 
 // demand asks the database to change a lease that belongs to no process.
 func (a *Allocator) demand(ctx context.Context, q *ask, l pool.Lease) (pool.Lease, error) {
-	q.Request = pool.Request{Account: l.Account, Address: l.Address.Unmap(), Holder: l.Holder}
+	q.Request = pool.Request{Account: l.Account, Address: pool.First(l.Address.Unmap(), l.PrefixLength), Holder: l.Holder, PrefixLength: l.PrefixLength}
 	if l.Pool != "" {
 		q.Pools = []string{l.Pool}
 	}
@@ -58,6 +58,7 @@ func (q *ask) lent() bool { return q.Offer > 0 || q.keep || q.back }
 type loan struct {
 	Context string
 	Address netip.Addr
+	Length  int // of the prefix; 0: it is an address
 	Pool    string
 	Account string
 	Offered bool
@@ -68,7 +69,7 @@ type loan struct {
 
 // lease puts the loan into words and the times into those of our clock.
 func (l loan) lease(holder string, now time.Time, why string) pool.Lease {
-	lease := pool.Lease{Address: l.Address, Pool: l.Pool, Account: l.Account, Holder: holder, Since: now.Add(l.Since.Sub(l.At)), Why: why}
+	lease := pool.Lease{Address: l.Address, PrefixLength: l.Length, Pool: l.Pool, Account: l.Account, Holder: holder, Since: now.Add(l.Since.Sub(l.At)), Why: why}
 	if l.Expires != nil {
 		lease.Expires = now.Add(l.Expires.Sub(l.At))
 	}

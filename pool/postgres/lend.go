@@ -33,7 +33,7 @@ CROSS JOIN (SELECT unnest($2::text[]) AS context, unnest($3::inet[]) AS address,
 CROSS JOIN LATERAL (SELECT f.ctid FROM leases f WHERE f.routing_context = v.context AND f.address = v.address OFFSET 0) f
 WHERE l.ctid = f.ctid AND NOT ` + over + ` AND ((` + own + `)
     OR (NOT v.mine AND (NOT v.sticky OR l.account = v.account) AND (` + vacant + ` OR (v.forced AND l.kept_until <= t.now))))
-RETURNING l.routing_context, l.address, coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
+RETURNING l.routing_context, l.address, coalesce(l.prefix_length, 0), coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
     coalesce(l.expires_at, l.kept_until), t.now`
 
 	// moved is when a row last changed hands, in microseconds of Unix time: when it was given, or given back. The latter is its epoch,
@@ -49,18 +49,19 @@ RETURNING l.routing_context, l.address, coalesce(l.pool, ''), coalesce(l.account
 
 	// lendFresh does so for addresses that are private to this node, and for those that have no row.
 	lendFresh = `
-INSERT INTO leases AS l (routing_context, address, pool, account, holder, node, epoch, state, since, expires_at, kept_until)
+INSERT INTO leases AS l (routing_context, address, pool, account, holder, node, epoch, state, since, expires_at, kept_until, prefix_length)
 SELECT v.context, v.address, nullif(v.pool, ''), nullif(v.account, ''), v.holder, '', 0, CASE WHEN v.kept THEN 'bound' ELSE 'offered' END,
     coalesce($1::timestamptz, now()), CASE WHEN NOT v.kept THEN coalesce($1::timestamptz, now()) + v.lasts * interval '1 microsecond' END,
-    CASE WHEN v.kept THEN coalesce($1::timestamptz, now()) + v.lasts * interval '1 microsecond' END
+    CASE WHEN v.kept THEN coalesce($1::timestamptz, now()) + v.lasts * interval '1 microsecond' END, nullif(v.length, 0)
 FROM (SELECT unnest($2::text[]) AS context, unnest($3::inet[]) AS address, unnest($4::text[]) AS pool, unnest($5::text[]) AS account,
-    unnest($6::text[]) AS holder, unnest($7::bigint[]) AS lasts, unnest($8::boolean[]) AS kept) v
+    unnest($6::text[]) AS holder, unnest($7::bigint[]) AS lasts, unnest($8::boolean[]) AS kept, unnest($11::smallint[]) AS length) v
 ON CONFLICT (routing_context, address) DO UPDATE
 SET pool = EXCLUDED.pool, account = EXCLUDED.account, holder = EXCLUDED.holder, node = '', epoch = 0, state = EXCLUDED.state,
-    since = EXCLUDED.since, expires_at = EXCLUDED.expires_at, kept_until = EXCLUDED.kept_until
+    since = EXCLUDED.since, expires_at = EXCLUDED.expires_at, kept_until = EXCLUDED.kept_until,
+    prefix_length = EXCLUDED.prefix_length
 WHERE (l.node = $9 AND l.epoch = $10) OR l.state = 'quarantine' OR (l.state = 'offered' AND l.expires_at <= EXCLUDED.since)
     OR (l.node = '' AND l.holder = EXCLUDED.holder)
-RETURNING l.routing_context, l.address, coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
+RETURNING l.routing_context, l.address, coalesce(l.prefix_length, 0), coalesce(l.pool, ''), coalesce(l.account, ''), l.state = 'offered', l.since,
     coalesce(l.expires_at, l.kept_until), coalesce($1::timestamptz, now())`
 )
 
@@ -80,7 +81,7 @@ func (a *Allocator) loansOf(claims []*claim, now time.Time) *loans {
 		if d := a.defs.find(m.key).home; d != nil {
 			home = d.name
 		}
-		g.add(row{entry: &entry{key: m.key}, pool: home, account: m.ask.Account, holder: m.ask.Holder, since: now}, now, len(claims))
+		g.add(row{entry: &entry{key: m.key, length: a.lengthOf(m)}, pool: home, account: m.ask.Account, holder: m.ask.Holder, since: now}, now, len(claims))
 		g.lasts, g.kept = append(g.lasts, m.ask.lasts(now)), append(g.kept, m.ask.keep)
 		g.forced, g.sticky = append(g.forced, m.forced), append(g.sticky, m.sticky)
 		g.exact, g.mine = append(g.exact, m.ask.Address.IsValid() && !m.ask.keep), append(g.mine, m.mine)
@@ -115,7 +116,7 @@ func (a *Allocator) askedAt(q *ask) *int64 {
 func (r *runner) statement(g *loans, fresh bool, now time.Time) (string, []any) {
 	args := []any{r.stamp(now), g.contexts, g.addresses, g.pools, g.accounts, g.holder, g.lasts, g.kept}
 	if fresh {
-		return lendFresh, append(args, r.cfg.Node, r.epoch)
+		return lendFresh, append(args, r.cfg.Node, r.epoch, g.lengths)
 	}
 	return lendLeases, append(args, g.forced, g.sticky, g.exact, g.mine, g.asked)
 }
@@ -133,7 +134,7 @@ func (r *runner) lendGroup(ctx context.Context, claims []*claim, fresh bool) err
 		lent, err = readLoans(rows)
 		return err
 	})
-	if transient(err) {
+	if transient(err) || overlap(err) {
 		err, lent = nil, nil
 	}
 	for k := range lent {
@@ -153,7 +154,7 @@ func (r *runner) lendGroup(ctx context.Context, claims []*claim, fresh bool) err
 func readLoans(rows pgx.Rows) (map[key]loan, error) {
 	lent := make(map[key]loan)
 	var l loan
-	_, err := pgx.ForEachRow(rows, []any{&l.Context, &l.Address, &l.Pool, &l.Account, &l.Offered, &l.Since, &l.Expires, &l.At}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&l.Context, &l.Address, &l.Length, &l.Pool, &l.Account, &l.Offered, &l.Since, &l.Expires, &l.At}, func() error {
 		lent[key{l.Context, l.Address}] = l
 		l.Expires = nil // the next row has one of its own
 		return nil
@@ -191,7 +192,7 @@ home AS (SELECT name, quarantine FROM pools)
 UPDATE leases l SET state = 'quarantine', kept_until = NULL,
     expires_at = l.kept_until + coalesce((SELECT h.quarantine FROM home h WHERE h.name = l.pool), '0')
 FROM ended e WHERE l.ctid = e.at
-RETURNING l.routing_context, l.address, coalesce(l.pool, ''), coalesce(l.account, ''), false, l.since, l.expires_at, coalesce($1::timestamptz, clock_timestamp())`
+RETURNING l.routing_context, l.address, coalesce(l.prefix_length, 0), coalesce(l.pool, ''), coalesce(l.account, ''), false, l.since, l.expires_at, coalesce($1::timestamptz, clock_timestamp())`
 
 // dropNowhere forgets what was lent and is over, of addresses that lie in no pool: nobody will look for them.
 const dropNowhere = `

@@ -23,9 +23,9 @@ WHERE NOT EXISTS (SELECT FROM pool_blocks b WHERE b.pool = v.pool AND b.node IS 
 
 	selectAway = `
 SELECT v.context, v.address, coalesce(l.account, ''), l.holder IS NULL, l.expires_at, coalesce(l.state = 'offered', false)
-FROM unnest($1::text[], $2::inet[]) v(context, address)
+FROM unnest($1::text[], $2::inet[], $3::smallint[]) v(context, address, length)
 LEFT JOIN LATERAL (SELECT * FROM leases l WHERE l.routing_context = v.context AND l.address = v.address OFFSET 0) l ON true
-WHERE l.holder IS NULL OR l.state <> 'bound'`
+WHERE (l.holder IS NULL OR l.state <> 'bound') AND NOT (family(v.address) = 6 AND EXISTS (SELECT FROM leases l WHERE ` + across + `))`
 
 	forgetLeases = `
 DELETE FROM leases l USING unnest($1::text[], $2::inet[]) v(context, address)
@@ -214,12 +214,13 @@ func (r *runner) restore(ctx context.Context, s *stock, now time.Time) error {
 func (r *runner) fetchBack(ctx context.Context) error {
 	r.mu.Lock()
 	var keys []key
+	lengths := make(map[key]int16)
 	for e := range r.aside { // in no order: if there are many, each has its turn
 		if len(keys) == groupMost {
 			break
 		}
 		if e.state == away && r.entries[e.key] == e {
-			keys = append(keys, e.key)
+			keys, lengths[e.key] = append(keys, e.key), int16(e.length)
 		} else {
 			delete(r.aside, e)
 		}
@@ -241,7 +242,11 @@ func (r *runner) fetchBack(ctx context.Context) error {
 	}
 	var found []back
 	contexts, addresses := turn(keys)
-	err := r.askOften(ctx, selectAway, []any{contexts, addresses}, func(rows pgx.Rows) (err error) {
+	ordered := make([]int16, len(keys))
+	for i, k := range keys {
+		ordered[i] = lengths[k]
+	}
+	err := r.askOften(ctx, selectAway, []any{contexts, addresses, ordered}, func(rows pgx.Rows) (err error) {
 		found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[back])
 		return err
 	})

@@ -57,7 +57,7 @@ func (a *Allocator) Addresses(ctx context.Context, name string, after netip.Addr
 	if err := a.flush(ctx); err != nil {
 		return nil, err
 	}
-	return a.occupied(ctx, d.context, pool.Walk(d.spans, 0, after, limit), d.quarantine)
+	return a.occupied(ctx, d.context, pool.Walk(d.spans, d.length, after, limit), d.quarantine)
 }
 
 // occupied asks how addresses are.
@@ -173,7 +173,7 @@ func (a *Allocator) lastLease(ctx context.Context, account string, pools []strin
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if home := a.defs.find(key{where, address}).home; home != nil && home.name == name && !found {
-			lease.Address, lease.Pool, found = address, name, true
+			lease.Address, lease.PrefixLength, lease.Pool, found = address, home.length, name, true
 		}
 		return nil
 	})
@@ -184,15 +184,22 @@ func (a *Allocator) lastLease(ctx context.Context, account string, pools []strin
 }
 
 func (a *Allocator) forecastExactly(ctx context.Context, r pool.Request) (pool.Lease, error) {
-	address, where, lease := r.Address.Unmap(), "default", pool.Lease{Account: r.Account, Why: "the address that was asked for"}
-	lease.Address = address
+	address, where, lease := pool.First(r.Address.Unmap(), r.PrefixLength), "default", pool.Lease{Account: r.Account, Why: "the address that was asked for"}
+	lease.Address, lease.PrefixLength = address, r.PrefixLength
 	a.mu.Lock()
+	var unfit *definition
 	for _, context := range a.defs.contexts() {
+		if unfit == nil {
+			unfit = a.defs.unfit(key{context, address}, r.PrefixLength)
+		}
 		if home := a.defs.find(key{context, address}).home; home != nil {
 			where, lease.Pool = context, home.name
 		}
 	}
 	a.mu.Unlock()
+	if unfit != nil {
+		return pool.Lease{}, &pool.MismatchError{Prefix: pool.PrefixOf(address, r.PrefixLength), Pool: unfit.name, Length: unfit.length}
+	}
 	if err := a.flush(ctx); err != nil {
 		return pool.Lease{}, err
 	}

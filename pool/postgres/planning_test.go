@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"lnsgate/pool"
 	"lnsgate/test/pgtest"
 )
 
@@ -19,7 +20,7 @@ func TestStatementsReadOnlyTheirRows(t *testing.T) {
 	yes, lasting := make([]bool, lines), make([]*int64, lines)
 	for i := range lines {
 		n := 1 + i*leases/lines
-		contexts[i], addresses[i], accounts[i], yes[i] = "default", plus(address("10.0.0.0"), uint64(n)), fmt.Sprint("u", n), true
+		contexts[i], addresses[i], accounts[i], yes[i] = "default", pool.After(address("10.0.0.0"), uint64(n), 0), fmt.Sprint("u", n), true
 	}
 	now := time.Now()
 	statements := []struct {
@@ -29,14 +30,14 @@ func TestStatementsReadOnlyTheirRows(t *testing.T) {
 		{"remembered", keptPlan, selectRemembered, []any{accounts, accounts, yes, now}},
 		{"claim", keptPlan, claimLeases, []any{"a", 1, now, 1, contexts, addresses, contexts, accounts, accounts, yes, yes, yes, yes}},
 		{"lend", keptPlan, lendLeases, []any{now, contexts, addresses, contexts, accounts, accounts, lasting, yes, yes, yes, yes, yes, lasting}},
-		{"lend fresh", keptPlan, lendFresh, []any{now, contexts, addresses, contexts, accounts, accounts, lasting, yes, "a", 1}},
+		{"lend fresh", keptPlan, lendFresh, []any{now, contexts, addresses, contexts, accounts, accounts, lasting, yes, "a", 1, make([]int16, lines)}},
 		{"return", keptPlan, returnLeases, []any{now, contexts, addresses, accounts, make([]int64, lines)}},
 		{"drop returned", freshPlan, dropReturned, []any{now, contexts, addresses, accounts}},
 		{"holders", keptPlan, selectHolders, []any{contexts, addresses, now, 1}},
-		{"write", keptPlan, writeLeases, []any{"a", 1, now, contexts, addresses, contexts, accounts, accounts, yes, make([]int64, lines), lasting}},
+		{"write", keptPlan, writeLeases, []any{"a", 1, now, contexts, addresses, contexts, accounts, accounts, yes, make([]int64, lines), lasting, make([]int16, lines)}},
 		{"delete", keptPlan, deleteLeases, []any{"a", 1, contexts, addresses}},
 		{"foreign", keptPlan, selectForeign, []any{"b", 1, contexts, addresses}},
-		{"away", keptPlan, selectAway, []any{contexts, addresses}},
+		{"away", keptPlan, selectAway, []any{contexts, addresses, make([]int16, lines)}},
 		{"forget", keptPlan, forgetLeases, []any{contexts, addresses, now, 1}},
 		{"free", freshPlan, freeLeases, []any{"a", 1, now, contexts, addresses}},
 		{"lock", freshPlan, lockLeases, []any{contexts, addresses, "a", 1, now, 1}},

@@ -145,7 +145,8 @@ func define(t testing.TB, db *pgxpool.Pool, p pool.Pool) {
 	if p.Ranges[0].First.Is6() {
 		family = 6
 	}
-	do(t, db, "INSERT INTO pools (name, family, quarantine, sticky, created_at) VALUES ($1, $2, $3, $4, clock_timestamp())", p.Name, family, p.Quarantine, p.Sticky)
+	do(t, db, "INSERT INTO pools (name, family, prefix_length, quarantine, sticky, created_at) VALUES ($1, $2, nullif($3, 0), $4, $5, clock_timestamp())",
+		p.Name, family, p.PrefixLength, p.Quarantine, p.Sticky)
 	for _, r := range p.Ranges {
 		do(t, db, "INSERT INTO pool_ranges (pool, range) VALUES ($1, $2)", p.Name, r.String())
 	}
@@ -170,7 +171,7 @@ func makePool(t testing.TB, name string, quarantine time.Duration, ranges ...str
 func reserve(t testing.TB, db *pgxpool.Pool, s pool.Static) {
 	t.Helper()
 	do(t, db, "INSERT INTO accounts (name) VALUES ($1) ON CONFLICT DO NOTHING", s.Account)
-	do(t, db, "INSERT INTO static_addresses (account, address) VALUES ($1, $2)", s.Account, s.Address)
+	do(t, db, "INSERT INTO static_addresses (account, address) VALUES ($1, $2)", s.Account, pool.PrefixOf(s.Address, s.PrefixLength))
 }
 
 // wipe empties the database for the next allocator.
@@ -239,7 +240,12 @@ func (s stretched) Leases(ctx context.Context) ([]pool.Lease, error) {
 }
 
 // TestConformance runs the suite with all addresses common, and with small and big blocks.
-func TestConformance(t *testing.T) {
+func TestConformance(t *testing.T) { conform(t, pooltest.Run) }
+
+// TestConformanceOfPrefixes does so for pools of IPv6 prefixes.
+func TestConformanceOfPrefixes(t *testing.T) { conform(t, pooltest.RunPrefixes) }
+
+func conform(t *testing.T, suite func(*testing.T, pooltest.Open)) {
 	checks := flag.Lookup("rapid.checks")
 	if checks.Value.String() == checks.DefValue { // every step of the model costs several exchanges with the database
 		if err := flag.Set("rapid.checks", "15"); err != nil {
@@ -252,14 +258,16 @@ func TestConformance(t *testing.T) {
 			db := pgtest.New(t)
 			do(t, db, "DROP INDEX static_addresses_account") // the suite gives one account two of them
 			var last *node
-			pooltest.Run(t, func(tb testing.TB, s pooltest.Setup) pool.Keeper {
+			suite(t, func(tb testing.TB, s pooltest.Setup) pool.Keeper {
 				if last != nil {
 					last.close()
 				}
 				wipe(tb, db)
+				large := false
 				for _, p := range s.Pools {
 					p.Quarantine *= 1000
 					define(tb, db, p)
+					large = large || p.Ranges[0].Count(p.PrefixLength) > 1<<20
 				}
 				for _, st := range s.Statics {
 					reserve(tb, db, st)
@@ -268,8 +276,8 @@ func TestConformance(t *testing.T) {
 				view.look()
 				cfg := Config{Pool: db, JournalEvery: time.Millisecond, Takeover: time.Millisecond, Now: func() time.Time { return *view.now.Load() }}
 				block := sized(size)
-				if p := s.Pools[0].Ranges[0]; p.First.Is6() && size == 0 {
-					block = sized(4) // a /64 is not small
+				if large && size == 0 {
+					block = sized(4) // it is not small
 				}
 				last = open(tb, cfg, block)
 				view.Keeper = last

@@ -161,7 +161,7 @@ func (a *Allocator) keepBound(b *block, alive bool) int {
 	}
 	before := b.held
 	for i := range b.size() {
-		e := a.entries[key{b.context, plus(b.span.First, uint64(i))}]
+		e := a.entries[key{b.context, b.nth(i)}]
 		if e == nil || e.block != b || e.state != held || !e.bound {
 			continue
 		}

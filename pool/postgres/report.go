@@ -102,7 +102,7 @@ func (a *Allocator) Usage(ctx context.Context) ([]pool.Usage, error) {
 }
 
 const selectLeases = `
-SELECT address, coalesce(pool, ''), coalesce(account, ''), holder, since, node, CASE WHEN node = '' THEN coalesce(kept_until, expires_at) END
+SELECT address, coalesce(prefix_length, 0), coalesce(pool, ''), coalesce(account, ''), holder, since, node, CASE WHEN node = '' THEN coalesce(kept_until, expires_at) END
 FROM leases, (SELECT coalesce($3::timestamptz, clock_timestamp()) AS now) t
 WHERE state = 'bound' AND NOT (node = $1 AND epoch = $2) AND coalesce(kept_until > t.now, true) OR state = 'offered' AND expires_at > t.now`
 
@@ -146,7 +146,7 @@ func (a *Allocator) foreign(ctx context.Context, epoch int64, now *time.Time) ([
 	var l pool.Lease
 	var node string
 	var expires *time.Time
-	_, err = pgx.ForEachRow(rows, []any{&l.Address, &l.Pool, &l.Account, &l.Holder, &l.Since, &node, &expires}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&l.Address, &l.PrefixLength, &l.Pool, &l.Account, &l.Holder, &l.Since, &node, &expires}, func() error {
 		l.Why, l.Expires = "given by node "+node, time.Time{}
 		if node == "" {
 			l.Why = "the session is on another NAS"

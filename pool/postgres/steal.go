@@ -79,10 +79,10 @@ func (r *runner) share(s *stock, asks []*ask, got []theft, now time.Time) []*ask
 		q := asks[t.N-1]
 		if q.Offer > 0 {
 			until := now.Add(q.Offer)
-			r.lend(q, loan{s.def.context, t.Address, s.def.name, q.Account, true, now, &until, now}, now, s.why(q.stage))
+			r.lend(q, loan{s.def.context, t.Address, s.def.length, s.def.name, q.Account, true, now, &until, now}, now, s.why(q.stage))
 			continue
 		}
-		e := r.entryOf(key{s.def.context, t.Address})
+		e := r.entryOf(key{s.def.context, t.Address}, s.def.length)
 		r.deliver(q, e, s.why(q.stage))
 		if e.block != nil {
 			r.mark(e) // in our own block it does not expire by itself

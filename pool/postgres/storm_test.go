@@ -294,7 +294,7 @@ func TestThreeNodesOneDiesOneIsCutOff(t *testing.T) {
 	h2.died(time.Now())
 
 	// After the grace time every address can be had on the node that is left.
-	size := int(total(makePool(t, "p", 0, "10.64.0.0/19").Ranges))
+	size := int(total(makePool(t, "p", 0, "10.64.0.0/19").Ranges, 0))
 	have := make(map[netip.Addr]bool)
 	eventually(t, "all addresses are back", func() bool {
 		for {

@@ -14,7 +14,7 @@ const (
 	takeBlocks = `
 WITH unowned AS (
     SELECT b.routing_context, b.first_address FROM pool_blocks b
-    WHERE b.node IS NULL AND b.pool = $5 AND b.routing_context = $6
+    WHERE b.node IS NULL AND b.pool = $5 AND b.routing_context = $6 AND coalesce(b.prefix_length, 0) = $10
         AND EXISTS (SELECT FROM unnest($7::inet[], $8::inet[]) r(first, last) WHERE b.first_address <= r.last AND b.last_address >= r.first)
     ORDER BY b.first_address LIMIT $9 FOR UPDATE SKIP LOCKED)
 UPDATE pool_blocks b SET node = $1, epoch = $2, expires_at = coalesce($3::timestamptz, clock_timestamp()) + $4 * interval '1 microsecond'
@@ -29,14 +29,14 @@ WHERE routing_context = $1 AND first_address >= coalesce((SELECT max(first_addre
 ORDER BY first_address LIMIT $4`
 
 	insertBlocks = `
-INSERT INTO pool_blocks (routing_context, first_address, last_address, pool, node, epoch, expires_at)
-SELECT $6, v.first, v.last, $5, $1, $2, coalesce($3::timestamptz, clock_timestamp()) + $4 * interval '1 microsecond'
+INSERT INTO pool_blocks (routing_context, first_address, last_address, pool, node, epoch, expires_at, prefix_length)
+SELECT $6, v.first, v.last, $5, $1, $2, coalesce($3::timestamptz, clock_timestamp()) + $4 * interval '1 microsecond', nullif($9, 0)
 FROM unnest($7::inet[], $8::inet[]) v(first, last)`
 
 	// Block by block, by the order of the primary key: the planner cannot know how few rows lie between two addresses
 	// and would read the whole table.
 	selectLeasesOfBlocks = `
-SELECT l.address, coalesce(l.account, ''), l.holder, l.state = 'bound', l.node = $1 AND l.epoch = $2, l.expires_at, l.state = 'offered'
+SELECT l.address, coalesce(l.prefix_length, 0), coalesce(l.account, ''), l.holder, l.state = 'bound', l.node = $1 AND l.epoch = $2, l.expires_at, l.state = 'offered'
 FROM unnest($4::inet[], $5::inet[]) b(first, last)
 CROSS JOIN LATERAL (SELECT * FROM leases l WHERE l.routing_context = $3 AND l.address BETWEEN b.first AND b.last
     ORDER BY l.routing_context, l.address LIMIT 1000000000) l`
@@ -63,7 +63,7 @@ func (r *runner) take(ctx context.Context, s *stock, n int) error {
 		}
 		first, last := ends(s.def.spans)
 		rows, err := tx.Query(ctx, takeBlocks, r.cfg.Node, r.epoch, r.stamp(now), r.cfg.BlockLife.Microseconds(),
-			s.def.name, s.def.context, first, last, blocks)
+			s.def.name, s.def.context, first, last, blocks, s.def.length)
 		if err != nil {
 			return nil, err
 		}
@@ -119,7 +119,7 @@ func (r *runner) acquire(ctx context.Context, s *stock, get func(context.Context
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, span := range spans {
-		r.addBlock(&block{context: s.def.context, span: span})
+		r.addBlock(&block{context: s.def.context, span: span, length: s.def.length})
 	}
 	for _, l := range lines {
 		r.learn(s.def.context, l)
@@ -134,6 +134,7 @@ func (r *runner) acquire(ctx context.Context, s *stock, get func(context.Context
 // known is what the database knows of an address of a block.
 type known struct {
 	Address netip.Addr
+	Length  int
 	Account string
 	Holder  string
 	Bound   bool
@@ -144,8 +145,8 @@ type known struct {
 
 // learn makes the entry of an address of a new block that has a row.
 func (r *runner) learn(routing string, l known) {
-	k := key{routing, l.Address}
-	b := r.blockOf(k)
+	b := r.blockOf(key{routing, l.Address})
+	k := key{routing, pool.First(l.Address, b.length)} // one of another length takes what it lies in
 	e := r.entries[k]
 	if e != nil { // we had it before we had the block
 		e.block = b
@@ -220,7 +221,7 @@ func (r *runner) cut(ctx context.Context, tx pgx.Tx, s *stock, n int, now time.T
 	}
 	first, last := ends(pieces)
 	_, err = tx.Exec(ctx, insertBlocks, r.cfg.Node, r.epoch, r.stamp(now), r.cfg.BlockLife.Microseconds(),
-		s.def.name, s.def.context, first, last)
+		s.def.name, s.def.context, first, last, s.def.length)
 	return pieces, err
 }
 
@@ -243,6 +244,9 @@ func (r *runner) gaps(ctx context.Context, db querier, s *stock, n int) ([]pool.
 		if err != nil {
 			return nil, err
 		}
+		for i, b := range blocks { // those of a pool that gave prefixes of another length take whole ones of this one
+			blocks[i] = b.Widen(s.def.length)
+		}
 		if len(blocks) < most { // behind the last one all is free up to the end
 			blocks = append(blocks, pool.Range{})
 		}
@@ -252,8 +256,9 @@ func (r *runner) gaps(ctx context.Context, db querier, s *stock, n int) ([]pool.
 				if b.First.IsValid() && b.First.Prev().Less(span.Last) {
 					piece.Last = b.First.Prev()
 				}
-				if piece.Size() > uint64(s.size) {
-					piece.Last = plus(piece.First, uint64(s.size-1))
+				if piece.Count(s.def.length) > uint64(s.size) {
+					last := pool.After(piece.First, uint64(s.size-1), s.def.length)
+					piece.Last = pool.Range{First: last, Last: last}.Widen(s.def.length).Last
 				}
 				pieces = append(pieces, piece)
 				front.next = after(piece.Last, span)

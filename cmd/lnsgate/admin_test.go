@@ -229,6 +229,14 @@ func TestReloadOfOperators(t *testing.T) {
 	if _, err := o.node.operators.known.CheckPassword(t.Context(), "bert", aaa.NewSecret("correct horse battery"), netip.MustParseAddr("192.0.2.1")); err != nil {
 		t.Error(err)
 	}
+	bert, _ := o.node.operators.known.CheckPassword(t.Context(), "bert", aaa.NewSecret("correct horse battery"), netip.MustParseAddr("192.0.2.1"))
+	if err := o.node.reload(t.Context()); err != nil || bert.Over() {
+		t.Errorf("a reload that changes nothing ends log-ins: %v", err)
+	}
+	text, _ = os.ReadFile(o.file)
+	if err := rewrite("correct horse battery", "another horse battery"); err != nil || !bert.Over() {
+		t.Errorf("log-ins outlive the password: %v", err)
+	}
 }
 
 // What the command prints is what the configuration takes.
@@ -259,7 +267,7 @@ func TestOperatorCommands(t *testing.T) {
 	if got := item(text).TokenSHA256; got != admin.HashToken(token).String() {
 		t.Errorf("%q has %s", text, got)
 	}
-	list, err := operatorList(&configs.Config{Admin: configs.Admin{Operators: []configs.Operator{item(run("correct horse battery\n", "password", "--stdin"))}}})
+	list, err := operatorList(&configs.Config{Admin: configs.Admin{Operators: []configs.Operator{item(run("correct horse battery\n", "password", "--stdin"))}}}, nil)
 	if err != nil || list[0].Password.IsZero() {
 		t.Errorf("%+v, %v", list, err)
 	}

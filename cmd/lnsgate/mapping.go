@@ -45,7 +45,7 @@ func tryRooms(c *configs.Config) []configs.Fault {
 		reachable = errors.Join(reachable, configs.Fault{Path: "database.key_file", Message: err.Error()})
 	}
 	_, filtering := filters(c)
-	_, operators := operatorList(c)
+	_, operators := operatorList(c, nil)
 	return faultsIn(errors.Join(engineConfig(c).Validate(), tryRADIUS(c), gateway, pools, reachable, filtering, operators))
 }
 

@@ -23,6 +23,13 @@ type operators struct {
 	known       *admin.Operators
 	listeners   []net.Listener
 	certificate atomic.Pointer[func() (*tls.Certificate, error)]
+	list        []madeOperator // those in force
+}
+
+// madeOperator is an operator with what the file says of it: as long as that stays, so does its credential, and with it its log-ins.
+type madeOperator struct {
+	admin.Operator
+	file configs.Operator
 }
 
 // openOperators opens the addresses of the file.
@@ -53,7 +60,7 @@ func (n *node) openOperators(c *configs.Config) error {
 
 // put puts the operators and the certificate of a file in force, or nothing of it.
 func (o *operators) put(c *configs.Config) error {
-	list, err := operatorList(c)
+	list, err := operatorList(c, o.list)
 	if err != nil {
 		return err
 	}
@@ -64,14 +71,19 @@ func (o *operators) put(c *configs.Config) error {
 		}
 		o.certificate.Store(&certificate)
 	}
-	o.known.Put(list, c.Admin.AllowedSources)
+	o.list = list
+	known := make([]admin.Operator, len(list))
+	for i := range list {
+		known[i] = list[i].Operator
+	}
+	o.known.Put(known, c.Admin.AllowedSources)
 	return nil
 }
 
-// operatorList are those of the file. What stands there in clear is hashed here.
-func operatorList(c *configs.Config) (list []admin.Operator, err error) {
+// operatorList are those of the file. What stands there in clear is hashed here, unless that was done before.
+func operatorList(c *configs.Config, before []madeOperator) (list []madeOperator, err error) {
 	for i, one := range c.Admin.Operators {
-		o := admin.Operator{Name: one.Name, Role: admin.View + admin.Role(one.Role)}
+		o := madeOperator{admin.Operator{Name: one.Name, Role: admin.View + admin.Role(one.Role)}, one}
 		if !one.Token.IsZero() {
 			o.Token = admin.HashToken(one.Token.Reveal())
 		} else if one.TokenSHA256 != "" {
@@ -79,7 +91,9 @@ func operatorList(c *configs.Config) (list []admin.Operator, err error) {
 				return nil, configs.Fault{Path: fmt.Sprintf("admin.operators[%d].token_sha256", i), Message: err.Error()}
 			}
 		}
-		if !one.Password.IsZero() {
+		if j := slices.IndexFunc(before, func(old madeOperator) bool { return samePassword(&old.file, &one) }); j >= 0 {
+			o.Password = before[j].Password
+		} else if !one.Password.IsZero() {
 			o.Password = secret.Hashed(admin.HashPassword(aaa.NewSecret(one.Password.Reveal())))
 		} else if one.PasswordHash != "" {
 			o.Password = secret.Hashed(one.PasswordHash)
@@ -90,6 +104,10 @@ func operatorList(c *configs.Config) (list []admin.Operator, err error) {
 		list = append(list, o)
 	}
 	return list, nil
+}
+
+func samePassword(a, b *configs.Operator) bool {
+	return a.Name == b.Name && a.Password.Reveal() == b.Password.Reveal() && a.PasswordHash == b.PasswordHash
 }
 
 // adminCertificate is that of the file, else one of its own making.

@@ -101,7 +101,7 @@ func (n *node) put(next *configs.Config, keys *secret.Keys) error {
 	if err := inspect(next, n.file); err != nil {
 		return fmt.Errorf("%s cannot be used:\n%w", n.file, err)
 	}
-	if _, err := operatorList(next); err != nil {
+	if _, err := operatorList(next, n.operators.list); err != nil {
 		return err
 	}
 	groups, err := n.radius.prepare(next)

@@ -46,6 +46,29 @@ type Actor struct {
 	Name string `json:"name"` // of the operator, or of the user of this host
 	Role Role   `json:"role"`
 	From string `json:"from"` // the address that it asks from; "socket" on this host
+
+	standing context.Context // of an operator of the configuration; nil: of nobody there
+}
+
+// Ended is closed once the operator is no longer what it was when it came: gone, or with another role, token or password. Nil never is.
+func (a Actor) Ended() <-chan struct{} {
+	if a.standing == nil {
+		return nil
+	}
+	return a.standing.Done()
+}
+
+// Over says that Ended is closed.
+func (a Actor) Over() bool { return a.standing != nil && a.standing.Err() != nil }
+
+// bind makes a context that ends with what the actor is.
+func (a Actor) bind(ctx context.Context) (context.Context, context.CancelFunc) {
+	if a.standing == nil {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(a.standing, cancel)
+	return ctx, func() { stop(); cancel() }
 }
 
 // String returns who it is and from where, for a log.

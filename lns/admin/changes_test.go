@@ -47,7 +47,7 @@ func TestChangesAreWrittenDown(t *testing.T) {
 		{post, "/v1/kick", `{"user":"l2tpuser","reason":"late"}`, "kick", "l2tpuser", "reason: late", ""},
 		{post, "/v1/reload", "", "reload", "", "", ""},
 	} {
-		r := httptest.NewRequestWithContext(WithActor(t.Context(), Actor{"anna", Administer, "192.0.2.7"}), test.method, test.path, strings.NewReader(test.body))
+		r := httptest.NewRequestWithContext(WithActor(t.Context(), Actor{Name: "anna", Role: Administer, From: "192.0.2.7"}), test.method, test.path, strings.NewReader(test.body))
 		w := httptest.NewRecorder()
 		s.Handler().ServeHTTP(w, r)
 		changes++
@@ -198,7 +198,7 @@ func TestEventsAreForFewReaders(t *testing.T) {
 
 func TestSilentEventsBeat(t *testing.T) {
 	cfg := everything(&fakeDirectory{})
-	ctx, cancel := context.WithCancel(WithActor(t.Context(), Actor{"anna", View, "192.0.2.7"}))
+	ctx, cancel := context.WithCancel(WithActor(t.Context(), Actor{Name: "anna", Role: View, From: "192.0.2.7"}))
 	cfg.Watch = func(context.Context) <-chan trace.Event { return nil }
 	s := New(cfg)
 	s.patience.beat = time.Millisecond

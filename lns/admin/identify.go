@@ -11,16 +11,17 @@ import (
 func (s *Server) identify(next http.Handler) http.Handler {
 	forgery := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if ActorOf(r.Context()).Role > Nobody {
-			next.ServeHTTP(w, r)
-			return
+		actor := ActorOf(r.Context())
+		if actor.Role == Nobody {
+			var err error
+			if actor, err = s.asker(r, forgery); err != nil {
+				s.fail(w, r, err)
+				return
+			}
 		}
-		actor, err := s.asker(r, forgery)
-		if err != nil {
-			s.fail(w, r, err)
-			return
-		}
-		next.ServeHTTP(w, r.WithContext(WithActor(r.Context(), actor)))
+		ctx, leave := actor.bind(WithActor(r.Context(), actor)) // a stream ends when who reads it may do so no more
+		defer leave()
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 

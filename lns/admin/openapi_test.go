@@ -216,7 +216,7 @@ func ask(t *testing.T, s *Server, method, path string, body any) *httptest.Respo
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := httptest.NewRequestWithContext(WithActor(t.Context(), Actor{"anna", Administer, "192.0.2.7"}), method, path, bytes.NewReader(text))
+	r := httptest.NewRequestWithContext(WithActor(t.Context(), Actor{Name: "anna", Role: Administer, From: "192.0.2.7"}), method, path, bytes.NewReader(text))
 	w := httptest.NewRecorder()
 	s.Handler().ServeHTTP(w, r)
 	return w

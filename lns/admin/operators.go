@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -65,6 +66,7 @@ const (
 type Operators struct {
 	now     func() time.Time
 	known   atomic.Pointer[operatorList]
+	putting sync.Mutex // held while the list is replaced
 	guesses budgets[netip.Prefix]
 	checks  chan struct{} // a place for each password that is being checked
 	waiting chan struct{} // and for each that waits for one
@@ -72,8 +74,19 @@ type Operators struct {
 }
 
 type operatorList struct {
-	operators []Operator
+	operators []standing
 	sources   []netip.Prefix
+}
+
+// standing is an operator for as long as nothing of it changes: what hangs on its log-ins ends then.
+type standing struct {
+	Operator
+	ctx context.Context
+	end context.CancelFunc
+}
+
+func (s *standing) actor(from netip.Addr) Actor {
+	return Actor{Name: s.Name, Role: s.Role, From: from.String(), standing: s.ctx}
 }
 
 // NewOperators knows nobody yet. now may be nil: time.Now.
@@ -94,9 +107,26 @@ func HashPassword(password aaa.Secret) string {
 	return secret.HashArgon2id(password, salt)
 }
 
-// Put sets who is known, and from where they may ask; no source: from everywhere.
+// Put sets who is known, and from where they may ask; no source: from everywhere. The log-ins and streams of those end that are not known
+// any more as they were; a Password is as it was when it is the same Credential, and not another one made of the same text.
 func (o *Operators) Put(operators []Operator, sources []netip.Prefix) {
-	o.known.Store(&operatorList{slices.Clone(operators), slices.Clone(sources)})
+	o.putting.Lock()
+	defer o.putting.Unlock()
+	old := o.known.Load().operators
+	list := &operatorList{sources: slices.Clone(sources)}
+	for _, one := range operators {
+		if i := slices.IndexFunc(old, func(s standing) bool { return s.Operator == one }); i >= 0 {
+			list.operators = append(list.operators, old[i])
+			old = slices.Delete(slices.Clone(old), i, i+1)
+			continue
+		}
+		ctx, end := context.WithCancel(context.Background())
+		list.operators = append(list.operators, standing{one, ctx, end})
+	}
+	o.known.Store(list)
+	for _, gone := range old {
+		gone.end()
+	}
 }
 
 // Admits says whether anybody may ask from that address.
@@ -108,18 +138,20 @@ func (o *Operators) Admits(from netip.Addr) bool {
 	return len(sources) == 0 || slices.ContainsFunc(sources, func(p netip.Prefix) bool { return p.Contains(from.Unmap()) })
 }
 
-// Find tells the operator of that name as they are known now, for sessions of the page that were opened earlier: one whose operator
-// is gone, or has another role, is not what it was.
-func (o *Operators) Find(name string) (Operator, bool) {
+// Knows says whether there is an operator of that name.
+func (o *Operators) Knows(name string) bool { return o.find(name) != nil }
+
+func (o *Operators) find(name string) *standing {
 	if o == nil {
-		return Operator{}, false
+		return nil
 	}
-	for _, one := range o.known.Load().operators {
-		if one.Name == name {
-			return one, true
+	list := o.known.Load().operators
+	for i := range list {
+		if list[i].Name == name {
+			return &list[i]
 		}
 	}
-	return Operator{}, false
+	return nil
 }
 
 // errUnknown is all that who guesses is told.
@@ -133,7 +165,7 @@ func (o *Operators) CheckToken(token string, from netip.Addr) (Actor, error) {
 	if o == nil {
 		return Actor{}, errUnknown()
 	}
-	given, found := HashToken(token), (*Operator)(nil)
+	given, found := HashToken(token), (*standing)(nil)
 	list := o.known.Load().operators
 	for i := range list {
 		one := &list[i]
@@ -142,7 +174,7 @@ func (o *Operators) CheckToken(token string, from netip.Addr) (Actor, error) {
 		}
 	}
 	if found != nil {
-		return Actor{found.Name, found.Role, from.String()}, nil
+		return found.actor(from), nil
 	}
 	if wait := o.guesses.spend(sourceOf(from), o.now()); wait > 0 {
 		return Actor{}, tooMany(wait)
@@ -165,17 +197,17 @@ func (o *Operators) CheckPassword(ctx context.Context, name string, password aaa
 		return Actor{}, err
 	}
 	defer leave()
-	operator, known := o.Find(name)
-	credential := operator.Password
-	if !known || credential.IsZero() {
-		credential, known = o.decoy, false
+	operator, credential := o.find(name), o.decoy
+	known := operator != nil && !operator.Password.IsZero()
+	if known {
+		credential = operator.Password
 	}
 	_, err = credential.Check(name, aaa.Proof{Method: aaa.PAP, Password: password})
 	if err != nil || !known {
 		return Actor{}, errUnknown()
 	}
 	o.guesses.refund(sourceOf(from), o.now())
-	return Actor{operator.Name, operator.Role, from.String()}, nil
+	return operator.actor(from), nil
 }
 
 // queue waits for a place among those that are checked.

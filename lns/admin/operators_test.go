@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 
 	"lnsgate/aaa"
 	"lnsgate/aaa/secret"
+	"lnsgate/lns/trace"
 )
 
 var somewhere = netip.MustParseAddr("192.0.2.7")
@@ -240,7 +242,10 @@ func startServer(t *testing.T, server *Server) (string, *http.Client) {
 func TestForeignSourcesAreHungUpOn(t *testing.T) {
 	o, tokens := someOperators(nil)
 	base, client := startTLS(t, everything(&fakeDirectory{}), o)
-	list := o.known.Load().operators
+	var list []Operator
+	for _, one := range o.known.Load().operators {
+		list = append(list, one.Operator)
+	}
 	o.Put(list, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
 	r, _ := http.NewRequestWithContext(t.Context(), get, base+"/healthz", nil)
 	if resp, err := client.Do(r); err == nil {
@@ -256,7 +261,7 @@ func TestForeignSourcesAreHungUpOn(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	var who Actor
-	if err := json.NewDecoder(resp.Body).Decode(&who); err != nil || who != (Actor{"monitor", View, "127.0.0.1"}) {
+	if err := json.NewDecoder(resp.Body).Decode(&who); err != nil || who != (Actor{Name: "monitor", Role: View, From: "127.0.0.1"}) {
 		t.Errorf("%+v, %v", who, err)
 	}
 }
@@ -312,5 +317,54 @@ func TestMounts(t *testing.T) {
 		if w.Code != want {
 			t.Errorf("%s without a token: %d, want %d", path, w.Code, want)
 		}
+	}
+}
+
+// A stream lives as long as its reader is who they were when it began.
+func TestStreamsEndWithWhatTheOperatorWas(t *testing.T) {
+	hash := secret.Hashed(HashPassword(aaa.NewSecret("correct horse")))
+	was := Operator{Name: "anna", Role: View, Token: HashToken("token"), Password: hash}
+	for name, change := range map[string]func(*Operator) bool{
+		"deleted":          func(*Operator) bool { return true },
+		"another role":     func(o *Operator) bool { o.Role = Operate; return false },
+		"another token":    func(o *Operator) bool { o.Token = HashToken("other"); return false },
+		"another password": func(o *Operator) bool { o.Password = secret.Hashed("$argon2id$other"); return false },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := NewOperators(nil)
+			o.Put([]Operator{was, {Name: "desk", Role: View, Token: HashToken("desk")}}, nil)
+			cfg := everything(&fakeDirectory{})
+			cfg.Watch = func(context.Context) <-chan trace.Event { return nil }
+			base, client := startTLS(t, cfg, o)
+			stream := func(token string) *http.Response {
+				r, _ := http.NewRequestWithContext(t.Context(), get, base+"/v1/events", nil)
+				r.Header.Set("Authorization", "Bearer "+token)
+				resp, err := client.Do(r)
+				if err != nil || resp.StatusCode != http.StatusOK {
+					t.Fatalf("%+v, %v", resp, err)
+				}
+				return resp
+			}
+			anna, desk := stream("token"), stream("desk")
+			defer anna.Body.Close()
+			defer desk.Body.Close()
+			actor, err := o.CheckToken("desk", somewhere)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Put([]Operator{was, {Name: "desk", Role: View, Token: HashToken("desk")}}, nil) // nothing has changed
+			now := was
+			list := []Operator{{Name: "desk", Role: View, Token: HashToken("desk")}}
+			if gone := change(&now); !gone {
+				list = append(list, now)
+			}
+			o.Put(list, nil)
+			if _, err := io.Copy(io.Discard, anna.Body); err != nil { // hangs for as long as the stream lives
+				t.Error(err)
+			}
+			if actor.Over() {
+				t.Error("another operator's streams end too")
+			}
+		})
 	}
 }

@@ -85,7 +85,7 @@ func (p *Page) refuse(w http.ResponseWriter, r *http.Request, v entranceView, er
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait.After/time.Second)+1))
 	}
 	operator := "unknown" // what was typed may be a password in the wrong field
-	if _, known := p.cfg.Operators.Find(v.Name); known {
+	if p.cfg.Operators.Knows(v.Name) {
 		operator = v.Name
 	}
 	p.cfg.Log.Warn("nobody was let into the page", "operator", operator, "from", admin.Source(r), "cause", err)

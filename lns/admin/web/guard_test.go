@@ -213,6 +213,16 @@ func TestVisitsFollowTheOperators(t *testing.T) {
 		t.Errorf("with another role: %d", got.StatusCode)
 	}
 	b.as(ownerToken)
+	b.page.cfg.Operators.Put([]admin.Operator{{Name: "owner", Role: admin.View, Token: admin.HashToken(ownerToken)}}, nil)
+	if got := b.get("/ui/"); got.StatusCode != http.StatusOK {
+		t.Errorf("as before: %d", got.StatusCode)
+	}
+	b.page.cfg.Operators.Put([]admin.Operator{{Name: "owner", Role: admin.View, Token: admin.HashToken("another")}}, nil)
+	if got := b.get("/ui/"); got.StatusCode != http.StatusSeeOther {
+		t.Errorf("with another token: %d", got.StatusCode)
+	}
+	b.page.cfg.Operators.Put([]admin.Operator{{Name: "owner", Role: admin.View, Token: admin.HashToken(ownerToken)}}, nil)
+	b.as(ownerToken)
 	b.page.cfg.Operators.Put(nil, nil)
 	if got := b.get("/ui/"); got.StatusCode != http.StatusSeeOther {
 		t.Errorf("gone: %d", got.StatusCode)
@@ -239,7 +249,7 @@ func TestVisitsAreBounded(t *testing.T) {
 	}
 	n := 0
 	for _, one := range v.byID {
-		if one.name == "many" {
+		if one.actor.Name == "many" {
 			n++
 		}
 	}

@@ -22,9 +22,8 @@ const (
 
 // visit is a log-in of an operator. Its first fields never change.
 type visit struct {
-	name  string // of the operator
-	role  admin.Role
-	csrf  string // what each form of this visit carries
+	actor admin.Actor // who it is
+	csrf  string      // what each form of this visit carries
 	began time.Time
 	ended chan struct{} // closed when the visit is over, so that streams end with it
 
@@ -45,7 +44,7 @@ func (v *visits) init() { v.byID = make(map[[sha256.Size]byte]*visit) }
 // longest ends.
 func (v *visits) begin(actor admin.Actor, now time.Time) (id string, made *visit) {
 	id = rand.Text() + rand.Text()
-	made = &visit{name: actor.Name, role: actor.Role, csrf: rand.Text(), began: now, seen: now, ended: make(chan struct{})}
+	made = &visit{actor: actor, csrf: rand.Text(), began: now, seen: now, ended: make(chan struct{})}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for key, old := range v.byID {
@@ -54,7 +53,7 @@ func (v *visits) begin(actor admin.Actor, now time.Time) (id string, made *visit
 		}
 	}
 	v.makeRoom(mostVisits, func(*visit) bool { return true })
-	v.makeRoom(mostOfOne, func(old *visit) bool { return old.name == made.name })
+	v.makeRoom(mostOfOne, func(old *visit) bool { return old.actor.Name == made.actor.Name })
 	v.byID[sha256.Sum256([]byte(id))] = made
 	return id, made
 }
@@ -131,7 +130,7 @@ func (v *visits) said(one *visit) string {
 	return notice
 }
 
-// visitOf finds the visit of a request. It ends when its operator is gone or has another role now.
+// visitOf finds the visit of a request. It ends when its operator is gone, or has another role, password or token now.
 func (p *Page) visitOf(r *http.Request) (*visit, admin.Actor, bool) {
 	cookie, err := r.Cookie(cookieName)
 	if err != nil {
@@ -141,12 +140,13 @@ func (p *Page) visitOf(r *http.Request) (*visit, admin.Actor, bool) {
 	if one == nil {
 		return nil, admin.Actor{}, false
 	}
-	operator, known := p.cfg.Operators.Find(one.name)
-	if !known || operator.Role != one.role {
+	actor := one.actor
+	if actor.Over() {
 		p.visits.drop(cookie.Value)
 		return nil, admin.Actor{}, false
 	}
-	return one, admin.Actor{Name: one.name, Role: one.role, From: admin.Source(r).String()}, true
+	actor.From = admin.Source(r).String()
+	return one, actor, true
 }
 
 // liveHeader marks what the page asks by itself.

@@ -116,7 +116,7 @@ func testConfig() *lns.Config {
 	}
 }
 
-func newPools(t *testing.T, ranges string) *memory.Allocator {
+func newPools(t testing.TB, ranges string) *memory.Allocator {
 	t.Helper()
 	run, err := pool.ParseRange(ranges)
 	if err != nil {
@@ -133,7 +133,7 @@ func account(name, password string) local.Account {
 	return local.Account{Name: name, Credential: secret.Clear(aaa.NewSecret(password))}
 }
 
-func newGateway(t *testing.T, accounts ...local.Account) *aaa.Gateway {
+func newGateway(t testing.TB, accounts ...local.Account) *aaa.Gateway {
 	t.Helper()
 	backend, err := local.New(accounts)
 	if err != nil {

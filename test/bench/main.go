@@ -107,6 +107,7 @@ var measurements = []measurement{
 	{"l2tpns", "", measureBeside},
 	{"trace", "", measureTrace},
 	{"many", "", measureMany},
+	{"scale", "", measureScale},
 }
 
 // run is the whole program.

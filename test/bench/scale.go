@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"lnsgate/lns/admin"
+)
+
+const scaleLegend = `
+Many sessions at once: they idle, 100 in a tunnel, or all in one, and the server asks each of them every 30 seconds by LCP echo
+whether it is there. What a session takes is what the server has grown by. Beside each figure stands that of a tenth as many.
+With records in SQL each session has a row, and the stop of the server counts as done when every row tells of the end.
+`
+
+// crowd is many idle sessions.
+type crowd struct {
+	sessions, perTunnel int
+}
+
+func (c crowd) String() string {
+	if c.perTunnel >= c.sessions {
+		return thousands(fmt.Sprint(c.sessions)) + " sessions in one tunnel"
+	}
+	return fmt.Sprintf("%s sessions in %s tunnels", thousands(fmt.Sprint(c.sessions)), thousands(fmt.Sprint(c.sessions/c.perTunnel)))
+}
+
+// upkeep is what a crowd costs.
+type upkeep struct {
+	login  float64 // microseconds of the server's processor time each
+	memory float64 // octets each
+	idle   float64 // processor time of the server, % of a core
+	list   float64 // milliseconds for a list of all
+	stop   float64 // seconds
+}
+
+// mostInTunnel is how many sessions one tunnel holds in this measurement.
+const mostInTunnel = 60_000
+
+// measureScale holds a few, more and very many sessions.
+func measureScale(ctx context.Context, b *bench, w *world) error {
+	b.explain(scaleLegend)
+	n := b.size.many
+	inOne := min(n, mostInTunnel)
+	for _, pair := range [][2]crowd{
+		{{n / 10, 100}, {n, 100}},
+		{{inOne / 10, inOne / 10}, {inOne, inOne}},
+	} {
+		var cost [2]upkeep
+		for i, c := range pair {
+			fmt.Fprintf(b.progress, "%s\n", c)
+			var err error
+			if cost[i], err = w.hold(ctx, b, c, ""); err != nil {
+				return fmt.Errorf("%s: %w", c, err)
+			}
+		}
+		b.compareCrowds(pair[0], pair[1], cost[0], cost[1])
+	}
+	return b.measureEnd(ctx, w, crowd{n, 100})
+}
+
+func (b *bench) compareCrowds(few, many crowd, less, more upkeep) {
+	what, beside := many.String()+": ", few.String()
+	c := &b.figures
+	c.add(what+"processor time of the server per login", "us", more.login, beside, less.login)
+	c.add(what+"resident memory each", "KB", more.memory/1024, beside, less.memory/1024)
+	c.add(what+"processor time of the server, idle", "% of a core", more.idle, beside, less.idle)
+	c.add(what+"a list of all, each", "us", more.list*1000/float64(many.sessions), beside, less.list*1000/float64(few.sessions))
+	c.add(what+"stop", "s", more.stop, beside, less.stop)
+}
+
+// measureEnd stops a server whose sessions have records in SQL, and wants all of them.
+func (b *bench) measureEnd(ctx context.Context, w *world, c crowd) error {
+	s, d, err := b.office(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.fresh(ctx); err != nil {
+		return err
+	}
+	cost, err := w.hold(ctx, b, c, fmt.Sprintf("database: {url: %q, key_file: %q}\n", d.url, s.keyFile))
+	if err != nil {
+		return fmt.Errorf("with records in SQL: %w", err)
+	}
+	var rows, ended int
+	count := "SELECT count(*), count(stopped_at) FROM accounting"
+	if err := d.conn.QueryRow(ctx, count).Scan(&rows, &ended); err != nil {
+		return err
+	}
+	if rows != c.sessions || ended != rows {
+		return fmt.Errorf("%d sessions have %d records, of which %d tell of the end", c.sessions, rows, ended)
+	}
+	b.figures.add(c.String()+": stop, with all records in SQL", "s", cost.stop, "")
+	b.figures.add(c.String()+": resident memory each, with records in SQL", "KB", cost.memory/1024, "at most 8 KB", 8)
+	return nil
+}
+
+// hold has that many sessions come up and stay, and ends the server. More may be configured for it.
+func (w *world) hold(ctx context.Context, b *bench, c crowd, more string) (u upkeep, err error) {
+	limits := fmt.Sprintf("limits:\n  sessions: %d\n  sessions_per_tunnel: %d\n", 2*c.sessions, 65_000)
+	s, err := w.serveThis(ctx, more+strings.Replace(w.configuration(1), "limits:\n", limits, 1))
+	if err != nil {
+		return u, err
+	}
+	before, err := resident(s.pid())
+	if err != nil {
+		return u, err
+	}
+	p, err := w.dialCrowd(c)
+	if err != nil {
+		return u, err
+	}
+	spent, err := busy(s.process, func() error { return s.awaitCrowd(ctx, c.sessions, p) })
+	if err != nil {
+		return u, err
+	}
+	u.login = spent.Seconds() * 1e6 / float64(c.sessions)
+	if spent, err = busy(s.process, func() error { return pass(ctx, 3*b.size.idle) }); err != nil {
+		return u, err
+	}
+	u.idle = 100 * spent.Seconds() / (3 * b.size.idle).Seconds()
+	after, err := resident(s.pid())
+	if err != nil {
+		return u, err
+	}
+	u.memory = (after - before) / float64(c.sessions)
+	if u.list, err = s.listAll(ctx, c.sessions); err != nil {
+		return u, err
+	}
+	began := time.Now()
+	err = s.end(ctx)
+	u.stop = time.Since(began).Seconds()
+	p.kill()
+	return u, err
+}
+
+func (w *world) dialCrowd(c crowd) (*process, error) {
+	args, err := w.loadArgs("user1", c.sessions, 0, "--hold", "forever", "--sessions-per-tunnel", fmt.Sprint(c.perTunnel),
+		"--echo", "0", "--hello", "0", "--timeout", "60s")
+	if err != nil {
+		return nil, err
+	}
+	return w.start(w.client, "dial", w.program, args...)
+}
+
+// awaitCrowd waits until so many sessions are open, as long as there are more and more of them.
+func (s *server) awaitCrowd(ctx context.Context, want int, load *process) error {
+	most, since := 0, time.Now()
+	return until(ctx, fmt.Sprintf("%d sessions are open", want), func() (bool, error) {
+		n, err := s.open(ctx)
+		if n > most {
+			most, since = n, time.Now()
+		}
+		if err == nil && n < want && time.Since(since) > patience {
+			err = fmt.Errorf("%d of %d sessions are open, and there are no more\n%s\n%s", n, want, s.said(), load.said())
+		}
+		return n == want, err
+	})
+}
+
+// listAll tells how many milliseconds a list of all sessions takes.
+func (s *server) listAll(ctx context.Context, want int) (float64, error) {
+	var times []float64
+	for range looks {
+		began := time.Now()
+		all, err := s.admin.Sessions(ctx, admin.SessionFilter{})
+		if err != nil || len(all) != want {
+			return 0, fmt.Errorf("%d of %d sessions are listed, %w", len(all), want, err)
+		}
+		times = append(times, time.Since(began).Seconds()*1000)
+	}
+	return middle(times), nil
+}

@@ -48,6 +48,18 @@ func TestImportOnThePageIsAllOrNothing(t *testing.T) {
 	if got, err := put(rows, true); err != nil || got != "0 added, 507 changed, faults []" {
 		t.Errorf("once more: %s, %v", got, err)
 	}
+	if _, err := db.Exec(t.Context(), "DELETE FROM accounts"); err != nil {
+		t.Fatal(err)
+	}
+	broken, breakOff := context.WithCancel(ctx)
+	r, err := d.importUsers(broken, strings.NewReader(rows), false, func(done, _ int) {
+		if done > 0 {
+			breakOff()
+		}
+	})
+	if err == nil || r.Added != importBlock || stored() != importBlock {
+		t.Errorf("broken off: %+v, %v, %d stored", r, err, stored())
+	}
 	if _, err := put("nonsense\nx\n", false); err == nil {
 		t.Error("a file without names is taken")
 	}

@@ -136,12 +136,16 @@ func (a *ask) admit(role admin.Role) error {
 		return foreign
 	}
 	limit := int64(maxForm)
-	if strings.HasPrefix(a.Header.Get("Content-Type"), "multipart/form-data") {
+	if a.URL.Path == importPath && a.actor.Role >= admin.Administer {
 		limit = maxImport
 		_ = http.NewResponseController(a.w).SetReadDeadline(time.Now().Add(uploadTime)) // without it the usual one counts
 	}
 	a.Body = http.MaxBytesReader(a.w, a.Body, limit)
 	if err := a.readForm(); err != nil {
+		var long *http.MaxBytesError
+		if errors.As(err, &long) {
+			return &admin.Error{Status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("the form has more than %d octets: nothing was changed", long.Limit)}
+		}
 		return &admin.Error{Status: http.StatusBadRequest, Message: "the form cannot be read: " + err.Error()}
 	}
 	if subtle.ConstantTimeCompare([]byte(a.PostFormValue("csrf")), []byte(a.visit.csrf)) != 1 {

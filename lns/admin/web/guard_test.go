@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -291,5 +293,27 @@ func TestWhatIsTypedIntoTheWrongFieldIsNotLogged(t *testing.T) {
 	b.login(url.Values{"name": {"anna"}, "password": {password + "!"}})
 	if text := log.String(); strings.Contains(text, password) || !strings.Contains(text, "operator=anna") || !strings.Contains(text, "from=198.51.100.7") {
 		t.Errorf("the log: %s", text)
+	}
+}
+
+// Only the form with a file may be large, and only for those who may import.
+func TestFormsAreSmall(t *testing.T) {
+	b := open(t, newWorld(), nil).as(ownerToken)
+	csrf := csrfOf(t, b.see("/ui/"))
+	large := func() (*bytes.Buffer, string) {
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		_ = form.WriteField("csrf", csrf)
+		_ = form.WriteField("reason", strings.Repeat("x", 2*maxForm))
+		_ = form.Close()
+		return &body, form.FormDataContentType()
+	}
+	for path, want := range map[string]int{"/ui/session/kick": http.StatusRequestEntityTooLarge, importPath: http.StatusNotImplemented} {
+		body, kind := large()
+		r := httptest.NewRequest(http.MethodPost, path, body)
+		r.Header.Set("Content-Type", kind)
+		if got := b.do(r); got.StatusCode != want {
+			t.Errorf("%s: %d, want %d", path, got.StatusCode, want)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -10,6 +11,9 @@ import (
 
 	"lnsgate/lns/admin"
 )
+
+// importPath is the only form that may be large.
+const importPath = "/ui/import"
 
 // Bounds of imports.
 const (
@@ -23,6 +27,7 @@ type imports struct {
 	mu   sync.Mutex
 	last importState
 	stop context.CancelFunc
+	over bool // none may begin any more
 	work sync.WaitGroup
 }
 
@@ -49,16 +54,19 @@ func (i *imports) state() importState {
 	return i.last
 }
 
-// begin takes the place of the one import that may run.
-func (i *imports) begin(s importState, stop context.CancelFunc) bool {
+// begin takes the place of the one import that may run. The error is an *admin.Error.
+func (i *imports) begin(s importState, stop context.CancelFunc) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if i.over {
+		return &admin.Error{Status: http.StatusServiceUnavailable, Message: "the server is stopping: nothing was imported", Hint: "try again in a moment"}
+	}
 	if i.last.Running() {
-		return false
+		return &admin.Error{Status: http.StatusConflict, Message: "another import is under way", Hint: "wait until it is over"}
 	}
 	i.last, i.stop = s, stop
 	i.work.Add(1)
-	return true
+	return nil
 }
 
 func (i *imports) progress(done, all int) {
@@ -77,9 +85,10 @@ func (i *imports) end(result ImportResult, err error, now time.Time) {
 	}
 }
 
-// wait ends the import that runs, and returns once it is over.
-func (i *imports) wait() {
+// close ends the import that runs, and returns once it is over. None begins after it.
+func (i *imports) close() {
 	i.mu.Lock()
+	i.over = true
 	if i.stop != nil {
 		i.stop()
 	}
@@ -112,18 +121,20 @@ func (p *Page) startImport(a *ask) error {
 		return err
 	}
 	ctx, stop := context.WithTimeout(admin.WithActor(context.WithoutCancel(a.Context()), a.actor), importTime)
-	if !p.imports.begin(importState{File: head.Filename, By: a.actor.Name, Began: p.cfg.Now()}, stop) {
+	if err := p.imports.begin(importState{File: head.Filename, By: a.actor.Name, Began: p.cfg.Now()}, stop); err != nil {
 		stop()
-		return &admin.Error{Status: http.StatusConflict, Message: "another import is under way", Hint: "wait until it is over"}
+		return err
 	}
 	update := a.PostForm.Get("update") == "yes"
 	go func() {
 		defer stop()
 		result, err := p.cfg.Import(ctx, bytes.NewReader(text), update, p.imports.progress)
-		p.imports.end(result, err, p.cfg.Now())
-		if err == nil && len(result.Faults) == 0 {
-			p.server.Audit(ctx, "import users", head.Filename, num(result.Added)+" added, "+num(result.Changed)+" changed", nil)
+		fault := err
+		if fault == nil && len(result.Faults) > 0 {
+			fault = errors.New(result.Faults[0])
 		}
+		p.server.Audit(ctx, "import users", head.Filename, result.stored(), fault) // what was stored before a fault is stored
+		p.imports.end(result, err, p.cfg.Now())
 	}()
 	return a.back("/ui/import", "The import of %s has begun.", head.Filename)
 }

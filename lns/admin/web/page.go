@@ -27,11 +27,14 @@ type Config struct {
 // how many are done. Who asks stands in the context.
 type Import func(ctx context.Context, file io.Reader, update bool, progress func(done, all int)) (ImportResult, error)
 
-// ImportResult is what came of an import. With faults nothing was changed.
+// ImportResult is what came of an import. With faults nothing was changed; beside an error it tells what was stored before.
 type ImportResult struct {
 	Added, Changed int
 	Faults         []string // each with its line
 }
+
+// stored is what was stored, in words.
+func (r ImportResult) stored() string { return num(r.Added) + " added, " + num(r.Changed) + " changed" }
 
 // Page answers browsers. Make it with New, hang its Mounts and Who into an admin.Server, tell it that server with Serve, and let Run
 // run beside it. It owns who is logged in, the history of the last day, and imports that run.
@@ -121,7 +124,7 @@ func (p *Page) Run(ctx context.Context) error {
 		case <-minute.C:
 			p.sample(ctx)
 		case <-ctx.Done():
-			p.imports.wait()
+			p.imports.close()
 			return nil
 		}
 	}

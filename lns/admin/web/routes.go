@@ -37,8 +37,8 @@ func (p *Page) routes() *http.ServeMux {
 		{"POST /ui/user/block", admin.Administer, p.blockUser},
 		{"POST /ui/user/password", admin.Administer, p.setPassword},
 		{"POST /ui/user/delete", admin.Administer, p.deleteUser},
-		{"GET /ui/import", admin.Administer, p.importView},
-		{"POST /ui/import", admin.Administer, p.startImport},
+		{"GET " + importPath, admin.Administer, p.importView},
+		{"POST " + importPath, admin.Administer, p.startImport},
 		{"GET /ui/changes", admin.View, p.changes},
 		{"/ui/", admin.View, lost},
 	} {

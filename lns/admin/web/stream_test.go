@@ -94,9 +94,18 @@ func TestImportShowsItsProgress(t *testing.T) {
 	b.upload("name\n")
 	<-step
 	step <- errors.New("the database is away")
-	b.page.imports.wait()
-	if page := b.see("/ui/import"); !strings.Contains(page, "The database is away.") {
+	b.page.imports.work.Wait()
+	if page := b.see("/ui/import"); !strings.Contains(page, "The database is away.") || !strings.Contains(page, "3 were added and 0 changed, and stay") {
 		t.Errorf("after a fault:\n%s", page)
+	}
+	for _, part := range []string{"import users", "people.csv", "3 added, 0 changed", "the database is away"} {
+		if page := b.see("/ui/changes"); !strings.Contains(page, part) {
+			t.Errorf("%q is not in the record of changes:\n%s", part, page)
+		}
+	}
+	b.page.imports.close()
+	if got := b.upload("name\n"); got.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("while it stops: %d", got.StatusCode)
 	}
 }
 

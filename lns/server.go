@@ -90,6 +90,7 @@ func New(config *Config, deps Deps) (*Server, error) {
 		deps.Rand = rand.Reader
 	}
 	s := &Server{deps: deps, boot: time.Now().UnixMilli()}
+	s.tunnels.promised = s.sketches.holds
 	s.life, s.die = context.WithCancel(context.Background())
 	if err := s.setConfig(config); err != nil {
 		return nil, err

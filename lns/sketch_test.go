@@ -152,7 +152,7 @@ func TestAFloodOverwritesByChance(t *testing.T) {
 
 func TestAnIDThatIsPromisedIsNotGivenAway(t *testing.T) {
 	var b sketches
-	var tb table
+	tb := table{promised: b.holds}
 	now := time.Unix(1000, 0)
 	promised := map[l2tp.TunnelID]bool{}
 	for n := range 200 {
@@ -160,14 +160,14 @@ func TestAnIDThatIsPromisedIsNotGivenAway(t *testing.T) {
 	}
 	for n := range 65535 - len(promised) - 1 {
 		tn := &tunnel{key: peerKey{netip.AddrPortFrom(addr(1), uint16(n)), 2}}
-		if !tb.insert(tn, 65535, b.holds) || promised[tn.id] {
+		if !tb.insert(tn, 65535) || promised[tn.id] {
 			t.Fatalf("tunnel %d has the id %d", n, tn.id)
 		}
 	}
 	var text strings.Builder
 	for id := range promised {
 		tn := &tunnel{id: id}
-		if !tb.insert(tn, 1<<17, b.holds) || tn.id != id {
+		if !tb.insert(tn, 1<<17) || tn.id != id {
 			text.WriteString("x")
 		}
 	}

@@ -117,7 +117,7 @@ func (s *Server) openTunnel(config *bindings, g *Group, q dialling, repeated boo
 	if q.sketch != nil {
 		t.id = q.sketch.id
 	}
-	if !s.tunnels.insert(t, config.Limits.Tunnels, s.sketches.holds) {
+	if !s.tunnels.insert(t, config.Limits.Tunnels) {
 		s.halfOpen.leave(&t.halfOpen)
 		s.counters.add(dropTunnelLimit)
 		s.refused(q.from, q.hostName, trace.Because(trace.TunnelLimit, "%d of them (limits.tunnels)", config.Limits.Tunnels), now)

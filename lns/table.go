@@ -19,6 +19,8 @@ type table struct {
 	peers  map[peerKey][]*tunnel // the newest last
 	closed bool
 
+	promised func(l2tp.TunnelID) bool // ids that are not to be given to others; nil: none. It does not change
+
 	running sync.WaitGroup // one for each tunnel that was entered, until its goroutine has ended
 }
 
@@ -51,7 +53,7 @@ func (tb *table) siblings(t *tunnel) []*tunnel {
 // insert gives the tunnel an id that no other has and enters it; false when there are limit tunnels already, or the table is
 // closed. Ids are random so that a stranger cannot guess those of others, nor a restarted server meet its predecessor's. A tunnel that
 // has an id keeps it, unless another tunnel has it too; ids that are promised to others are left to them.
-func (tb *table) insert(t *tunnel, limit int, promised func(l2tp.TunnelID) bool) bool {
+func (tb *table) insert(t *tunnel, limit int) bool {
 	tb.mu.Lock()
 	defer tb.mu.Unlock()
 	if tb.closed || tb.count >= min(limit, 1<<16-1) {
@@ -59,7 +61,7 @@ func (tb *table) insert(t *tunnel, limit int, promised func(l2tp.TunnelID) bool)
 	}
 	if t.id == 0 {
 		t.id = l2tp.TunnelID(rand.Uint32())
-		for t.id == 0 || tb.byID[t.id].Load() != nil || promised(t.id) {
+		for t.id == 0 || tb.byID[t.id].Load() != nil || tb.promised != nil && tb.promised(t.id) {
 			t.id++
 		}
 	} else if tb.byID[t.id].Load() != nil {

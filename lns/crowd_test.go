@@ -184,7 +184,7 @@ func TestLongNamesInACrowdTakeATunnel(t *testing.T) {
 	})
 }
 
-func heapOctets() uint64 {
+func heap() uint64 {
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
@@ -205,7 +205,7 @@ func TestWhatAFloodCosts(t *testing.T) {
 			rx.Datagram(datapath.Path{Remote: netip.MustParseAddrPort("203.0.113.250:1701")}, q)
 			rx.Datagram(datapath.Path{Remote: netip.MustParseAddrPort("203.0.113.251:1701")}, q)
 			synctest.Wait()
-			before, running := heapOctets(), runtime.NumGoroutine()
+			before, running := heap(), runtime.NumGoroutine()
 			for i := range n {
 				rx.Datagram(datapath.Path{Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{100, byte(i >> 16), byte(i >> 8), byte(i)}), 1701)}, q)
 				if i%64 == 0 {
@@ -213,7 +213,7 @@ func TestWhatAFloodCosts(t *testing.T) {
 				}
 			}
 			synctest.Wait()
-			octets, goroutines = int(heapOctets())-int(before), runtime.NumGoroutine()-running
+			octets, goroutines = int(heap())-int(before), runtime.NumGoroutine()-running
 			runtime.KeepAlive(r)
 		})
 		return octets, goroutines

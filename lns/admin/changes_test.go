@@ -259,3 +259,13 @@ func TestEventsOverHTTP2(t *testing.T) {
 		t.Errorf("%d signs of life, and then %v", beats, lines.Err())
 	}
 }
+
+// An answer without a body has an end, and takes no place of a reader.
+func TestHeadOfAStream(t *testing.T) {
+	s := New(everything(&fakeDirectory{}))
+	for range maxStreams + 1 {
+		if w := ask(t, s, http.MethodHead, "/v1/events", nil); w.Code != http.StatusOK || w.Header().Get("Content-Type") != "text/event-stream" || w.Body.Len() > 0 {
+			t.Fatalf("%d %v %q", w.Code, w.Header(), w.Body)
+		}
+	}
+}

@@ -33,6 +33,10 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, &Error{http.StatusNotImplemented, "this server tells no events", ""})
 		return
 	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	if r.Method == http.MethodHead {
+		return // an answer without a body has an end
+	}
 	select {
 	case s.streams <- struct{}{}:
 		defer func() { <-s.streams }()
@@ -46,7 +50,6 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	feed := s.cfg.Watch(ctx)
 	out := &eventWriter{w: w, control: http.NewResponseController(w), slow: s.patience.slow}
 	_ = out.control.SetReadDeadline(time.Time{}) // nothing more is read, and the connection is not to end for that
-	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	beat := time.NewTicker(s.patience.beat)
 	defer beat.Stop()

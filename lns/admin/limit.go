@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net"
+	"net/netip"
 	"sync"
 )
 
@@ -52,4 +53,65 @@ type placed struct {
 func (c *placed) Close() error {
 	defer c.leave()
 	return c.Conn.Close()
+}
+
+// How many connections may be open over the network: on all addresses together, and from one source. Those of IPv6 share a /64. A browser
+// needs one, or six without HTTP/2.
+const (
+	maxRemote   = 128
+	maxOfSource = 16
+)
+
+// doors count the connections over the network, by source. The zero value is ready. It is safe for concurrent use.
+type doors struct {
+	mu   sync.Mutex
+	open map[netip.Prefix]int
+	all  int
+}
+
+// enter takes a place; false: there is none left.
+func (d *doors) enter(source netip.Prefix) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.all >= maxRemote || d.open[source] >= maxOfSource {
+		return false
+	}
+	if d.open == nil {
+		d.open = make(map[netip.Prefix]int)
+	}
+	d.all++
+	d.open[source]++
+	return true
+}
+
+func (d *doors) leave(source netip.Prefix) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.all--
+	if d.open[source]--; d.open[source] == 0 {
+		delete(d.open, source)
+	}
+}
+
+// fenced is a listener that hangs up on those who may not ask at all, and on those who have too many connections.
+type fenced struct {
+	net.Listener
+	operators *Operators
+	doors     *doors
+}
+
+// Accept implements net.Listener.
+func (f *fenced) Accept() (net.Conn, error) {
+	for {
+		conn, err := f.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		from, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+		source := sourceOf(from.Addr().Unmap())
+		if err == nil && f.operators.Admits(from.Addr()) && f.doors.enter(source) {
+			return &placed{Conn: conn, leave: sync.OnceFunc(func() { f.doors.leave(source) })}, nil
+		}
+		conn.Close()
+	}
 }

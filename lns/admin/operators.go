@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -230,27 +229,6 @@ func tooMany(wait time.Duration) error {
 	wait = wait.Round(time.Second) + time.Second
 	return &WaitError{After: wait, Err: &Error{http.StatusTooManyRequests, "too many wrong tokens or passwords have come from there",
 		fmt.Sprintf("wait %v", wait)}}
-}
-
-// fenced is a listener that hangs up on those who may not ask at all.
-type fenced struct {
-	net.Listener
-	operators *Operators
-}
-
-// Accept implements net.Listener.
-func (f *fenced) Accept() (net.Conn, error) {
-	for {
-		conn, err := f.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		from, err := netip.ParseAddrPort(conn.RemoteAddr().String())
-		if err == nil && f.operators.Admits(from.Addr()) {
-			return conn, nil
-		}
-		conn.Close()
-	}
 }
 
 // Fingerprint is what people compare before they trust a certificate: its SHA-256 in pairs of digits.

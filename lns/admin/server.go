@@ -70,6 +70,7 @@ type Server struct {
 	changes  auditRing
 	checkup  checkup
 	streams  chan struct{} // a place for each reader of events
+	doors    doors // of the network
 	trials   budgets[string]
 	trying   chan struct{} // a place for each password of a subscriber that is being tried
 }
@@ -106,13 +107,23 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return s.until(ctx, server, func() error { return server.Serve(limit(listener, maxConnections)) })
 }
 
-// ServeTLS does the same over TCP with TLS. Addresses that [Operators] does not let in are hung up on.
+// ServeTLS does the same over TCP with TLS, with 128 connections on all addresses and 16 from one source at most. Addresses that [Operators]
+// does not let in are hung up on.
 func (s *Server) ServeTLS(ctx context.Context, listener net.Listener, config *tls.Config) error {
 	server := s.newServer(ctx)
 	server.TLSConfig = config
-	fenced := &fenced{limit(listener, maxConnections), s.cfg.Operators}
+	server.IdleTimeout = remoteIdle
+	server.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxConcurrent}
+	fenced := &fenced{listener, s.cfg.Operators, &s.doors}
 	return s.until(ctx, server, func() error { return server.ServeTLS(fenced, "", "") })
 }
+
+// What one connection over the network may do, which a stranger may open too: be silent for so long between requests, and have so many
+// under way.
+const (
+	remoteIdle    = 20 * time.Second
+	maxConcurrent = 32
+)
 
 func (s *Server) newServer(ctx context.Context) *http.Server {
 	return &http.Server{

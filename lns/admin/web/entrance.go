@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"lnsgate/aaa"
@@ -88,8 +89,37 @@ func (p *Page) refuse(w http.ResponseWriter, r *http.Request, v entranceView, er
 	if p.cfg.Operators.Knows(v.Name) {
 		operator = v.Name
 	}
-	p.cfg.Log.Warn("nobody was let into the page", "operator", operator, "from", admin.Source(r), "cause", err)
+	if say, unsaid := p.refusals.count(p.cfg.Now()); say {
+		p.cfg.Log.Warn("nobody was let into the page", "operator", operator, "from", admin.Source(r), "cause", err, "unlogged_before", unsaid)
+	}
 	p.showEntrance(w, status, v)
+}
+
+// refusedLines is how many log-ins that failed the log is told of in a minute. Whoever guesses is not to fill the disk.
+const refusedLines = 20
+
+// refusals counts the log-ins that failed. The zero value is ready. It is safe for concurrent use.
+type refusals struct {
+	mu     sync.Mutex
+	since  time.Time // when the minute began
+	said   int       // in this minute
+	unsaid int       // since the last that was said
+}
+
+// count says whether the log is to be told, and of how many it was not told before.
+func (r *refusals) count(now time.Time) (say bool, unsaid int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if age := now.Sub(r.since); age >= time.Minute || age < 0 {
+		r.since, r.said = now, 0
+	}
+	if r.said >= refusedLines {
+		r.unsaid++
+		return false, 0
+	}
+	r.said++
+	unsaid, r.unsaid = r.unsaid, 0
+	return true, unsaid
 }
 
 // logout ends the visit, and the streams that belong to it.

@@ -20,7 +20,7 @@ func (p *Page) events(a *ask) error {
 		case <-ctx.Done():
 		}
 	}()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "/v1/events", http.NoBody)
+	r, err := http.NewRequestWithContext(ctx, a.Method, "/v1/events", http.NoBody)
 	if err != nil {
 		return err
 	}

@@ -317,3 +317,20 @@ func TestFormsAreSmall(t *testing.T) {
 		}
 	}
 }
+
+func TestGuessesDoNotFillTheLog(t *testing.T) {
+	var log bytes.Buffer
+	w := newWorld()
+	b := open(t, w, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	for range 3 * refusedLines {
+		b.login(url.Values{"token": {"wrong"}})
+	}
+	if n := strings.Count(log.String(), "\n"); n != refusedLines {
+		t.Errorf("%d lines", n)
+	}
+	w.pass(time.Minute)
+	b.login(url.Values{"token": {"wrong"}})
+	if text := log.String(); strings.Count(text, "\n") != refusedLines+1 || !strings.Contains(text, fmt.Sprintf("unlogged_before=%d", 2*refusedLines)) {
+		t.Errorf("a minute later: %s", text)
+	}
+}

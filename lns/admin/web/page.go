@@ -39,13 +39,14 @@ func (r ImportResult) stored() string { return num(r.Added) + " added, " + num(r
 // Page answers browsers. Make it with New, hang its Mounts and Who into an admin.Server, tell it that server with Serve, and let Run
 // run beside it. It owns who is logged in, the history of the last day, and imports that run.
 type Page struct {
-	cfg     Config
-	server  *admin.Server
-	visits  visits
-	history *history
-	imports imports
-	mux     *http.ServeMux
-	forgery *http.CrossOriginProtection
+	cfg      Config
+	server   *admin.Server
+	visits   visits
+	history  *history
+	imports  imports
+	refusals refusals
+	mux      *http.ServeMux
+	forgery  *http.CrossOriginProtection
 }
 
 // New makes a page.

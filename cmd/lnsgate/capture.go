@@ -124,7 +124,29 @@ func (o *captureOrder) open(cmd *cobra.Command) (io.WriteCloser, error) {
 	if o.file == "-" {
 		return standardOutput{cmd.OutOrStdout()}, nil
 	}
-	return os.OpenFile(o.file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	file, err := os.OpenFile(o.file, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := keepPrivate(file); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// keepPrivate empties a file that was there before, and takes from others the right to read it. A pipe or a device stays as it is.
+func keepPrivate(file *os.File) error {
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		if err := file.Chmod(0o600); err != nil {
+			return fmt.Errorf("others may read %s, and that cannot be changed: %w\n  name another file", file.Name(), err)
+		}
+	}
+	return file.Truncate(0)
 }
 
 // standardOutput is not ours to close.

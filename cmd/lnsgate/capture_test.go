@@ -55,6 +55,9 @@ func TestCaptureCommand(t *testing.T) {
 	hub, notes := newTestHub(), &auditNotes{}
 	socket := serveMounts(t, captureMounts(hub, notes.audit))
 	file := filepath.Join(t.TempDir(), "x.pcapng")
+	if err := os.WriteFile(file, bytes.Repeat([]byte("old"), 1<<16), 0o644); err != nil { // of before, and everybody may read it
+		t.Fatal(err)
+	}
 	armed := func() {
 		if len(hub.List()) == 1 {
 			say(t, hub)
@@ -75,8 +78,8 @@ func TestCaptureCommand(t *testing.T) {
 	if len(notes.all) != 1 || !strings.Contains(notes.all[0], "capture count=2&data=none&peer=192.0.2.9 false") {
 		t.Errorf("written down: %q", notes.all)
 	}
-	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("others may read the file: %v %v", info.Mode(), err)
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 || info.Size() > 1<<16 {
+		t.Errorf("others may read the file, or what was there before: %v %d %v", info.Mode(), info.Size(), err)
 	}
 }
 
@@ -152,6 +155,7 @@ func TestCaptureIsRefused(t *testing.T) {
 		{"GET", "/v1/capture?user=a&data=some", http.StatusBadRequest, "no amount of user data"},
 		{"GET", "/v1/capture?user=a&count=-1", http.StatusBadRequest, "cannot be negative"},
 		{"DELETE", "/v1/captures/7", http.StatusNotFound, "there is no capture"},
+		{"HEAD", "/v1/capture?user=anna", http.StatusMethodNotAllowed, "use GET"},
 		{"GET", "/v1/captures", http.StatusOK, `"captures":[]`},
 	} {
 		w := httptest.NewRecorder()

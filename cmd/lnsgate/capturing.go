@@ -85,6 +85,9 @@ const slowCaptureReader = 30 * time.Second
 
 // serveCapture writes a capture until it ends, or whoever asked for it is gone. An error is one of before the first octet.
 func serveCapture(w http.ResponseWriter, r *http.Request, hub *capture.Hub, audit auditor) error {
+	if r.Method == http.MethodHead { // it would capture for nobody, without an end
+		return &admin.Error{Status: http.StatusMethodNotAllowed, Message: "HEAD does not work on " + r.URL.Path, Hint: "use GET"}
+	}
 	request, err := captureRequest(r.URL.Query())
 	if err != nil {
 		return &admin.Error{Status: http.StatusBadRequest, Message: err.Error(), Hint: "see: lnsgate capture --help"}

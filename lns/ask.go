@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"lnsgate/aaa"
@@ -147,9 +148,13 @@ func (c *call) askAddress(a session.AddressAsk) {
 		Holder:  c.uid,
 	}
 	ctx := c.asking(s.config.Load().Limits.AuthenticationTimeout)
+	underway := slices.Clone(c.debts.underway)
 	job := func() {
 		began := time.Now()
-		answer := s.leaseAll(ctx, c, a, request)
+		answer := leaseAnswer{call: c, generation: a.Generation}
+		if answer.err = paid(ctx, underway); answer.err == nil {
+			answer = s.leaseAll(ctx, c, a, request)
+		}
 		answer.took = time.Since(began)
 		if !t.mail.post(answer, false) {
 			answer.lost(s)

@@ -48,6 +48,7 @@ type call struct {
 
 	stopAsking context.CancelFunc // of the login or lease that is being asked for; nil: none
 
+	debts            debts
 	informs          informs
 	entered          bool // in the registry
 	unanswered       bool // our last LCP Echo-Request
@@ -247,7 +248,7 @@ func (c *call) leased(a leaseAnswer, now time.Time) {
 	used := false
 	c.step(now, func(o *session.Out) { used = c.core.Leased(a.generation, a.lease, a.err, now, o) })
 	if !used && a.lease.Address.IsValid() {
-		c.tunnel.server.release(a.lease)
+		c.decline(a.lease)
 	}
 }
 
@@ -271,18 +272,14 @@ func (c *call) step(now time.Time, act func(*session.Out)) {
 		c.notedAsk(*out.Ask, now)
 		c.ask(*out.Ask)
 	}
-	if out.Address != nil {
-		c.askAddress(*out.Address)
-	}
 	if out.End != nil {
 		c.ended(*out.End, now)
 	}
-	if out.Return != nil { // after the last record: the next holder's first one must not come before it
-		c.tunnel.server.release(*out.Return)
+	c.giveBack(out.Returns...) // after the last record: the next holder's first one must not come before it
+	if out.Address != nil {
+		c.askAddress(*out.Address)
 	}
-	for _, lease := range out.ReturnPrefixes {
-		c.tunnel.server.release(lease)
-	}
+	c.settle()
 	if c.core.Phase() != session.Ended {
 		c.tunnel.due.set(c, earlier(c.core.Deadline(), c.interimBy))
 	}

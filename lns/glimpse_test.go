@@ -20,10 +20,9 @@ func crowd(tunnels, each int) *Server {
 	s := &Server{}
 	for i := range tunnels {
 		path := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}), 1701)
-		t := &tunnel{server: s, key: peerKey{path, 1}, group: &Group{}, core: control.New(control.Config{}), calls: make(map[l2tp.SessionID]*call)}
+		t := &tunnel{server: s, id: l2tp.TunnelID(i + 1), group: &Group{}, core: control.New(control.Config{}), calls: make(map[l2tp.SessionID]*call)}
 		t.path.Remote = path
-		s.tunnels.insert(t, 1<<16)
-		s.tunnels.running.Done()
+		s.tunnels.byID[t.id].Store(t)
 		for j := range each {
 			c := &call{tunnel: t, id: l2tp.SessionID(j + 1), core: session.New(&session.Policy{}), template: "vt1",
 				request: l2tp.ICRQ{CallingNumber: fmt.Sprintf("line-%d-%d", i, j)}}

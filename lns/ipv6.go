@@ -113,7 +113,7 @@ func (c *call) takePrefixes(a leaseAnswer) {
 	}
 	if all := a.prefixes.All(); len(all) > 0 && !c.core.LeasedPrefixes(a.generation, a.prefixes) {
 		for _, lease := range all {
-			c.tunnel.server.release(lease)
+			c.decline(lease)
 		}
 	}
 }

@@ -109,15 +109,18 @@ func (a leaseAnswer) lost(s *Server) {
 	}
 }
 
-// release gives a lease back, away from the tunnel's goroutine.
-func (s *Server) release(lease pool.Lease) {
+// release gives a lease back, away from the tunnel's goroutine. The channel is closed when that is done.
+func (s *Server) release(lease pool.Lease) <-chan struct{} {
+	done := make(chan struct{})
 	s.work.must(func() {
+		defer close(done)
 		ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
 		defer cancel()
 		if err := s.deps.Pools.Release(ctx, lease); err != nil {
 			s.deps.Log.Error("lease not given back", "address", lease.Address, "cause", err)
 		}
 	})
+	return done
 }
 
 const releaseTimeout = 10 * time.Second

@@ -84,11 +84,18 @@ func (s *Session) end(out *Out) {
 
 func (s *Session) giveBack(out *Out) {
 	if s.lease.Address.IsValid() {
-		lease := s.lease
-		out.Return = &lease
-		s.lease = pool.Lease{}
+		s.returnAddress(out)
 	}
-	out.ReturnPrefixes = append(out.ReturnPrefixes, s.prefixes.All()...)
+	s.returnPrefixes(out)
+}
+
+func (s *Session) returnAddress(out *Out) {
+	out.Returns = append(out.Returns, s.lease)
+	s.lease = pool.Lease{}
+}
+
+func (s *Session) returnPrefixes(out *Out) {
+	out.Returns = append(out.Returns, s.prefixes.All()...)
 	s.prefixes = Prefixes{}
 }
 

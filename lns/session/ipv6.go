@@ -95,17 +95,18 @@ func (s *Session) wantsIPv4() bool {
 	return d.Address.IsValid() || len(d.Pools) > 0 || d.AddressByPeer || !s.wantsIPv6()
 }
 
-// holds says whether the session has any lease.
-func (s *Session) holds() bool { return s.lease.Address.IsValid() || s.prefixes.Link.Address.IsValid() }
+// lacksIPv4 and lacksIPv6 say whether the session is to have what it does not hold.
+func (s *Session) lacksIPv4() bool { return s.wantsIPv4() && !s.lease.Address.IsValid() }
+func (s *Session) lacksIPv6() bool { return s.wantsIPv6() && !s.prefixes.Link.Address.IsValid() }
+
+// provided says whether the session holds all that it is to have.
+func (s *Session) provided() bool { return !s.lacksIPv4() && !s.lacksIPv6() }
 
 // fitsIPv6 says whether the prefixes from before a renegotiation serve the account that has now logged in.
 func (s *Session) fitsIPv6(d *aaa.Decision) bool {
-	has := s.prefixes.Link
-	if !has.Address.IsValid() || !s.wantsIPv6() {
-		return has.Address.IsValid() == s.wantsIPv6()
-	}
+	has := s.prefixes
 	fixed := func(l pool.Lease, own []netip.Prefix) bool { return len(own) == 0 || l.Prefix() == own[0].Masked() }
-	return has.Account == d.Account && fixed(has, d.IPv6.Prefixes) && fixed(s.prefixes.Delegated, d.IPv6.Delegated)
+	return s.wantsIPv6() && has.Link.Account == d.Account && fixed(has.Link, d.IPv6.Prefixes) && fixed(has.Delegated, d.IPv6.Delegated)
 }
 
 // negotiateIPv6 starts IPv6CP, with a prefix in hand.

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -277,5 +278,59 @@ func TestFramedInterfaceID(t *testing.T) {
 	r.wantCarried(true, true)
 	if got := r.s.InterfaceID(); got != negotiate.InterfaceIDOf(0x99) {
 		t.Errorf("the peer is %v", got)
+	}
+}
+
+// renegotiates has the peer begin LCP anew, with another MRU.
+func (r *rig) renegotiates(mru uint16) {
+	r.lcp = negotiate.NewLCP(negotiate.LCPConfig{MRU: mru, Magic: 78, AcceptAuthentication: []negotiate.AuthProtocol{negotiate.AuthCHAPMD5}})
+	r.peerLCP(func(o *negotiate.Out) { r.lcp.Open(r.now, o); r.lcp.Up(r.now, o) })
+	r.settle()
+	r.pass(20*time.Second, Activity{})
+}
+
+// Only what does not fit any more goes back, and is asked for again when it fits.
+func TestOneFamilyGoesOverARenegotiation(t *testing.T) {
+	r := newDualRig(t)
+	r.dial()
+	r.wantCarried(true, true)
+
+	r.renegotiates(1000)
+	r.wantCarried(true, false)
+	if !slices.Equal(r.returned, []pool.Lease{linkLease, siteLease}) || r.leaseAsks != 1 || r.s.Lease() != goodLease {
+		t.Fatalf("gave back %v, asked %d times, holds %v", r.returned, r.leaseAsks, r.s.Lease())
+	}
+
+	r.lease = pool.Lease{} // nobody asks for IPv4
+	r.renegotiates(1400)
+	r.wantCarried(true, true)
+	if a := r.addressAsk; a.IPv4 || !a.IPv6 || r.leaseAsks != 2 || len(r.returned) != 2 || r.s.Lease() != goodLease {
+		t.Fatalf("asked for %+v, gave back %v, holds %v", r.addressAsk, r.returned, r.s.Lease())
+	}
+}
+
+func TestIPv6ThatDoesNotComeBackLeavesIPv4(t *testing.T) {
+	r := newDualRig(t)
+	r.prefixes = Prefixes{}
+	r.dial()
+	r.wantCarried(true, false)
+	r.lease, r.leaseErr = pool.Lease{}, errors.New("the pool is empty")
+	r.renegotiates(1400)
+	r.wantCarried(true, false)
+	if a := r.addressAsk; a.IPv4 || !a.IPv6 || r.s.Lease() != goodLease {
+		t.Errorf("asked for %+v, holds %v", a, r.s.Lease())
+	}
+}
+
+// An account that has got another address of its own changes that one, and keeps its prefixes.
+func TestAddressChangesOverARenegotiation(t *testing.T) {
+	r := newDualRig(t)
+	r.dial()
+	r.decision.Address = netip.MustParseAddr("10.10.1.99")
+	r.lease = pool.Lease{Address: r.decision.Address, Account: userName, Holder: "1/1"}
+	r.renegotiates(1400)
+	r.wantCarried(true, true)
+	if a := r.addressAsk; !a.IPv4 || a.IPv6 || !slices.Equal(r.returned, []pool.Lease{goodLease}) || r.s.Lease() != r.lease {
+		t.Errorf("asked for %+v, gave back %v, holds %v", a, r.returned, r.s.Lease())
 	}
 }

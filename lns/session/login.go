@@ -123,6 +123,9 @@ func (s *Session) arrived(generation uint32) bool {
 // Awaits says whether the answer to the question of this generation is still wanted.
 func (s *Session) Awaits(generation uint32) bool { return s.awaiting && generation == s.generation }
 
+// AwaitsLease says whether the session waits for the answer to an AddressAsk.
+func (s *Session) AwaitsLease() bool { return s.phase == Address && s.awaiting }
+
 // Authenticated takes the answer to an Ask: the decision, or an error, which for EAP may be an *aaa.Challenge. A stale one
 // changes nothing.
 func (s *Session) Authenticated(generation uint32, d aaa.Decision, err error, now time.Time, out *Out) {
@@ -149,14 +152,23 @@ func (s *Session) Authenticated(generation uint32, d aaa.Decision, err error, no
 		return // the verdict could not be given to the peer
 	}
 	s.phase = Address
-	if s.holds() {
-		if s.fits(d) && s.fitsIPv6(&d) {
-			s.negotiateNetworks(now, out)
-			return
-		}
-		s.giveBack(out)
+	s.giveBackUnfit(out)
+	if s.provided() {
+		s.negotiateNetworks(now, out)
+		return
 	}
 	s.askAddress(now, out)
+}
+
+// giveBackUnfit gives back what the session holds from before a renegotiation and does not serve the account that has now logged
+// in, or the link as it is now. What serves stays: of two families only one may have to change.
+func (s *Session) giveBackUnfit(out *Out) {
+	if s.lease.Address.IsValid() && !s.fits(&s.decision) {
+		s.returnAddress(out)
+	}
+	if s.prefixes.Link.Address.IsValid() && !s.fitsIPv6(&s.decision) {
+		s.returnPrefixes(out)
+	}
 }
 
 // challenge has the peer answer what the back end wants to know, for as long as that wants to wait.
@@ -209,12 +221,9 @@ func windowsError(c aaa.Cause) int {
 	return authenticate.ErrorAuthenticationFailure
 }
 
-// fits says whether the lease from before a renegotiation serves the account that has now logged in.
-func (s *Session) fits(d aaa.Decision) bool {
-	if !s.lease.Address.IsValid() {
-		return !s.wantsIPv4()
-	}
-	return s.lease.Account == d.Account && (!d.Address.IsValid() || d.Address == s.lease.Address)
+// fits says whether the address from before a renegotiation serves the account that has now logged in.
+func (s *Session) fits(d *aaa.Decision) bool {
+	return s.wantsIPv4() && s.lease.Account == d.Account && (!d.Address.IsValid() || d.Address == s.lease.Address)
 }
 
 // proxyMethod reads the Proxy Authen Type (RFC 2661 section 4.4.5). MS-CHAPv2 has no number there.

@@ -20,11 +20,13 @@ func (s *Session) Leased(generation uint32, lease pool.Lease, err error, now tim
 		s.askLease(netip.Addr{}, now, out)
 		return true
 	}
-	if err != nil {
+	if err != nil && !s.lease.Address.IsValid() { // with one it goes on without IPv6
 		s.Drop(s.leaseVerdict(err), out)
 		return true
 	}
-	s.lease = lease
+	if err == nil && lease.Address.IsValid() {
+		s.lease = lease
+	}
 	s.negotiateNetworks(now, out)
 	return true
 }

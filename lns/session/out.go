@@ -17,11 +17,10 @@ type Out struct {
 	Frames []ppp.Frame
 	// Ask wants a login checked.
 	Ask *Ask
-	// Address wants a lease.
+	// Returns are leases that are given back.
+	Returns []pool.Lease
+	// Address wants leases. It may be answered with some of the returned ones, so those must be back before it is asked.
 	Address *AddressAsk
-	// Return gives a lease back, ReturnPrefixes those for IPv6.
-	Return         *pool.Lease
-	ReturnPrefixes []pool.Lease
 	// Open puts the session into the data path.
 	Open *Opened
 	// End is the last word: the session is over.

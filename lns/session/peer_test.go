@@ -106,10 +106,7 @@ func (r *rig) step(act func(*Out)) {
 	for _, f := range out.Frames {
 		r.peerTakes(f)
 	}
-	r.returned = append(r.returned, out.ReturnPrefixes...)
-	if out.Return != nil {
-		r.returned = append(r.returned, *out.Return)
-	}
+	r.returned = append(r.returned, out.Returns...)
 	if out.Open != nil {
 		r.opens++
 		r.opened = out.Open

@@ -13,7 +13,7 @@ const wishTimeout = 3 * time.Second
 
 // askAddress wants a lease, at once or as soon as the peer has said which it wants.
 func (s *Session) askAddress(now time.Time, out *Out) {
-	if !s.decision.AddressByPeer || s.decision.Address.IsValid() {
+	if !s.decision.AddressByPeer || s.decision.Address.IsValid() || !s.lacksIPv4() {
 		s.askLease(netip.Addr{}, now, out)
 		return
 	}
@@ -25,7 +25,7 @@ func (s *Session) askAddress(now time.Time, out *Out) {
 func (s *Session) askLease(wish netip.Addr, now time.Time, out *Out) {
 	s.wishBy, s.wish = time.Time{}, wish
 	out.Address = &AddressAsk{Generation: s.await(now), Decision: &s.decision, Wish: wish,
-		IPv4: s.wantsIPv4(), IPv6: s.wantsIPv6() && !s.prefixes.Link.Address.IsValid()}
+		IPv4: s.lacksIPv4(), IPv6: s.lacksIPv6()}
 }
 
 // hearWish looks among the frames that came early for the peer's IPCP Configure-Request, if that is waited for.

@@ -19,6 +19,7 @@ func (h *Hub) line(c *Capture, t *tunnel) *line {
 	}
 	t.lines[c] = l
 	c.lines[l] = struct{}{}
+	h.world.grow(t, costLine)
 	return l
 }
 
@@ -62,7 +63,7 @@ func (h *Hub) hear(e *trace.Event) {
 	}
 	w.decided(t, s, over, awaited)
 	if over {
-		h.flows.remove(t, s)
+		h.flows.remove(s)
 	}
 }
 

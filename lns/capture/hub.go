@@ -122,8 +122,9 @@ func (h *Hub) enter(c *Capture) error {
 	h.serial++
 	c.id = h.serial
 	h.captures = append(slices.Clip(h.captures), c)
+	h.flows.whole(h.captures)
 	if h.world == nil {
-		h.world = newWorld()
+		h.world = newWorld(h.flows.remove)
 		ctx, leave := context.WithCancel(context.Background())
 		h.leave = leave
 		events := h.cfg.Watch(ctx)
@@ -218,6 +219,7 @@ func (h *Hub) end(c *Capture) {
 	for l := range c.lines {
 		l.stop()
 		delete(l.tunnel.lines, c)
+		h.world.grow(l.tunnel, -costLine)
 	}
 	c.lines = nil
 	c.waiting = appendEnd(c.waiting, time.Now(), c.written, c.dropped)

@@ -3,6 +3,7 @@ package capture
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lnsgate/lns/datapath"
@@ -82,9 +83,8 @@ func (h *Hub) pass(path datapath.Path, b []byte, in bool) {
 		case t == nil && mine:
 			c.loose(&p)
 		case t == nil:
-		case mine && t.lines[c] == nil:
-			h.flows.whole(h.line(c, t))
-			fallthrough
+		case mine:
+			h.give(h.line(c, t), &p)
 		default:
 			h.give(t.lines[c], &p)
 		}
@@ -119,24 +119,37 @@ func (h *Hub) passData(path datapath.Path, b []byte, header l2tp.Header, in bool
 	} else {
 		t = w.theirs[far{path.Remote, header.Tunnel}]
 	}
-	if t == nil {
-		return
-	}
-	calls := t.byTheirs
-	if in {
-		calls = t.byOurs
-	}
-	if s := calls[header.Session]; s != nil {
-		p.call = s
+	if t != nil {
+		p.call = t.known(header.Session, in)
 	}
 	for _, c := range h.captures {
-		if c.options.Data != NoData {
+		mine := c.filter.byPeer() && c.filter.from(path.Remote)
+		switch {
+		case c.options.Data == NoData:
+		case t == nil && mine:
+			c.loose(&p)
+		case t == nil:
+		case mine:
+			h.give(h.line(c, t), &p)
+		default:
 			h.give(t.lines[c], &p)
 		}
 	}
 }
 
-// flow is a direction of a session, or all that a peer sends and gets.
+// known finds the call of a session id, or before.
+func (t *tunnel) known(id l2tp.SessionID, in bool) *call {
+	calls := t.byTheirs
+	if in {
+		calls = t.byOurs
+	}
+	if s := calls[id]; s != nil {
+		return s
+	}
+	return before
+}
+
+// flow is a direction of a session.
 type flow struct {
 	peer    netip.AddrPort
 	in      bool
@@ -145,47 +158,67 @@ type flow struct {
 }
 
 // flows are those whose user data somebody wants. It is read for every packet while a capture is armed.
-type flows struct{ all sync.Map }
+type flows struct {
+	all  sync.Map                       // of calls that are wanted one by one
+	wide atomic.Pointer[[]netip.Prefix] // from where all is wanted, whoever it is: that takes no memory for each source
+}
 
 func (f *flows) want(peer netip.AddrPort, h l2tp.Header, in bool) bool {
-	if _, ok := f.all.Load(flow{peer: peer}); ok {
-		return true
+	if wide := f.wide.Load(); wide != nil {
+		from := peer.Addr().Unmap().WithZone("")
+		for _, p := range *wide {
+			if p.Contains(from) {
+				return true
+			}
+		}
 	}
 	_, ok := f.all.Load(flow{peer, in, h.Tunnel, h.Session})
 	return ok
 }
 
+// add has the user data of a call. The hub's lock is held.
 func (f *flows) add(l *line, s *call) {
-	f.whole(l)
-	if s != nil {
-		f.all.Store(flow{l.tunnel.peer, true, l.tunnel.ours, s.ours}, true)
-		f.all.Store(flow{l.tunnel.peer, false, l.tunnel.theirs, s.theirs}, true)
+	if s == nil || l.whole {
+		return
+	}
+	f.remove(s)
+	s.flows = [2]flow{{l.tunnel.peer, true, l.tunnel.ours, s.ours}, {l.tunnel.peer, false, l.tunnel.theirs, s.theirs}}
+	for _, one := range s.flows {
+		f.all.Store(one, true)
 	}
 }
 
-// whole adds a tunnel of which all is wanted.
-func (f *flows) whole(l *line) {
-	if l.whole && l.capture.options.Data != NoData {
-		f.all.Store(flow{peer: l.tunnel.peer}, true)
+// remove forgets a call. The hub's lock is held.
+func (f *flows) remove(s *call) {
+	if s == nil || s.flows == [2]flow{} {
+		return
 	}
+	for _, one := range s.flows {
+		f.all.Delete(one)
+	}
+	s.flows = [2]flow{}
 }
 
-func (f *flows) remove(t *tunnel, s *call) {
-	if s != nil {
-		f.all.Delete(flow{t.peer, true, t.ours, s.ours})
-		f.all.Delete(flow{t.peer, false, t.theirs, s.theirs})
+// whole has all that passes for these captures, as far as the source alone decides.
+func (f *flows) whole(captures []*Capture) {
+	var wide []netip.Prefix
+	for _, c := range captures {
+		if c.filter.byPeer() && c.options.Data != NoData {
+			wide = append(wide, c.filter.Peer)
+		}
 	}
+	f.wide.Store(&wide)
 }
 
 // of has the flows of these captures, and no others.
 func (f *flows) of(captures []*Capture) {
+	f.whole(captures)
 	f.all.Clear()
 	for _, c := range captures {
 		for l := range c.lines {
 			if c.options.Data == NoData {
 				break
 			}
-			f.whole(l)
 			for s := range l.calls {
 				f.add(l, s)
 			}

@@ -160,7 +160,7 @@ func FuzzShow(f *testing.F) {
 				t.Fatalf("%+v shows %d octets of %d, or has written to them", o, len(got), len(b))
 			}
 		}
-		w := newWorld()
+		w := newWorld(func(*call) {})
 		for _, in := range []bool{true, false} {
 			p := passed{in: in, path: route, octets: b}
 			if found := w.whose(&p); found != nil {

@@ -17,6 +17,7 @@ const (
 	maxSetup      = 12  // messages of the tunnel itself that are held to the last: how it was opened
 	costTunnel    = 512 // octets that count for a tunnel, whatever it holds
 	costCall      = 256
+	costLine      = 2048 // of what a capture keeps of a tunnel: the last datagram with its comment
 	costDatagram  = 128
 	maxOfPeer     = 16 // tunnels of one address and port that are looked through for one whose ids are hidden
 )
@@ -29,6 +30,7 @@ type world struct {
 	peers  map[netip.AddrPort][]*tunnel
 	recent list.List // of *tunnel, the most recent in front
 	octets int
+	gone   func(*call) // is told of each call that is known no more
 }
 
 // far is a tunnel as its peer calls it.
@@ -57,6 +59,7 @@ type tunnel struct {
 type call struct {
 	ours, theirs l2tp.SessionID // 0: not known
 	settled      bool           // nobody waits for it any more: nothing of it is held
+	flows        [2]flow        // by which its user data is known as wanted; zero: it is not
 	over         bool
 }
 
@@ -69,8 +72,8 @@ type passed struct {
 	call   *call // nil: it is the tunnel's
 }
 
-func newWorld() *world {
-	return &world{ours: make(map[l2tp.TunnelID]*tunnel), theirs: make(map[far]*tunnel), peers: make(map[netip.AddrPort][]*tunnel)}
+func newWorld(gone func(*call)) *world {
+	return &world{gone: gone, ours: make(map[l2tp.TunnelID]*tunnel), theirs: make(map[far]*tunnel), peers: make(map[netip.AddrPort][]*tunnel)}
 }
 
 // enter makes a tunnel known.
@@ -127,6 +130,9 @@ func (w *world) forget(t *tunnel) {
 		delete(c.lines, l)
 	}
 	t.lines = nil
+	for _, c := range t.calls {
+		w.gone(c)
+	}
 	w.unlist(t)
 	if w.ours[t.ours] == t {
 		delete(w.ours, t.ours)
@@ -244,6 +250,7 @@ func (w *world) nameCall(t *tunnel, c *call, ours, theirs l2tp.SessionID) {
 // remove takes a call out.
 func (w *world) remove(t *tunnel, c *call) {
 	w.settle(t, c)
+	w.gone(c)
 	if t.byOurs[c.ours] == c {
 		delete(t.byOurs, c.ours)
 	}

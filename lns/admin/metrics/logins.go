@@ -19,7 +19,7 @@ type tally struct {
 
 	mu       sync.Mutex // guards what follows
 	logins   map[login]uint64
-	sessions map[place]int
+	sessions map[place]int // by the domain of the session, which may be gone before it
 	took     map[bool]*histogram // of logins that went well, and of the others
 }
 
@@ -64,7 +64,7 @@ func (h *histogram) add(d time.Duration) {
 }
 
 func (t *tally) session(r *aaa.Record) {
-	key, step := place{t.known(r.Domain), r.VirtualTemplate}, 0
+	key, step := place{r.Domain, r.VirtualTemplate}, 0
 	switch r.Kind {
 	case aaa.RecordStart:
 		step = 1
@@ -86,7 +86,7 @@ func (t *tally) collect(out chan<- prometheus.Metric) {
 	for key, n := range t.logins {
 		out <- prometheus.MustNewConstMetric(logins.desc, prometheus.CounterValue, float64(n), key.domain, key.cause)
 	}
-	for key, n := range t.sessions {
+	for key, n := range t.shown() {
 		out <- prometheus.MustNewConstMetric(sessions.desc, prometheus.GaugeValue, float64(n), key.domain, key.template)
 	}
 	for ok, h := range t.took {
@@ -100,6 +100,15 @@ func (t *tally) collect(out chan<- prometheus.Metric) {
 		}
 		out <- prometheus.MustNewConstHistogram(loginSeconds.desc, h.count, h.sum, below, outcome)
 	}
+}
+
+// shown are the sessions that are open, by the domains that there are now. The caller holds the lock.
+func (t *tally) shown() map[place]int {
+	all := make(map[place]int, len(t.sessions))
+	for key, n := range t.sessions {
+		all[place{t.known(key.domain), key.template}] += n
+	}
+	return all
 }
 
 // Attempts counts logins on their way to the log, which may be nil.

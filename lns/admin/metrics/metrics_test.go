@@ -135,3 +135,43 @@ func TestLittleSource(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// A domain may go while its sessions are open: they are then of another one, and none is left over when they end, nor when it comes back.
+func TestSessionsOfADomainThatGoes(t *testing.T) {
+	m := New(slog.New(slog.DiscardHandler))
+	domains := []string{"sales", "lab"}
+	m.Ask(Source{Domains: func() []string { return domains }})
+	books := m.Accounter(accounts{})
+	account := func(kind aaa.RecordKind, domain string) {
+		books.Account(aaa.Record{Kind: kind, Domain: domain, VirtualTemplate: "vt1"})
+	}
+	expect := func(when string, want ...string) {
+		t.Helper()
+		text, n := scrape(t, m), 0
+		for line := range strings.Lines(text) {
+			if strings.HasPrefix(line, "lnsgate_sessions{") {
+				n++
+			}
+		}
+		for _, line := range want {
+			if !strings.Contains(text, line+"\n") {
+				t.Errorf("%s: there is no %s", when, line)
+			}
+		}
+		if n != len(want) {
+			t.Errorf("%s: %d gauges, want %d", when, n, len(want))
+		}
+	}
+	account(aaa.RecordStart, "sales")
+	account(aaa.RecordStart, "sales")
+	account(aaa.RecordStart, "lab")
+	domains = []string{"lab"}
+	expect("gone", `lnsgate_sessions{domain="lab",virtual_template="vt1"} 1`, `lnsgate_sessions{domain="other",virtual_template="vt1"} 2`)
+	account(aaa.RecordStop, "sales")
+	domains = []string{"lab", "sales"}
+	expect("back", `lnsgate_sessions{domain="lab",virtual_template="vt1"} 1`, `lnsgate_sessions{domain="sales",virtual_template="vt1"} 1`)
+	domains = []string{"lab"}
+	account(aaa.RecordStop, "sales")
+	account(aaa.RecordStop, "lab")
+	expect("all over")
+}

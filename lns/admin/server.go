@@ -70,7 +70,7 @@ type Server struct {
 	changes  auditRing
 	checkup  checkup
 	streams  chan struct{} // a place for each reader of events
-	doors    doors // of the network
+	doors    doors         // of the network
 	trials   budgets[string]
 	trying   chan struct{} // a place for each password of a subscriber that is being tried
 }

@@ -19,7 +19,7 @@ type tally struct {
 
 	mu       sync.Mutex // guards what follows
 	logins   map[login]uint64
-	sessions map[place]int // by the domain of the session, which may be gone before it
+	sessions map[place]int       // by the domain of the session, which may be gone before it
 	took     map[bool]*histogram // of logins that went well, and of the others
 }
 

@@ -47,6 +47,9 @@ func (c *checker) checkGroup(path string, g L2TPGroup) {
 		}
 	}
 	c.checkPreviousSecrets(path, g)
+	if g.RequireIPsec && c.cfg.UDP.IPsecMark == 0 {
+		c.say(path+".require_ipsec", "with the mark 0 in udp.ipsec_mark nobody is known to come through IPsec; set another")
+	}
 	for _, domain := range []struct{ key, name string }{{"domain", g.Domain}, {"default_domain", g.DefaultDomain}} {
 		if domain.name != "" {
 			c.domain(path+"."+domain.key, domain.name)

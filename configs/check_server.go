@@ -29,6 +29,7 @@ func (c *checker) checkServer() {
 	c.between("udp.sockets", c.cfg.UDP.Sockets, 0, 256)
 	c.buffer("udp.receive_buffer", c.cfg.UDP.ReceiveBuffer)
 	c.buffer("udp.send_buffer", c.cfg.UDP.SendBuffer)
+	c.between("udp.ipsec_mark", c.cfg.UDP.IPsecMark, 0, 1<<31-1)
 }
 
 func (c *checker) buffer(path string, size Size) {

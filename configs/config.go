@@ -3,6 +3,7 @@ package configs
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -71,6 +72,11 @@ type Limits struct {
 	SetupTimeout                 time.Duration `mapstructure:"setup_timeout"` // from ICCN to an open session
 }
 
+// RequiresIPsec reports whether some l2tp group wants IPsec.
+func (c *Config) RequiresIPsec() bool {
+	return slices.ContainsFunc(c.L2TPGroups, func(g L2TPGroup) bool { return g.RequireIPsec })
+}
+
 // UDP tunes the sockets.
 type UDP struct {
 	Sockets       int    `mapstructure:"sockets"` // per listening address; 0: one per CPU
@@ -78,6 +84,7 @@ type UDP struct {
 	GRO           Switch `mapstructure:"gro"`
 	ReceiveBuffer Size   `mapstructure:"receive_buffer"`
 	SendBuffer    Size   `mapstructure:"send_buffer"`
+	IPsecMark     int    `mapstructure:"ipsec_mark"` // what the firewall marks datagrams with that came through IPsec
 }
 
 // VirtualTemplate is a Linux interface that subscribers are attached to.
@@ -111,6 +118,7 @@ type L2TPGroup struct {
 	TunnelSecretFile         string         `mapstructure:"tunnel_secret_file"`
 	PreviousSecrets          []Secret       `mapstructure:"previous_tunnel_secrets"` // resolved, likewise
 	PreviousSecretFiles      []string       `mapstructure:"previous_tunnel_secret_files"`
+	RequireIPsec             bool           `mapstructure:"require_ipsec"`
 	HideAVPs                 bool           `mapstructure:"hide_avps"`
 	HelloInterval            time.Duration  `mapstructure:"hello_interval"` // 0: no HELLO
 	ReceiveWindow            int            `mapstructure:"receive_window"`

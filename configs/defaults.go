@@ -29,7 +29,7 @@ func Default() *Config {
 			AuthenticationTimeout:        30 * time.Second,
 			SetupTimeout:                 60 * time.Second,
 		},
-		UDP: UDP{ReceiveBuffer: 4 << 20, SendBuffer: 32 << 20},
+		UDP: UDP{ReceiveBuffer: 4 << 20, SendBuffer: 32 << 20, IPsecMark: 1701},
 	}
 }
 

@@ -74,7 +74,7 @@ func TestValues(t *testing.T) {
 		{"idle_timeout", v.IdleTimeout, 90 * time.Minute},
 		{"echo_interval", v.EchoInterval, time.Duration(0)},
 		{"echo_failures", v.EchoFailures, 4},
-		{"udp", cfg.UDP, UDP{GSO: Off, GRO: On, ReceiveBuffer: 512 << 10, SendBuffer: 1 << 20}},
+		{"udp", cfg.UDP, UDP{GSO: Off, GRO: On, ReceiveBuffer: 512 << 10, SendBuffer: 1 << 20, IPsecMark: 1701}},
 		{"log", cfg.Log, Log{Level: Warn, Format: JSON}},
 		{"forwarding", cfg.Forwarding, false},
 		{"ranges", fmt.Sprint(p.Ranges), "[10.1.0.1-10.1.0.254]"},

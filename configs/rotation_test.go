@@ -41,3 +41,17 @@ func TestFaultsOfPreviousSecrets(t *testing.T) {
 		}
 	}
 }
+
+func TestRequireIPsecNeedsAMark(t *testing.T) {
+	text := with(t, inGroup, inGroup+", require_ipsec: true")
+	if c, _, err := Parse([]byte(text), "x.yaml"); err != nil || !c.RequiresIPsec() {
+		t.Errorf("%v", err)
+	}
+	_, _, err := Parse([]byte(text+"udp: {ipsec_mark: 0}\n"), "x.yaml")
+	if err == nil || !strings.Contains(err.Error(), "udp.ipsec_mark") {
+		t.Errorf("%v", err)
+	}
+	if c, _, err := Parse([]byte(base), "x.yaml"); err != nil || c.RequiresIPsec() {
+		t.Errorf("%v", err)
+	}
+}

@@ -26,6 +26,9 @@ func (s *Server) setConfig(c *Config) error {
 	}
 	b := &bindings{Config: c, policies: make(map[policyKey]*session.Policy)}
 	for i := range c.Groups {
+		if c.Groups[i].RequireIPsec {
+			s.secured.Store(true)
+		}
 		for j := range c.Templates {
 			g, t := &c.Groups[i], &c.Templates[j]
 			for p := range quirk.Profiles() {

@@ -57,6 +57,7 @@ type Group struct {
 	Secret            aaa.Secret
 	PreviousSecrets   []aaa.Secret // that peers may still have while Secret is being given to them
 	Authenticate      bool         // the peer must prove that it knows the secret
+	RequireIPsec      bool         // peers that do not come through IPsec are refused
 	HideAVPs          bool
 	Hello             time.Duration
 	ReceiveWindow     uint16

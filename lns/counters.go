@@ -31,6 +31,7 @@ const (
 	dropHalfOpenPerSource
 	dropTunnelLimit
 	dropNoGroup
+	dropWithoutIPsec
 	dropMalformedSCCRQ
 	dropClosing
 	evictedHalfOpen
@@ -73,6 +74,7 @@ var counterNames = [counterCount]string{
 	dropHalfOpenPerSource: "drop_source_half_open_limit",
 	dropTunnelLimit:       "drop_tunnel_limit",
 	dropNoGroup:           "drop_no_l2tp_group",
+	dropWithoutIPsec:      "drop_without_ipsec",
 	dropMalformedSCCRQ:    "drop_malformed_sccrq",
 	dropClosing:           "drop_shutting_down",
 	evictedHalfOpen:       "evicted_half_open_tunnels",

@@ -90,13 +90,14 @@ func (s *Server) awaken(from datapath.Path, h l2tp.Header, payload, datagram []b
 	if !ok {
 		return false
 	}
+	from.Local, from.Socket = k.path().Local, k.path().Socket // as the SCCRQ came
 	config := s.config.Load()
 	hostName := k.hostName()
 	g := config.match(hostName, from.Remote.Addr())
-	if g == nil || s.closing.Load() {
+	if g == nil || s.closing.Load() || g.RequireIPsec && !from.Secure {
 		return false
 	}
-	q := dialling{from: k.path(), hostName: hostName, key: peerKey{from.Remote, k.peer}, datagram: bytes.Clone(datagram), sketch: &k}
+	q := dialling{from: from, hostName: hostName, key: peerKey{from.Remote, k.peer}, datagram: bytes.Clone(datagram), sketch: &k}
 	s.openTunnel(config, g, q, true, now)
 	return true
 }

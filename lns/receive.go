@@ -27,9 +27,23 @@ func (r *Receiver) Datagram(from datapath.Path, b []byte) {
 		r.server.control(from, b)
 		return
 	}
+	if !from.Secure && r.server.secured.Load() && r.server.wantsIPsec(b) {
+		r.server.counters.add(dropWithoutIPsec)
+		return
+	}
 	if !r.ingress.Receive(from, b) {
 		r.server.frame(from, b)
 	}
+}
+
+// wantsIPsec reports whether a data message is for a tunnel whose group wants IPsec.
+func (s *Server) wantsIPsec(b []byte) bool {
+	h, _, err := l2tp.ParseHeader(b)
+	if err != nil {
+		return false
+	}
+	t := s.tunnels.find(h.Tunnel)
+	return t != nil && t.group.RequireIPsec
 }
 
 // Flush ends a batch of datagrams.
@@ -51,6 +65,8 @@ func (s *Server) control(from datapath.Path, b []byte) {
 		if !s.awaken(from, h, payload, b, time.Now()) {
 			s.counters.add(dropUnknownTunnel)
 		}
+	case t.group.RequireIPsec && !from.Secure:
+		s.counters.add(dropWithoutIPsec)
 	case *t.home.Load() != from.Remote:
 		t.fromElsewhere(from, b)
 	default:

@@ -62,6 +62,7 @@ type Server struct {
 
 	tunnels   table
 	halfOpen  waiting[*tunnel] // tunnels whose peer has not shown that it receives what we send
+	secured   atomic.Bool      // some group wants, or has wanted, IPsec
 	sketches  sketches         // of those beyond what may be half-open tunnels
 	lingering waiting[*tunnel] // closed tunnels that still acknowledge what their peer may repeat
 	sessions  atomic.Int64

@@ -85,6 +85,12 @@ func (s *Server) admit(q dialling, now time.Time) {
 		s.refuse(q, l2tp.ResultCode{Result: l2tp.StopCCNNotAuthorized, Message: "no group for this peer"})
 		return
 	}
+	if group.RequireIPsec && !q.from.Secure {
+		s.counters.add(dropWithoutIPsec)
+		s.refused(q.from, q.hostName, trace.Because(trace.IPsecRequired, "l2tp group %s", group.Name), now)
+		s.refuse(q, l2tp.ResultCode{Result: l2tp.StopCCNNotAuthorized, Message: "this server takes L2TP through IPsec alone"})
+		return
+	}
 	if s.crowded(config) && s.greet(config, group, q, now) {
 		return
 	}

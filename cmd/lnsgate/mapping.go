@@ -124,6 +124,7 @@ func groupConfig(g configs.L2TPGroup) lns.Group {
 		Secret:            aaa.NewSecret(g.TunnelSecret.Reveal()),
 		PreviousSecrets:   secretList(g.PreviousSecrets),
 		Authenticate:      g.TunnelAuthentication,
+		RequireIPsec:      g.RequireIPsec,
 		HideAVPs:          g.HideAVPs,
 		Hello:             g.HelloInterval,
 		ReceiveWindow:     uint16(g.ReceiveWindow),

@@ -113,6 +113,9 @@ func (n *node) put(next *configs.Config, keys *secret.Keys) error {
 	if err != nil {
 		return err
 	}
+	if err := n.watchIPsec(next); err != nil {
+		return err
+	}
 	if err := n.filePools.Reconfigure(poolConfig(next)); err != nil {
 		return err
 	}

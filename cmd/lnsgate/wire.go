@@ -193,7 +193,15 @@ func (n *node) openSockets(c *configs.Config) (err error) {
 		return err
 	}
 	n.onClose(n.transport.Close)
-	return nil
+	return n.watchIPsec(c)
+}
+
+// watchIPsec has the sockets tell what came through IPsec, if anybody wants to know. It stays that way.
+func (n *node) watchIPsec(c *configs.Config) error {
+	if !c.RequiresIPsec() {
+		return nil
+	}
+	return n.transport.TellSecure(uint32(c.UDP.IPsecMark))
 }
 
 func (n *node) openPath(c *configs.Config) (err error) {

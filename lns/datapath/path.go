@@ -17,6 +17,8 @@ type Path struct {
 	Local netip.Addr
 	// Socket is the number of the listening socket, as transport counts them.
 	Socket uint8
+	// Secure says that the datagram came through IPsec, as far as the host's firewall tells. It means nothing for sending.
+	Secure bool
 }
 
 // String reads "198.51.100.7:1701 to 192.0.2.1", or only the remote address when the local one is not known.

@@ -10,6 +10,7 @@ const (
 
 	// Tunnel.
 	NoGroup
+	IPsecRequired
 	TunnelLimit
 	SourceLimit
 	ProtocolVersion

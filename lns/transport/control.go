@@ -8,7 +8,7 @@ import (
 )
 
 // controlSize has room, in octets, for all we send or receive beside a datagram: the local address (40 for IPv6, 32
-// for IPv4) and the segment size (24).
+// for IPv4), the segment size (24) and the mark of the firewall (24).
 const controlSize = 96
 
 // control is a buffer for ancillary data (cmsg(3)): records of a header, data, and padding.
@@ -25,15 +25,15 @@ func (c *control) pointer() *byte { return (*byte)(unsafe.Pointer(c)) }
 
 func (c *control) bytes() []byte { return (*[controlSize]byte)(unsafe.Pointer(c))[:] }
 
-// parse reads the address that a datagram was sent to, and the segment size, which is zero when the kernel has not
-// coalesced anything.
-func (c *control) parse(length int) (local netip.Addr, segment int) {
+// parse reads the address that a datagram was sent to; the segment size, which is zero when the kernel has not coalesced
+// anything; and the mark of the firewall, which is zero when there is none or nobody has asked for it.
+func (c *control) parse(length int) (local netip.Addr, segment int, mark uint32) {
 	b := c.bytes()[:min(length, controlSize)]
 	for len(b) >= unix.SizeofCmsghdr {
 		h := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
 		size := int(h.Len)
 		if size < unix.SizeofCmsghdr || size > len(b) {
-			return local, segment
+			return local, segment, mark
 		}
 		data := b[unix.CmsgLen(0):size]
 		switch {
@@ -44,10 +44,12 @@ func (c *control) parse(length int) (local netip.Addr, segment int) {
 			local = netip.AddrFrom16((*unix.Inet6Pktinfo)(unsafe.Pointer(&data[0])).Addr)
 		case h.Level == unix.SOL_UDP && h.Type == unix.UDP_GRO && len(data) >= 4:
 			segment = int(*(*int32)(unsafe.Pointer(&data[0])))
+		case h.Level == unix.SOL_SOCKET && h.Type == unix.SO_MARK && len(data) >= 4:
+			mark = *(*uint32)(unsafe.Pointer(&data[0]))
 		}
 		b = b[min(unix.CmsgSpace(size-unix.CmsgLen(0)), len(b)):]
 	}
-	return local, segment
+	return local, segment, mark
 }
 
 // build writes the address to send from, unless it is zero, and the segment size, unless it is zero. It returns the

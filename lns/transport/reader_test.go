@@ -172,7 +172,7 @@ func TestControlThereAndBack(t *testing.T) {
 	for _, local := range []netip.Addr{{}, netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")} {
 		var c control
 		n := c.build(local, 1400)
-		if got, _ := c.parse(n); got != local {
+		if got, _, _ := c.parse(n); got != local {
 			t.Errorf("got %v, want %v", got, local)
 		}
 		if uintptr(unsafe.Pointer(&c))%8 != 0 || n%8 != 0 {

@@ -147,8 +147,9 @@ func (r *reader) message(i int) {
 		r.socket.counters.portZero.Add(1)
 		return
 	}
-	local, segment := r.controls[i].parse(int(h.Controllen))
+	local, segment, mark := r.controls[i].parse(int(h.Controllen))
 	r.path.Local = local
+	r.path.Secure = mark != 0 && mark == r.socket.secureMark.Load()
 	if segment <= 0 || segment > length {
 		segment = length
 	}

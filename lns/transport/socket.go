@@ -24,6 +24,7 @@ type socket struct {
 	firstOfAddress bool
 	gro            bool
 	segmenting     segmenting
+	secureMark     atomic.Uint32 // of datagrams that came through IPsec; 0: nobody asks
 	counters       counters
 }
 

@@ -33,6 +33,9 @@ func tunnelRows() []row {
 		{cause: trace.NoGroup, how: "from an address that no group is for", says: []string{`"laptop"`, "198.51.100.1"},
 			set:  func(l *lab) { l.config.Groups[0].Sources = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")} },
 			play: func(l *lab) { l.fails(l.alice(), 5*time.Second) }},
+		{cause: trace.IPsecRequired, how: "in the clear", says: []string{"l2tp group default"},
+			set:  func(l *lab) { l.config.Groups[0].RequireIPsec = true },
+			play: func(l *lab) { l.fails(l.alice(), 5*time.Second) }},
 		{cause: trace.TunnelLimit, how: "one tunnel too many", says: []string{"limits.tunnels"},
 			set: func(l *lab) { l.config.Limits.Tunnels = 1 },
 			play: func(l *lab) {

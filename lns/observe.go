@@ -91,6 +91,9 @@ func (t *tunnel) info() TunnelInfo {
 	}
 }
 
+// SessionCount is how many sessions there are, those included that have not opened.
+func (s *Server) SessionCount() int { return int(s.sessions.Load()) }
+
 // Sessions returns what an operator sees of every session, by local tunnel and session id.
 func (s *Server) Sessions() []SessionInfo {
 	var mu sync.Mutex

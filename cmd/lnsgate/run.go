@@ -72,7 +72,7 @@ func (n *node) guard(ctx context.Context) error {
 }
 
 func (n *node) sayGoodbye() {
-	n.log.Info("stopping", "sessions", len(n.engine.Sessions()))
+	n.log.Info("stopping", "sessions", n.engine.SessionCount())
 	ctx, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()
 	n.engine.Close(ctx)

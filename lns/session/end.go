@@ -59,14 +59,16 @@ func (s *Session) closeLink(now time.Time, out *Out) {
 func (s *Session) enterClosing(now time.Time) {
 	s.phase, s.auth = Closing, nil
 	s.dropNetworks()
-	s.setupBy, s.endBy, s.wishBy = time.Time{}, time.Time{}, time.Time{}
-	s.closeBy = now.Add(closeTimeout)
+	s.endBy = time.Time{}
+	w := s.moving()
+	w.setupBy, w.wishBy, w.closeBy = time.Time{}, time.Time{}, now.Add(closeTimeout)
 }
 
 func (s *Session) conclude(v trace.Verdict) { s.concludeAs(v, general(v.Cause, s.phase)) }
 
 func (s *Session) concludeAs(v trace.Verdict, told trace.Cause) {
-	s.verdict, s.told, s.result, s.endedIn = v, told, resultFor(v, told), s.phase
+	w := s.moving()
+	w.verdict, w.told, w.result, w.endedIn = v, told, resultFor(v, told), s.phase
 	s.awaiting = false
 }
 
@@ -76,10 +78,11 @@ func (s *Session) end(out *Out) {
 		return
 	}
 	s.phase = Ended
-	s.early, s.awaiting = nil, false
+	w := s.moving()
+	w.early, s.awaiting = nil, false
 	out.Suspend, out.Open, out.Ask, out.Address = true, nil, nil, nil
 	s.giveBack(out)
-	out.End = &End{Verdict: s.verdict, Result: s.result, Cause: disconnectCause(s.told)}
+	out.End = &End{Verdict: w.verdict, Result: w.result, Cause: disconnectCause(w.told)}
 }
 
 func (s *Session) giveBack(out *Out) {
@@ -95,8 +98,8 @@ func (s *Session) returnAddress(out *Out) {
 }
 
 func (s *Session) returnPrefixes(out *Out) {
-	out.Returns = append(out.Returns, s.prefixes.All()...)
-	s.prefixes = Prefixes{}
+	out.Returns = append(out.Returns, s.Prefixes().All()...)
+	s.prefixes = nil
 }
 
 // resultFor chooses what a CDN says about a verdict (RFC 2661 section 4.4.2). The peer learns the kind of the cause, not whose

@@ -92,23 +92,25 @@ func (s *Session) keep(f ppp.Frame) bool {
 		return false
 	}
 	f.Packet = bytes.Clone(f.Packet)
-	for i, k := range s.early {
+	w := s.moving()
+	for i, k := range w.early {
 		if k.Protocol == f.Protocol && k.Packet[0] == f.Packet[0] {
-			s.early[i] = f
+			w.early[i] = f
 			return true
 		}
 	}
-	if len(s.early) >= maxEarlyFrames {
+	if len(w.early) >= maxEarlyFrames {
 		return false
 	}
-	s.early = append(s.early, f)
+	w.early = append(w.early, f)
 	return true
 }
 
 // replay takes the kept frames again after the phase has moved; those still too early are kept again.
 func (s *Session) replay(now time.Time, out *Out) {
-	kept := s.early
-	s.early = nil
+	w := s.moving()
+	kept := w.early
+	w.early = nil
 	for _, f := range kept {
 		s.take(f, now, out)
 	}

@@ -60,7 +60,15 @@ func (p Prefixes) Networks() []netip.Prefix {
 }
 
 // Prefixes returns what the session holds for IPv6.
-func (s *Session) Prefixes() Prefixes { return s.prefixes }
+func (s *Session) Prefixes() Prefixes {
+	if s.prefixes == nil {
+		return Prefixes{}
+	}
+	return *s.prefixes
+}
+
+// hasPrefix says whether the session holds a prefix for the link.
+func (s *Session) hasPrefix() bool { return s.prefixes != nil && s.prefixes.Link.Address.IsValid() }
 
 // InterfaceID returns the peer's identifier on the link, as agreed by IPv6CP; zero when IPv6 is not up.
 func (s *Session) InterfaceID() negotiate.InterfaceID {
@@ -73,10 +81,10 @@ func (s *Session) InterfaceID() negotiate.InterfaceID {
 // LeasedPrefixes takes prefixes in answer to an AddressAsk, in front of Leased. It says false when it is stale: the caller
 // gives the leases back itself.
 func (s *Session) LeasedPrefixes(generation uint32, p Prefixes) bool {
-	if s.phase != Address || !s.Awaits(generation) || s.prefixes.Link.Address.IsValid() {
+	if s.phase != Address || !s.Awaits(generation) || s.hasPrefix() {
 		return false
 	}
-	s.prefixes = p
+	s.prefixes = &p
 	return true
 }
 
@@ -97,14 +105,14 @@ func (s *Session) wantsIPv4() bool {
 
 // lacksIPv4 and lacksIPv6 say whether the session is to have what it does not hold.
 func (s *Session) lacksIPv4() bool { return s.wantsIPv4() && !s.lease.Address.IsValid() }
-func (s *Session) lacksIPv6() bool { return s.wantsIPv6() && !s.prefixes.Link.Address.IsValid() }
+func (s *Session) lacksIPv6() bool { return s.wantsIPv6() && !s.hasPrefix() }
 
 // provided says whether the session holds all that it is to have.
 func (s *Session) provided() bool { return !s.lacksIPv4() && !s.lacksIPv6() }
 
 // fitsIPv6 says whether the prefixes from before a renegotiation serve the account that has now logged in.
 func (s *Session) fitsIPv6(d *aaa.Decision) bool {
-	has := s.prefixes
+	has := s.Prefixes()
 	fixed := func(l pool.Lease, own []netip.Prefix) bool { return len(own) == 0 || l.Prefix() == own[0].Masked() }
 	return s.wantsIPv6() && has.Link.Account == d.Account && fixed(has.Link, d.IPv6.Prefixes) && fixed(has.Delegated, d.IPv6.Delegated)
 }
@@ -148,16 +156,16 @@ func (s *Session) stepIPv6CP(out *Out, now time.Time, act func(*negotiate.Out)) 
 }
 
 func (s *Session) neighbourConfig() neighbour.Config {
-	agreed, link := s.six.Result(), s.lcp.Result()
+	agreed, link, prefixes := s.six.Result(), s.lcp.Result(), s.Prefixes()
 	c := neighbour.Config{
-		Local: agreed.Local.LinkLocal(), Peer: agreed.Peer.LinkLocal(), Link: s.prefixes.Link.Prefix(),
+		Local: agreed.Local.LinkLocal(), Peer: agreed.Peer.LinkLocal(), Link: prefixes.Link.Prefix(),
 		DNS: s.policy.IPv6DNS, MTU: min(s.peerMTU(link), int(link.LocalMRU)), DUID: s.policy.DUID,
 	}
 	if len(s.decision.IPv6.DNS) > 0 {
 		c.DNS = s.decision.IPv6.DNS
 	}
-	if s.prefixes.Delegated.Address.IsValid() {
-		c.Delegated = s.prefixes.Delegated.Prefix()
+	if prefixes.Delegated.Address.IsValid() {
+		c.Delegated = prefixes.Delegated.Prefix()
 	}
 	if a := s.decision.IPv6.Address; c.Link.Contains(a) {
 		c.Address = a

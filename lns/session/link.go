@@ -81,8 +81,9 @@ func (s *Session) linkDown(now time.Time, out *Out) {
 	}
 	s.phase, s.auth, s.awaiting = Link, nil, false
 	s.dropNetworks()
-	s.early, s.wishBy = nil, time.Time{}
-	if s.setupBy.IsZero() {
+	w := s.moving()
+	w.early, w.wishBy = nil, time.Time{}
+	if w.setupBy.IsZero() {
 		s.beginSetup(now)
 	}
 }

@@ -96,8 +96,8 @@ func (s *Session) followAuth(o authenticate.Out, now time.Time, out *Out) {
 // grant puts off the end of the setup time: a wait with a bound of its own ends only then, and half of the time is for what
 // comes after it. What all such waits of a login may take together is bounded.
 func (s *Session) grant(until time.Time) {
-	if !s.setupBy.IsZero() {
-		s.setupBy = latest(s.setupBy, earliest(until.Add(s.policy.SetupTimeout/2), s.grantBy))
+	if w := s.moving(); !w.setupBy.IsZero() {
+		w.setupBy = latest(w.setupBy, earliest(until.Add(s.policy.SetupTimeout/2), w.grantBy))
 	}
 }
 
@@ -107,7 +107,7 @@ const maxGrant = 5 * time.Minute
 // await numbers the answer that is now due; older ones are stale from here on.
 func (s *Session) await(now time.Time) uint32 {
 	s.generation++
-	s.awaiting, s.askedAt = true, now
+	s.awaiting, s.moving().askedAt = true, now
 	return s.generation
 }
 
@@ -166,7 +166,7 @@ func (s *Session) giveBackUnfit(out *Out) {
 	if s.lease.Address.IsValid() && !s.fits(&s.decision) {
 		s.returnAddress(out)
 	}
-	if s.prefixes.Link.Address.IsValid() && !s.fitsIPv6(&s.decision) {
+	if s.hasPrefix() && !s.fitsIPv6(&s.decision) {
 		s.returnPrefixes(out)
 	}
 }

@@ -16,7 +16,7 @@ func (s *Session) Leased(generation uint32, lease pool.Lease, err error, now tim
 	if s.phase != Address || !s.arrived(generation) {
 		return false
 	}
-	if err != nil && s.wish.IsValid() { // somebody else has it: one of the pools then
+	if err != nil && s.way().wish.IsValid() { // somebody else has it: one of the pools then
 		s.askLease(netip.Addr{}, now, out)
 		return true
 	}
@@ -37,7 +37,7 @@ func (s *Session) negotiateNetworks(now time.Time, out *Out) {
 	if s.lease.Address.IsValid() {
 		s.negotiateAddress(now, out)
 	}
-	if s.prefixes.Link.Address.IsValid() {
+	if s.hasPrefix() {
 		s.negotiateIPv6(now, out)
 	}
 	s.replay(now, out)
@@ -97,7 +97,7 @@ func (s *Session) networkChanged(c negotiate.Change, now time.Time, out *Out) {
 
 func (s *Session) open(now time.Time, out *Out) {
 	s.phase = Open
-	s.setupBy = time.Time{}
+	s.onWay = nil
 	s.lastActivity = now
 	if s.endBy.IsZero() {
 		s.endBy = deadlineAfter(now, s.decision.SessionTimeout)
@@ -115,9 +115,8 @@ func (s *Session) open(now time.Time, out *Out) {
 		out.Open.Address, out.Open.Routes = s.lease.Address, networks(s.decision.Routes)
 	}
 	if s.carriesIPv6() {
-		out.Open.IPv6 = s.prefixes.Networks()
+		out.Open.IPv6 = s.Prefixes().Networks()
 	}
-	s.opened = out.Open.Address
 }
 
 // networks are the prefixes of routes.

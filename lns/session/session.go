@@ -31,34 +31,57 @@ type Session struct {
 
 	router *neighbour.Router // nil while IPv6 is not up
 
-	early          []ppp.Frame // frames that came before their phase
-	identification []string    // what the peer said of itself
-	rejected       []rejected  // the budgets of Protocol-Rejects
-	challengeID    uint8       // of the last challenge
-	caller         string      // the number that the call comes from; empty when unknown
+	onWay          *passage   // nil while it is open and nothing is going on; see way and moving
+	identification []string   // what the peer said of itself
+	rejected       []rejected // the budgets of Protocol-Rejects
+	challengeID    uint8      // of the last challenge
+	caller         string     // the number that the call comes from; empty when unknown
 
 	generation uint32 // of the answer that is awaited
 	awaiting   bool
-	askedAt    time.Time // when the question was put
-	name       string    // as typed; empty before the peer said it
+	name       string // as typed; empty before the peer said it
 	method     aaa.Method
 	decision   aaa.Decision
 	lease      pool.Lease // Address is zero while there is none
-	prefixes   Prefixes
-	opened     netip.Addr
+	prefixes   *Prefixes  // nil: none
 
-	verdict      trace.Verdict
-	told         trace.Cause // what the peer is told of it
-	endedIn      Phase       // the phase that the verdict struck in
-	result       l2tp.ResultCode
-	setupBy      time.Time
-	grantBy      time.Time // setupBy is not put off beyond it
-	wishBy       time.Time // the peer may say until then which address it wants; zero: it is not waited for
-	wish         netip.Addr
 	begun        time.Time // when it was open first
 	endBy        time.Time // session timeout
-	closeBy      time.Time
 	lastActivity time.Time
+}
+
+// passage is what a session needs only on its way up and on its way down. It is much, and most sessions are open.
+type passage struct {
+	early   []ppp.Frame // frames that came before their phase
+	askedAt time.Time   // when the last question was put
+	setupBy time.Time
+	grantBy time.Time // setupBy is not put off beyond it
+	wishBy  time.Time // the peer may say until then which address it wants; zero: it is not waited for
+	wish    netip.Addr
+	closeBy time.Time
+	verdict trace.Verdict
+	told    trace.Cause // what the peer is told of it
+	endedIn Phase       // the phase that the verdict struck in
+	result  l2tp.ResultCode
+}
+
+// noPassage is that of sessions that need none. Nobody writes to it.
+var noPassage passage
+
+// way is for reading.
+func (s *Session) way() *passage {
+	if s.onWay == nil {
+		return &noPassage
+	}
+	return s.onWay
+}
+
+// moving is for writing.
+func (s *Session) moving() *passage {
+	if s.onWay == nil {
+		s.onWay = &passage{}
+	}
+	return s.onWay
 }
 
 // New makes a session for a call that is not up yet. Frames that come before Start are kept.
@@ -92,13 +115,10 @@ func (s *Session) Belongs() (account, domain string) { return s.decision.Account
 func (s *Session) Lease() pool.Lease { return s.lease }
 
 // EndedIn returns the phase in which the verdict struck.
-func (s *Session) EndedIn() Phase { return s.endedIn }
+func (s *Session) EndedIn() Phase { return s.way().endedIn }
 
 // Rebind puts the session under another policy, that of the virtual template that its domain names. What LCP has agreed on stays.
 func (s *Session) Rebind(policy *Policy) { s.policy = policy }
-
-// Address returns the address that the peer was last put into the data path with.
-func (s *Session) Address() netip.Addr { return s.opened }
 
 // Link returns what LCP has agreed on; the defaults before it has.
 func (s *Session) Link() negotiate.LCPResult {
@@ -140,8 +160,9 @@ func (s *Session) Start(call l2tp.ICCN, now time.Time, out *Out) {
 
 // beginSetup sets the time for a login, from the begin or when the link has to be negotiated again.
 func (s *Session) beginSetup(now time.Time) {
-	s.setupBy = deadlineAfter(now, s.policy.SetupTimeout)
-	s.grantBy = s.setupBy.Add(maxGrant)
+	w := s.moving()
+	w.setupBy = deadlineAfter(now, s.policy.SetupTimeout)
+	w.grantBy = w.setupBy.Add(maxGrant)
 }
 
 // Deadline is when Advance is due; zero is never.
@@ -149,10 +170,10 @@ func (s *Session) Deadline() time.Time {
 	if s.phase == Early || s.phase == Ended {
 		return time.Time{}
 	}
-	d := earliest(s.lcp.Deadline(), s.setupBy)
-	d = earliest(d, s.endBy)
-	d = earliest(d, s.closeBy)
-	d = earliest(d, s.wishBy)
+	d := earliest(s.lcp.Deadline(), s.endBy)
+	if w := s.onWay; w != nil {
+		d = earliest(earliest(d, w.setupBy), earliest(w.closeBy, w.wishBy))
+	}
 	if s.auth != nil {
 		d = earliest(d, s.auth.Deadline())
 	}
@@ -180,7 +201,7 @@ func (s *Session) Advance(now time.Time, activity Activity, out *Out) {
 		s.stepIPCP(out, now, func(o *negotiate.Out) { s.ipcp.Advance(now, o) })
 	}
 	s.advanceIPv6(now, out)
-	if due(s.wishBy, now) {
+	if due(s.way().wishBy, now) {
 		s.askLease(netip.Addr{}, now, out)
 	}
 	s.expire(now, out)
@@ -197,9 +218,9 @@ func (s *Session) note(a Activity) {
 // expire ends the session when one of its own deadlines has passed.
 func (s *Session) expire(now time.Time, out *Out) {
 	switch {
-	case due(s.closeBy, now):
+	case due(s.way().closeBy, now):
 		s.end(out)
-	case due(s.setupBy, now):
+	case due(s.way().setupBy, now):
 		s.Close(trace.Because(trace.SetupTimeout, "still at %s after %s", s.phase, s.policy.SetupTimeout), now, out)
 	case due(s.endBy, now):
 		s.Close(trace.Because(trace.SessionTimeout, "%s", s.decision.SessionTimeout), now, out)

@@ -136,11 +136,11 @@ func TestEarlyFramesAreBounded(t *testing.T) {
 			kept++
 		}
 	}
-	if kept != maxEarlyFrames || len(s.early) != maxEarlyFrames {
+	if kept != maxEarlyFrames || len(s.way().early) != maxEarlyFrames {
 		t.Errorf("kept %d of 100 frames", kept)
 	}
 	if kept := 0; s.Frame([]byte{0xff, 3, 0xc0, 0x21, 0, 2, 0, 4}, start, &out) {
-		for _, f := range s.early {
+		for _, f := range s.way().early {
 			if f.Packet[0] == 0 {
 				kept = int(f.Packet[1])
 			}

@@ -64,7 +64,7 @@ func (s *Session) waited(v trace.Verdict, now time.Time) trace.Verdict {
 	if s.phase == Address {
 		what = "an address"
 	}
-	after := now.Sub(s.askedAt).Round(100 * time.Millisecond)
+	after := now.Sub(s.way().askedAt).Round(100 * time.Millisecond)
 	return trace.Verdict{Cause: trace.PeerGaveUp, Detail: joined(fmt.Sprintf("it had waited %s for %s", after, what), v.Detail)}
 }
 

@@ -17,23 +17,25 @@ func (s *Session) askAddress(now time.Time, out *Out) {
 		s.askLease(netip.Addr{}, now, out)
 		return
 	}
-	s.wishBy = now.Add(wishTimeout)
+	s.moving().wishBy = now.Add(wishTimeout)
 	s.hearWish(now, out)
 }
 
 // askLease wants a lease of exactly the wish, or of what the decision says when there is none.
 func (s *Session) askLease(wish netip.Addr, now time.Time, out *Out) {
-	s.wishBy, s.wish = time.Time{}, wish
+	w := s.moving()
+	w.wishBy, w.wish = time.Time{}, wish
 	out.Address = &AddressAsk{Generation: s.await(now), Decision: &s.decision, Wish: wish,
 		IPv4: s.lacksIPv4(), IPv6: s.lacksIPv6()}
 }
 
 // hearWish looks among the frames that came early for the peer's IPCP Configure-Request, if that is waited for.
 func (s *Session) hearWish(now time.Time, out *Out) {
-	if s.wishBy.IsZero() {
+	w := s.way()
+	if w.wishBy.IsZero() {
 		return
 	}
-	for _, f := range s.early {
+	for _, f := range w.early {
 		if wish, spoken := addressWish(f); spoken {
 			s.askLease(s.mayHave(wish), now, out)
 			return

@@ -15,19 +15,19 @@ whether it is there. What a session takes is what the server has grown by. Besid
 With records in SQL each session has a row, and the stop of the server counts as done when every row tells of the end.
 `
 
-// crowd is many idle sessions.
-type crowd struct {
+// throng is many idle sessions.
+type throng struct {
 	sessions, perTunnel int
 }
 
-func (c crowd) String() string {
+func (c throng) String() string {
 	if c.perTunnel >= c.sessions {
 		return thousands(fmt.Sprint(c.sessions)) + " sessions in one tunnel"
 	}
 	return fmt.Sprintf("%s sessions in %s tunnels", thousands(fmt.Sprint(c.sessions)), thousands(fmt.Sprint(c.sessions/c.perTunnel)))
 }
 
-// upkeep is what a crowd costs.
+// upkeep is what a throng costs.
 type upkeep struct {
 	login  float64 // microseconds of the server's processor time each
 	memory float64 // octets each
@@ -44,7 +44,7 @@ func measureScale(ctx context.Context, b *bench, w *world) error {
 	b.explain(scaleLegend)
 	n := b.size.many
 	inOne := min(n, mostInTunnel)
-	for _, pair := range [][2]crowd{
+	for _, pair := range [][2]throng{
 		{{n / 10, 100}, {n, 100}},
 		{{inOne / 10, inOne / 10}, {inOne, inOne}},
 	} {
@@ -56,12 +56,12 @@ func measureScale(ctx context.Context, b *bench, w *world) error {
 				return fmt.Errorf("%s: %w", c, err)
 			}
 		}
-		b.compareCrowds(pair[0], pair[1], cost[0], cost[1])
+		b.compareThrongs(pair[0], pair[1], cost[0], cost[1])
 	}
-	return b.measureEnd(ctx, w, crowd{n, 100})
+	return b.measureEnd(ctx, w, throng{n, 100})
 }
 
-func (b *bench) compareCrowds(few, many crowd, less, more upkeep) {
+func (b *bench) compareThrongs(few, many throng, less, more upkeep) {
 	what, beside := many.String()+": ", few.String()
 	c := &b.figures
 	c.add(what+"processor time of the server per login", "us", more.login, beside, less.login)
@@ -72,7 +72,7 @@ func (b *bench) compareCrowds(few, many crowd, less, more upkeep) {
 }
 
 // measureEnd stops a server whose sessions have records in SQL, and wants all of them.
-func (b *bench) measureEnd(ctx context.Context, w *world, c crowd) error {
+func (b *bench) measureEnd(ctx context.Context, w *world, c throng) error {
 	s, d, err := b.office(ctx)
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func (b *bench) measureEnd(ctx context.Context, w *world, c crowd) error {
 }
 
 // hold has that many sessions come up and stay, and ends the server. More may be configured for it.
-func (w *world) hold(ctx context.Context, b *bench, c crowd, more string) (u upkeep, err error) {
+func (w *world) hold(ctx context.Context, b *bench, c throng, more string) (u upkeep, err error) {
 	limits := fmt.Sprintf("limits:\n  sessions: %d\n  sessions_per_tunnel: %d\n", 2*c.sessions, 65_000)
 	s, err := w.serveThis(ctx, more+strings.Replace(w.configuration(1), "limits:\n", limits, 1))
 	if err != nil {
@@ -108,11 +108,11 @@ func (w *world) hold(ctx context.Context, b *bench, c crowd, more string) (u upk
 	if err != nil {
 		return u, err
 	}
-	p, err := w.dialCrowd(c)
+	p, err := w.dialThrong(c)
 	if err != nil {
 		return u, err
 	}
-	spent, err := busy(s.process, func() error { return s.awaitCrowd(ctx, c.sessions, p) })
+	spent, err := busy(s.process, func() error { return s.awaitThrong(ctx, c.sessions, p) })
 	if err != nil {
 		return u, err
 	}
@@ -136,7 +136,7 @@ func (w *world) hold(ctx context.Context, b *bench, c crowd, more string) (u upk
 	return u, err
 }
 
-func (w *world) dialCrowd(c crowd) (*process, error) {
+func (w *world) dialThrong(c throng) (*process, error) {
 	args, err := w.loadArgs("user1", c.sessions, 0, "--hold", "forever", "--sessions-per-tunnel", fmt.Sprint(c.perTunnel),
 		"--echo", "0", "--hello", "0", "--timeout", "60s")
 	if err != nil {
@@ -145,8 +145,8 @@ func (w *world) dialCrowd(c crowd) (*process, error) {
 	return w.start(w.client, "dial", w.program, args...)
 }
 
-// awaitCrowd waits until so many sessions are open, as long as there are more and more of them.
-func (s *server) awaitCrowd(ctx context.Context, want int, load *process) error {
+// awaitThrong waits until so many sessions are open, as long as there are more and more of them.
+func (s *server) awaitThrong(ctx context.Context, want int, load *process) error {
 	most, since := 0, time.Now()
 	return until(ctx, fmt.Sprintf("%d sessions are open", want), func() (bool, error) {
 		n, err := s.open(ctx)

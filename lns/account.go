@@ -163,6 +163,20 @@ func (c *call) account(kind aaa.RecordKind, v trace.Verdict, now time.Time) {
 	s.deps.Accounter.Account(r)
 }
 
+// tellSoon has servers know by now what has changed, and not at the next interval. A peer that makes things change at its pace does
+// not make records at its pace.
+func (c *call) tellSoon(now time.Time) {
+	if at := c.told.Add(newsGap); now.Before(at) {
+		c.interimBy = earlier(c.interimBy, at)
+		return
+	}
+	c.told = now
+	c.account(aaa.RecordInterim, trace.Verdict{}, now)
+}
+
+// newsGap is the least time between two records that are out of their turn.
+const newsGap = 30 * time.Second
+
 // nextInterim is when the record that follows is due; zero when none is. The records of sessions that began together, as after
 // a power cut, spread over time: the first comes in the last third of its interval, the others within a tenth of theirs.
 func nextInterim(after aaa.RecordKind, interval time.Duration, now time.Time) time.Time {

@@ -55,6 +55,7 @@ type call struct {
 	missed           bool // and the one before
 	since, openSince time.Time
 	interimBy        time.Time // the next interim accounting record; zero: none
+	told             time.Time // when one was made out of its turn
 	dueAt            time.Time
 	dueIndex         int // in tunnel.due; -1 when not there
 }

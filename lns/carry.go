@@ -4,7 +4,6 @@ import (
 	"sync"
 	"time"
 
-	"lnsgate/aaa"
 	"lnsgate/lns/datapath"
 	"lnsgate/lns/l2tp"
 	"lnsgate/lns/ppp"
@@ -51,7 +50,7 @@ func (c *call) open(o session.Opened, now time.Time) bool {
 	d, lease := c.core.Decision(), c.core.Lease()
 	c.opened(now)
 	if again && came {
-		c.account(aaa.RecordInterim, trace.Verdict{}, now) // servers know of it by now, and not at the next interval
+		c.tellSoon(now)
 	}
 	c.log().Info("session open", "domain", d.Domain, "address", o.Address, "ipv6", o.IPv6, "pool", lease.Pool, "address_because", lease.Why,
 		"template", c.template, "method", c.core.Method().String(), "peer_mru", o.PeerMRU, "setup", now.Sub(c.since).Round(time.Millisecond).String())

@@ -39,7 +39,7 @@ func mustParse(t *testing.T, b []byte) packet {
 
 func TestRFC4861Section6_2_6_RouterSolicitationIsAnswered(t *testing.T) {
 	for _, source := range []netip.Addr{peer, unspecified} {
-		got := NewRouter(whole, start).Receive(solicitation(source, allRouters, nil), start)
+		got := NewRouter(whole, Spent{}, start).Receive(solicitation(source, allRouters, nil), start)
 		if len(got) != 1 {
 			t.Fatalf("%d answers to %v", len(got), source)
 		}
@@ -65,19 +65,19 @@ func TestRFC4861Section6_1_1_BrokenSolicitationsAreNot(t *testing.T) {
 		"to somebody else":  solicitation(peer, peer, nil),
 		"from a group":      solicitation(allNodes, allRouters, nil),
 	} {
-		if got := NewRouter(whole, start).Receive(b, start); got != nil {
+		if got := NewRouter(whole, Spent{}, start).Receive(b, start); got != nil {
 			t.Errorf("%s: answered", name)
 		}
 	}
 	bad := solicitation(peer, allRouters, nil)
 	bad[headerLen+2] ^= 1
-	if NewRouter(whole, start).Receive(bad, start) != nil {
+	if NewRouter(whole, Spent{}, start).Receive(bad, start) != nil {
 		t.Error("a wrong checksum is answered")
 	}
 }
 
 func TestRFC4861Section6_2_4_AdvertisesByItself(t *testing.T) {
-	r := NewRouter(whole, start)
+	r := NewRouter(whole, Spent{}, start)
 	now, sent := start, []time.Duration{}
 	for range 5 {
 		if r.Deadline().After(now) && r.Advance(now) != nil {
@@ -98,7 +98,7 @@ func TestRFC4861Section6_2_4_AdvertisesByItself(t *testing.T) {
 }
 
 func TestAnswersAreBounded(t *testing.T) {
-	r := NewRouter(whole, start)
+	r := NewRouter(whole, Spent{}, start)
 	n := 0
 	for range 1000 {
 		n += len(r.Receive(solicitation(peer, allRouters, nil), start))
@@ -126,7 +126,7 @@ func TestRFC4861Section7_2_4_NeighbourSolicitation(t *testing.T) {
 		{"may I have your address", unspecified, ours, allNodes, 0xa0},
 		{"somebody else", peer, peer, netip.Addr{}, 0},
 	} {
-		got := NewRouter(whole, start).Receive(ask(c.source, c.target), start)
+		got := NewRouter(whole, Spent{}, start).Receive(ask(c.source, c.target), start)
 		if !c.to.IsValid() {
 			if got != nil {
 				t.Errorf("%s: answered", c.name)
@@ -141,7 +141,7 @@ func TestRFC4861Section7_2_4_NeighbourSolicitation(t *testing.T) {
 }
 
 func TestRFC4443Section4_2_Echo(t *testing.T) {
-	got := NewRouter(whole, start).Receive(icmp(peer, ours, []byte{typeEchoRequest, 0, 0, 0, 1, 2, 3, 4, 'h', 'i'}), start)
+	got := NewRouter(whole, Spent{}, start).Receive(icmp(peer, ours, []byte{typeEchoRequest, 0, 0, 0, 1, 2, 3, 4, 'h', 'i'}), start)
 	if len(got) != 1 {
 		t.Fatal("no answer")
 	}
@@ -153,7 +153,7 @@ func TestRFC4443Section4_2_Echo(t *testing.T) {
 // say has a client's message answered; nil when it is not.
 func say(t *testing.T, cfg Config, m dhcp6.Message) *dhcp6.Message {
 	t.Helper()
-	got := NewRouter(cfg, start).Receive(datagram(peer, allServers, clientPort, serverPort, m.Bytes()), start)
+	got := NewRouter(cfg, Spent{}, start).Receive(datagram(peer, allServers, clientPort, serverPort, m.Bytes()), start)
 	if got == nil {
 		return nil
 	}
@@ -252,7 +252,7 @@ func TestRFC8415Section18_3_3_Confirm(t *testing.T) {
 func TestHostLearnsFromRouter(t *testing.T) {
 	for _, lost := range []int{0, 1, 2, 3} {
 		h := NewHost(HostConfig{Local: peer, Delegated: true, DUID: []byte{0, 3, 0, 1, 1, 2}}, start)
-		r := NewRouter(whole, start)
+		r := NewRouter(whole, Spent{}, start)
 		drop := lost
 		for now := start; now.Before(start.Add(time.Minute)) && !h.Done(); now = now.Add(time.Second) {
 			for _, b := range h.Advance(now) {
@@ -287,7 +287,7 @@ func TestPacketsCutAtEveryOctet(t *testing.T) {
 	m := dhcp6.Message{Type: dhcp6.Solicit, Client: duid, Prefixes: []dhcp6.Identity{{}}}
 	for _, b := range [][]byte{solicitation(peer, allRouters, nil), datagram(peer, allServers, clientPort, serverPort, m.Bytes())} {
 		for n := range b {
-			if NewRouter(whole, start).Receive(b[:n], start) != nil {
+			if NewRouter(whole, Spent{}, start).Receive(b[:n], start) != nil {
 				t.Errorf("%d of %d octets are answered", n, len(b))
 			}
 		}
@@ -309,15 +309,27 @@ func FuzzReceive(f *testing.F) {
 	m := dhcp6.Message{Type: dhcp6.Rebind, Client: duid, Prefixes: []dhcp6.Identity{{Grants: []dhcp6.Grant{{Prefix: whole.Delegated}}}}, Addresses: []dhcp6.Identity{{}}}
 	f.Add(solicitation(peer, allRouters, nil))
 	f.Add(datagram(peer, allServers, clientPort, serverPort, m.Bytes()))
-	f.Add(NewRouter(whole, start).advertise())
+	f.Add(NewRouter(whole, Spent{}, start).advertise())
 	f.Add(icmp(peer, ours, append([]byte{typeNeighbourSolicitation, 0, 0, 0, 0, 0, 0, 0}, make([]byte, 16)...)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		reseal(b)
-		for _, answer := range NewRouter(whole, start).Receive(b, start) {
+		for _, answer := range NewRouter(whole, Spent{}, start).Receive(b, start) {
 			if p, ok := parse(answer); !ok || !p.sound() || len(answer) > 4096 {
 				t.Fatalf("answer % x", answer)
 			}
 		}
 		NewHost(HostConfig{Local: peer, Delegated: true, DUID: duid}, start).Receive(b)
 	})
+}
+
+func TestANewLinkIsNoNewBudget(t *testing.T) {
+	r := NewRouter(whole, Spent{}, start)
+	for range answersAtOnce {
+		if r.Receive(solicitation(peer, allRouters, nil), start) == nil {
+			t.Fatal("no answer")
+		}
+	}
+	if again := NewRouter(whole, r.Spent(), start); again.Receive(solicitation(peer, allRouters, nil), start) != nil {
+		t.Error("the link came up anew, and so did the budget")
+	}
 }

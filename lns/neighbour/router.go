@@ -37,11 +37,20 @@ type Router struct {
 	cfg      Config
 	adverts  int       // sent by ourselves so far
 	next     time.Time // when the next one is due
-	restored time.Time // when the budget of answers is whole again
+	restored Spent
 }
 
-// NewRouter makes the end of a link that has just come up. Its first advertisement is due at once.
-func NewRouter(cfg Config, now time.Time) *Router { return &Router{cfg: cfg, next: now} }
+// Spent is what a peer has used up of the answers that it gets: when they are whole again. Zero is nothing.
+type Spent time.Time
+
+// NewRouter makes the end of a link that has just come up, of a peer that has used up that much already. Its first advertisement
+// is due at once.
+func NewRouter(cfg Config, spent Spent, now time.Time) *Router {
+	return &Router{cfg: cfg, restored: spent, next: now}
+}
+
+// Spent is what the peer has used up: the end of its next link begins with that.
+func (r *Router) Spent() Spent { return r.restored }
 
 // Config is what the peer is told.
 func (r *Router) Config() Config { return r.cfg }
@@ -97,13 +106,13 @@ func (r *Router) Receive(b []byte, now time.Time) [][]byte {
 
 func (r *Router) mayAnswer(now time.Time) bool {
 	from := now
-	if r.restored.After(now) {
-		from = r.restored
+	if whole := time.Time(r.restored); whole.After(now) {
+		from = whole
 	}
 	if from.Add(answerEvery).After(now.Add(answersAtOnce * answerEvery)) {
 		return false
 	}
-	r.restored = from.Add(answerEvery)
+	r.restored = Spent(from.Add(answerEvery))
 	return true
 }
 

@@ -49,6 +49,8 @@ func (s *Session) take(f ppp.Frame, now time.Time, out *Out) bool {
 		kept := s.keep(f)
 		s.hearWish(now, out)
 		return kept
+	case (f.Protocol == ppp.IPCP || f.Protocol == ppp.IPv6CP) && !s.mayNegotiate(f.Protocol, now):
+		return false
 	case f.Protocol == ppp.IPv6CP && s.six != nil:
 		s.stepIPv6CP(out, now, func(o *negotiate.Out) { s.six.Receive(f.Packet, now, o) })
 		return true

@@ -144,9 +144,9 @@ func (s *Session) stepIPv6CP(out *Out, now time.Time, act func(*negotiate.Out)) 
 	for _, c := range o.Changes {
 		switch c {
 		case negotiate.LayerUp:
-			s.router = neighbour.NewRouter(s.neighbourConfig(), now)
+			s.router = neighbour.NewRouter(s.neighbourConfig(), s.spent, now)
 		case negotiate.LayerDown:
-			s.router = nil
+			s.dropRouter()
 		}
 		s.networkChanged(c, now, out)
 	}
@@ -208,7 +208,18 @@ func (s *Session) deadlineIPv6() time.Time {
 }
 
 // dropNetworks forgets what was agreed above LCP.
-func (s *Session) dropNetworks() { s.ipcp, s.six, s.router = nil, nil, nil }
+func (s *Session) dropNetworks() {
+	s.dropRouter()
+	s.ipcp, s.six = nil, nil
+}
+
+// dropRouter ends our end of the link. What the peer has used up of its patience stays so.
+func (s *Session) dropRouter() {
+	if s.router != nil {
+		s.spent = s.router.Spent()
+	}
+	s.router = nil
+}
 
 func (s *Session) carriesIPv4() bool { return s.ipcp != nil && s.ipcp.State() == negotiate.Opened }
 

@@ -334,3 +334,32 @@ func TestAddressChangesOverARenegotiation(t *testing.T) {
 		t.Errorf("asked for %+v, gave back %v, holds %v", a, r.returned, r.s.Lease())
 	}
 }
+
+// A peer that negotiates IPv6 again and again has the data path changed some times, and then now and then.
+func TestFlappingIsBounded(t *testing.T) {
+	for _, p := range []ppp.Protocol{ppp.IPCP, ppp.IPv6CP} {
+		t.Run(p.String(), func(t *testing.T) {
+			r := newDualRig(t)
+			r.dial()
+			r.wantCarried(true, true)
+			opens, suspends := r.opens, r.suspends
+			flap := func() {
+				if p == ppp.IPCP {
+					r.peerIPCP(func(o *negotiate.Out) { r.ipcp.Down(r.now, o); r.ipcp.Up(r.now, o) })
+				} else {
+					r.peerIPv6CP(func(o *negotiate.Out) { r.dual.six.Down(r.now, o); r.dual.six.Up(r.now, o) })
+				}
+				r.settle()
+			}
+			for range 500 {
+				flap()
+			}
+			if n, s := r.opens-opens, r.suspends-suspends; n < 3 || n > 2*renegotiateAtOnce || s > 2*renegotiateAtOnce {
+				t.Errorf("%d times into the data path, %d times out of it", n, s)
+			}
+			r.pass(renegotiateEvery, Activity{})
+			flap()
+			r.wantCarried(true, true)
+		})
+	}
+}

@@ -15,28 +15,46 @@ const (
 	rejectProtocols = 4 // that are told apart; those beyond share their budgets
 )
 
-// rejected is what is left of the budget of one protocol: the time at which it is whole again.
+// rejected is the budget of one protocol.
 type rejected struct {
 	protocol ppp.Protocol
-	whole    time.Time
+	budget
+}
+
+// budget bounds how often a peer may have something done. The zero budget is whole.
+type budget struct{ whole time.Time } // when it is so again
+
+// take says whether something may be done that may be done so many times at once, and then every so often.
+func (b *budget) take(every time.Duration, atOnce int, now time.Time) bool {
+	from := latest(now, b.whole)
+	if from.Add(every).After(now.Add(time.Duration(atOnce) * every)) {
+		return false
+	}
+	b.whole = from.Add(every)
+	return true
+}
+
+// A network protocol that is negotiated anew costs us a change of the data path, accounting and routes, and the peer one frame.
+// Nobody needs that often.
+const (
+	renegotiateEvery  = 5 * time.Second
+	renegotiateAtOnce = 20
+)
+
+// mayNegotiate says whether a packet of IPCP or IPv6CP may be taken. Those that reach an open layer are counted, because they take
+// it down.
+func (s *Session) mayNegotiate(p ppp.Protocol, now time.Time) bool {
+	open := p == ppp.IPCP && s.carriesIPv4() || p == ppp.IPv6CP && s.carriesIPv6()
+	return !open || s.renegotiated.take(renegotiateEvery, renegotiateAtOnce, now)
 }
 
 // mayReject takes from the budget of a protocol, and says whether there was enough left.
 func (s *Session) mayReject(p ppp.Protocol, now time.Time) bool {
-	r := s.budget(p)
-	from := now
-	if r.whole.After(now) {
-		from = r.whole
-	}
-	if from.Add(rejectEvery).After(now.Add(rejectAtOnce * rejectEvery)) {
-		return false
-	}
-	r.whole = from.Add(rejectEvery)
-	return true
+	return s.rejects(p).take(rejectEvery, rejectAtOnce, now)
 }
 
-// budget finds that of a protocol. A protocol too many takes over, as it is, the one of which most is left.
-func (s *Session) budget(p ppp.Protocol) *rejected {
+// rejects finds the budget of a protocol. A protocol too many takes over, as it is, the one of which most is left.
+func (s *Session) rejects(p ppp.Protocol) *rejected {
 	i := slices.IndexFunc(s.rejected, func(r rejected) bool { return r.protocol == p })
 	switch {
 	case i >= 0:

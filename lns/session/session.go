@@ -30,10 +30,12 @@ type Session struct {
 	six  *negotiate.IPv6CP // nil: not its time, or no IPv6
 
 	router *neighbour.Router // nil while IPv6 is not up
+	spent  neighbour.Spent   // by the router of before
 
 	onWay          *passage   // nil while it is open and nothing is going on; see way and moving
 	identification []string   // what the peer said of itself
 	rejected       []rejected // the budgets of Protocol-Rejects
+	renegotiated   budget     // of IPCP and IPv6CP
 	challengeID    uint8      // of the last challenge
 	caller         string     // the number that the call comes from; empty when unknown
 

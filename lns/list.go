@@ -30,14 +30,27 @@ type SessionHead struct {
 	CallingNumber   string
 	CalledNumber    string
 
-	call *call
+	// Counted tells what the session has received from its peer and sent to it. It may ask the kernel, so it is a question of its own; it
+	// may be put only while the head is shown.
+	Counted interface{ Octets() (received, sent uint64) }
 }
 
-// Octets are what the session has received from its peer and sent to it. It may ask the kernel, so it is a question of its own; it
-// may be put only while the head is shown.
-func (h *SessionHead) Octets() (received, sent uint64) {
-	n := h.call.counters()
+// Octets are what a live session has carried.
+func (c *call) Octets() (received, sent uint64) {
+	n := c.counters()
 	return n.RxOctets, n.TxOctets
+}
+
+// Octets are what the session had carried.
+func (i *SessionInfo) Octets() (received, sent uint64) { return i.Counters.RxOctets, i.Counters.TxOctets }
+
+// Head is what a session is chosen and sorted by of which all is known already.
+func (i *SessionInfo) Head() SessionHead {
+	return SessionHead{
+		SessionRef: SessionRef{i.LocalTunnel, i.LocalID}, Remote: i.Remote, HostName: i.HostName, User: i.User, Account: i.Account, Domain: i.Domain,
+		VirtualTemplate: i.VirtualTemplate, Address: i.Address, Pool: i.Pool, Phase: i.Phase, Since: i.Since, OpenSince: i.OpenSince,
+		CallingNumber: i.CallingNumber, CalledNumber: i.CalledNumber, Counted: i,
+	}
 }
 
 // EachSession shows every session, one at a time and in no order, to a function that must be quick and must not ask the server
@@ -65,7 +78,7 @@ func (c *call) fillHead(h *SessionHead) {
 		SessionRef: SessionRef{uint16(t.id), uint16(c.id)}, Remote: t.path.Remote, HostName: t.core.Peer().HostName,
 		User: c.core.Name(), Account: account, Domain: domain, VirtualTemplate: c.template,
 		Address: c.core.Lease().Address, Pool: c.core.Lease().Pool, Phase: c.core.Phase().String(), Since: c.since, OpenSince: c.openSince,
-		CallingNumber: c.request.CallingNumber, CalledNumber: c.request.CalledNumber, call: c,
+		CallingNumber: c.request.CallingNumber, CalledNumber: c.request.CalledNumber, Counted: c,
 	}
 }
 

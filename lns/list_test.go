@@ -41,7 +41,7 @@ func TestEachSessionIsShownOnce(t *testing.T) {
 			}
 		}
 		r.server.EachSession(context.Background(), func(h *lns.SessionHead) {
-			if in, out := h.Octets(); in != 7 || out != 11 {
+			if in, out := h.Counted.Octets(); in != 7 || out != 11 {
 				t.Errorf("%d and %d octets", in, out)
 			}
 		})

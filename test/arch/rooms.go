@@ -42,6 +42,7 @@ var rooms = map[string]room{
 
 	"lns/transport":      {level: 2, may: []string{"lns/datapath", "lns/l2tp", "lns/ppp"}},
 	"lns/datapath/tun":   {level: 2, may: []string{"lns/datapath", "lns/l2tp", "lns/ppp"}},
+	"lns/datapath/ebpf":  {level: 2, may: []string{"lns/datapath"}},
 	"lns/recorder":       {level: 2, may: []string{"lns/trace", "lns/ppp", "aaa"}},
 	"lns/capture":        {level: 2, may: []string{"lns/trace", "lns/datapath", "lns/l2tp", "lns/ppp"}},
 	"lns/host":           {level: 2, may: []string{"lns/datapath"}},
@@ -97,6 +98,7 @@ var libraries = []struct {
 	{"github.com/go-viper/mapstructure", []string{"configs"}},
 	{"github.com/spf13/cobra", []string{program}},
 	{"github.com/vishvananda/netlink", []string{"lns/host", "lns/host/netns", "lns/datapath/tun"}},
+	{"github.com/cilium/ebpf", []string{"lns/datapath/ebpf"}},
 	{"github.com/tailscale/wireguard-go", []string{"lns/datapath/tun"}},
 	{"github.com/jackc/pgx", []string{"aaa/postgres", "pool/postgres", "migrations", "test/pgtest", "test/e2e", "test/bench", "test/radtest"}},
 	{"github.com/go-crypt/x", []string{"aaa/secret"}},

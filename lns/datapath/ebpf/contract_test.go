@@ -1,0 +1,16 @@
+package ebpf
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"lnsgate/lns/datapath/datapathtest"
+)
+
+func TestContract(t *testing.T) {
+	var fast atomic.Int64
+	datapathtest.Run(t, func(t *testing.T) datapathtest.Rig { return newRig(t, &fast) })
+	if n := fast.Load(); n < 30 {
+		t.Errorf("the kernel has carried %d packets of the suite only", n)
+	}
+}

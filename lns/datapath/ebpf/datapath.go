@@ -1,0 +1,192 @@
+package ebpf
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"lnsgate/lns/datapath"
+)
+
+// Config says what is to be carried in the kernel.
+type Config struct {
+	// Under carries what is not carried in the kernel. Close closes it too.
+	Under datapath.DataPath
+	// Templates are the virtual templates whose sessions are carried in the kernel; their interfaces must exist. Sessions of
+	// others are left to Under.
+	Templates []string
+	// Port is the UDP port on which all sockets listen.
+	Port uint16
+	// Log may be nil.
+	Log *slog.Logger
+}
+
+// DataPath implements datapath.DataPath.
+type DataPath struct {
+	under     datapath.DataPath
+	log       *slog.Logger
+	port      uint16
+	templates map[string]uint32 // their interfaces
+	objects   pathObjects
+	tables    tables
+	epoch     epoch
+	namespace uint64
+	links     []link.Link // at the virtual templates
+	carried   atomic.Int64
+	full      sync.Once // tells that sessions find no room
+
+	mu      sync.Mutex // guards what follows
+	outside map[uint32]link.Link
+	looked  time.Time
+	open    map[*session]struct{}
+	closed  bool
+}
+
+// LoadError says why packets cannot be carried in the kernel here. Unwrap gives the kernel's error.
+type LoadError struct {
+	// Step is what was tried.
+	Step string
+	Err  error
+}
+
+// Error names the step, the cause and the remedy, if one is known.
+func (e *LoadError) Error() string {
+	text := fmt.Sprintf("data path ebpf: %s: %v", e.Step, e.Err)
+	switch {
+	case errors.Is(e.Err, unix.EPERM):
+		text += " (CAP_BPF, CAP_NET_ADMIN or CAP_PERFMON is missing: run as root, or give the service these)"
+	case errors.Is(e.Err, ebpf.ErrNotSupported):
+		text += " (it needs Linux 6.6 or later with BPF, BTF and TCX)"
+	}
+	return text
+}
+
+// Unwrap gives the kernel's error.
+func (e *LoadError) Unwrap() error { return e.Err }
+
+// New loads the programs and attaches them, in the network namespace of the calling thread. A *LoadError says what the host
+// lacks; nothing is left behind then, and Under is not closed.
+func New(c Config) (*DataPath, error) {
+	d := &DataPath{
+		under: c.Under, log: c.Log, port: c.Port,
+		templates: make(map[string]uint32), outside: make(map[uint32]link.Link), open: make(map[*session]struct{}), epoch: newEpoch(),
+	}
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	if err := d.load(); err != nil {
+		return nil, err
+	}
+	if err := d.attach(c.Templates); err != nil {
+		return nil, errors.Join(err, d.unload())
+	}
+	d.Look()
+	return d, nil
+}
+
+func (d *DataPath) load() (err error) {
+	failed := func(step string, err error) error { return &LoadError{Step: step, Err: err} }
+	if d.namespace, err = namespace(); err != nil {
+		return failed("ask for the network namespace", err)
+	}
+	spec, err := loadPath()
+	if err != nil {
+		return failed("read the programs", err)
+	}
+	if err := spec.Variables[pathVarPort].Set(networkOrder(d.port)); err != nil {
+		return failed("set the port", err)
+	}
+	if err := spec.LoadAndAssign(&d.objects, nil); err != nil {
+		return failed("load the programs", err)
+	}
+	if d.tables, err = newTables(&d.objects); err != nil {
+		return errors.Join(failed("map the counters", err), d.objects.Close())
+	}
+	return nil
+}
+
+// attach puts the program for the way down at the virtual templates.
+func (d *DataPath) attach(names []string) error {
+	for _, name := range names {
+		i, err := net.InterfaceByName(name)
+		if err != nil {
+			return &LoadError{Step: "find virtual template " + name, Err: err}
+		}
+		l, err := link.AttachTCX(link.TCXOptions{Interface: i.Index, Program: d.objects.Down, Attach: ebpf.AttachTCXEgress})
+		if err != nil {
+			return &LoadError{Step: "attach to virtual template " + name, Err: err}
+		}
+		d.links = append(d.links, l)
+		d.templates[name] = uint32(i.Index)
+	}
+	return nil
+}
+
+// unload takes everything out of the kernel.
+func (d *DataPath) unload() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var faults []error
+	for _, l := range d.outside {
+		faults = append(faults, l.Close())
+	}
+	for _, l := range d.links {
+		faults = append(faults, l.Close())
+	}
+	d.outside, d.links, d.closed = nil, nil, true
+	return errors.Join(append(faults, d.tables.close(), d.objects.Close())...)
+}
+
+// Add implements datapath.DataPath. Its errors are those of the path beneath.
+func (d *DataPath) Add(spec datapath.Spec) (datapath.Session, error) {
+	under, err := d.under.Add(spec)
+	if err != nil {
+		return nil, err
+	}
+	template, ours := d.templates[spec.Interface]
+	if !ours {
+		return under, nil
+	}
+	d.lookAgain()
+	return d.carry(under, spec, template), nil
+}
+
+// Ingress implements datapath.DataPath: it takes what user space receives.
+func (d *DataPath) Ingress() datapath.Ingress { return d.under.Ingress() }
+
+// Capabilities implements datapath.DataPath.
+func (d *DataPath) Capabilities() datapath.Capabilities {
+	c := d.under.Capabilities()
+	c.Name = "ebpf"
+	return c
+}
+
+// Drops implements datapath.DataPath: the kernel's programs drop nothing.
+func (d *DataPath) Drops() map[string]uint64 { return d.under.Drops() }
+
+// Carried is how many sessions are carried in the kernel now, in one direction at least.
+func (d *DataPath) Carried() int { return int(d.carried.Load()) }
+
+// Close implements datapath.DataPath.
+func (d *DataPath) Close() error {
+	err := d.under.Close() // nothing is added any more
+	d.mu.Lock()
+	d.closed = true
+	open := d.open
+	d.open = nil
+	d.mu.Unlock()
+	for s := range open {
+		s.Close()
+	}
+	return errors.Join(err, d.unload())
+}
+
+var _ datapath.DataPath = (*DataPath)(nil)

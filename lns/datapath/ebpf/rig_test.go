@@ -1,0 +1,294 @@
+package ebpf
+
+import (
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lnsgate/lns/datapath"
+	"lnsgate/lns/datapath/datapathtest"
+	"lnsgate/lns/datapath/tun"
+	"lnsgate/test/netns"
+)
+
+const patience = 10 * time.Second
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rig is both data paths in the kernel's own world: datagrams come in on a wire and leave on it.
+//
+//	peer (198.51.100.0/24, 203.0.113.0/24 behind it) wan 10.99.0.2 --- wan 10.99.0.1, 192.0.2.1 host vt1
+type rig struct {
+	t          testing.TB
+	host, peer *netns.Namespace
+	path       *DataPath
+	under      datapath.Ingress
+	conn       *net.UDPConn // where what is left to user space arrives
+	capture    int          // what enters the host on vt1
+	inject     int          // sends packets with a header of our own
+	wire       int          // the far end of the wire
+	index      int          // of the far end
+	gateway    net.HardwareAddr
+	fast       *atomic.Int64
+}
+
+// wireSender is what the transport is in a server.
+type wireSender struct{ conn *net.UDPConn }
+
+func (w wireSender) Send(p datapath.Path, datagram []byte) error {
+	_, err := w.conn.WriteToUDPAddrPort(datagram, p.Remote)
+	return err
+}
+
+func (w wireSender) SendBatch(p datapath.Path, datagrams [][]byte) error {
+	for i, d := range datagrams {
+		if err := w.Send(p, d); err != nil {
+			return &datapath.BatchError{From: i, Err: err}
+		}
+	}
+	return nil
+}
+
+func newRig(t testing.TB, fast *atomic.Int64) *rig {
+	t.Helper()
+	netns.RequireTUN(t)
+	r := &rig{t: t, host: netns.NewTest(t), peer: netns.NewTest(t), fast: fast}
+	must(t, netns.Veth(r.host, "wan", r.peer, "wan"))
+	must(t, r.host.Address("wan", "10.99.0.1/24"))
+	must(t, r.host.Address("wan", "192.0.2.1/32"))
+	must(t, r.peer.Address("wan", "10.99.0.2/24"))
+	must(t, r.host.Route("198.51.100.0/24", "10.99.0.2"))
+	must(t, r.host.Route("203.0.113.0/24", "10.99.0.2"))
+	_, err := r.host.Run("ip", "route", "add", "blackhole", "default") // the host has nothing to say about what peers send
+	must(t, err)
+	must(t, r.host.Do(r.openHost))
+	t.Cleanup(r.close)
+	must(t, r.peer.Do(r.openPeer))
+	r.under = r.path.Ingress()
+	return r
+}
+
+func (r *rig) openHost() error {
+	for name, value := range map[string]string{"ipv4/ip_forward": "1", "ipv4/conf/all/rp_filter": "0", "ipv4/conf/default/rp_filter": "0",
+		"ipv6/conf/default/disable_ipv6": "1"} {
+		if err := os.WriteFile("/proc/sys/net/"+name, []byte(value), 0); err != nil {
+			return err
+		}
+	}
+	var err error
+	if r.conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1701}); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(r.t.Output(), nil))
+	under, err := tun.New(tun.Config{Interface: "vt1", Sender: wireSender{r.conn}, Log: log})
+	if err != nil {
+		return err
+	}
+	must(r.t, r.host.Up("vt1"))
+	must(r.t, r.host.Address("vt1", "10.10.0.1/32"))
+	must(r.t, r.host.RouteLink("10.10.1.0/24", "vt1"))
+	must(r.t, r.host.RouteLink("10.20.0.0/16", "vt1"))
+	if r.path, err = New(Config{Under: under, Templates: []string{"vt1"}, Port: 1701, Log: log}); err != nil {
+		return errors.Join(err, under.Close())
+	}
+	if r.capture, err = packetSocket("vt1", unix.SOCK_DGRAM); err != nil {
+		return err
+	}
+	r.inject, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+	if err != nil {
+		return err
+	}
+	i, err := net.InterfaceByName("wan")
+	r.gateway = i.HardwareAddr
+	return err
+}
+
+func (r *rig) openPeer() (err error) {
+	i, err := net.InterfaceByName("wan")
+	must(r.t, err)
+	r.index = i.Index
+	if _, err := r.host.Run("ip", "neigh", "replace", "10.99.0.2", "lladdr", i.HardwareAddr.String(), "dev", "wan"); err != nil {
+		return err
+	}
+	r.wire, err = packetSocket("wan", unix.SOCK_RAW)
+	return err
+}
+
+func packetSocket(name string, kind int) (fd int, err error) {
+	const everything = unix.ETH_P_ALL>>8 | unix.ETH_P_ALL&0xFF<<8
+	if fd, err = unix.Socket(unix.AF_PACKET, kind|unix.SOCK_CLOEXEC, 0); err != nil {
+		return fd, err
+	}
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return fd, err
+	}
+	timeout := unix.NsecToTimeval(patience.Nanoseconds())
+	return fd, errors.Join(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout),
+		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: everything, Ifindex: i.Index}))
+}
+
+func (r *rig) close() {
+	if r.fast != nil {
+		r.fast.Add(int64(r.carried()))
+	}
+	must(r.t, r.path.Close())
+	r.conn.Close()
+	for _, fd := range []int{r.capture, r.inject, r.wire} {
+		unix.Close(fd)
+	}
+}
+
+// carried is how many packets the kernel has carried.
+func (r *rig) carried() (n uint64) {
+	rx, tx := r.ways()
+	return rx + tx
+}
+
+func (r *rig) ways() (rx, tx uint64) {
+	for slot := range r.path.tables.next {
+		f := r.path.tables.figures(slot)
+		rx += atomic.LoadUint64(&f.RxPackets)
+		tx += atomic.LoadUint64(&f.TxPackets)
+	}
+	return rx, tx
+}
+
+// DataPath is one whose Ingress is the wire.
+func (r *rig) DataPath() datapath.DataPath { return wired{r.path, r} }
+func (r *rig) Interface() string           { return "vt1" }
+
+type wired struct {
+	*DataPath
+	rig *rig
+}
+
+func (w wired) Ingress() datapath.Ingress { return w.rig }
+
+// Receive implements datapath.Ingress: what comes through to user space is judged there.
+func (r *rig) Receive(from datapath.Path, datagram []byte) bool {
+	r.t.Helper()
+	before, _ := r.ways()
+	r.send(frame(r.gateway, from, datagram))
+	b := make([]byte, 1<<16)
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if rx, _ := r.ways(); rx != before {
+			return true
+		}
+		must(r.t, r.conn.SetReadDeadline(time.Now().Add(2*time.Millisecond)))
+		n, source, err := r.conn.ReadFromUDPAddrPort(b[:cap(b)/2])
+		if err == nil {
+			return r.under.Receive(datapath.Path{Remote: source, Local: from.Local}, b[:n])
+		}
+	}
+	r.t.Fatal("a datagram has come through neither way")
+	return false
+}
+
+// Flush implements datapath.Ingress.
+func (r *rig) Flush() { r.under.Flush() }
+
+func (r *rig) send(frame []byte) {
+	r.t.Helper()
+	must(r.t, unix.Sendto(r.wire, frame, 0, &unix.SockaddrLinklayer{Ifindex: r.index, Halen: 6}))
+}
+
+// frame is a datagram as it comes over Ethernet.
+func frame(to net.HardwareAddr, from datapath.Path, datagram []byte) []byte {
+	b := append(append([]byte{}, to...), 2, 0, 0, 0, 0, 9, 8, 0)
+	b = append(b, 0x45, 0)
+	b = binary.BigEndian.AppendUint16(b, uint16(28+len(datagram)))
+	b = append(b, 0, 0, 0, 0, 64, 17, 0, 0)
+	b = append(b, from.Remote.Addr().AsSlice()...)
+	b = append(b, from.Local.AsSlice()...)
+	binary.BigEndian.PutUint16(b[24:], datapathtest.Checksum(b[14:34]))
+	b = binary.BigEndian.AppendUint16(b, from.Remote.Port())
+	b = binary.BigEndian.AppendUint16(b, 1701)
+	b = binary.BigEndian.AppendUint16(b, uint16(8+len(datagram)))
+	b = append(b, 0, 0)
+	return append(b, datagram...)
+}
+
+func (r *rig) FromPeers() []byte {
+	r.t.Helper()
+	return r.next(r.capture, func(b []byte) bool {
+		return b[0]>>4 == 4 || b[0]>>4 == 6 && b[8] == 0x20 // not what the host itself says on the link
+	})
+}
+
+// next is the next incoming packet of a socket that is wanted.
+func (r *rig) next(fd int, wanted func([]byte) bool) []byte {
+	r.t.Helper()
+	for {
+		b := make([]byte, 1<<16)
+		n, from, err := unix.Recvfrom(fd, b, 0)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		must(r.t, err)
+		if link, ok := from.(*unix.SockaddrLinklayer); ok && link.Pkttype != unix.PACKET_OUTGOING && n > 0 && wanted(b[:n]) {
+			return b[:n]
+		}
+	}
+}
+
+func (r *rig) ToPeers(packet []byte) {
+	r.t.Helper()
+	to := netip.AddrFrom4([4]byte(packet[16:20]))
+	before := r.decided()
+	must(r.t, unix.Sendto(r.inject, packet, 0, &unix.SockaddrInet4{Addr: to.As4()}))
+	r.await("a packet has come to nothing", func() bool { return r.decided() != before })
+}
+
+// decided grows with every packet whose fate is settled: the kernel is quicker than user space, and is not to overtake it here.
+func (r *rig) decided() (n uint64) {
+	for _, dropped := range r.path.Drops() {
+		n += dropped
+	}
+	r.path.mu.Lock()
+	open := slices.Collect(maps.Keys(r.path.open))
+	r.path.mu.Unlock()
+	for _, s := range open {
+		n += s.Counters().TxPackets
+	}
+	return n
+}
+
+// await waits until something is so.
+func (r *rig) await(what string, is func() bool) {
+	r.t.Helper()
+	for end := time.Now().Add(patience); !is(); runtime.Gosched() {
+		if time.Now().After(end) {
+			r.t.Fatal(what)
+		}
+	}
+}
+
+func (r *rig) Sent() (datapath.Path, []byte) {
+	r.t.Helper()
+	b := r.next(r.wire, func(b []byte) bool { return len(b) > 42 && b[12] == 8 && b[13] == 0 && b[23] == 17 })
+	if datapathtest.Checksum(b[14:34]) != 0 {
+		r.t.Errorf("the checksum of the outer header is wrong: %x", b[14:34])
+	}
+	ip := b[14:]
+	return datapath.Path{
+		Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[16:20])), binary.BigEndian.Uint16(ip[22:])),
+		Local:  netip.AddrFrom4([4]byte(ip[12:16])),
+	}, ip[28:]
+}

@@ -1,0 +1,215 @@
+package ebpf
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lnsgate/lns/datapath"
+)
+
+// What the flags of an entry mean, as in path.c.
+const (
+	carryUp          = 0x01
+	carryDown        = 0x02
+	compressProtocol = 0x04
+	compressAddress  = 0x08
+	carriesIPv6      = 0x10
+	clamps           = 0x20
+	clamps6          = 0x40
+	hasRoutes        = 0x80
+)
+
+// largestMRU leaves room for all headers in a UDP datagram.
+const largestMRU = 65400
+
+// session is one subscriber, in the tables of user space and, as far as it can be carried there, in those of the kernel.
+type session struct {
+	path     *DataPath
+	under    datapath.Session
+	id       uint32
+	template uint32
+	slot     uint32
+
+	mu       sync.Mutex // guards what follows
+	spec     datapath.Spec
+	findable bool // its addresses are in the kernel's tables
+	closed   bool
+	last     datapath.Counters
+}
+
+// carry makes a session that the path beneath has already.
+func (d *DataPath) carry(under datapath.Session, spec datapath.Spec, template uint32) datapath.Session {
+	slot, ok := d.tables.take()
+	if !ok {
+		d.full.Do(func() {
+			d.log.Warn("no more sessions find room in the kernel; user space carries the others",
+				"sessions", d.objects.Counted.MaxEntries())
+		})
+		return under
+	}
+	s := &session{path: d, under: under, id: idOf(spec.Key), template: template, slot: slot, spec: spec}
+	if !d.remember(s) {
+		return under
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.update()
+	return s
+}
+
+// remember says false when the data path is closed.
+func (d *DataPath) remember(s *session) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.closed {
+		d.open[s] = struct{}{}
+	}
+	return !d.closed
+}
+
+func (d *DataPath) forget(s *session) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.open, s)
+}
+
+// update brings the kernel's tables in line with the spec. What they do not take is carried by user space.
+func (s *session) update() {
+	if s.closed {
+		return
+	}
+	entry := s.entry()
+	if entry.Flags&(carryUp|carryDown) == 0 {
+		s.withdraw()
+		return
+	}
+	t := &s.path.tables
+	if err := t.objects.Sessions.Put(s.id, entry); err != nil {
+		s.withdraw()
+		return
+	}
+	if s.findable {
+		return
+	}
+	s.findable = true
+	s.path.carried.Add(1)
+	if err := t.insert(s.id, s.template, &s.spec); err != nil {
+		s.withdraw()
+	}
+}
+
+// withdraw leaves the session to user space.
+func (s *session) withdraw() {
+	t := &s.path.tables
+	_ = t.objects.Sessions.Delete(s.id)
+	if s.findable {
+		t.remove(s.template, &s.spec)
+		s.findable = false
+		s.path.carried.Add(-1)
+	}
+}
+
+// entry is the session as the programs see it.
+func (s *session) entry() pathEntry {
+	spec := &s.spec
+	e := pathEntry{
+		Peer: number(spec.Path.Remote.Addr()), Local: number(spec.Path.Local),
+		PeerPort:   networkOrder(spec.Path.Remote.Port()),
+		PeerTunnel: networkOrder(spec.PeerTunnel), PeerSession: networkOrder(spec.PeerSession),
+		Address: number(spec.Address), Template: s.template, Slot: s.slot, Mru: datapath.DefaultPeerMRU,
+	}
+	if spec.PeerMRU != 0 {
+		e.Mru = uint32(min(spec.PeerMRU, largestMRU))
+	}
+	reachable := e.Peer != 0 && e.Local != 0
+	for _, f := range []struct {
+		set  bool
+		flag uint16
+	}{
+		{reachable && spec.RateUp == 0 && spec.Filter == nil, carryUp},
+		{reachable && spec.RateDown == 0 && spec.Filter == nil && !spec.Sequencing, carryDown},
+		{spec.PFC, compressProtocol},
+		{spec.ACFC, compressAddress},
+		{len(spec.IPv6) > 0, carriesIPv6},
+		{spec.MSS != 0, clamps},
+		{spec.MSS6 != 0, clamps6},
+		{len(spec.Routes) > 0, hasRoutes},
+	} {
+		if f.set {
+			e.Flags |= f.flag
+		}
+	}
+	return e
+}
+
+// Counters implements datapath.Session.
+func (s *session) Counters() datapath.Counters {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return s.last
+	}
+	return s.together(s.under.Counters())
+}
+
+// together adds what the kernel has carried.
+func (s *session) together(c datapath.Counters) datapath.Counters {
+	f := s.path.tables.figures(s.slot)
+	c.RxPackets += atomic.LoadUint64(&f.RxPackets)
+	c.RxOctets += atomic.LoadUint64(&f.RxOctets)
+	c.TxPackets += atomic.LoadUint64(&f.TxPackets)
+	c.TxOctets += atomic.LoadUint64(&f.TxOctets)
+	c.LastRx = later(c.LastRx, s.path.epoch.time(atomic.LoadUint64(&f.LastRx)))
+	c.LastTx = later(c.LastTx, s.path.epoch.time(atomic.LoadUint64(&f.LastTx)))
+	return c
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// NextNs implements datapath.Session.
+func (s *session) NextNs() uint16 { return s.under.NextNs() }
+
+// SetPath implements datapath.Session.
+func (s *session) SetPath(p datapath.Path) {
+	s.under.SetPath(p)
+	s.change(func(spec *datapath.Spec) { spec.Path = p })
+}
+
+// SetRates implements datapath.Session.
+func (s *session) SetRates(up, down uint64) {
+	s.under.SetRates(up, down)
+	s.change(func(spec *datapath.Spec) { spec.RateUp, spec.RateDown = up, down })
+}
+
+// SetFilter implements datapath.Session.
+func (s *session) SetFilter(f *datapath.Filter) {
+	s.under.SetFilter(f)
+	s.change(func(spec *datapath.Spec) { spec.Filter = f })
+}
+
+func (s *session) change(f func(*datapath.Spec)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(&s.spec)
+	s.update()
+}
+
+// Close implements datapath.Session.
+func (s *session) Close() datapath.Counters {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.withdraw()
+		s.last = s.together(s.under.Close())
+		s.closed = true
+		s.path.tables.give(s.slot)
+		s.path.forget(s)
+	}
+	return s.last
+}

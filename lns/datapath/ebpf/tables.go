@@ -1,0 +1,141 @@
+package ebpf
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"lnsgate/lns/datapath"
+)
+
+// tables are the maps, and the slots of the counters.
+type tables struct {
+	objects *pathObjects
+	memory  []byte // the counters, shared with the kernel
+
+	mu    *sync.Mutex // guards what follows
+	next  uint32      // the first slot that was never used
+	freed []freed     // in the order they became free
+}
+
+// freed is a slot that a program may still count in for a moment.
+type freed struct {
+	slot uint32
+	at   time.Time
+}
+
+// settled is how long a slot rests. No program runs for as long.
+const settled = time.Second
+
+func newTables(o *pathObjects) (tables, error) {
+	size := int(o.Counted.MaxEntries()) * int(unsafe.Sizeof(pathFigures{}))
+	memory, err := unix.Mmap(o.Counted.FD(), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	return tables{objects: o, memory: memory, mu: new(sync.Mutex)}, err
+}
+
+func (t *tables) close() error { return unix.Munmap(t.memory) }
+
+// take gives a slot whose figures are all zero, or says that there is none.
+func (t *tables) take() (slot uint32, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case len(t.freed) > 0 && time.Since(t.freed[0].at) > settled:
+		slot, t.freed = t.freed[0].slot, t.freed[1:]
+	case t.next < t.objects.Counted.MaxEntries():
+		slot = t.next
+		t.next++
+	default:
+		return 0, false
+	}
+	*t.figures(slot) = pathFigures{}
+	return slot, true
+}
+
+func (t *tables) give(slot uint32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.freed = append(t.freed, freed{slot, time.Now()})
+}
+
+func (t *tables) figures(slot uint32) *pathFigures {
+	return (*pathFigures)(unsafe.Pointer(&t.memory[uintptr(slot)*unsafe.Sizeof(pathFigures{})]))
+}
+
+// insert makes packets to a session's addresses find it. When it fails, remove takes out what is there.
+func (t *tables) insert(id uint32, template uint32, spec *datapath.Spec) error {
+	var faults []error
+	if spec.Address.IsValid() {
+		faults = append(faults, t.objects.Addresses.Put(pathDestination{Template: template, Address: number(spec.Address)}, id))
+	}
+	t.routes(template, spec, func(m *ebpf.Map, r pathRoute) { faults = append(faults, m.Put(r, id)) })
+	return errors.Join(faults...)
+}
+
+// remove undoes insert.
+func (t *tables) remove(template uint32, spec *datapath.Spec) {
+	if spec.Address.IsValid() {
+		_ = t.objects.Addresses.Delete(pathDestination{Template: template, Address: number(spec.Address)})
+	}
+	t.routes(template, spec, func(m *ebpf.Map, r pathRoute) { _ = m.Delete(r) })
+}
+
+func (t *tables) routes(template uint32, spec *datapath.Spec, f func(*ebpf.Map, pathRoute)) {
+	for _, p := range spec.Routes {
+		f(t.objects.Routes4, routeOf(template, p))
+	}
+	for _, p := range spec.IPv6 {
+		f(t.objects.Routes6, routeOf(template, p))
+	}
+}
+
+func routeOf(template uint32, p netip.Prefix) pathRoute {
+	r := pathRoute{Bits: uint32(32 + p.Bits()), Template: template}
+	copy(r.Address[:], p.Addr().AsSlice())
+	return r
+}
+
+// number is an IPv4 address as it lies in memory; 0 for none.
+func number(a netip.Addr) uint32 {
+	if !a.Is4() {
+		return 0
+	}
+	b := a.As4()
+	return binary.NativeEndian.Uint32(b[:])
+}
+
+// networkOrder is a number whose octets in memory are those that travel.
+func networkOrder(n uint16) uint16 {
+	return binary.NativeEndian.Uint16([]byte{byte(n >> 8), byte(n)})
+}
+
+// idOf is a key as the ids lie in a data header.
+func idOf(k datapath.Key) uint32 {
+	return binary.NativeEndian.Uint32([]byte{byte(k.Tunnel >> 8), byte(k.Tunnel), byte(k.Session >> 8), byte(k.Session)})
+}
+
+// epoch ties the kernel's monotonic clock to Go's.
+type epoch struct {
+	at   time.Time
+	mono int64
+}
+
+func newEpoch() epoch {
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
+	return epoch{at: time.Now(), mono: now.Nano()}
+}
+
+// time is that of the kernel's nanoseconds; none for 0.
+func (e epoch) time(nanoseconds uint64) time.Time {
+	if nanoseconds == 0 {
+		return time.Time{}
+	}
+	return e.at.Add(time.Duration(int64(nanoseconds) - e.mono))
+}

@@ -35,7 +35,6 @@ func TestNewsOfASessionIsToldNowAndThen(t *testing.T) {
 	}
 }
 
-
 // TestNamesOfSessionsRise: also as text, as a database sorts them.
 func TestNamesOfSessionsRise(t *testing.T) {
 	s := &Server{deps: Deps{Node: "n1"}, boot: 0x19a}

@@ -50,7 +50,8 @@ func (s *Server) turnAway(q dialling, out *control.Out, err error, now time.Time
 	s.sendAll(q.from, out)
 	for _, a := range out.Actions {
 		if down, ok := a.(control.TunnelDown); ok {
-			s.refused(q.from, q.hostName, tunnelVerdict(down), now)
+			v := tunnelVerdict(down)
+			s.refused(q.from, q.hostName, v.Cause, func() string { return v.Detail }, now)
 		}
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"lnsgate/aaa/local"
 	"lnsgate/lns"
 	"lnsgate/lns/lac"
+	"lnsgate/lns/recorder"
+	"lnsgate/lns/trace"
 	"lnsgate/pool"
 	"lnsgate/pool/memory"
 	"lnsgate/test/simnet"
@@ -56,12 +58,15 @@ func (b *sixBooks) all() ([]aaa.Record, []netip.Prefix) {
 }
 
 // runIPv6 runs a test with a server that gives IPv6: two prefixes for links, one to delegate, and accounts with their own.
-func runIPv6(t *testing.T, test func(*rig, *sixBooks)) {
+func runIPv6(t *testing.T, test func(*rig, *sixBooks)) { runIPv6With(t, func(*lns.Deps) {}, test) }
+
+func runIPv6With(t *testing.T, change func(*lns.Deps), test func(*rig, *sixBooks)) {
 	books := &sixBooks{}
 	runWith(t, simnet.Config{}, func(c *lns.Config, d *lns.Deps) {
 		c.Templates[0].IPv6, c.Templates[0].IPv6DNS = true, []netip.Addr{netip.MustParseAddr("2001:db8::53")}
 		c.Reserved = []lns.Reserved{{Network: netip.MustParsePrefix("2001:db8:20::/48"), What: "headquarters"}}
 		d.Accounter, d.Router, d.Node = books, books, "lns1"
+		change(d)
 	}, func(r *rig) {
 		network := func(text string) []pool.Range {
 			run, err := pool.ParseExclusion(text)
@@ -236,5 +241,22 @@ func TestPrefixOfHeadquartersIsNotGiven(t *testing.T) {
 		if log := r.log.String(); !strings.Contains(log, "no peer can have the prefix 2001:db8:20:1::/64, which overlaps headquarters") {
 			t.Error("the log does not say why")
 		}
+	})
+}
+
+// What the two ends of a link say to each other once it is up is no part of the story of the login.
+func TestNeighbourTrafficIsNotInTheStory(t *testing.T) {
+	rec := recorder.New(recorder.Config{Node: "lns1", Prefix: "lns1-"})
+	runIPv6With(t, func(d *lns.Deps) { d.Recorder = rec }, func(r *rig, _ *sixBooks) {
+		c := r.dial(1, "l2tpuser", "secret", six)
+		r.wantIPv6(c)
+		r.sleep(time.Hour) // of router advertisements
+		for _, s := range the(t, rec, trace.Filter{}).Steps {
+			if strings.Contains(s.What, "IPv6") && !strings.Contains(s.What, "IPv6CP") || strings.Contains(s.What, "0057") {
+				t.Errorf("the story tells of %+v", s)
+			}
+		}
+		c.cancel()
+		r.wantEnd(c, 10*time.Second)
 	})
 }

@@ -150,6 +150,15 @@ func (m abandon) deliver(t *tunnel, now time.Time) {
 
 func (abandon) lost(*Server) {}
 
+// makeRoom abandons a half-open tunnel, of which there may be so many. A flood makes many of them: the tunnel finds the words.
+type makeRoom struct{ limit int }
+
+func (m makeRoom) deliver(t *tunnel, now time.Time) {
+	abandon{trace.Because(trace.MadeRoom, "room is needed, there may be %d half-open tunnels (limits.half_open)", m.limit)}.deliver(t, now)
+}
+
+func (makeRoom) lost(*Server) {}
+
 // question asks the tunnel's goroutine something about what it owns. Whoever asked may give up before it is read.
 type question struct {
 	ask   func(*tunnel, time.Time)

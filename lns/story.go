@@ -20,10 +20,11 @@ import (
 	"lnsgate/pool"
 )
 
-// refused records that a stranger was sent away before there was a tunnel.
-func (s *Server) refused(from datapath.Path, hostName string, v trace.Verdict, now time.Time) {
-	a, news := s.deps.Recorder.Refuse(recorder.Refusal{Peer: from.Remote, HostName: hostName, Verdict: v}, now)
-	if news && s.deps.Attempts != nil {
+// refused records that a stranger was sent away before there was a tunnel. The detail is only asked when it is news: strangers come
+// in floods.
+func (s *Server) refused(from datapath.Path, hostName string, c trace.Cause, detail func() string, now time.Time) {
+	a, news := s.deps.Recorder.Refuse(recorder.Refusal{Peer: from.Remote, HostName: hostName, Cause: c}, detail, now)
+	if v := a.Verdict; news && s.deps.Attempts != nil {
 		s.deps.Attempts.Log(aaa.Attempt{
 			At: now, Session: a.ID, Node: s.deps.Node, Peer: from.Remote, TunnelName: hostName, Phase: trace.StageTunnel.String(),
 			Cause: v.Cause.Name(), Detail: v.Detail, Verdict: v.String(),
@@ -154,6 +155,7 @@ func (c *call) heard(octets []byte, now time.Time) {
 	switch {
 	case err != nil:
 		c.note(now, trace.Step{Stage: trace.StageLink, Actor: trace.Peer, What: "PPP frame", Detail: "unreadable"})
+	case protocol < ppp.FirstControl: // what the peer says to its neighbour is no part of its login
 	case isRoutine(protocol, packet):
 		c.unanswered = c.unanswered && ppp.Code(packet[0]) != ppp.EchoReply
 	default:
@@ -164,7 +166,7 @@ func (c *call) heard(octets []byte, now time.Time) {
 // said tells what we send to the peer.
 func (c *call) said(f ppp.Frame, now time.Time) {
 	switch {
-	case c.tunnel.server.deps.Recorder == nil:
+	case c.tunnel.server.deps.Recorder == nil, f.Protocol < ppp.FirstControl:
 	case !isRoutine(f.Protocol, f.Packet):
 		c.tale().Packet(now, trace.LNS, f)
 	case ppp.Code(f.Packet[0]) != ppp.EchoRequest:

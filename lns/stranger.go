@@ -2,6 +2,7 @@ package lns
 
 import (
 	"bytes"
+	"fmt"
 	"time"
 
 	"lnsgate/lns/control"
@@ -19,7 +20,7 @@ func (s *Server) stranger(from datapath.Path, payload, datagram []byte) {
 	case ok:
 	case l2tp.PeekType(payload) == l2tp.TypeSCCRQ:
 		s.counters.add(dropMalformedSCCRQ)
-		s.refused(from, "", trace.Because(trace.MalformedMessage, "an SCCRQ without a host name or a tunnel id"), time.Now())
+		s.refused(from, "", trace.MalformedMessage, func() string { return "an SCCRQ without a host name or a tunnel id" }, time.Now())
 		return
 	default:
 		if t := s.forgetfulAt(from.Remote); t != nil {
@@ -72,7 +73,7 @@ func (s *Server) admit(q dialling, now time.Time) {
 		repeated = why == transport.AdmittedAgain
 		if !ok {
 			s.counters.add(dropBudget)
-			s.refused(q.from, q.hostName, trace.Because(trace.SourceLimit, "%s", why), now)
+			s.refused(q.from, q.hostName, trace.SourceLimit, why.String, now)
 			return
 		}
 	}
@@ -81,13 +82,13 @@ func (s *Server) admit(q dialling, now time.Time) {
 	if group == nil {
 		s.counters.add(dropNoGroup)
 		s.chatter.warn(s.deps.Log, "no l2tp group matches this peer", "peer", q.from.Remote, "host", q.hostName)
-		s.refused(q.from, q.hostName, trace.Because(trace.NoGroup, "host name %q, address %s", q.hostName, source), now)
+		s.refused(q.from, q.hostName, trace.NoGroup, func() string { return fmt.Sprintf("host name %q, address %s", q.hostName, source) }, now)
 		s.refuse(q, l2tp.ResultCode{Result: l2tp.StopCCNNotAuthorized, Message: "no group for this peer"})
 		return
 	}
 	if group.RequireIPsec && !q.from.Secure {
 		s.counters.add(dropWithoutIPsec)
-		s.refused(q.from, q.hostName, trace.Because(trace.IPsecRequired, "l2tp group %s", group.Name), now)
+		s.refused(q.from, q.hostName, trace.IPsecRequired, func() string { return "l2tp group " + group.Name }, now)
 		s.refuse(q, l2tp.ResultCode{Result: l2tp.StopCCNNotAuthorized, Message: "this server takes L2TP through IPsec alone"})
 		return
 	}
@@ -113,12 +114,14 @@ func (s *Server) openTunnel(config *bindings, g *Group, q dialling, repeated boo
 	t.halfOpen.real = repeated
 	if !s.halfOpen.enter(t, &t.halfOpen, q.from.Remote.Addr(), config.Limits.HalfOpenPerSource) {
 		s.counters.add(dropHalfOpenPerSource)
-		s.refused(q.from, q.hostName, trace.Because(trace.SourceLimit, "%d of them (limits.half_open_per_source)", config.Limits.HalfOpenPerSource), now)
+		s.refused(q.from, q.hostName, trace.SourceLimit, func() string {
+			return fmt.Sprintf("%d of them (limits.half_open_per_source)", config.Limits.HalfOpenPerSource)
+		}, now)
 		return
 	}
 	if evict, crowded := s.halfOpen.evict(config.Limits.HalfOpen + 1); crowded {
 		s.counters.add(evictedHalfOpen)
-		evict.mail.post(abandon{trace.Because(trace.MadeRoom, "room is needed, there may be %d half-open tunnels (limits.half_open)", config.Limits.HalfOpen)}, false)
+		evict.mail.post(makeRoom{config.Limits.HalfOpen}, false)
 	}
 	if q.sketch != nil {
 		t.id = q.sketch.id
@@ -126,7 +129,7 @@ func (s *Server) openTunnel(config *bindings, g *Group, q dialling, repeated boo
 	if !s.tunnels.insert(t, config.Limits.Tunnels) {
 		s.halfOpen.leave(&t.halfOpen)
 		s.counters.add(dropTunnelLimit)
-		s.refused(q.from, q.hostName, trace.Because(trace.TunnelLimit, "%d of them (limits.tunnels)", config.Limits.Tunnels), now)
+		s.refused(q.from, q.hostName, trace.TunnelLimit, func() string { return fmt.Sprintf("%d of them (limits.tunnels)", config.Limits.Tunnels) }, now)
 		s.refuse(q, l2tp.ResultCode{Result: l2tp.StopCCNError, Error: l2tp.ErrTryAnother, Message: "too many tunnels"})
 		return
 	}

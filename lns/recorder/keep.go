@@ -106,16 +106,17 @@ func (r *Recorder) grown(s *Story, octets int) {
 type Refusal struct {
 	Peer     netip.AddrPort
 	HostName string
-	Verdict  trace.Verdict
+	Cause    trace.Cause
 }
 
 // Refuse records that a stranger was sent away. It is cheap, whatever strangers do: the same refusal of the same source is only
-// counted, and of new ones only some a second are kept. The attempt is what to write down of it; false: nothing.
-func (r *Recorder) Refuse(f Refusal, now time.Time) (trace.Attempt, bool) {
+// counted, and of new ones only some a second are kept; only for those the detail of the verdict is asked. The attempt is what to
+// write down of it; false: nothing.
+func (r *Recorder) Refuse(f Refusal, detail func() string, now time.Time) (trace.Attempt, bool) {
 	if r == nil {
 		return trace.Attempt{}, false
 	}
-	why := refusal{f.Peer.Addr().Unmap(), f.Verdict.Cause}
+	why := refusal{f.Peer.Addr().Unmap(), f.Cause}
 	r.mu.Lock()
 	if old := r.refusals[why]; old != nil && r.again(old, now) {
 		r.mu.Unlock()
@@ -126,10 +127,14 @@ func (r *Recorder) Refuse(f Refusal, now time.Time) (trace.Attempt, bool) {
 		return trace.Attempt{}, false
 	}
 	r.mu.Unlock()
+	return r.newRefusal(f, detail, now)
+}
+
+func (r *Recorder) newRefusal(f Refusal, detail func() string, now time.Time) (trace.Attempt, bool) {
 	s := r.Begin(f.Peer, now)
 	s.Tell(func(a *trace.Attempt) { a.HostName = f.HostName })
 	s.Note(now, trace.Step{Stage: trace.StageTunnel, Actor: trace.Peer, What: "SCCRQ", Detail: "host " + fmt.Sprintf("%q", cmp.Or(f.HostName, "?"))})
-	news := s.End(now, f.Verdict)
+	news := s.End(now, trace.Verdict{Cause: f.Cause, Detail: detail()})
 	return s.Attempt(), news
 }
 

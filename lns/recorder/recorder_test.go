@@ -115,7 +115,7 @@ func TestNoKindPushesOutAnother(t *testing.T) {
 	login(r, 1, "failing", trace.Verdict{Cause: trace.WrongPassword})
 	login(r, 2, "open", trace.Verdict{Cause: trace.LoggedIn})
 	for i := range 20000 {
-		r.Refuse(Refusal{Peer: peer(10 + i), HostName: "flood", Verdict: trace.Verdict{Cause: trace.NoGroup}}, at(10+i))
+		r.Refuse(Refusal{Peer: peer(10 + i), HostName: "flood", Cause: trace.NoGroup}, noDetail, at(10+i))
 	}
 	for i := range 5000 {
 		login(r, 30000+i, "open", trace.Verdict{Cause: trace.LoggedIn})
@@ -139,21 +139,21 @@ func TestNoKindPushesOutAnother(t *testing.T) {
 
 func TestRefusalsOfOneSourceAreOneStory(t *testing.T) {
 	r := New(Config{Prefix: "n-1-"})
-	no := Refusal{Peer: peer(1), HostName: "x", Verdict: trace.Verdict{Cause: trace.NoGroup}}
+	no := Refusal{Peer: peer(1), HostName: "x", Cause: trace.NoGroup}
 	told := 0
 	for i := range 1000 {
 		no.Peer = netip.AddrPortFrom(no.Peer.Addr(), uint16(i))
-		if _, news := r.Refuse(no, at(i)); news {
+		if _, news := r.Refuse(no, noDetail, at(i)); news {
 			told++
 		}
 	}
-	no.Verdict.Cause = trace.TunnelLimit
-	r.Refuse(no, at(1001))
+	no.Cause = trace.TunnelLimit
+	r.Refuse(no, noDetail, at(1001))
 	found := find(t, r, trace.Filter{})
 	if told != 1 || len(found) != 2 || found[1].Times != 1000 || !found[1].Ended.Equal(at(999)) || len(found[1].Steps) != 2 || found[0].Times > 1 {
 		t.Errorf("told %d times: %+v", told, found)
 	}
-	if _, news := r.Refuse(Refusal{Peer: peer(1), Verdict: trace.Verdict{Cause: trace.NoGroup}}, at(8000)); !news {
+	if _, news := r.Refuse(Refusal{Peer: peer(1), Cause: trace.NoGroup}, noDetail, at(8000)); !news {
 		t.Error("after hours it is a story of its own")
 	}
 }
@@ -161,7 +161,7 @@ func TestRefusalsOfOneSourceAreOneStory(t *testing.T) {
 func TestAFloodOfManySourcesIsLeftOut(t *testing.T) {
 	r := New(Config{})
 	for i := range 5000 {
-		r.Refuse(Refusal{Peer: peer(i), Verdict: trace.Verdict{Cause: trace.SourceLimit}}, at(0))
+		r.Refuse(Refusal{Peer: peer(i), Cause: trace.SourceLimit}, noDetail, at(0))
 	}
 	if s := r.Stats(); s.Kept > budgetBurst+1 || s.LeftOut != uint64(5000-s.Kept) {
 		t.Errorf("%+v", s)
@@ -349,7 +349,7 @@ func TestNothingIsRecordedWithoutARecorder(t *testing.T) {
 	if s.ID() != "" || s.Attempt().Steps != nil {
 		t.Error("a story without a recorder tells something")
 	}
-	r.Refuse(Refusal{}, at(0))
+	r.Refuse(Refusal{}, noDetail, at(0))
 	r.Announce(trace.Event{})
 	if found, err := r.Find(t.Context(), trace.Filter{}); s != nil || !s.End(at(0), trace.Verdict{}) || found != nil || err != nil || r.Session("x") != nil || r.Stats() != (Stats{}) {
 		t.Error("a nil recorder does something")
@@ -426,5 +426,22 @@ func BenchmarkFingerprint(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		s.Fingerprint()
+	}
+}
+
+func noDetail() string { return "" }
+
+// A flood of strangers must not have us put into words again and again why they are sent away.
+func TestARefusalThatIsOnlyCountedIsNotPutIntoWords(t *testing.T) {
+	r := New(Config{Node: "n", Prefix: "n-"})
+	asked := 0
+	refuse := func() {
+		r.Refuse(Refusal{Peer: peer(1), HostName: "flood", Cause: trace.NoGroup}, func() string { asked++; return "because" }, at(1))
+	}
+	if refuse(); asked != 1 {
+		t.Errorf("asked %d times", asked)
+	}
+	if n := testing.AllocsPerRun(100, refuse); n != 0 || asked != 1 {
+		t.Errorf("%.0f allocations, asked %d times", n, asked)
 	}
 }

@@ -118,6 +118,7 @@ type Attempt struct {
 	Cause           string // the same in one word, as metrics and filters have it
 	Detail          string // what is particular to this case
 	Address         netip.Addr
+	IPv6            RecordIPv6
 	Took            time.Duration // from the first datagram to the open session, or to the end
 
 	Backend string // which said yes, or no

@@ -56,7 +56,7 @@ func (c *call) attempt(v trace.Verdict, now time.Time) {
 // writeAttempt is a function of its own because it takes much of a stack, which is small as long as nobody calls it.
 func (c *call) writeAttempt(v trace.Verdict, now time.Time) {
 	s, t := c.tunnel.server, c.tunnel
-	d := c.core.Decision()
+	d, who := c.core.Decision(), c.subscriber()
 	a := aaa.Attempt{
 		At: now, Session: c.uid, Node: s.deps.Node,
 		Name: c.core.Name(), Account: d.Account, Domain: d.Domain, Method: c.core.Method(),
@@ -66,6 +66,7 @@ func (c *call) writeAttempt(v trace.Verdict, now time.Time) {
 		Vendor: t.core.Peer().Vendor, Group: t.group.Name, VirtualTemplate: c.template,
 		CallingNumber: c.request.CallingNumber, CalledNumber: c.request.CalledNumber,
 		LocalTunnel: uint16(t.id), LocalSession: uint16(c.id),
+		IPv6: aaa.RecordIPv6{Prefix: who.link, Delegated: who.delegated, InterfaceID: c.interfaceID},
 	}
 	if !a.OK {
 		a.Phase, a.Verdict, a.Detail = c.core.EndedIn().String(), v.String(), v.Detail

@@ -61,6 +61,7 @@ func TestPostgreSQLRefusesWrongPrefixes(t *testing.T) {
 		{wrong, "static_addresses_prefix", "INSERT INTO static_addresses(account, address) VALUES ('bob@sales.example', '2001:db8:0:9::9/64')"},
 		{wrong, "static_addresses_one_address", "INSERT INTO static_addresses(account, address) VALUES ('bob@sales.example', '10.20.0.0/28')"},
 		{wrong, "static_addresses_delegated", "INSERT INTO static_addresses(account, address, delegated) VALUES ('bob@sales.example', '10.20.0.8', true)"},
+		{wrong, "static_addresses_link", "INSERT INTO static_addresses(account, address) VALUES ('bob@sales.example', '2001:db9::/60')"},
 		{taken, "static_addresses_account", "INSERT INTO static_addresses(account, address) VALUES ('alice@sales.example', '2001:db8:0:9::/64')"},
 		{wrong, "prefix_pools_length", "UPDATE domains SET ipv6_pools = '{homes}'"},
 		{wrong, "prefix_pools_length", "UPDATE domains SET delegated_pools = '{tiny}'"},

@@ -74,17 +74,17 @@ type AdminSettings map[string]any
 // adminColumns are the columns of each table that AdminSettings may name.
 var adminColumns = map[string][]string{
 	"accounts": {"name", "password", "disabled", "valid_from", "valid_until", "max_sessions", "profile", "pools", "dns", "nbns",
-		"session_timeout", "idle_timeout", "mtu", "rate_up", "rate_down", "filter", "routes", "description"},
+		"session_timeout", "idle_timeout", "mtu", "rate_up", "rate_down", "filter", "routes", "ipv6_pool", "delegated_pool", "ipv6_dns", "description"},
 	"domains": {"name", "description", "blocked", "authentication", "on_backend_error", "methods", "virtual_template", "dns", "nbns",
 		"session_timeout", "idle_timeout", "mtu", "rate_up", "rate_down", "max_sessions", "max_account_sessions", "session_policy",
-		"accounting_interim", "accounting", "filter", "client_routes", "dns_suffix"},
-	"pools": {"name", "description", "routing_context", "family", "quarantine", "sticky", "draining"},
+		"accounting_interim", "accounting", "filter", "client_routes", "dns_suffix", "ipv6_pools", "delegated_pools", "ipv6_dns"},
+	"pools": {"name", "description", "routing_context", "family", "prefix_length", "quarantine", "sticky", "draining"},
 	"profiles": {"name", "description", "max_sessions", "pools", "dns", "nbns", "session_timeout", "idle_timeout", "mtu", "rate_up",
-		"rate_down", "filter", "routes"},
+		"rate_down", "filter", "routes", "ipv6_pool", "delegated_pool", "ipv6_dns"},
 	"pool_ranges": {"pool", "range", "kind", "draining"},
 	"nas": {"name", "source", "secret", "certificate_names", "type", "message_authenticator", "unsigned_proxies", "addresses", "domain",
 		"default_domain", "dynamic_authorization_port", "description", "disabled"},
-	"static_addresses": {"account", "address", "routing_context", "description"},
+	"static_addresses": {"account", "address", "delegated", "routing_context", "description"},
 }
 
 // columns lists what the rows set, and lets no name through that is not a column.

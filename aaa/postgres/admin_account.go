@@ -32,6 +32,11 @@ type AdminAccount struct {
 	MaxSessions    *int           `db:"max_sessions" json:"max_sessions"`
 	Sessions       int64          `db:"sessions" json:"sessions"`
 	Routes         []netip.Prefix `db:"routes" json:"routes"`
+	IPv6Prefix     *netip.Prefix  `db:"ipv6_prefix" json:"ipv6_prefix"`
+	Delegated      *netip.Prefix  `db:"delegated_prefix" json:"delegated_prefix"`
+	IPv6Pools      []string       `db:"ipv6_pools" json:"ipv6_pools"`
+	DelegatedPools []string       `db:"delegated_pools" json:"delegated_pools"`
+	IPv6DNS        []netip.Addr   `db:"ipv6_dns" json:"ipv6_dns"`
 	Description    *string        `db:"description" json:"description"`
 	ValidFrom      *time.Time     `db:"valid_from" json:"valid_from"`
 	ValidUntil     *time.Time     `db:"valid_until" json:"valid_until"`
@@ -54,11 +59,11 @@ type AccountFilter struct {
 const sqlAccounts = `
 SELECT name, domain, status, password, profile, addresses, pools, dns, nbns,
 	extract(epoch FROM session_timeout)::float8 AS session_timeout, extract(epoch FROM idle_timeout)::float8 AS idle_timeout,
-	mtu, rate_up, rate_down, max_sessions, sessions, routes, description, valid_from, valid_until, created_at, changed_at
+	mtu, rate_up, rate_down, max_sessions, sessions, routes, ipv6_prefix, delegated_prefix, ipv6_pools, delegated_pools, ipv6_dns, description, valid_from, valid_until, created_at, changed_at
 FROM account_overview o
 WHERE ($1 = '' OR name = $1) AND ($2 = '' OR position(lower($2) IN lower(name)) > 0) AND ($3 = '' OR domain = lower($3)
 	OR domain = (SELECT d.domain FROM domain_aliases d WHERE d.alias = lower($3)))
-	AND ($4 = '' OR status = $4) AND ($5 = '' OR name IN (SELECT s.account FROM static_addresses s WHERE s.address = nullif($5, '')::inet))
+	AND ($4 = '' OR status = $4) AND ($5 = '' OR name IN (SELECT s.account FROM static_addresses s WHERE s.address = host(nullif($5, '')::inet)::inet))
 	AND ($6 = '' OR profile = $6) AND name > $7
 ORDER BY name LIMIT nullif($8, 0)`
 
@@ -83,7 +88,10 @@ func (a *Admin) Account(ctx context.Context, name string) (AdminAccount, error) 
 type AccountChange struct {
 	Settings AdminSettings
 	Password *aaa.Secret
-	Address  *string // the fixed IPv4 or IPv6 address instead of all it has; empty: none
+	Address  *string // the fixed address instead of all it has; empty: none
+
+	IPv6Prefix      *string // the fixed prefix of its link; empty: none
+	DelegatedPrefix *string // the fixed prefix for the networks behind it; empty: none
 }
 
 // AddAccount makes an account and returns what became of its password.
@@ -122,9 +130,15 @@ func (a *Admin) SetAccount(ctx context.Context, name string, c AccountChange) (n
 
 const (
 	sqlSetPassword = `SELECT set_password($1, $2)`
-	sqlDropStatic  = `DELETE FROM static_addresses WHERE account = $1 AND address <> coalesce(nullif($2, '')::inet, '::')`
+	sqlDropStatic  = `DELETE FROM static_addresses WHERE account = $1 AND prefix_length IS NULL AND address <> coalesce(nullif($2, '')::inet, '::')`
 	sqlAddStatic   = `INSERT INTO static_addresses(account, address) SELECT $1, $2::text::inet
 		WHERE NOT EXISTS (SELECT FROM static_addresses WHERE account = $1 AND address = $2::text::inet)`
+
+	// What stays is not touched, so that nobody is told of a change that is none.
+	sqlDropPrefix = `DELETE FROM static_addresses WHERE account = $1 AND delegated = $2 AND prefix_length IS NOT NULL
+		AND set_masklen(address, prefix_length) <> coalesce(nullif($3, '')::inet, '::')`
+	sqlAddPrefix = `INSERT INTO static_addresses(account, delegated, address) SELECT $1, $2, $3::text::inet
+		WHERE NOT EXISTS (SELECT FROM static_addresses WHERE account = $1 AND delegated = $2 AND prefix_length IS NOT NULL)`
 )
 
 func (c AccountChange) rest(ctx context.Context, tx pgx.Tx, name string) (note string, err error) {
@@ -143,7 +157,27 @@ func (c AccountChange) rest(ctx context.Context, tx pgx.Tx, name string) (note s
 			}
 		}
 	}
+	for delegated, p := range map[bool]*string{false: c.IPv6Prefix, true: c.DelegatedPrefix} {
+		if err := setPrefix(ctx, tx, name, delegated, p); err != nil {
+			return "", err
+		}
+	}
 	return note, nil
+}
+
+// setPrefix gives an account its one fixed prefix for a purpose.
+func setPrefix(ctx context.Context, tx pgx.Tx, name string, delegated bool, p *string) error {
+	if p == nil {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, sqlDropPrefix, name, delegated, *p); err != nil || *p == "" {
+		return err
+	}
+	if prefix, err := netip.ParsePrefix(*p); err != nil || !prefix.Addr().Is6() {
+		return &AdminError{Text: fmt.Sprintf("%q is not an IPv6 prefix", *p), Advice: "write it like 2001:db8:0:7::/64"}
+	}
+	_, err := tx.Exec(ctx, sqlAddPrefix, name, delegated, *p)
+	return err
 }
 
 // DeleteAccount deletes an account; its sessions end.

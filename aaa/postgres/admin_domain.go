@@ -24,6 +24,9 @@ type AdminDomain struct {
 	NBNS               []netip.Addr   `db:"nbns" json:"nbns"`
 	ClientRoutes       []netip.Prefix `db:"client_routes" json:"client_routes"`
 	DNSSuffix          *string        `db:"dns_suffix" json:"dns_suffix"`
+	IPv6Pools          []string       `db:"ipv6_pools" json:"ipv6_pools"`
+	DelegatedPools     []string       `db:"delegated_pools" json:"delegated_pools"`
+	IPv6DNS            []netip.Addr   `db:"ipv6_dns" json:"ipv6_dns"`
 	SessionTimeout     *float64       `db:"session_timeout" json:"session_timeout"`
 	IdleTimeout        *float64       `db:"idle_timeout" json:"idle_timeout"`
 	MTU                *int           `db:"mtu" json:"mtu"`
@@ -41,7 +44,7 @@ const sqlDomains = `
 SELECT d.name, ARRAY(SELECT a.alias FROM domain_aliases a WHERE a.domain = d.name ORDER BY 1) AS aliases, d.description, d.blocked,
 	d.authentication, d.on_backend_error, d.methods,
 	ARRAY(SELECT p.pool FROM domain_pools p WHERE p.domain = d.name ORDER BY p.ordinal) AS pools, d.virtual_template, d.dns, d.nbns,
-	d.client_routes, d.dns_suffix,
+	d.client_routes, d.dns_suffix, d.ipv6_pools, d.delegated_pools, d.ipv6_dns,
 	extract(epoch FROM d.session_timeout)::float8 AS session_timeout, extract(epoch FROM d.idle_timeout)::float8 AS idle_timeout,
 	d.mtu, d.rate_up, d.rate_down, d.max_sessions, d.max_account_sessions, d.session_policy,
 	extract(epoch FROM d.accounting_interim)::float8 AS accounting_interim,

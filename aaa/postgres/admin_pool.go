@@ -15,14 +15,15 @@ type AdminPool struct {
 	Exclude        []string `db:"exclude" json:"exclude"`
 	RoutingContext string   `db:"routing_context" json:"routing_context"`
 	Family         int      `db:"family" json:"family"`
-	Quarantine     float64  `db:"quarantine" json:"quarantine"` // seconds
+	PrefixLength   *int     `db:"prefix_length" json:"prefix_length"` // nil: it gives addresses
+	Quarantine     float64  `db:"quarantine" json:"quarantine"`       // seconds
 	Sticky         bool     `db:"sticky" json:"sticky"`
 	Drained        bool     `db:"draining" json:"draining"` // the whole pool gives no new leases
 	Domains        []string `db:"domains" json:"domains"`
 	Description    *string  `db:"description" json:"description"`
 }
 
-// PoolUsage is how full a pool is. Counts are addresses; 2^64 stands for more than that.
+// PoolUsage is how full a pool is. Counts are addresses, or prefixes; 2^64 stands for more than that.
 type PoolUsage struct {
 	Pool        string   `db:"pool" json:"pool"`
 	Draining    bool     `db:"draining" json:"draining"`
@@ -41,8 +42,9 @@ SELECT p.name,
 	ARRAY(SELECT r.range FROM pool_ranges r WHERE r.pool = p.name AND r.kind = 'include' AND NOT r.draining ORDER BY r.first_address) AS ranges,
 	ARRAY(SELECT r.range FROM pool_ranges r WHERE r.pool = p.name AND r.kind = 'include' AND r.draining ORDER BY r.first_address) AS draining_ranges,
 	ARRAY(SELECT r.range FROM pool_ranges r WHERE r.pool = p.name AND r.kind = 'exclude' ORDER BY r.first_address) AS exclude,
-	p.routing_context, p.family, extract(epoch FROM p.quarantine)::float8 AS quarantine, p.sticky, p.draining,
-	ARRAY(SELECT d.domain FROM domain_pools d WHERE d.pool = p.name ORDER BY 1) AS domains, p.description
+	p.routing_context, p.family, p.prefix_length, extract(epoch FROM p.quarantine)::float8 AS quarantine, p.sticky, p.draining,
+	ARRAY(SELECT d.domain FROM domain_pools d WHERE d.pool = p.name
+		UNION SELECT d.name FROM domains d WHERE p.name = ANY (d.ipv6_pools) OR p.name = ANY (d.delegated_pools) ORDER BY 1) AS domains, p.description
 FROM pools p WHERE $1 = '' OR p.name = $1 ORDER BY p.name`
 
 	sqlPoolUsage = `

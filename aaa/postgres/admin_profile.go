@@ -23,12 +23,15 @@ type AdminProfile struct {
 	RateUp         *int64         `db:"rate_up" json:"rate_up"`
 	RateDown       *int64         `db:"rate_down" json:"rate_down"`
 	Routes         []netip.Prefix `db:"routes" json:"routes"`
+	IPv6Pool       *string        `db:"ipv6_pool" json:"ipv6_pool"`
+	DelegatedPool  *string        `db:"delegated_pool" json:"delegated_pool"`
+	IPv6DNS        []netip.Addr   `db:"ipv6_dns" json:"ipv6_dns"`
 	Accounts       int64          `db:"accounts" json:"accounts"`
 }
 
 const sqlProfiles = `
 SELECT p.name, p.description, p.max_sessions, p.pools, p.dns, p.nbns, extract(epoch FROM p.session_timeout)::float8 AS session_timeout,
-	extract(epoch FROM p.idle_timeout)::float8 AS idle_timeout, p.mtu, p.rate_up, p.rate_down, p.routes,
+	extract(epoch FROM p.idle_timeout)::float8 AS idle_timeout, p.mtu, p.rate_up, p.rate_down, p.routes, p.ipv6_pool, p.delegated_pool, p.ipv6_dns,
 	(SELECT count(*) FROM accounts a WHERE a.profile = p.name) AS accounts
 FROM profiles p WHERE $1 = '' OR p.name = $1 ORDER BY p.name`
 

@@ -19,8 +19,9 @@ const granted = "granted"
 const (
 	copySQL = `COPY logins (attempt, at, verdict, detail, name, account, domain, method, node, session, address, peer, peer_port,
 	peer_name, took, backend, calling_number, called_number, cause, particular, fingerprint, vendor, l2tp_group, virtual_template,
-	local_tunnel, local_session, rule, pool, address_because, steps) FROM STDIN (FORMAT binary)`
-	copyColumns = 30
+	local_tunnel, local_session, rule, pool, address_because, steps,
+	ipv6_prefix, delegated_prefix, interface_id) FROM STDIN (FORMAT binary)`
+	copyColumns = 33
 )
 
 // row adds an attempt to what is to be written.
@@ -65,6 +66,9 @@ func (a *Attempts) story(t *aaa.Attempt) {
 		steps = t.Tale.Steps()
 	}
 	c.jsonb(steps)
+	c.network(t.IPv6.Prefix)
+	c.network(t.IPv6.Delegated)
+	c.said(interfaceText(t.IPv6.InterfaceID))
 }
 
 func fingerprint(t *aaa.Attempt) string {

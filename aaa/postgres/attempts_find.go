@@ -51,7 +51,12 @@ const storedColumns = `attempt, at, node, name, coalesce(account, ''), coalesce(
 	coalesce(cause, ''), coalesce(particular, ''), address, took, coalesce(backend, ''), coalesce(rule, ''), coalesce(pool, ''),
 	coalesce(address_because, ''), coalesce(vendor, ''), coalesce(l2tp_group, ''), coalesce(virtual_template, ''),
 	coalesce(calling_number, ''), coalesce(called_number, ''), coalesce(local_tunnel, 0), coalesce(local_session, 0),
-	coalesce(fingerprint, ''), steps`
+	coalesce(fingerprint, ''), steps, ipv6_prefix, delegated_prefix`
+
+// givenTo finds the attempts of sessions that had an address, or a prefix that it lies in.
+const givenTo = `attempt IN (SELECT session FROM accounting WHERE address = $
+	UNION ALL SELECT session FROM accounting WHERE family($) = 6 AND ipv6_prefix IS NOT NULL AND ipv6_prefix = ANY (prefixes_around($))
+	UNION ALL SELECT session FROM accounting WHERE family($) = 6 AND delegated_prefix IS NOT NULL AND delegated_prefix = ANY (prefixes_around($)))`
 
 // firstReach is how far back is looked first, and reachFactor how much farther each next time: what is wanted is mostly new, the
 // table is long, and a look at a short time needs no index of its own.
@@ -168,7 +173,7 @@ func (w *where) narrow(q *AttemptQuery) {
 		w.add("peer <= $", lastOf(q.Peer))
 	}
 	if q.Address.IsValid() {
-		w.add("attempt IN (SELECT session FROM accounting WHERE address = $)", q.Address.Unmap())
+		w.add(givenTo, q.Address.Unmap())
 	}
 	if q.Failed {
 		w.terms = append(w.terms, "verdict <> 'granted'")
@@ -197,11 +202,12 @@ func attemptIn(row pgx.CollectableRow) (StoredAttempt, error) {
 	var s StoredAttempt
 	var method string
 	var peer, address *netip.Addr
+	var prefix, delegated *netip.Prefix
 	var port, tunnel, session int32
 	var took pgtype.Interval
 	err := row.Scan(&s.Session, &s.At, &s.Node, &s.Name, &s.Account, &s.Domain, &method, &peer, &port, &s.TunnelName, &s.OK, &s.Phase,
 		&s.Verdict, &s.Cause, &s.Detail, &address, &took, &s.Backend, &s.Rule, &s.Pool, &s.Why, &s.Vendor, &s.Group, &s.VirtualTemplate,
-		&s.CallingNumber, &s.CalledNumber, &tunnel, &session, &s.Fingerprint, &s.Steps)
+		&s.CallingNumber, &s.CalledNumber, &tunnel, &session, &s.Fingerprint, &s.Steps, &prefix, &delegated)
 	if err != nil {
 		return s, err
 	}
@@ -212,6 +218,7 @@ func attemptIn(row pgx.CollectableRow) (StoredAttempt, error) {
 	if address != nil {
 		s.Address = *address
 	}
+	s.IPv6.Prefix, s.IPv6.Delegated = value(prefix), value(delegated)
 	s.Took = time.Duration(took.Microseconds) * time.Microsecond
 	s.LocalTunnel, s.LocalSession = uint16(tunnel), uint16(session)
 	return s, nil

@@ -113,6 +113,22 @@ func (c *copyRows) address(a netip.Addr) {
 	c.octets, _ = a.WithZone("").AppendBinary(c.octets) // never fails
 }
 
+// network is a cidr, null when there is none.
+func (c *copyRows) network(p netip.Prefix) {
+	if !p.IsValid() {
+		c.null()
+		return
+	}
+	a := p.Masked().Addr()
+	family := byte(inet4)
+	if a.Is6() {
+		family = inet6
+	}
+	c.length(4 + a.BitLen()/8)
+	c.octets = append(c.octets, family, byte(p.Bits()), 1, byte(a.BitLen()/8))
+	c.octets, _ = a.AppendBinary(c.octets) // never fails
+}
+
 // send has the server take the rows by a COPY ... FROM STDIN (FORMAT binary), all or none.
 func (c *copyRows) send(ctx context.Context, pool *pgxpool.Pool, sql string) error {
 	conn, err := pool.Acquire(ctx)

@@ -19,7 +19,7 @@ SELECT d.name, d.authentication, d.on_backend_error = 'continue', d.methods, coa
 	coalesce(d.mtu, 0), coalesce(d.rate_up, 0), coalesce(d.rate_down, 0),
 	coalesce(d.max_sessions, 0), coalesce(d.max_account_sessions, 0), d.session_policy = 'replace',
 	coalesce(extract(epoch FROM d.accounting_interim), 0)::float8, d.accounting, coalesce(d.filter, ''),
-	d.client_routes, coalesce(d.dns_suffix, '')
+	d.client_routes, coalesce(d.dns_suffix, ''), d.ipv6_pools, d.delegated_pools, d.ipv6_dns
 FROM domains d ORDER BY d.name`
 
 // Domains reads all domains, with their aliases and with their pools in order, for making a Gateway. The error is a
@@ -48,7 +48,7 @@ func scanDomain(row pgx.CollectableRow) (aaa.Domain, error) {
 	)
 	err := row.Scan(&d.Name, &d.Chain, &d.ContinueOnError, &methods, &d.VirtualTemplate, &d.Blocked, &d.Aliases, &d.Pools,
 		&dns, &nbns, &session, &idle, &d.MTU, &up, &down, &d.MaxSessions, &d.AccountSessions, &replace, &interim,
-		&d.Accounting, &d.Filter, &d.ClientRoutes, &d.DNSSuffix)
+		&d.Accounting, &d.Filter, &d.ClientRoutes, &d.DNSSuffix, &d.IPv6Pools, &d.DelegatedPools, &d.IPv6DNS)
 	if err != nil {
 		return aaa.Domain{}, err
 	}

@@ -29,7 +29,8 @@ SELECT asked.n, a.id, a.name, a.password, coalesce(a.disabled, false), a.valid_f
 	extract(epoch FROM coalesce(a.idle_timeout, p.idle_timeout))::float8,
 	coalesce(a.mtu, p.mtu), coalesce(a.rate_up, p.rate_up), coalesce(a.rate_down, p.rate_down),
 	coalesce(a.filter, p.filter, ''), coalesce(a.routes, p.routes),
-	(SELECT s.address FROM static_addresses s WHERE s.account = a.name AND family(s.address) = 4),
+	s.address, s.prefix, s.delegated, coalesce(a.ipv6_pool, p.ipv6_pool, ''), coalesce(a.delegated_pool, p.delegated_pool, ''),
+	coalesce(a.ipv6_dns, p.ipv6_dns),
 	c.kinds, c.contents, c.keys, d.methods
 `
 
@@ -38,6 +39,12 @@ const lookupTables = `
 LEFT JOIN LATERAL (SELECT * FROM accounts x WHERE x.name = asked.typed OFFSET 0) a ON true
 LEFT JOIN LATERAL (SELECT * FROM profiles x WHERE x.name = a.profile OFFSET 0) p ON true
 LEFT JOIN LATERAL (SELECT x.methods FROM domains x WHERE x.name = asked.domain OFFSET 0) d ON true
+LEFT JOIN LATERAL (
+	SELECT max(x.address) FILTER (WHERE family(x.address) = 4) AS address,
+		max(set_masklen(x.address, x.prefix_length)) FILTER (WHERE NOT x.delegated) AS prefix,
+		max(set_masklen(x.address, x.prefix_length)) FILTER (WHERE x.delegated) AS delegated
+	FROM static_addresses x WHERE x.account = a.name
+) s ON true
 LEFT JOIN LATERAL (
 	SELECT array_agg(k.kind) AS kinds, array_agg(k.value) AS contents, array_agg(coalesce(k.key_id, '')) AS keys
 	FROM credentials k WHERE k.account = a.name
@@ -96,6 +103,7 @@ func (a *account) same(b *account) bool {
 func (a *account) yes(reply string) aaa.Grant {
 	g := a.grant
 	g.Pools, g.Routes, g.Reply = slices.Clone(g.Pools), slices.Clone(g.Routes), reply
+	g.IPv6.Prefixes, g.IPv6.Delegated, g.IPv6.DNS = slices.Clone(g.IPv6.Prefixes), slices.Clone(g.IPv6.Delegated), slices.Clone(g.IPv6.DNS)
 	return g
 }
 
@@ -169,11 +177,14 @@ func read(rows pgx.Rows, asked []*question) error {
 		session, idle        *float64
 		up, down             *int64
 		address              *netip.Addr
+		prefix, delegated    *netip.Prefix
+		six                  aaa.IPv6
 		kinds, keys, methods []string
 		contents             [][]byte
 	)
 	columns := []any{&n, &id, &name, &password, &a.disabled, &from, &until, &a.now, &sessions, &a.grant.Pools, &dns, &nbns,
-		&session, &idle, &mtu, &up, &down, &a.grant.Filter, &routes, &address, &kinds, &contents, &keys, &methods}
+		&session, &idle, &mtu, &up, &down, &a.grant.Filter, &routes, &address,
+		&prefix, &delegated, &six.Pool, &six.DelegatedPool, &six.DNS, &kinds, &contents, &keys, &methods}
 	done, err := pgx.ForEachRow(rows, columns, func() error {
 		a.id, a.name, a.password = value(id), value(name), value(password)
 		a.from, a.until, a.methods, a.forms = value(from), value(until), methods, nil
@@ -185,6 +196,8 @@ func read(rows pgx.Rows, asked []*question) error {
 		a.grant.MaxSessions, a.grant.MTU = limit(sessions), int(value(mtu))
 		a.grant.RateUp, a.grant.RateDown = uint64(value(up)), uint64(value(down))
 		a.grant.Routes = networks(routes)
+		six.Prefixes, six.Delegated = oneOf(prefix), oneOf(delegated)
+		a.grant.IPv6 = six
 		asked[n-1].found = a
 		return nil
 	})
@@ -210,6 +223,14 @@ func value[T any](column *T) T {
 func pair(list []netip.Addr) (p [2]netip.Addr) {
 	copy(p[:], list)
 	return p
+}
+
+// oneOf is a list of what may be there.
+func oneOf(p *netip.Prefix) []netip.Prefix {
+	if p == nil {
+		return nil
+	}
+	return []netip.Prefix{*p}
 }
 
 // networks are those behind the user.

@@ -93,7 +93,8 @@ const recordInput = `
         node, $30::bigint, name, account, nullif(domain, ''), nullif(address, '')::inet, nullif(pool, ''), nullif(method, ''), nullif(virtual_template, ''),
         nullif(peer, '')::inet, nullif(peer_port, 0), nullif(peer_name, ''), nullif(local_address, '')::inet,
         local_tunnel, local_session, remote_tunnel, remote_session,
-        nullif(calling_number, ''), nullif(called_number, ''), octets_up, octets_down, packets_up, packets_down
+        nullif(calling_number, ''), nullif(called_number, ''), octets_up, octets_down, packets_up, packets_down,
+        nullif(ipv6_prefix, '')::cidr, nullif(delegated_prefix, '')::cidr, nullif(interface_id, '')
     FROM (SELECT unnest($1::text[]) AS session, unnest($2::timestamptz[]) AS started_at, unnest($3::bigint[]) AS sequence,
         unnest($4::timestamptz[]) AS at, unnest($5::boolean[]) AS stopped, unnest($6::text[]) AS cause, unnest($7::text[]) AS terminate_cause,
         unnest($8::text[]) AS node, unnest($9::text[]) AS name, unnest($10::text[]) AS account, unnest($11::text[]) AS domain,
@@ -103,17 +104,19 @@ const recordInput = `
         unnest($22::integer[]) AS remote_tunnel, unnest($23::integer[]) AS remote_session,
         unnest($24::text[]) AS calling_number, unnest($25::text[]) AS called_number,
         unnest($26::bigint[]) AS octets_up, unnest($27::bigint[]) AS octets_down,
-        unnest($28::bigint[]) AS packets_up, unnest($29::bigint[]) AS packets_down) AS input`
+        unnest($28::bigint[]) AS packets_up, unnest($29::bigint[]) AS packets_down,
+        unnest($31::text[]) AS ipv6_prefix, unnest($32::text[]) AS delegated_prefix, unnest($33::text[]) AS interface_id) AS input`
 
 // Columns of accounting, in the order of recordInput, and of sessions.
 const (
 	recordInto = `(session, started_at, sequence, updated_at, stopped_at, cause, terminate_cause,
         node, epoch, name, account, domain, address, pool, method, virtual_template,
         peer, peer_port, peer_name, local_address, local_tunnel, local_session, remote_tunnel, remote_session,
-        calling_number, called_number, octets_up, octets_down, packets_up, packets_down)`
+        calling_number, called_number, octets_up, octets_down, packets_up, packets_down, ipv6_prefix, delegated_prefix, interface_id)`
 	liveColumns = `node, epoch, name, account, domain, address, pool, method, virtual_template,
     peer, peer_port, peer_name, local_address, local_tunnel, local_session, remote_tunnel, remote_session,
-    calling_number, called_number, started_at, updated_at, octets_up, octets_down, packets_up, packets_down`
+    calling_number, called_number, started_at, updated_at, octets_up, octets_down, packets_up, packets_down,
+    ipv6_prefix, delegated_prefix, interface_id`
 )
 
 // What is known to be new.
@@ -134,7 +137,9 @@ const (
         stopped_at = EXCLUDED.stopped_at, cause = EXCLUDED.cause, terminate_cause = EXCLUDED.terminate_cause,
         octets_up = EXCLUDED.octets_up, octets_down = EXCLUDED.octets_down,
         packets_up = EXCLUDED.packets_up, packets_down = EXCLUDED.packets_down,
-        peer = EXCLUDED.peer, peer_port = EXCLUDED.peer_port, local_address = EXCLUDED.local_address
+        peer = EXCLUDED.peer, peer_port = EXCLUDED.peer_port, local_address = EXCLUDED.local_address,
+        ipv6_prefix = coalesce(EXCLUDED.ipv6_prefix, a.ipv6_prefix), delegated_prefix = coalesce(EXCLUDED.delegated_prefix, a.delegated_prefix),
+        interface_id = coalesce(EXCLUDED.interface_id, a.interface_id)
     WHERE a.sequence < EXCLUDED.sequence
     RETURNING `
 
@@ -146,7 +151,8 @@ DELETE FROM sessions s WHERE s.id = ANY (ARRAY(SELECT session FROM applied))`
 WITH applied AS (` + recordNewer + `session, ` + liveColumns + `)
 INSERT INTO sessions AS s (id, ` + liveColumns + `) SELECT session, ` + liveColumns + ` FROM applied
 ON CONFLICT (id) DO UPDATE SET updated_at = EXCLUDED.updated_at, octets_up = EXCLUDED.octets_up, octets_down = EXCLUDED.octets_down,
-    packets_up = EXCLUDED.packets_up, packets_down = EXCLUDED.packets_down, peer = EXCLUDED.peer, peer_port = EXCLUDED.peer_port`
+    packets_up = EXCLUDED.packets_up, packets_down = EXCLUDED.packets_down, peer = EXCLUDED.peer, peer_port = EXCLUDED.peer_port,
+    ipv6_prefix = EXCLUDED.ipv6_prefix, delegated_prefix = EXCLUDED.delegated_prefix, interface_id = EXCLUDED.interface_id`
 )
 
 // uniqueViolation is the SQLSTATE of a row that is there already.

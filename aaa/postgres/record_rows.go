@@ -28,6 +28,7 @@ type recordColumns struct {
 	remoteTunnel, remoteSession                  []int32
 	callingNumber, calledNumber                  []string
 	octetsUp, octetsDown, packetsUp, packetsDown []int64
+	prefix, delegated, interfaceID               []string
 	epoch                                        int64
 	most                                         int // rows that it is to have
 }
@@ -38,6 +39,7 @@ func (c *recordColumns) arguments() []any {
 		c.node, c.name, c.account, c.domain, c.address, c.pool, c.method, c.virtualTemplate,
 		c.peer, c.peerPort, c.peerName, c.local, c.localTunnel, c.localSession, c.remoteTunnel, c.remoteSession,
 		c.callingNumber, c.calledNumber, c.octetsUp, c.octetsDown, c.packetsUp, c.packetsDown, c.epoch,
+		c.prefix, c.delegated, c.interfaceID,
 	}
 }
 
@@ -139,6 +141,9 @@ func (c *recordColumns) add(r *aaa.Record) {
 	into(&c.octetsDown, n, cleanCount(r.TxOctets))
 	into(&c.packetsUp, n, cleanCount(r.RxPackets))
 	into(&c.packetsDown, n, cleanCount(r.TxPackets))
+	into(&c.prefix, n, prefixText(r.IPv6.Prefix))
+	into(&c.delegated, n, prefixText(r.IPv6.Delegated))
+	into(&c.interfaceID, n, interfaceText(r.IPv6.InterfaceID))
 }
 
 func push[T any](column *[]T, v T) { *column = append(*column, v) }
@@ -190,6 +195,22 @@ func addressText(a netip.Addr) string {
 		return ""
 	}
 	return a.Unmap().WithZone("").String()
+}
+
+// prefixText is the prefix as cidr reads it, empty for none.
+func prefixText(p netip.Prefix) string {
+	if !p.IsValid() {
+		return ""
+	}
+	return p.Masked().String()
+}
+
+// interfaceText is the interface identifier as FreeRADIUS writes it, empty for none.
+func interfaceText(id uint64) string {
+	if id == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%x:%x:%x:%x", id>>48, id>>32&0xffff, id>>16&0xffff, id&0xffff)
 }
 
 var terminateWords = map[aaa.TerminateCause]string{

@@ -61,9 +61,6 @@ func (b *bothPools) configure(c *configs.Config) {
 func (b *bothPools) Allocate(ctx context.Context, r pool.Request) (pool.Lease, error) {
 	names := b.inFile.Load()
 	if r.Address.IsValid() {
-		if r.PrefixLength > 0 { // the database has none
-			return b.file.Allocate(ctx, r)
-		}
 		return b.side(names.has(r.Address)).Allocate(ctx, r)
 	}
 	if len(r.Pools) == 0 {

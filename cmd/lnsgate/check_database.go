@@ -154,10 +154,13 @@ func (l *look) read(ctx context.Context) (s content, err error) {
 	}
 	pools, err := l.admin.Pools(ctx, "")
 	for _, p := range pools {
-		one := pool.Pool{Name: p.Name}
+		one, read := pool.Pool{Name: p.Name}, pool.ParseRange
+		if p.PrefixLength != nil { // they mean whole prefixes
+			one.PrefixLength, read = *p.PrefixLength, pool.ParseExclusion
+		}
 		for _, text := range append(p.Ranges, p.Draining...) {
-			if r, err := pool.ParseRange(text); err == nil { // the database has checked it
-				one.Ranges = append(one.Ranges, r)
+			if r, err := read(text); err == nil { // the database has checked it
+				one.Ranges = append(one.Ranges, r.Widen(one.PrefixLength))
 			}
 		}
 		s.pools = append(s.pools, one)

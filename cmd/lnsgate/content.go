@@ -116,10 +116,11 @@ func (s content) merge(c *configs.Config) *configs.Config {
 	for _, d := range s.domains {
 		merged.Domains = append(merged.Domains, configs.Domain{
 			Name: d.Name, Aliases: d.Aliases, Pools: d.Pools, VirtualTemplate: d.VirtualTemplate,
+			IPv6Pools: d.IPv6Pools, DelegatedPools: d.DelegatedPools,
 		})
 	}
 	for _, p := range s.pools {
-		q := configs.Pool{Name: p.Name}
+		q := configs.Pool{Name: p.Name, PrefixLength: p.PrefixLength}
 		for _, r := range p.Ranges {
 			q.Ranges = append(q.Ranges, configs.Range{First: r.First, Last: r.Last})
 		}

@@ -174,6 +174,13 @@ var sharedSettings = []setting{
 // routeSetting is one of accounts and their profiles.
 var routeSetting = setting{"route", "routes", networksSetting, "the networks behind the subscriber, such as 192.168.50.0/24"}
 
+// ipv6Settings are those of accounts and their profiles.
+var ipv6Settings = []setting{
+	{"ipv6-pool", "ipv6_pool", textSetting, "the pool of /64 prefixes for the link, instead of those of the domain"},
+	{"delegated-pool", "delegated_pool", textSetting, "the pool of prefixes for the networks behind the subscriber, instead of those of the domain"},
+	{"ipv6-dns", "ipv6_dns", addressesSetting, "at most three DNS servers told over IPv6"},
+}
+
 // settingFlags are the flags of one command, and --reset for what is to be as if it had never been set.
 type settingFlags struct {
 	cmd   *cobra.Command

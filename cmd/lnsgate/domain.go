@@ -19,6 +19,9 @@ var domainSettings = append([]setting{
 	{"accounting-interim", "accounting_interim", durationSetting, "how often a session writes its figures, at least 60s"},
 	{"client-route", "client_routes", networksSetting, "networks that Windows and macOS are told to reach through the tunnel"},
 	{"dns-suffix", "dns_suffix", textSetting, "the DNS suffix that they are told"},
+	{"ipv6-pool", "ipv6_pools", listSetting, "where /64 prefixes for the links of subscribers come from, in order; empty: no IPv6"},
+	{"delegated-pool", "delegated_pools", listSetting, "where prefixes for the networks behind subscribers come from, in order"},
+	{"ipv6-dns", "ipv6_dns", addressesSetting, "at most three DNS servers told over IPv6"},
 	{"blocked", "blocked", switchSetting, "nobody may log in, and sessions end"},
 }, sharedSettings...)
 
@@ -28,6 +31,7 @@ func newDomainCommand() *cobra.Command {
 their addresses come from. A change counts on every node within a second.`,
 		`  lnsgate domain add sales.example --pool sales -c lnsgate.yaml
   lnsgate domain set sales.example --pool sales,spare --max-account-sessions 1 -c lnsgate.yaml
+  lnsgate domain set sales.example --ipv6-pool sales6 --delegated-pool homes -c lnsgate.yaml
   lnsgate domain list -c lnsgate.yaml`,
 		newDomainAddCommand(), newDomainSetCommand(), newDomainListCommand(), newDomainDeleteCommand())
 }
@@ -141,10 +145,10 @@ func newDomainListCommand() *cobra.Command {
 					return err
 				}
 				return f.print(cmd, some(list), func(t *table) {
-					t.row("Domain", "Aliases", "Blocked", "Authentication", "Methods", "Pools", "DNS", "Accounts", "Sessions", "Max", "PerAccount")
+					t.row("Domain", "Aliases", "Blocked", "Authentication", "Methods", "Pools", "IPv6Pools", "DNS", "Accounts", "Sessions", "Max", "PerAccount")
 					for _, d := range list {
 						t.row(d.Name, strings.Join(d.Aliases, ","), mark(d.Blocked), strings.Join(d.Authentication, ","), strings.Join(d.Methods, ","),
-							strings.Join(d.Pools, ","), addresses(d.DNS), d.Accounts, d.Sessions, shown(d.MaxSessions), shown(d.MaxAccountSessions))
+							strings.Join(d.Pools, ","), strings.Join(append(d.IPv6Pools, d.DelegatedPools...), ","), addresses(d.DNS), d.Accounts, d.Sessions, shown(d.MaxSessions), shown(d.MaxAccountSessions))
 					}
 				})
 			})

@@ -42,8 +42,8 @@ func TestEverydayTasksByCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := commandBlock.FindAllStringSubmatch(string(page), -1)
-	if len(blocks) != 12 {
-		t.Errorf("%d blocks of commands, want 12", len(blocks))
+	if len(blocks) != 13 {
+		t.Errorf("%d blocks of commands, want 13", len(blocks))
 	}
 	printed := make(map[string]string)
 	for _, block := range blocks {
@@ -63,7 +63,7 @@ func TestEverydayTasksByCommand(t *testing.T) {
 		}
 	}
 	for command, want := range map[string]string{
-		"pool add": "sales: added; 254 of 254 addresses are free", "user block": "blocked", "who-had 10.1.2.3": "bob", "pool drain": "draining",
+		"pool add": "homes: added; 65536 of 65536 prefixes of /56 are free", "user block": "blocked", "who-had 10.1.2.3": "bob", "pool drain": "draining",
 		"user import": "1 account added, 1 changed\n", "user list": "alice@sales.example  active", "user logins": "the login was rejected: wrong password",
 		"user show": "rate_down        50000000", "domain set": "sales.example: changed", "pool usage": "Leaving",
 		"nas add": "its secret, which is not shown again: ", "nas list": "router1  192.0.2.7  mikrotik", "nas set": "enter the new secret on the NAS now",
@@ -72,8 +72,12 @@ func TestEverydayTasksByCommand(t *testing.T) {
 			t.Errorf("%s printed\n%s\nwant %s", command, printed[command], want)
 		}
 	}
-	if got := ask[string](t, admin, "SELECT string_agg(pool || ' ' || range, ', ' ORDER BY range) FROM pool_ranges"); got != "sales 10.21.0.0/24, sales 10.22.0.0/24, spare 10.99.0.10-10.99.0.99" {
+	if got := ask[string](t, admin, "SELECT string_agg(pool || ' ' || range, ', ' ORDER BY range) FROM pool_ranges WHERE family = 4"); got != "sales 10.21.0.0/24, sales 10.22.0.0/24, spare 10.99.0.10-10.99.0.99" {
 		t.Errorf("the ranges are %s", got)
+	}
+	if got := ask[string](t, admin, "SELECT concat_ws(' ', ipv6_pools, delegated_pools, ipv6_dns, ipv6_prefix, delegated_prefix) FROM account_overview WHERE name = 'alice@sales.example'"); got !=
+		"{sales6} {homes} {2001:db8:f000::53} 2001:db8:0:7::/64 2001:db8:1000:700::/56" {
+		t.Errorf("alice has %s", got)
 	}
 	if got := ask[string](t, admin, "SELECT DISTINCT actor || ' ' || application FROM audit WHERE table_name = 'accounts'"); got != "everyday_of_a_test lnsgate" {
 		t.Errorf("audit names %s", got)

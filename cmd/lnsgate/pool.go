@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"lnsgate/aaa/postgres"
@@ -13,6 +14,7 @@ var poolSettings = []setting{
 	{"quarantine", "quarantine", durationSetting, "how long a released address stays unused, except for the account that had it (60s)"},
 	{"sticky", "sticky", switchSetting, "give an account its last address back while nobody else has it (true)"},
 	{"family", "family", numberSetting, "4 or 6 (4)"},
+	{"length", "prefix_length", numberSetting, "give IPv6 prefixes of so many bits: 64 for links, less, such as 56, to delegate"},
 	{"routing-context", "routing_context", textSetting, "addresses are unique within one routing context (default)"},
 	{"rename", "name", textSetting, "another name"},
 }
@@ -22,6 +24,7 @@ func newPoolCommand() *cobra.Command {
 		`pool works on the pools in the database, which all nodes share. A new range is used within a second; a drained or
 dropped one gives no new addresses and disconnects nobody.`,
 		`  lnsgate pool add sales --range 10.20.0.0/24 -c lnsgate.yaml
+  lnsgate pool add sales6 --range 2001:db8::/40 --length 64 -c lnsgate.yaml
   lnsgate pool set sales --range 10.21.0.10-10.21.0.99 -c lnsgate.yaml
   lnsgate pool usage -c lnsgate.yaml
   lnsgate pool drain sales --range 10.20.0.0/24 -c lnsgate.yaml`,
@@ -50,9 +53,11 @@ func newPoolAddCommand() *cobra.Command {
 	var f *poolFlags
 	cmd := &cobra.Command{
 		Use: "add NAME", Short: "Add a pool",
-		Long:    `add makes a pool. Within one routing context no two ranges overlap; the database refuses it.`,
-		Example: `  lnsgate pool add sales --range 10.20.0.0/24 --exclude 10.20.0.1 -c lnsgate.yaml`,
-		Args:    exactly(1, "name one pool"),
+		Long: `add makes a pool of IPv4 addresses, or with --length one of IPv6 prefixes. Within one routing context no two ranges
+overlap; the database refuses it.`,
+		Example: `  lnsgate pool add sales --range 10.20.0.0/24 --exclude 10.20.0.1 -c lnsgate.yaml
+  lnsgate pool add homes --range 2001:db8:1000::/40 --length 56 -c lnsgate.yaml`,
+		Args: exactly(1, "name one pool"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if f.Settings, err = f.settings.read(); err != nil {
 				return err
@@ -108,7 +113,11 @@ func sayPool(cmd *cobra.Command, f *databaseFlags, admin *postgres.Admin, name, 
 	if err != nil || len(usage) == 0 {
 		return err
 	}
-	return f.say(cmd, pools[0], "%s: %s; %s of %s addresses are free", printable(name), what, number(usage[0].Free), number(usage[0].Size))
+	things := "addresses"
+	if pools[0].PrefixLength != nil {
+		things = fmt.Sprintf("prefixes of /%d", *pools[0].PrefixLength)
+	}
+	return f.say(cmd, pools[0], "%s: %s; %s of %s %s are free", printable(name), what, number(usage[0].Free), number(usage[0].Size), things)
 }
 
 func newPoolListCommand() *cobra.Command {
@@ -127,9 +136,9 @@ func newPoolListCommand() *cobra.Command {
 					return err
 				}
 				return f.print(cmd, some(list), func(t *table) {
-					t.row("Pool", "Ranges", "DrainingRanges", "Exclude", "Draining", "Sticky", "Quarantine", "Context", "Domains")
+					t.row("Pool", "Ranges", "Length", "DrainingRanges", "Exclude", "Draining", "Sticky", "Quarantine", "Context", "Domains")
 					for _, p := range list {
-						t.row(p.Name, strings.Join(p.Ranges, ","), strings.Join(p.Draining, ","), strings.Join(p.Exclude, ","), mark(p.Drained),
+						t.row(p.Name, strings.Join(p.Ranges, ","), shown(p.PrefixLength), strings.Join(p.Draining, ","), strings.Join(p.Exclude, ","), mark(p.Drained),
 							mark(p.Sticky), length(&p.Quarantine), p.RoutingContext, strings.Join(p.Domains, ","))
 					}
 				})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"lnsgate/aaa/postgres"
@@ -11,7 +12,7 @@ import (
 var profileSettings = append([]setting{
 	{"pool", "pools", listSetting, "pools instead of those of the domain, in order"},
 	routeSetting,
-}, sharedSettings...)
+}, slices.Concat(ipv6Settings, sharedSettings)...)
 
 func newProfileCommand() *cobra.Command {
 	return group("profile", "Manage the profiles in the database: settings that many accounts share",

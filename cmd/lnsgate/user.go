@@ -21,7 +21,7 @@ var accountSettings = append([]setting{
 	{"valid-until", "valid_until", momentSetting, "no login from this time on, and sessions end"},
 	{"disabled", "disabled", switchSetting, "may not log in"},
 	routeSetting,
-}, sharedSettings...)
+}, slices.Concat(ipv6Settings, sharedSettings)...)
 
 func newUserCommand() *cobra.Command {
 	return group("user", "Manage the accounts in the database",
@@ -39,7 +39,7 @@ func newUserAddCommand() *cobra.Command {
 	var f *databaseFlags
 	var s *settingFlags
 	var p *passwordFlags
-	var address string
+	var own *fixedFlags
 	cmd := &cobra.Command{
 		Use: "add NAME", Short: "Add an account",
 		Long: `add makes an account. Without a password nobody can log in by it. What is not set here its profile says, then its
@@ -48,7 +48,7 @@ domain.`,
   lnsgate user add bob@sales.example --password-file bob.pw --address 10.20.0.7 -c lnsgate.yaml`,
 		Args: exactly(1, "name one account, as its user types it"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			change, err := accountChange(cmd, s, p, address)
+			change, err := accountChange(cmd, s, p, own)
 			if err != nil {
 				return err
 			}
@@ -65,7 +65,7 @@ domain.`,
 		},
 	}
 	f, s, p = addDatabaseFlags(cmd), addSettings(cmd, false, accountSettings...), addPasswordFlags(cmd)
-	cmd.Flags().StringVar(&address, "address", "", "its fixed address")
+	own = addFixedFlags(cmd, "its fixed %s")
 	return cmd
 }
 
@@ -73,7 +73,7 @@ func newUserSetCommand() *cobra.Command {
 	var f *databaseFlags
 	var s *settingFlags
 	var p *passwordFlags
-	var address string
+	var own *fixedFlags
 	cmd := &cobra.Command{
 		Use: "set NAME", Short: "Change an account",
 		Long: `set changes what the flags name and leaves the rest. Open sessions follow within a second: rates and timeouts are
@@ -82,7 +82,7 @@ applied, and what an open session cannot follow counts from the next login on.`,
   lnsgate user set alice@sales.example --reset dns,mtu --address "" -c lnsgate.yaml`,
 		Args: exactly(1, "name one account"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			change, err := accountChange(cmd, s, p, address)
+			change, err := accountChange(cmd, s, p, own)
 			if err != nil {
 				return err
 			}
@@ -103,19 +103,50 @@ applied, and what an open session cannot follow counts from the next login on.`,
 		},
 	}
 	f, s, p = addDatabaseFlags(cmd), addSettings(cmd, true, accountSettings...), addPasswordFlags(cmd)
-	cmd.Flags().StringVar(&address, "address", "", "its fixed address instead of any it has; empty: none")
+	own = addFixedFlags(cmd, "its fixed %s instead of any it has; empty: none")
 	return cmd
 }
 
-func accountChange(cmd *cobra.Command, s *settingFlags, p *passwordFlags, address string) (c postgres.AccountChange, err error) {
+// fixedFlags are the flags of what is fixed for an account.
+type fixedFlags struct{ address, prefix, delegated string }
+
+func addFixedFlags(cmd *cobra.Command, help string) *fixedFlags {
+	own := new(fixedFlags)
+	cmd.Flags().StringVar(&own.address, "address", "", fmt.Sprintf(help, "address"))
+	cmd.Flags().StringVar(&own.prefix, "ipv6-prefix", "", fmt.Sprintf(help, "/64 prefix for its link"))
+	cmd.Flags().StringVar(&own.delegated, "delegated-prefix", "", fmt.Sprintf(help, "IPv6 prefix for the networks behind it"))
+	return own
+}
+
+// read puts into a change what the flags set.
+func (own *fixedFlags) read(cmd *cobra.Command, c *postgres.AccountChange) error {
+	for _, f := range []struct {
+		flag  string
+		value *string
+		into  **string
+		check func(string) error
+	}{
+		{"address", &own.address, &c.Address, checkAddress},
+		{"ipv6-prefix", &own.prefix, &c.IPv6Prefix, checkNetwork},
+		{"delegated-prefix", &own.delegated, &c.DelegatedPrefix, checkNetwork},
+	} {
+		if !cmd.Flags().Changed(f.flag) {
+			continue
+		}
+		*f.into = f.value
+		if err := f.check(*f.value); *f.value != "" && err != nil {
+			return fmt.Errorf("--%s: %w", f.flag, err)
+		}
+	}
+	return nil
+}
+
+func accountChange(cmd *cobra.Command, s *settingFlags, p *passwordFlags, own *fixedFlags) (c postgres.AccountChange, err error) {
 	if c.Settings, err = s.read(); err != nil {
 		return c, err
 	}
-	if cmd.Flags().Changed("address") {
-		c.Address = &address
-		if err := checkAddress(address); address != "" && err != nil {
-			return c, fmt.Errorf("--address: %w", err)
-		}
+	if err := own.read(cmd, &c); err != nil {
+		return c, err
 	}
 	c.Password, err = p.read(cmd)
 	return c, err
@@ -203,7 +234,9 @@ func showAccount(t *table, a postgres.AdminAccount) {
 	}{
 		{"name", a.Name}, {"status", a.Status}, {"domain", shown(a.Domain)}, {"profile", shown(a.Profile)},
 		{"password", strings.Join(a.Password, ",")}, {"addresses", addresses(a.Addresses)}, {"pools", strings.Join(a.Pools, ",")},
-		{"dns", addresses(a.DNS)}, {"nbns", addresses(a.NBNS)}, {"routes", networks(a.Routes)}, {"session_timeout", length(a.SessionTimeout)},
+		{"dns", addresses(a.DNS)}, {"nbns", addresses(a.NBNS)}, {"routes", networks(a.Routes)},
+		{"ipv6_prefix", shown(a.IPv6Prefix)}, {"delegated", shown(a.Delegated)}, {"ipv6_pools", strings.Join(a.IPv6Pools, ",")},
+		{"delegated_pools", strings.Join(a.DelegatedPools, ",")}, {"ipv6_dns", addresses(a.IPv6DNS)}, {"session_timeout", length(a.SessionTimeout)},
 		{"idle_timeout", length(a.IdleTimeout)}, {"mtu", shown(a.MTU)}, {"rate_up", shown(a.RateUp)}, {"rate_down", shown(a.RateDown)},
 		{"max_sessions", shown(a.MaxSessions)}, {"sessions", a.Sessions}, {"valid_from", shownMoment(a.ValidFrom)},
 		{"valid_until", shownMoment(a.ValidUntil)}, {"description", shown(a.Description)}, {"created_at", moment(a.CreatedAt)},

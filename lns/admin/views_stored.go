@@ -23,8 +23,13 @@ type Account struct {
 	RateUp         *int64         `json:"rate_up"`   // from the peer, bits per second
 	RateDown       *int64         `json:"rate_down"` // to the peer, bits per second
 	MaxSessions    *int           `json:"max_sessions"`
-	Sessions       int64          `json:"sessions"` // open now, on all nodes
-	Routes         []netip.Prefix `json:"routes"`   // networks behind the peer
+	Sessions       int64          `json:"sessions"`                   // open now, on all nodes
+	Routes         []netip.Prefix `json:"routes"`                     // networks behind the peer
+	IPv6Prefix     *netip.Prefix  `json:"ipv6_prefix,omitempty"`      // fixed, of its link
+	Delegated      *netip.Prefix  `json:"delegated_prefix,omitempty"` // fixed, for the networks behind it
+	IPv6Pools      []string       `json:"ipv6_pools,omitempty"`
+	DelegatedPools []string       `json:"delegated_pools,omitempty"`
+	IPv6DNS        []netip.Addr   `json:"ipv6_dns,omitempty"`
 	Description    *string        `json:"description"`
 	ValidFrom      *time.Time     `json:"valid_from"`
 	ValidUntil     *time.Time     `json:"valid_until"`
@@ -65,6 +70,9 @@ type StoredDomain struct {
 	NBNS               []netip.Addr   `json:"nbns"`
 	ClientRoutes       []netip.Prefix `json:"client_routes,omitempty"` // told to subscribers by DHCP
 	DNSSuffix          *string        `json:"dns_suffix,omitempty"`
+	IPv6Pools          []string       `json:"ipv6_pools,omitempty"`      // of prefixes for links
+	DelegatedPools     []string       `json:"delegated_pools,omitempty"` // of prefixes for the networks behind peers
+	IPv6DNS            []netip.Addr   `json:"ipv6_dns,omitempty"`
 	SessionTimeout     *float64       `json:"session_timeout_seconds"`
 	IdleTimeout        *float64       `json:"idle_timeout_seconds"`
 	MTU                *int           `json:"mtu"`
@@ -85,7 +93,8 @@ type StoredPool struct {
 	Draining       []string `json:"draining_ranges"` // that give no new leases
 	Exclude        []string `json:"exclude"`
 	RoutingContext string   `json:"routing_context"`
-	Family         int      `json:"family"` // 4 or 6
+	Family         int      `json:"family"`                  // 4 or 6
+	PrefixLength   *int     `json:"prefix_length,omitempty"` // of the prefixes that it gives; null: addresses
 	Quarantine     float64  `json:"quarantine_seconds"`
 	Sticky         bool     `json:"sticky"`
 	Drained        bool     `json:"draining"` // the whole pool gives no new leases

@@ -65,6 +65,7 @@ ALTER TABLE static_addresses
     ADD CONSTRAINT static_addresses_prefix CHECK (prefix_length IS NULL OR (family(address) = 6 AND prefix_length BETWEEN 16 AND 127
         AND address = host(network(set_masklen(address, prefix_length)))::inet)),
     ADD CONSTRAINT static_addresses_delegated CHECK (NOT delegated OR prefix_length IS NOT NULL),
+    ADD CONSTRAINT static_addresses_link CHECK (delegated OR prefix_length IS NULL OR prefix_length = 64),
     ADD CONSTRAINT static_addresses_overlap EXCLUDE USING gist
         (routing_context WITH =, addr_range(address, last_of(address, prefix_length), '[]') WITH &&) WHERE (family(address) = 6);
 DROP INDEX static_addresses_account;
@@ -344,10 +345,16 @@ RETURNS TABLE (account text, name text, domain text, session text, node text, st
 LANGUAGE sql STABLE SET search_path = public, pg_temp
 AS $$
     SELECT a.account, a.name, a.domain, a.session, a.node, a.started_at, a.stopped_at, a.peer, a.peer_name, a.calling_number, a.nas
-    FROM accounting a
-    WHERE (a.address = $1 OR a.ipv6_prefix = ANY (prefixes_around($1)) OR a.delegated_prefix = ANY (prefixes_around($1)))
+    FROM accounting a WHERE a.address = $1 AND a.started_at <= $2 AND (a.stopped_at IS NULL OR a.stopped_at > $2)
+    UNION ALL
+    SELECT a.account, a.name, a.domain, a.session, a.node, a.started_at, a.stopped_at, a.peer, a.peer_name, a.calling_number, a.nas
+    FROM accounting a WHERE family($1) = 6 AND a.ipv6_prefix IS NOT NULL AND a.ipv6_prefix = ANY (prefixes_around($1))
         AND a.started_at <= $2 AND (a.stopped_at IS NULL OR a.stopped_at > $2)
-    ORDER BY a.started_at DESC
+    UNION ALL
+    SELECT a.account, a.name, a.domain, a.session, a.node, a.started_at, a.stopped_at, a.peer, a.peer_name, a.calling_number, a.nas
+    FROM accounting a WHERE family($1) = 6 AND a.delegated_prefix IS NOT NULL AND a.delegated_prefix = ANY (prefixes_around($1))
+        AND a.started_at <= $2 AND (a.stopped_at IS NULL OR a.stopped_at > $2)
+    ORDER BY 6 DESC
 $$;
 COMMENT ON FUNCTION who_had(inet, timestamptz) IS 'Who had an address at a time, or the IPv6 prefix that it lies in: SELECT * FROM who_had(''10.1.2.3'', ''2026-11-17 20:43+08'').';
 

@@ -171,7 +171,8 @@ func makePool(t testing.TB, name string, quarantine time.Duration, ranges ...str
 func reserve(t testing.TB, db *pgxpool.Pool, s pool.Static) {
 	t.Helper()
 	do(t, db, "INSERT INTO accounts (name) VALUES ($1) ON CONFLICT DO NOTHING", s.Account)
-	do(t, db, "INSERT INTO static_addresses (account, address) VALUES ($1, $2)", s.Account, pool.PrefixOf(s.Address, s.PrefixLength))
+	do(t, db, "INSERT INTO static_addresses (account, address, delegated) VALUES ($1, $2, $3)",
+		s.Account, pool.PrefixOf(s.Address, s.PrefixLength), s.PrefixLength != 0 && s.PrefixLength != 64)
 }
 
 // wipe empties the database for the next allocator.

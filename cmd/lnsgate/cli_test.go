@@ -35,6 +35,28 @@ func (e *fakeEngine) Tunnels() []lns.TunnelInfo {
 	}
 }
 
+func (e *fakeEngine) EachSession(_ context.Context, show func(*lns.SessionHead)) {
+	all := e.Sessions()
+	for i := range all {
+		head := all[i].Head()
+		show(&head)
+	}
+}
+
+func (e *fakeEngine) SessionInfos(_ context.Context, refs []lns.SessionRef) (list []lns.SessionInfo) {
+	all := e.Sessions()
+	at := make(map[lns.SessionRef]int, len(all))
+	for i := range all {
+		at[lns.SessionRef{Tunnel: all[i].LocalTunnel, Session: all[i].LocalID}] = i
+	}
+	for _, ref := range refs {
+		if i, open := at[ref]; open {
+			list = append(list, all[i])
+		}
+	}
+	return list
+}
+
 func (e *fakeEngine) Sessions() []lns.SessionInfo {
 	return []lns.SessionInfo{
 		{Name: "12/300", LocalTunnel: 12, LocalID: 300, RemoteID: 9, Remote: netip.MustParseAddrPort("192.0.2.9:50123"),

@@ -28,12 +28,40 @@ type fakeEngine struct {
 
 	mu     sync.Mutex
 	kicked []string
+	at     map[lns.SessionRef]int // where sessions stand
+	asked  []int                  // how many sessions all was asked about at once
 }
 
 func (e *fakeEngine) Tunnels() []lns.TunnelInfo { return append([]lns.TunnelInfo(nil), e.tunnels...) }
-func (e *fakeEngine) Sessions() []lns.SessionInfo {
-	return append([]lns.SessionInfo(nil), e.sessions...)
+
+func (e *fakeEngine) EachSession(_ context.Context, show func(*lns.SessionHead)) {
+	for i := range e.sessions {
+		head := e.sessions[i].Head()
+		show(&head)
+	}
 }
+
+func (e *fakeEngine) SessionInfos(_ context.Context, refs []lns.SessionRef) (list []lns.SessionInfo) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.at) != len(e.sessions) {
+		e.at = make(map[lns.SessionRef]int, len(e.sessions))
+	}
+	for i := range e.sessions {
+		if len(e.at) == len(e.sessions) {
+			break
+		}
+		e.at[lns.SessionRef{Tunnel: e.sessions[i].LocalTunnel, Session: e.sessions[i].LocalID}] = i
+	}
+	e.asked = append(e.asked, len(refs))
+	for _, ref := range refs {
+		if i, open := e.at[ref]; open {
+			list = append(list, e.sessions[i])
+		}
+	}
+	return list
+}
+
 func (e *fakeEngine) Counters() map[string]uint64 {
 	return map[string]uint64{"logins": 3, "drop_version": 1}
 }

@@ -41,15 +41,20 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
+	answerHead(w, status)
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(body); err != nil {
 		s.cfg.Log.Debug("the admin client went away before it had the answer", "path", r.URL.Path, "cause", err)
 	}
+}
+
+// answerHead begins an answer in JSON.
+func answerHead(w http.ResponseWriter, status int) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
 }
 
 func (s *Server) version(*http.Request) (any, error) {
@@ -99,16 +104,12 @@ func (s *Server) pools(r *http.Request) (any, error) {
 	return poolList{Pools: poolsFrom(usages), Warning: err.Error()}, nil
 }
 
-func (s *Server) domains(*http.Request) (any, error) {
+func (s *Server) domains(r *http.Request) (any, error) {
 	if s.cfg.Domains == nil {
 		return domainList{[]Domain{}}, nil
 	}
-	open := make(map[string]int)
-	for _, session := range s.cfg.Engine.Sessions() {
-		open[session.Domain]++
-	}
 	domains, fallback := s.cfg.Domains()
-	return domainList{domainsFrom(domains, fallback, open)}, nil
+	return domainList{domainsFrom(domains, fallback, s.countSessions(r.Context()))}, nil
 }
 
 func (s *Server) radius(*http.Request) (any, error) {

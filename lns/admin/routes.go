@@ -72,7 +72,7 @@ func (s *Server) runningRoutes() []route {
 		{method: get, path: "/v1/whoami", about: "Who asks, and what they may do.", answers: Actor{}, do: whoami},
 		{method: get, path: "/v1/tunnels", about: "The L2TP tunnels, by local id.", query: pageParams(), answers: tunnelList{}, do: s.tunnels},
 		{method: get, path: "/v1/sessions", about: "The sessions of this node, and of the NASes that ask it by RADIUS.",
-			query: sessionParams, answers: sessionList{}, do: s.sessions},
+			query: sessionParams, answers: sessionList{}, raw: s.sessions},
 		{method: get, path: "/v1/pools", about: "How full the pools are.", answers: poolList{}, do: s.pools},
 		{method: get, path: "/v1/pools/{name}", about: "One pool: how full it is, its ranges, and how it is stored.", answers: poolDetail{}, do: s.pool},
 		{method: get, path: "/v1/pools/{name}/addresses", about: "The state of each address of a pool, in order.",

@@ -19,7 +19,9 @@ import (
 // the caller.
 type Engine interface {
 	Tunnels() []lns.TunnelInfo
-	Sessions() []lns.SessionInfo
+	// EachSession shows what sessions are chosen and sorted by to a quick function; SessionInfos tells all about those that are chosen.
+	EachSession(context.Context, func(*lns.SessionHead))
+	SessionInfos(context.Context, []lns.SessionRef) []lns.SessionInfo
 	// Kick ends the session named "TUNNEL/SESSION", or all sessions of the user with that name, and tells how many.
 	Kick(ctx context.Context, who, reason string) (int, error)
 	Counters() map[string]uint64

@@ -1,14 +1,16 @@
 package admin
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/netip"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,59 +33,57 @@ var sessionParams = pageParams(
 	param{"sort", "session, user, domain, address, peer, since, received, sent; with - before it: downwards", textParam},
 )
 
-// entry is a session in a list that is sorted, before it is made a view: one of ours, or one that another NAS carries.
-type entry struct {
-	place
-	ours  *lns.SessionInfo
+// subject is a session that may be shown: one of ours, or one that another NAS carries.
+type subject struct {
+	ours  *lns.SessionHead
 	other *aaa.Record
 }
 
 // place is where a session stands in the order that was asked for. It is the cursor too, so a page begins at the right place
-// whatever has come and gone meanwhile.
+// whatever has come and gone meanwhile. Making one costs no memory.
 type place struct {
 	Number uint64 `json:"n,omitempty"`
 	Text   string `json:"t,omitempty"`
-	Name   string `json:"s"` // of the session; no two have the same
+	Ref    uint64 `json:"r"`           // of ours: by tunnel and session; of others: elsewhereRef
+	Name   string `json:"s,omitempty"` // of others; no two have the same Ref and Name
 }
 
-func (p place) compare(q place) int {
-	return cmp.Or(cmp.Compare(p.Number, q.Number), cmp.Compare(p.Text, q.Text), cmp.Compare(p.Name, q.Name))
+// elsewhereRef has the sessions of others come behind ours.
+const elsewhereRef = 1 << 32
+
+func (p *place) compare(q *place) int {
+	return cmp.Or(cmp.Compare(p.Number, q.Number), strings.Compare(p.Text, q.Text), cmp.Compare(p.Ref, q.Ref), strings.Compare(p.Name, q.Name))
 }
+
+func (p *place) ref() lns.SessionRef {
+	return lns.SessionRef{Tunnel: uint16(p.Ref >> 16), Session: uint16(p.Ref)}
+}
+
+func refNumber(r lns.SessionRef) uint64 { return uint64(r.Tunnel)<<16 | uint64(r.Session) }
 
 // sortKeys make the place of a session.
-var sortKeys = map[string]func(*entry) (uint64, string){
-	"session": (*entry).inOrder,
-	"user":    func(e *entry) (uint64, string) { return 0, e.user() },
-	"domain":  func(e *entry) (uint64, string) { return 0, e.domain() },
-	"address": func(e *entry) (uint64, string) { return 0, inBits(e.address()) },
-	"peer":    func(e *entry) (uint64, string) { return 0, inBits(e.peer().Addr()) },
-	"since":   func(e *entry) (uint64, string) { return instant(e.since()), "" },
-	"received": func(e *entry) (uint64, string) {
-		if e.ours == nil {
-			return e.other.RxOctets, ""
-		}
-		return e.ours.Counters.RxOctets, ""
-	},
-	"sent": func(e *entry) (uint64, string) {
-		if e.ours == nil {
-			return e.other.TxOctets, ""
-		}
-		return e.ours.Counters.TxOctets, ""
-	},
+var sortKeys = map[string]func(*subject) (uint64, string){
+	"session":  func(*subject) (uint64, string) { return 0, "" },
+	"user":     func(e *subject) (uint64, string) { return 0, e.user() },
+	"domain":   func(e *subject) (uint64, string) { return 0, e.domain() },
+	"address":  func(e *subject) (uint64, string) { return inBits(e.address()) },
+	"peer":     func(e *subject) (uint64, string) { return inBits(e.peer().Addr()) },
+	"since":    func(e *subject) (uint64, string) { return instant(e.since()), "" },
+	"received": func(e *subject) (uint64, string) { in, _ := e.octets(); return in, "" },
+	"sent":     func(e *subject) (uint64, string) { _, out := e.octets(); return out, "" },
 }
 
-// inOrder puts ours first, by tunnel and session.
-func (e *entry) inOrder() (uint64, string) {
-	if e.ours == nil {
-		return 1 << 32, ""
+// inBits puts no address first, then those of IPv4, then those of IPv6.
+func inBits(a netip.Addr) (uint64, string) {
+	switch a = a.Unmap(); {
+	case a.Is4():
+		four := a.As4()
+		return 1<<32 | uint64(binary.BigEndian.Uint32(four[:])), ""
+	case a.Is6():
+		six := a.As16()
+		return 1 << 33, base64Order.EncodeToString(six[:])
 	}
-	return uint64(e.ours.LocalTunnel)<<16 | uint64(e.ours.LocalID), ""
-}
-
-func inBits(a netip.Addr) string {
-	a = a.Unmap()
-	bits, _ := a.MarshalBinary()
-	return fmt.Sprintf("%03d%s", a.BitLen(), base64Order.EncodeToString(bits))
+	return 0, ""
 }
 
 // base64Order keeps octets in order, and is text for the cursor.
@@ -96,118 +96,126 @@ func instant(t time.Time) uint64 {
 	return uint64(max(0, t.UnixNano()))
 }
 
-func (e *entry) name() string {
+func (e *subject) octets() (received, sent uint64) {
 	if e.ours == nil {
-		return e.other.Session
+		return e.other.RxOctets, e.other.TxOctets
 	}
-	return e.ours.Name
+	return e.ours.Counted.Octets()
 }
 
-func (e *entry) user() string {
+func (e *subject) appendName(b []byte) []byte {
+	if e.ours == nil {
+		return append(b, e.other.Session...)
+	}
+	b = strconv.AppendUint(b, uint64(e.ours.Tunnel), 10)
+	return strconv.AppendUint(append(b, '/'), uint64(e.ours.Session), 10)
+}
+
+func (e *subject) user() string {
 	if e.ours == nil {
 		return e.other.Name
 	}
 	return e.ours.User
 }
 
-func (e *entry) account() string {
+func (e *subject) account() string {
 	if e.ours == nil {
 		return e.other.Account
 	}
 	return e.ours.Account
 }
 
-func (e *entry) domain() string {
+func (e *subject) domain() string {
 	if e.ours == nil {
 		return e.other.Domain
 	}
 	return e.ours.Domain
 }
 
-func (e *entry) address() netip.Addr {
+func (e *subject) address() netip.Addr {
 	if e.ours == nil {
 		return e.other.Address
 	}
 	return e.ours.Address
 }
 
-func (e *entry) peer() netip.AddrPort {
+func (e *subject) peer() netip.AddrPort {
 	if e.ours == nil {
 		return e.other.Peer
 	}
 	return e.ours.Remote
 }
 
-func (e *entry) phase() string {
+func (e *subject) phase() string {
 	if e.ours == nil {
 		return onNAS
 	}
 	return e.ours.Phase
 }
 
-func (e *entry) pool() string {
+func (e *subject) pool() string {
 	if e.ours == nil {
 		return e.other.Pool
 	}
 	return e.ours.Pool
 }
 
-func (e *entry) since() time.Time {
+func (e *subject) since() time.Time {
 	if e.ours == nil {
 		return e.other.Started
 	}
 	return e.ours.Since
 }
 
-func (e *entry) hasText(part string) bool {
-	texts := []string{e.name(), e.user(), e.account(), e.domain()}
+// hasText is told the part in small letters. The scratch is memory for what is made on the way.
+func (e *subject) hasText(part string, scratch []byte) bool {
+	machine, calling, called := "", "", ""
 	if e.ours == nil {
-		texts = append(texts, e.other.TunnelName, e.other.CallingNumber, e.other.CalledNumber)
+		machine, calling, called = e.other.TunnelName, e.other.CallingNumber, e.other.CalledNumber
 	} else {
-		texts = append(texts, e.ours.HostName, e.ours.CallingNumber, e.ours.CalledNumber)
+		machine, calling, called = e.ours.HostName, e.ours.CallingNumber, e.ours.CalledNumber
 	}
-	for _, text := range texts {
+	for _, text := range [...]string{e.user(), e.account(), e.domain(), machine, calling, called} {
 		if containsFold(text, part) {
 			return true
 		}
 	}
-	return strings.HasPrefix(e.address().Unmap().String(), part) || strings.HasPrefix(e.peer().Addr().Unmap().String(), part)
+	find := []byte(part)
+	return bytes.Contains(e.appendName(scratch[:0]), find) || bytes.HasPrefix(e.address().Unmap().AppendTo(scratch[:0]), find) ||
+		bytes.HasPrefix(e.peer().Addr().Unmap().AppendTo(scratch[:0]), find)
 }
 
 // containsFold is told the part in small letters.
 func containsFold(text, part string) bool { return strings.Contains(strings.ToLower(text), part) }
 
-func (e *entry) view(now time.Time) Session {
-	if e.ours == nil {
-		return sessionElsewhere(e.other, now)
-	}
-	return sessionFrom(e.ours, now)
-}
-
-func (f *SessionFilter) matches(e *entry) bool {
-	return (f.User == "" || f.User == e.user() || f.User == e.account()) &&
-		(f.Domain == "" || strings.EqualFold(f.Domain, e.domain())) &&
-		(f.Session == "" || f.Session == e.name()) &&
-		(!f.Address.IsValid() || f.Address == e.address().Unmap()) &&
-		(!f.Peer.IsValid() || f.Peer.Contains(e.peer().Addr().Unmap())) &&
-		(f.Phase == "" || f.Phase == e.phase()) &&
-		(f.Pool == "" || f.Pool == e.pool()) &&
-		(f.Search == "" || e.hasText(strings.ToLower(f.Search)))
-}
-
 // sessionQuery is what was asked for.
 type sessionQuery struct {
 	SessionFilter
-	limit int
-	after *place
-	key   func(*entry) (uint64, string)
-	down  bool
+	limit   int
+	after   *place
+	key     func(*subject) (uint64, string)
+	down    bool
+	search  string // in small letters
+	scratch [64]byte
 }
 
-func readSessionQuery(r *http.Request) (q sessionQuery, err error) {
+func (q *sessionQuery) matches(e *subject) bool {
+	return (q.User == "" || q.User == e.user() || q.User == e.account()) &&
+		(q.Domain == "" || strings.EqualFold(q.Domain, e.domain())) &&
+		(q.Session == "" || q.Session == string(e.appendName(q.scratch[:0]))) &&
+		(!q.Address.IsValid() || q.Address == e.address().Unmap()) &&
+		(!q.Peer.IsValid() || q.Peer.Contains(e.peer().Addr().Unmap())) &&
+		(q.Phase == "" || q.Phase == e.phase()) &&
+		(q.Pool == "" || q.Pool == e.pool()) &&
+		(q.search == "" || e.hasText(q.search, q.scratch[:]))
+}
+
+func readSessionQuery(r *http.Request) (_ *sessionQuery, err error) {
+	q := new(sessionQuery)
 	values := r.URL.Query()
 	q.User, q.Domain, q.Session = values.Get("user"), values.Get("domain"), values.Get("session")
 	q.Phase, q.Pool, q.Search = values.Get("phase"), values.Get("pool"), values.Get("search")
+	q.search = strings.ToLower(q.Search)
 	if q.Address, err = addressParam(r, "address"); err != nil {
 		return q, err
 	}
@@ -230,66 +238,6 @@ func readSessionQuery(r *http.Request) (q sessionQuery, err error) {
 		}
 	}
 	return q, nil
-}
-
-func (p place) cursor() string {
-	text, _ := json.Marshal(p) // strings and a number
-	return base64.RawURLEncoding.EncodeToString(text)
-}
-
-// page sorts what matches and cuts out the page. total is how many match, on all pages.
-func (q *sessionQuery) page(all []entry) (page []entry, total int, next string) {
-	list := all[:0]
-	for i := range all {
-		if e := &all[i]; q.matches(e) {
-			e.Number, e.Text = q.key(e)
-			e.Name = e.name()
-			list = append(list, *e)
-		}
-	}
-	order := func(a, b entry) int { return a.compare(b.place) }
-	if q.down {
-		order = func(a, b entry) int { return b.compare(a.place) }
-	}
-	slices.SortFunc(list, order)
-	total, page = len(list), list
-	if q.after != nil {
-		from, _ := slices.BinarySearchFunc(list, entry{place: *q.after}, order)
-		if from < len(list) && list[from].place == *q.after {
-			from++
-		}
-		page = list[from:]
-	}
-	if q.limit > 0 && len(page) > q.limit {
-		page = page[:q.limit]
-		next = page[q.limit-1].cursor()
-	}
-	return page, total, next
-}
-
-func (s *Server) sessions(r *http.Request) (any, error) {
-	q, err := readSessionQuery(r)
-	if err != nil {
-		return nil, err
-	}
-	infos := s.cfg.Engine.Sessions()
-	records, missing := s.elsewhere(r.Context(), q.SessionFilter)
-	all := make([]entry, 0, len(infos)+len(records))
-	for i := range infos {
-		all = append(all, entry{ours: &infos[i]})
-	}
-	for i := range records {
-		all = append(all, entry{other: &records[i]})
-	}
-	page, total, next := q.page(all)
-	list, now := make([]Session, len(page)), s.cfg.Now()
-	for i := range page {
-		list[i] = page[i].view(now)
-		if len(page) > plotted && list[i].Line != nil {
-			list[i].Line.Recent = nil
-		}
-	}
-	return sessionList{list, total, next, missing}, nil
 }
 
 // elsewhere lists the sessions of other NASes; a text says why they are missing.

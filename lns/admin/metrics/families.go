@@ -127,7 +127,7 @@ func plain(name string) *family {
 	f := &family{kind: prometheus.CounterValue}
 	if now, ok := strings.CutSuffix(name, "_now"); ok {
 		f.name, f.kind = "lnsgate_"+now, prometheus.GaugeValue
-	} else if strings.HasSuffix(name, "_sockets") || name == "tun_offload" {
+	} else if strings.HasSuffix(name, "_sockets") || name == "tun_offload" || strings.HasPrefix(name, "ebpf_") {
 		f.name, f.kind = "lnsgate_"+name, prometheus.GaugeValue
 	} else {
 		f.name = "lnsgate_" + name + "_total"

@@ -62,9 +62,30 @@ func (w *world) pass(d time.Duration) {
 }
 
 func (w *world) Tunnels() []lns.TunnelInfo                   { return nil }
-func (w *world) Sessions() []lns.SessionInfo                 { return slices.Clone(w.sessions) }
 func (w *world) Counters() map[string]uint64                 { return map[string]uint64{} }
 func (w *world) Usage(context.Context) ([]pool.Usage, error) { return w.pools, nil }
+
+func (w *world) EachSession(_ context.Context, show func(*lns.SessionHead)) {
+	all := w.sessions
+	for i := range all {
+		head := all[i].Head()
+		show(&head)
+	}
+}
+
+func (w *world) SessionInfos(_ context.Context, refs []lns.SessionRef) (list []lns.SessionInfo) {
+	all := w.sessions
+	at := make(map[lns.SessionRef]int, len(all))
+	for i := range all {
+		at[lns.SessionRef{Tunnel: all[i].LocalTunnel, Session: all[i].LocalID}] = i
+	}
+	for _, ref := range refs {
+		if i, open := at[ref]; open {
+			list = append(list, all[i])
+		}
+	}
+	return list
+}
 
 func (w *world) Kick(_ context.Context, who, reason string) (int, error) {
 	w.kicked = append(w.kicked, who+": "+reason)

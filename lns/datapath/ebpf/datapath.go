@@ -92,6 +92,15 @@ func New(c Config) (*DataPath, error) {
 	return d, nil
 }
 
+// Probe says whether the programs can be loaded here: nil, or a *LoadError.
+func Probe() error {
+	var d DataPath
+	if err := d.load(); err != nil {
+		return err
+	}
+	return d.unload()
+}
+
 func (d *DataPath) load() (err error) {
 	failed := func(step string, err error) error { return &LoadError{Step: step, Err: err} }
 	if d.namespace, err = namespace(); err != nil {
@@ -171,6 +180,9 @@ func (d *DataPath) Capabilities() datapath.Capabilities {
 
 // Drops implements datapath.DataPath: the kernel's programs drop nothing.
 func (d *DataPath) Drops() map[string]uint64 { return d.under.Drops() }
+
+// Templates is how many virtual templates have the programs.
+func (d *DataPath) Templates() int { return len(d.templates) }
 
 // Carried is how many sessions are carried in the kernel now, in one direction at least.
 func (d *DataPath) Carried() int { return int(d.carried.Load()) }

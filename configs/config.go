@@ -103,6 +103,7 @@ type VirtualTemplate struct {
 	IPv6DNS           []netip.Addr  `mapstructure:"ipv6_dns"`
 	Offload           Switch        `mapstructure:"offload"`
 	Queues            int           `mapstructure:"queues"` // 0: one per CPU
+	DataPath          DataPath      `mapstructure:"datapath"`
 }
 
 // L2TPGroup matches a peer by its host name or its address and says how to talk to it. With neither TunnelNames nor

@@ -15,6 +15,16 @@ const (
 	Off
 )
 
+// DataPath says where the packets of a virtual template's subscribers are carried.
+type DataPath uint8
+
+// The data paths.
+const (
+	DataPathTUN  DataPath = iota // in user space
+	DataPathAuto                 // in the kernel where it can, else in user space
+	DataPathEBPF                 // in the kernel, or not at all
+)
+
 // LogLevel is the least serious level that is logged.
 type LogLevel uint8
 
@@ -86,6 +96,7 @@ const (
 // One name per value, in the order of the constants. An empty name is no value a file can have.
 var (
 	switchNames     = []string{"auto", "on", "off"}
+	dataPathNames   = []string{"tun", "auto", "ebpf"}
 	levelNames      = []string{"debug", "info", "warn", "error"}
 	formatNames     = []string{"text", "json"}
 	methodNames     = []string{"", "pap", "chap", "mschapv2", "eap", "mschapv1"}
@@ -96,6 +107,7 @@ var (
 )
 
 func (v Switch) String() string        { return nameOf(switchNames, v) }
+func (v DataPath) String() string      { return nameOf(dataPathNames, v) }
 func (v LogLevel) String() string      { return nameOf(levelNames, v) }
 func (v LogFormat) String() string     { return nameOf(formatNames, v) }
 func (v Method) String() string        { return nameOf(methodNames, v) }
@@ -106,6 +118,9 @@ func (v SessionPolicy) String() string { return nameOf(policyNames, v) }
 
 // UnmarshalText reads auto, on or off.
 func (v *Switch) UnmarshalText(b []byte) error { return readName(v, switchNames, b) }
+
+// UnmarshalText reads tun, auto or ebpf.
+func (v *DataPath) UnmarshalText(b []byte) error { return readName(v, dataPathNames, b) }
 
 // UnmarshalText reads debug, info, warn or error.
 func (v *LogLevel) UnmarshalText(b []byte) error { return readName(v, levelNames, b) }

@@ -5,6 +5,7 @@ import (
 
 	"lnsgate/aaa/eap"
 	"lnsgate/lns/admin"
+	"lnsgate/lns/datapath/ebpf"
 	"lnsgate/lns/datapath/tun"
 	"lnsgate/lns/transport"
 )
@@ -19,15 +20,16 @@ type figures struct {
 	books     *books
 
 	authorization *authorization
-	answering     *answering  // nil: no NAS of others is answered
-	eap           *eap.Server // nil: nobody is offered EAP
+	answering     *answering     // nil: no NAS of others is answered
+	eap           *eap.Server    // nil: nobody is offered EAP
+	fast          *ebpf.DataPath // nil: everything is carried in user space
 }
 
 // Counters returns those of the engine, and by prefix: "udp_" those of the sockets together, "tun_" those of the virtual
 // templates together, "db_" and "spool_" those of the database and of the records for it, "radius_" those of the RADIUS
 // servers of all groups together, "dynauth_" what they asked of us, "nas_" those of our own RADIUS server for other NASes,
 // "eap_" EAP conversations. Names that end in "_sockets" tell
-// how many there are now, and tun_offload is 1 while all virtual templates take large packets unsegmented.
+// how many there are now, ebpf_templates and ebpf_sessions what is carried in the kernel, and tun_offload is 1 while all virtual templates take large packets unsegmented.
 func (f figures) Counters() map[string]uint64 {
 	all := f.Engine.Counters()
 	for _, name := range []string{"udp_rx_buffer_full", "udp_tx_buffer_full"} { // shown even before they happen
@@ -48,6 +50,9 @@ func (f figures) Counters() map[string]uint64 {
 	}
 	all["tun_offload"] = one(f.path.Capabilities().Offload)
 	all["tun_merge_refused"] = f.path.MergeRefused()
+	if f.fast != nil {
+		all["ebpf_templates"], all["ebpf_sessions"] = uint64(f.fast.Templates()), uint64(f.fast.Carried())
+	}
 	if f.db != nil {
 		maps.Copy(all, f.db.figures())
 	}

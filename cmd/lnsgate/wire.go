@@ -18,6 +18,7 @@ import (
 	"lnsgate/lns/admin/metrics"
 	"lnsgate/lns/admin/web"
 	"lnsgate/lns/capture"
+	"lnsgate/lns/datapath/ebpf"
 	"lnsgate/lns/datapath/tun"
 	"lnsgate/lns/host"
 	"lnsgate/lns/recorder"
@@ -35,6 +36,7 @@ type node struct {
 	reach     *reach
 	transport *transport.Transport
 	path      *tun.DataPath
+	fast      *ebpf.DataPath // over path; nil: everything is carried in user space
 	filePools *memory.Allocator
 	pools     pool.Keeper // those of the file, with a database those of the database too
 	gateway   *liveGateway
@@ -83,7 +85,7 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 	deps := lns.Deps{
 		Node:      config.Node,
 		Sender:    n.captures.Sender(n.transport),
-		DataPath:  n.path,
+		DataPath:  n.carrier(),
 		AAA:       n.entrance,
 		Registry:  n.registry,
 		Pools:     n.pools,
@@ -186,6 +188,9 @@ func templateNames(c *configs.Config) []string {
 func (n *node) openSockets(c *configs.Config) (err error) {
 	t := transportConfig(c)
 	t.Log = n.log
+	if t.GRO == transport.Auto && carriesInKernel(c) {
+		t.GRO = transport.Off // what user space merges passes the programs by
+	}
 	if !c.L2TP() {
 		t.Listen = nil
 	}
@@ -223,8 +228,7 @@ func (n *node) openPath(c *configs.Config) (err error) {
 	if n.path, err = tun.New(templates...); err != nil {
 		return err
 	}
-	n.onClose(n.path.Close)
-	return nil
+	return n.openFastPath(c)
 }
 
 func (n *node) openReach(c *configs.Config) (err error) {

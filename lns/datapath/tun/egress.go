@@ -12,6 +12,8 @@ import (
 )
 
 const (
+	// Of both there is twice as much, so that many small packets are read at once.
+	//
 	// slabSize holds the largest packet the kernel delivers, cut into segments of some 400 octets with headers and
 	// headroom for each. Of smaller segments a part is lost and counted.
 	slabSize = 128 << 10
@@ -48,7 +50,7 @@ type egress struct {
 
 func newEgress(d *DataPath, p *port, queue int) *egress {
 	e := newDownward(d, p, queue)
-	e.slab, e.packets = make([]byte, slabSize), make([]extent, slabPackets)
+	e.slab, e.packets = make([]byte, 2*slabSize), make([]extent, 2*slabPackets)
 	return e
 }
 

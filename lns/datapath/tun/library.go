@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This is the only file that knows the library which drives the TUN device. Its interface is marked experimental; what
-// the rest of the package relies on is written down in device and checked by the tests against real devices.
+// This file and queue.go are the only ones that know the library which merges and cuts segments. Its interface is marked
+// experimental; what the rest of the package relies on is written down in device and checked by the tests against real devices.
 
 // extent says where in the slab a packet lies.
 type extent = wg.ReadPacket
@@ -26,7 +26,7 @@ const (
 // nativeDevice is a TUN device of the kernel.
 type nativeDevice struct {
 	device  wg.Device
-	queues  []wg.Queue
+	queues  []*queue
 	write   func(flow int, packets [][]byte, offset int) (int, error)
 	offload bool
 	refused atomic.Uint64
@@ -38,7 +38,15 @@ func newNativeDevice(descriptors []int, offload bool) (*nativeDevice, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &nativeDevice{device: dev, queues: wg.QueuesOf(dev), write: wg.WriteToOf(dev), offload: offload}, nil
+	d := &nativeDevice{device: dev, write: wg.WriteToOf(dev), offload: offload}
+	for _, each := range wg.QueuesOf(dev) {
+		q, err := newQueue(each.File(), offload)
+		if err != nil {
+			return nil, errors.Join(err, dev.Close())
+		}
+		d.queues = append(d.queues, q)
+	}
+	return d, nil
 }
 
 // Queues implements device.
@@ -59,27 +67,16 @@ const largestBatch = 64
 
 // Read implements device.
 func (d *nativeDevice) Read(queue int, slab []byte, packets []extent) (int, error) {
-	return d.queues[queue].Read(slab, packets)
+	return d.queues[queue].read(slab, packets)
 }
 
 // Write implements device. The library is asked only when some packets may be of one flow and can be merged: it allocates
 // for every system call, which plain writing does not.
-func (d *nativeDevice) Write(flow int, packets [][]byte) (err error) {
+func (d *nativeDevice) Write(flow int, packets [][]byte) error {
 	if d.offload && d.refused.Load() == 0 && shareFlow(packets) {
 		return d.merge(flow, packets)
 	}
-	file := d.queues[flow%len(d.queues)].File()
-	for i, p := range packets {
-		if d.offload {
-			clear(p[:writeOffset]) // a virtio header that says nothing
-		} else {
-			p = p[writeOffset:]
-		}
-		if _, e := file.Write(p); e != nil {
-			packets[i], err = nil, e
-		}
-	}
-	return err
+	return d.queues[flow%len(d.queues)].write(packets)
 }
 
 // shareFlow says whether two of the packets seem to belong to one TCP or UDP flow.

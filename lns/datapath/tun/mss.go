@@ -7,6 +7,7 @@ import (
 
 const (
 	minTCPHeaderLen = 20
+	udpHeaderLen    = 8
 
 	atTCPOffset   = 12
 	atTCPFlags    = 13

@@ -71,10 +71,10 @@ func (w *world) measureLNS(ctx context.Context, b *bench, server *process) (m be
 	}
 	defer client.kill()
 	inside := netip.MustParseAddr(tunnelled)
-	if m.up, err = rateOf(blast(ctx, w.client, w.hq, inside, b.size.datagrams)); err != nil {
+	if m.up, err = rateOf(blast(ctx, w.client, w.hq, inside, small, b.size.datagrams)); err != nil {
 		return m, err
 	}
-	if m.down, err = rateOf(blast(ctx, w.hq, w.client, address, b.size.datagrams)); err != nil {
+	if m.down, err = rateOf(blast(ctx, w.hq, w.client, address, small, b.size.datagrams)); err != nil {
 		return m, err
 	}
 	if m.streamUp, err = w.megabits(ctx, b.size.transfer/2); err != nil {

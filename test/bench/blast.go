@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"lnsgate/lns/host/netns"
 
@@ -16,14 +15,14 @@ import (
 )
 
 const (
-	batch   = 64
-	window  = 256         // datagrams under way; less than the queue of any interface on the way (500)
-	payload = 64 - 20 - 8 // what is left of 64 octets behind the headers of IPv4 and UDP
+	window  = 256    // datagrams under way; less than the queue of any interface on the way (500)
+	headers = 20 + 8 // octets of IPv4 and UDP
+	small   = 64     // octets of a packet
 	// overdue is how long the sender waits for what is under way before it writes that off and goes on.
 	overdue = 50 * time.Millisecond
 )
 
-// flow is the outcome of a blast.
+// flow is the outcome of a volley.
 type flow struct {
 	sent, received, lost int64
 	took                 time.Duration
@@ -35,106 +34,86 @@ func (f flow) rate() float64 { return float64(f.received) / f.took.Seconds() }
 // loss is in percent.
 func (f flow) loss() float64 { return 100 * float64(f.lost) / float64(max(1, f.sent)) }
 
-// blaster sends small datagrams as fast as they arrive: never more than a window under way, so that what is measured is
-// how fast the way is, not how fast a queue overflows.
-type blaster struct {
-	receiver, sender int // blocking sockets
-	received         atomic.Int64
-	arrived          chan struct{} // wakes the sender
+// volley sends datagrams as fast as they arrive: never more than a window under way, so that what is measured is how fast
+// the way is, not how fast a queue overflows.
+type volley struct {
+	fd        int // a blocking socket
+	datagrams *messages
+	received  *atomic.Int64 // counted at the other end
+	arrived   <-chan struct{}
 }
 
-// blast sends from one namespace to an address of another for a while.
-func blast(ctx context.Context, from, to *netns.Namespace, address netip.Addr, d time.Duration) (f flow, err error) {
-	b := &blaster{receiver: -1, sender: -1, arrived: make(chan struct{}, 1)}
-	defer b.close()
-	if err := b.open(from, to, address); err != nil {
+// blast sends packets of that many octets from one namespace to an address of another for a while.
+func blast(ctx context.Context, from, to *netns.Namespace, address netip.Addr, octets int, d time.Duration) (f flow, err error) {
+	s, err := newSink(to, address)
+	if err != nil {
 		return f, fmt.Errorf("blast to %s: %w", address, err)
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	fd, err := socketIn(from)
+	if err != nil {
+		return f, err
+	}
+	defer unix.Close(fd)
+	m := newMessages(batch, octets-headers)
+	for i := range batch {
+		m.address(i, s.address)
+	}
+	return (&volley{fd: fd, datagrams: m, received: &s.received, arrived: s.arrived}).fire(ctx, d)
+}
+
+func socketIn(n *netns.Namespace) (fd int, err error) {
+	err = n.Do(func() (err error) {
+		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		return err
+	})
+	return fd, err
+}
+
+// fire sends for a while.
+func (v *volley) fire(ctx context.Context, d time.Duration) (f flow, err error) {
+	if err := v.knock(ctx); err != nil {
+		return f, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	var failure error
-	var reading sync.WaitGroup
-	done := make(chan struct{})
-	reading.Go(func() { failure = b.receive(done) })
-	if err = b.knock(ctx); err == nil {
-		b.received.Store(0)
-		start := time.Now()
-		f.sent, err = b.send(ctx)
-		f.received, f.took = b.received.Load(), time.Since(start)
-		b.drain(f.sent)
-		f.lost = max(0, f.sent-b.received.Load())
-	}
-	close(done)
-	reading.Wait()
-	if err = errors.Join(err, failure); err == nil && f.received == 0 {
-		err = fmt.Errorf("none of %d packets to %s arrived", f.sent, address)
+	before, start := v.received.Load(), time.Now()
+	f.sent, err = v.send(ctx, before)
+	f.received, f.took = v.received.Load()-before, time.Since(start)
+	v.drain(before+f.sent, 4*overdue)
+	f.lost = max(0, f.sent-v.received.Load()+before)
+	if err == nil && f.received == 0 {
+		err = fmt.Errorf("none of %d packets arrived", f.sent)
 	}
 	return f, err
 }
 
-func (b *blaster) open(from, to *netns.Namespace, address netip.Addr) error {
-	target := &unix.SockaddrInet4{Addr: address.As4()}
-	err := to.Do(func() (err error) {
-		if b.receiver, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
-			return err
-		}
-		wait := unix.NsecToTimeval(overdue.Nanoseconds())
-		if err := unix.SetsockoptTimeval(b.receiver, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait); err != nil {
-			return err
-		}
-		if err := unix.SetsockoptInt(b.receiver, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20); err != nil {
-			return err
-		}
-		if err := unix.Bind(b.receiver, target); err != nil {
-			return err
-		}
-		bound, err := unix.Getsockname(b.receiver)
-		if err == nil {
-			target.Port = bound.(*unix.SockaddrInet4).Port
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return from.Do(func() (err error) {
-		if b.sender, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
-			return err
-		}
-		return unix.Connect(b.sender, target)
-	})
-}
-
-func (b *blaster) close() {
-	for _, fd := range []int{b.receiver, b.sender} {
-		if fd >= 0 {
-			unix.Close(fd)
-		}
-	}
-}
-
-// knock sends single datagrams until one arrives: a flood would overflow the small queue of a neighbour whose Ethernet
-// address is not known yet.
-func (b *blaster) knock(ctx context.Context) error {
-	return until(ctx, "the first packet arrives", func() (bool, error) {
-		if b.received.Load() > 0 {
+// knock sends single datagrams until one arrives: a flood would overflow the small queue
+// of a neighbour whose Ethernet address is not known yet.
+func (v *volley) knock(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	before := v.received.Load()
+	err := until(ctx, "the first packet arrives", func() (bool, error) {
+		if v.received.Load() > before {
 			return true, nil
 		}
-		_, err := unix.Write(b.sender, make([]byte, payload))
+		_, err := v.datagrams.sendFirst(v.fd)
 		return false, err
 	})
+	v.drain(v.received.Load()+window, overdue) // all that was sent
+	return err
 }
 
 // send keeps the window full until the context ends.
-func (b *blaster) send(ctx context.Context) (sent int64, err error) {
-	m := newMessages()
+func (v *volley) send(ctx context.Context, before int64) (sent int64, err error) {
 	timer := time.NewTimer(overdue)
 	defer timer.Stop()
 	var writtenOff int64
 	for ctx.Err() == nil {
-		free := window - (sent - writtenOff - b.received.Load())
+		free := window - (sent - writtenOff - v.received.Load() + before)
 		if free >= batch {
-			n, err := m.call(unix.SYS_SENDMMSG, b.sender, 0)
+			n, err := v.datagrams.send(v.fd)
 			if err != nil && !errors.Is(err, unix.ENOBUFS) {
 				return sent, fmt.Errorf("send: %w", err)
 			}
@@ -143,77 +122,101 @@ func (b *blaster) send(ctx context.Context) (sent int64, err error) {
 		}
 		timer.Reset(overdue)
 		select {
-		case <-b.arrived:
+		case <-v.arrived:
 		case <-ctx.Done():
 		case <-timer.C:
-			writtenOff = sent - b.received.Load()
+			writtenOff = sent - v.received.Load() + before
 		}
 	}
 	return sent, nil
 }
 
-// drain waits for what is still under way.
-func (b *blaster) drain(sent int64) {
-	timer := time.NewTimer(4 * overdue)
+// drain waits for what is still under way, until so many have been received or nothing comes for a while.
+func (v *volley) drain(all int64, idle time.Duration) {
+	timer := time.NewTimer(idle)
 	defer timer.Stop()
-	for b.received.Load() < sent {
+	for v.received.Load() < all {
 		select {
-		case <-b.arrived:
+		case <-v.arrived:
+			timer.Reset(idle)
 		case <-timer.C:
 			return
 		}
 	}
 }
 
-// receive counts until it is told to stop.
-func (b *blaster) receive(done <-chan struct{}) error {
-	m := newMessages()
+// sink counts what comes to an address.
+type sink struct {
+	fd       int
+	address  netip.AddrPort
+	received atomic.Int64
+	arrived  chan struct{}
+	done     chan struct{}
+	reading  sync.WaitGroup
+	failure  error
+}
+
+func newSink(n *netns.Namespace, address netip.Addr) (*sink, error) {
+	s := &sink{fd: -1, arrived: make(chan struct{}, 1), done: make(chan struct{})}
+	if err := n.Do(func() (err error) { s.fd, s.address, err = receiver(address); return err }); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	s.reading.Go(func() { s.failure = s.run() })
+	return s, nil
+}
+
+func (s *sink) close() error {
+	close(s.done)
+	s.reading.Wait()
+	if s.fd >= 0 {
+		unix.Close(s.fd)
+	}
+	return s.failure
+}
+
+func (s *sink) run() error {
+	m := newMessages(batch, longest)
 	for {
 		select {
-		case <-done:
+		case <-s.done:
 			return nil
 		default:
 		}
-		n, err := m.call(unix.SYS_RECVMMSG, b.receiver, unix.MSG_WAITFORONE)
+		n, err := m.receive(s.fd)
 		if err != nil && !errors.Is(err, unix.EAGAIN) {
 			return fmt.Errorf("receive: %w", err)
 		}
-		b.received.Add(int64(n))
-		select {
-		case b.arrived <- struct{}{}:
-		default:
+		if n > 0 {
+			s.received.Add(int64(n))
+			wake(s.arrived)
 		}
 	}
 }
 
-// messages are the arguments of sendmmsg and recvmmsg.
-type messages struct {
-	heads   [batch]unix.Mmsghdr
-	vectors [batch]unix.Iovec
-	octets  [batch][payload]byte
+func wake(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
-func newMessages() *messages {
-	m := new(messages)
-	for i := range m.heads {
-		m.vectors[i].Base = &m.octets[i][0]
-		m.vectors[i].SetLen(payload)
-		m.heads[i].Hdr.Iov = &m.vectors[i]
-		m.heads[i].Hdr.SetIovlen(1)
+// receiver makes a socket, bound to a port of an address in the namespace of this thread. It blocks, but not for long.
+func receiver(address netip.Addr) (fd int, at netip.AddrPort, err error) {
+	if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
+		return -1, at, err
 	}
-	return m
-}
-
-// call makes one of the two system calls and returns how many datagrams it carried.
-func (m *messages) call(number uintptr, fd, flags int) (int, error) {
-	for {
-		n, _, errno := unix.Syscall6(number, uintptr(fd), uintptr(unsafe.Pointer(&m.heads[0])), batch, uintptr(flags), 0, 0)
-		switch errno {
-		case 0:
-			return int(n), nil
-		case unix.EINTR:
-		default:
-			return 0, errno
-		}
+	wait := unix.NsecToTimeval(overdue.Nanoseconds())
+	err = errors.Join(
+		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait),
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20),
+		unix.Bind(fd, &unix.SockaddrInet4{Addr: address.As4()}),
+	)
+	if err != nil {
+		return fd, at, err
 	}
+	bound, err := unix.Getsockname(fd)
+	if err == nil {
+		at = netip.AddrPortFrom(address, uint16(bound.(*unix.SockaddrInet4).Port))
+	}
+	return fd, at, err
 }

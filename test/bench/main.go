@@ -59,6 +59,7 @@ type size struct {
 	settle    time.Duration // before it is measured: longer than a server remembers requests
 	limited   time.Duration // one TCP transfer through a session with a limit
 	many      int           // sessions while an operator looks
+	crowd     int           // sessions whose packets are measured
 	hostile   int           // datagrams per second of a flood
 	rounds    int           // loads on each of the small and the great database in one run
 }
@@ -95,6 +96,7 @@ var measurements = []measurement{
 	{"memory", "", measureMemory},
 	{"throughput", "", measureThroughput},
 	{"packets", "", measurePackets},
+	{"paths", "", measurePaths},
 	{"authorisations", "sql", measureAuthorisations},
 	{"leases", "sql", measureLeases},
 	{"sqllogins", "sql", measureSQLLogins},
@@ -186,6 +188,7 @@ func (b *bench) flags(stderr io.Writer) *flag.FlagSet {
 	f.DurationVar(&b.size.asking, "asking", 10*time.Second, "how long each RADIUS client asks: twice as long as FreeRADIUS remembers requests, or more")
 	f.DurationVar(&b.size.settle, "settle", 6*time.Second, "before it is measured: longer than FreeRADIUS remembers requests, 5 s")
 	f.DurationVar(&b.size.limited, "limited", 10*time.Second, "length of one TCP transfer through a session with a limit")
+	f.IntVar(&b.size.crowd, "crowd", 10_000, "sessions whose packets are measured")
 	f.IntVar(&b.size.hostile, "hostile", 200_000, "datagrams per second of a flood")
 	f.IntVar(&b.size.many, "many", 100_000, "sessions that are open while an operator looks at them")
 	f.StringVar(&b.program, "program", "", "the lnsgate to measure (default: build it)")

@@ -26,12 +26,12 @@ func measurePackets(ctx context.Context, b *bench, w *world) error {
 		var through flow
 		var spent time.Duration
 		plain, err := around(func() (float64, error) {
-			f, err := blast(ctx, d.from, d.to, d.plain, b.size.datagrams/2)
+			f, err := blast(ctx, d.from, d.to, d.plain, small, b.size.datagrams/2)
 			return f.rate(), err
 		}, func() (err error) {
 			spent, err = busy(s.process, func() error {
 				return b.profiled(ctx, w, s, "packets-"+d.name, func() (err error) {
-					through, err = blast(ctx, d.from, d.to, d.inside, b.size.datagrams)
+					through, err = blast(ctx, d.from, d.to, d.inside, small, b.size.datagrams)
 					return err
 				})
 			})

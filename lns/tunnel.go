@@ -90,8 +90,24 @@ func (t *tunnel) setTimer() {
 	if d := t.deadline(); d.IsZero() {
 		t.timer.Stop()
 	} else {
-		t.timer.Reset(time.Until(d))
+		t.timer.Reset(unhurried(time.Until(d), d))
 	}
+}
+
+// What is due in longer than patientFrom, such as the question whether a silent peer is still there, may be a tenth of a
+// second late: all tunnels are woken by the same strokes of the clock then, and an idle server with very many sessions wakes up
+// ten times a second instead of thousands of times.
+const (
+	patientFrom = 4 * time.Second
+	stroke      = 100 * time.Millisecond
+)
+
+// unhurried is how long to wait for a deadline that is so far away.
+func unhurried(wait time.Duration, deadline time.Time) time.Duration {
+	if past := time.Duration(deadline.Nanosecond()) % stroke; wait >= patientFrom && past > 0 {
+		wait += stroke - past
+	}
+	return wait
 }
 
 // leave is the last act: nobody finds the tunnel any more, and unread letters are dealt with.

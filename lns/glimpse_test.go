@@ -24,7 +24,7 @@ func crowd(tunnels, each int) *Server {
 		t.path.Remote = path
 		s.tunnels.byID[t.id].Store(t)
 		for j := range each {
-			c := &call{tunnel: t, id: l2tp.SessionID(j + 1), core: session.New(&session.Policy{}), template: "vt1",
+			c := &call{tunnel: t, id: l2tp.SessionID(j + 1), core: session.New(&session.Policy{}), template: "vt1", dueIndex: -1,
 				request: l2tp.ICRQ{CallingNumber: fmt.Sprintf("line-%d-%d", i, j)}}
 			t.calls[c.id] = c
 		}

@@ -81,7 +81,9 @@ func (s *Server) frame(from datapath.Path, b []byte) {
 		s.counters.add(dropNotL2TP)
 		return
 	}
-	if p, packet, err := ppp.ParseFrame(payload); err != nil || p < ppp.FirstControl && !asksByDHCP(p, packet) && !forNeighbour(p, packet) {
+	p, packet, err := ppp.ParseFrame(payload)
+	chat := p < ppp.FirstControl
+	if err != nil || chat && !asksByDHCP(p, packet) && !forNeighbour(p, packet) {
 		s.counters.add(dropUserData) // the session is not open, or there is none: a tunnel has no use for it
 		return
 	}
@@ -90,6 +92,10 @@ func (s *Server) frame(from datapath.Path, b []byte) {
 		s.counters.add(dropUnknownTunnel)
 	case *t.home.Load() != from.Remote:
 		t.frameFromElsewhere(from, h.Session, payload)
+	case chat && !t.chats.begin(h.Session):
+		s.counters.add(dropMailboxFull)
+	case chat:
+		t.hand(chatFrame{pppFrame{session: h.Session, octets: bytes.Clone(payload)}, &t.chats})
 	default:
 		t.hand(pppFrame{session: h.Session, octets: bytes.Clone(payload)})
 	}
@@ -98,6 +104,9 @@ func (s *Server) frame(from datapath.Path, b []byte) {
 // hand gives the tunnel a datagram from its peer.
 func (t *tunnel) hand(l letter) {
 	if !t.mail.post(l, true) {
+		if c, ok := l.(chatFrame); ok {
+			c.chats.end(c.session)
+		}
 		t.server.counters.add(dropMailboxFull)
 		return
 	}

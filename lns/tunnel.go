@@ -30,7 +30,8 @@ type tunnel struct {
 	linger              place
 	heard               atomic.Int64                   // when the peer was last heard, unix nanoseconds
 	home                atomic.Pointer[netip.AddrPort] // where the peer is: path.Remote, for readers
-	glance, frameGlance glance                         // at control messages and at frames from elsewhere
+	chats               chats
+	glance, frameGlance glance // at control messages and at frames from elsewhere
 
 	// ---
 	core      *control.Tunnel

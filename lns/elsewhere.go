@@ -2,6 +2,7 @@ package lns
 
 import (
 	"bytes"
+	"hash/maphash"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -21,7 +22,7 @@ import (
 const (
 	followTime    = 2 * time.Second        // what the old place has to contradict, and the new one to confirm
 	followGap     = 10 * time.Second       // between two tries
-	elsewhereRest = 100 * time.Millisecond // between two datagrams from elsewhere that a tunnel looks at
+	elsewhereRest = 100 * time.Millisecond // between two datagrams of one source elsewhere that a tunnel looks at
 )
 
 // follow is a move of the peer that has not been proved yet.
@@ -38,18 +39,36 @@ type elsewhere struct {
 	datagram []byte
 }
 
-// glance lets a datagram from elsewhere through now and then. It is safe for concurrent use.
-type glance struct{ last atomic.Int64 }
+// glance lets a datagram from elsewhere through now and then. Sources share a few slots, and not the same ones for long: a stranger
+// who sends all the time cannot keep out a peer that has moved. It is safe for concurrent use.
+type glance struct{ used [8]atomic.Uint32 } // when each slot was used last, in units of elsewhereRest
 
-func (g *glance) allow(now time.Time) bool {
-	last := g.last.Load()
-	return now.UnixNano()-last >= int64(elsewhereRest) && g.last.CompareAndSwap(last, now.UnixNano())
+func (g *glance) allow(from netip.AddrPort, now time.Time) bool {
+	turn := uint32(now.UnixNano() / int64(elsewhereRest))
+	slot := &g.used[maphash.Comparable(glanceSeed, glancing{from, now.Unix()})%uint64(len(g.used))]
+	last := slot.Load()
+	return last != turn && slot.CompareAndSwap(last, turn)
 }
+
+// forget has every source looked at as if none had been.
+func (g *glance) forget() {
+	for i := range g.used {
+		g.used[i].Store(0)
+	}
+}
+
+// glancing is what the slot of a source is drawn by.
+type glancing struct {
+	from   netip.AddrPort
+	second int64
+}
+
+var glanceSeed = maphash.MakeSeed()
 
 // fromElsewhere counts a control message from a wrong address, and has the tunnel look at some of them.
 func (t *tunnel) fromElsewhere(from datapath.Path, b []byte) {
 	t.server.counters.add(dropWrongSource)
-	if t.glance.allow(time.Now()) {
+	if t.glance.allow(from.Remote, time.Now()) {
 		t.mail.post(elsewhere{from, bytes.Clone(b)}, true)
 	}
 }
@@ -57,7 +76,7 @@ func (t *tunnel) fromElsewhere(from datapath.Path, b []byte) {
 // frameFromElsewhere counts a frame from a wrong address, and has the tunnel look at it when it waits for one.
 func (t *tunnel) frameFromElsewhere(from datapath.Path, session l2tp.SessionID, octets []byte) {
 	t.server.counters.add(dropWrongSource)
-	if t.frameGlance.allow(time.Now()) {
+	if t.frameGlance.allow(from.Remote, time.Now()) {
 		t.mail.post(frameElsewhere{from, session, bytes.Clone(octets)}, true)
 	}
 }
@@ -100,7 +119,7 @@ func (t *tunnel) askBothWays(to datapath.Path, now time.Time) {
 			continue
 		}
 		t.follow = &follow{to: to, by: now.Add(followTime), asking: c}
-		t.frameGlance.last.Store(0) // the answer is not to be overlooked
+		t.frameGlance.forget() // the answer is not to be overlooked
 		c.send(question)
 		c.sendTo(to, question)
 		return

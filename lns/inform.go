@@ -44,7 +44,7 @@ func (c *call) inform(octets []byte, now time.Time) bool {
 	}
 	s := c.tunnel.server
 	t := s.config.Load().template(c.template)
-	if c.core.Phase() != session.Open || t == nil || !c.informs.allow(now) {
+	if c.core.Phase() != session.Open || !c.attached.IsValid() || t == nil || !c.informs.allow(now) {
 		s.counters.add(dropInform)
 		return true
 	}

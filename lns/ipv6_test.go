@@ -260,3 +260,40 @@ func TestNeighbourTrafficIsNotInTheStory(t *testing.T) {
 		r.wantEnd(c, 10*time.Second)
 	})
 }
+
+// A session without IPv4 has no address to which a DHCPINFORM could be answered.
+func TestSessionWithoutIPv4IsNotInformed(t *testing.T) {
+	for user, want := range map[string]uint64{"alice@six": 0, "l2tpuser": 1} {
+		runIPv6(t, func(r *rig, _ *sixBooks) {
+			c := r.dial(1, user, "secret", six, func(c *lac.ClientConfig) { c.Login.NoIPv4 = want == 0 })
+			r.wantUp(c, 30*time.Second)
+			r.sleep(time.Second)
+			spec := r.path.Specs()[0]
+			source := [4]byte{10, 10, 1, 10}
+			if spec.Address.IsValid() {
+				source = spec.Address.As4()
+			}
+			r.server.Receiver().Datagram(spec.Path, dataMessage(spec, append([]byte{0xff, 3, 0, 0x21}, dhcpInform(source)...)))
+			r.sleep(time.Second)
+			if got := r.server.Counters()["dhcp_informs_answered"]; got != want {
+				t.Errorf("%s: answered %d times", user, got)
+			}
+			c.cancel()
+			r.wantEnd(c, 10*time.Second)
+		})
+	}
+}
+
+// dhcpInform is an IPv4 packet with a DHCPINFORM.
+func dhcpInform(source [4]byte) []byte {
+	dhcp := make([]byte, 236)
+	dhcp[0], dhcp[1], dhcp[2] = 1, 8, 6
+	copy(dhcp[12:], source[:])
+	dhcp = append(dhcp, 0x63, 0x82, 0x53, 0x63, 53, 1, 8, 255)
+	b := append([]byte{0x45, 0, 0, 0, 0, 1, 0, 0, 128, 17, 0, 0}, source[:]...)
+	b = append(b, 255, 255, 255, 255, 0, 68, 0, 67, 0, 0, 0, 0)
+	b = append(b, dhcp...)
+	b[2], b[3] = byte(len(b)>>8), byte(len(b))
+	b[24], b[25] = byte((len(b)-20)>>8), byte(len(b)-20)
+	return b
+}

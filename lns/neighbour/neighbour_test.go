@@ -333,3 +333,24 @@ func TestANewLinkIsNoNewBudget(t *testing.T) {
 		t.Error("the link came up anew, and so did the budget")
 	}
 }
+
+// A prefix that a client would like to have is not one that is taken back from it, and bits behind a prefix mean nothing.
+func TestWishesAreNotTakenBack(t *testing.T) {
+	client := []byte{0, 3, 0, 1, 9, 9}
+	wish := dhcp6.Grant{Prefix: netip.MustParsePrefix("2001:db8:f00::/56")}
+	same := dhcp6.Grant{Prefix: netip.PrefixFrom(whole.Delegated.Addr().Next(), whole.Delegated.Bits())}
+	for _, c := range []struct {
+		in   dhcp6.Message
+		want int
+	}{
+		{dhcp6.Message{Type: dhcp6.Solicit, Client: client}, 1},
+		{dhcp6.Message{Type: dhcp6.Request, Client: client, Server: duid}, 1},
+		{dhcp6.Message{Type: dhcp6.Renew, Client: client, Server: duid}, 2},
+	} {
+		c.in.Prefixes = []dhcp6.Identity{{ID: [4]byte{7}, Grants: []dhcp6.Grant{wish, same}}}
+		got := say(t, whole, c.in)
+		if got == nil || len(got.Prefixes[0].Grants) != c.want || got.Prefixes[0].Grants[0].Prefix != whole.Delegated || got.Prefixes[0].Grants[0].Valid == 0 {
+			t.Errorf("message %d: %+v", c.in.Type, got)
+		}
+	}
+}

@@ -55,15 +55,17 @@ func (r *Router) grant(in dhcp6.Message, out *dhcp6.Message) {
 		address = netip.PrefixFrom(r.cfg.Address, r.cfg.Address.BitLen())
 	}
 	for i, asked := range in.Addresses {
-		out.Addresses = append(out.Addresses, identity(asked, address, i == 0, dhcp6.NoAddrsAvail, "addresses are made of the advertised prefix"))
+		out.Addresses = append(out.Addresses, identity(in.Type, asked, address, i == 0, dhcp6.NoAddrsAvail, "addresses are made of the advertised prefix"))
 	}
 	for i, asked := range in.Prefixes {
-		out.Prefixes = append(out.Prefixes, identity(asked, r.cfg.Delegated, i == 0, dhcp6.NoPrefixAvail, "no prefix for the networks behind this peer"))
+		out.Prefixes = append(out.Prefixes, identity(in.Type, asked, r.cfg.Delegated, i == 0, dhcp6.NoPrefixAvail, "no prefix for the networks behind this peer"))
 	}
 	out.DNS = r.cfg.DNS
 }
 
-func identity(asked dhcp6.Identity, has netip.Prefix, first bool, none dhcp6.Status, text string) dhcp6.Identity {
+// identity answers for one address or prefix. What a client had before may be taken back when it renews that; in a Solicit or Request
+// it is only a wish, and not answered.
+func identity(kind dhcp6.Type, asked dhcp6.Identity, has netip.Prefix, first bool, none dhcp6.Status, text string) dhcp6.Identity {
 	answer := dhcp6.Identity{ID: asked.ID}
 	if !first || !has.IsValid() {
 		answer.Status, answer.Text = none, text
@@ -71,8 +73,11 @@ func identity(asked dhcp6.Identity, has netip.Prefix, first bool, none dhcp6.Sta
 		answer.T1, answer.T2 = preferredForever/2, preferredForever*4/5
 		answer.Grants = []dhcp6.Grant{{Prefix: has, Preferred: preferredForever, Valid: validForever}}
 	}
+	if kind != dhcp6.Renew && kind != dhcp6.Rebind {
+		return answer
+	}
 	for _, g := range asked.Grants {
-		if g.Prefix.IsValid() && !g.Prefix.Addr().IsUnspecified() && (!first || g.Prefix != has) {
+		if g.Prefix.IsValid() && !g.Prefix.Addr().IsUnspecified() && (!first || g.Prefix.Masked() != has) {
 			answer.Grants = append(answer.Grants, dhcp6.Grant{Prefix: g.Prefix})
 		}
 	}

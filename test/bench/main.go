@@ -97,6 +97,7 @@ var measurements = []measurement{
 	{"throughput", "", measureThroughput},
 	{"packets", "", measurePackets},
 	{"paths", "", measurePaths},
+	{"kernel", "", measureKernel},
 	{"authorisations", "sql", measureAuthorisations},
 	{"leases", "sql", measureLeases},
 	{"sqllogins", "sql", measureSQLLogins},

@@ -265,7 +265,7 @@ func TestNeighbourTrafficIsNotInTheStory(t *testing.T) {
 func TestSessionWithoutIPv4IsNotInformed(t *testing.T) {
 	for user, want := range map[string]uint64{"alice@six": 0, "l2tpuser": 1} {
 		runIPv6(t, func(r *rig, _ *sixBooks) {
-			c := r.dial(1, user, "secret", six, func(c *lac.ClientConfig) { c.Login.NoIPv4 = want == 0 })
+			c := r.dial(1, user, "secret", func(c *lac.ClientConfig) { c.Login.NoIPv4 = want == 0 })
 			r.wantUp(c, 30*time.Second)
 			r.sleep(time.Second)
 			spec := r.path.Specs()[0]

@@ -281,3 +281,33 @@ func TestOperatorCommands(t *testing.T) {
 		t.Error("a short password was taken")
 	}
 }
+
+// What the command line does with profiles can be asked for too, and all that a node answers is described.
+func TestProfilesOverTheInterface(t *testing.T) {
+	o := openOffice(t, pgtest.DSN(t))
+	o.ask(200, "POST", "/v1/profiles", `{"name":"field","rate_down":10000000,"session_timeout_seconds":3600,"routes":["192.168.7.0/24"]}`, nil)
+	o.ask(409, "POST", "/v1/profiles", `{"name":"field"}`, nil)
+	o.ask(200, "PATCH", "/v1/profiles/field", `{"mtu":1400,"rate_down":null,"name":"office"}`, nil)
+	var list struct{ Profiles []admin.Profile }
+	o.ask(200, "GET", "/v1/profiles", "", &list)
+	if len(list.Profiles) != 1 {
+		t.Fatalf("got %+v", list)
+	}
+	if p := list.Profiles[0]; p.Name != "office" || p.RateDown != nil || p.MTU == nil || *p.MTU != 1400 || *p.SessionTimeout != 3600 || len(p.Routes) != 1 {
+		t.Errorf("got %+v", p)
+	}
+	o.ask(404, "GET", "/v1/profiles/field", "", nil)
+	o.ask(200, "DELETE", "/v1/profiles/office", "", nil)
+	o.ask(404, "DELETE", "/v1/profiles/office", "", nil)
+	var document struct{ Paths map[string]map[string]any }
+	o.ask(200, "GET", "/v1/openapi.json", "", &document)
+	for _, m := range o.node.mounts(nil) {
+		method, path, _ := strings.Cut(m.Pattern, " ")
+		if document.Paths[path][strings.ToLower(method)] == nil {
+			t.Errorf("%s is not described", m.Pattern)
+		}
+	}
+	if document.Paths["/ui/"]["get"] == nil {
+		t.Error("the page is not described")
+	}
+}

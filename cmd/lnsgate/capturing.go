@@ -59,15 +59,16 @@ type auditor func(ctx context.Context, action, target, detail string, err error)
 // captureMounts are the requests about captures.
 func captureMounts(hub *capture.Hub, audit auditor) []admin.Mount {
 	return []admin.Mount{
-		{Pattern: "GET /v1/capture", Role: admin.Operate, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if err := serveCapture(w, r, hub, audit); err != nil {
-				refuseCapture(w, err)
-			}
+		{Pattern: "GET /v1/capture", About: "Captures from now on until the reader goes. Secrets and whole user data take the role administer.",
+			Query: captureParameters, Media: "application/x-pcapng", Role: admin.Operate, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if err := serveCapture(w, r, hub, audit); err != nil {
+					refuseCapture(w, err)
+				}
+			})},
+		{Pattern: "GET /v1/captures", About: "The captures that are under way.", Answers: captureList{}, Role: admin.Operate, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			answerJSON(w, http.StatusOK, captureList{hub.List()})
 		})},
-		{Pattern: "GET /v1/captures", Role: admin.Operate, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			answerJSON(w, http.StatusOK, map[string][]capture.Status{"captures": hub.List()})
-		})},
-		{Pattern: "DELETE /v1/captures/{id}", Role: admin.Operate, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		{Pattern: "DELETE /v1/captures/{id}", About: "Ends a capture in good order.", Role: admin.Operate, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
 			if err != nil || !hub.Stop(id) {
 				refuseCapture(w, &admin.Error{Status: http.StatusNotFound, Message: fmt.Sprintf("there is no capture %q", r.PathValue("id")),
@@ -134,13 +135,25 @@ func captureFault(err error) error {
 	return &admin.Error{Status: http.StatusServiceUnavailable, Message: "the server is stopping"}
 }
 
+type captureList struct {
+	Captures []capture.Status `json:"captures"`
+}
+
 // captureParameters are what a request for a capture may name.
-var captureParameters = []string{"user", "domain", "peer", "failed", "count", "secrets", "data"}
+var captureParameters = []admin.Parameter{
+	{Name: "user", About: "the name as typed, or the account"},
+	{Name: "domain", About: "the domain of the login"},
+	{Name: "peer", About: "where it comes from: an address or a network"},
+	{Name: "failed", About: "only logins that fail", Switch: true},
+	{Name: "count", About: "end after so many packets", Number: true},
+	{Name: "secrets", About: "show passwords and responses as they are", Switch: true},
+	{Name: "data", About: "packets of users: none, headers or whole"},
+}
 
 // captureRequest reads what somebody wants to capture.
 func captureRequest(query url.Values) (capture.Request, error) {
 	for name, values := range query {
-		if !slices.Contains(captureParameters, name) || len(values) > 1 {
+		if !slices.ContainsFunc(captureParameters, func(p admin.Parameter) bool { return p.Name == name }) || len(values) > 1 {
 			return capture.Request{}, fmt.Errorf("there is no parameter %q, or it is given twice", name)
 		}
 	}

@@ -185,6 +185,23 @@ func (d *directory) DeletePool(ctx context.Context, name string) error {
 	return d.with(ctx, func(a *postgres.Admin) error { return a.DeletePool(ctx, name) })
 }
 
+func (d *directory) Profiles(ctx context.Context, name string) ([]admin.Profile, error) {
+	list, err := inquire(ctx, d, func(a *postgres.Admin) ([]postgres.AdminProfile, error) { return a.Profiles(ctx, name) })
+	return each(list, func(v postgres.AdminProfile) admin.Profile { return admin.Profile(v) }), err
+}
+
+func (d *directory) AddProfile(ctx context.Context, name string, settings map[string]any) error {
+	return d.with(ctx, func(a *postgres.Admin) error { return a.AddProfile(ctx, name, settings) })
+}
+
+func (d *directory) SetProfile(ctx context.Context, name string, settings map[string]any) error {
+	return d.with(ctx, func(a *postgres.Admin) error { return a.SetProfile(ctx, name, settings) })
+}
+
+func (d *directory) DeleteProfile(ctx context.Context, name string) error {
+	return d.with(ctx, func(a *postgres.Admin) error { return a.DeleteProfile(ctx, name) })
+}
+
 func (d *directory) NASes(ctx context.Context, name string) ([]admin.StoredNAS, error) {
 	list, err := inquire(ctx, d, func(a *postgres.Admin) ([]postgres.AdminNAS, error) { return a.NASes(ctx, name) })
 	return each(list, func(v postgres.AdminNAS) admin.StoredNAS { return admin.StoredNAS(v) }), err

@@ -58,7 +58,7 @@ func (n *node) attempts() aaa.AttemptLog {
 
 // metricsMount shows the metrics to whoever may see the server, or to everybody if the file says so.
 func (n *node) metricsMount() admin.Mount {
-	mount := admin.Mount{Pattern: "GET /metrics", Role: admin.View, Handler: n.metrics.Handler()}
+	mount := admin.Mount{Pattern: "GET /metrics", Role: admin.View, Handler: n.metrics.Handler(), About: "The metrics, for Prometheus.", Media: "text/plain"}
 	if n.config.Admin.MetricsOpen {
 		mount.Role = admin.Nobody
 	}

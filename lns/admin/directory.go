@@ -32,6 +32,12 @@ type Directory interface {
 	DrainPool(ctx context.Context, name, written string, drain bool) error
 	DeletePool(ctx context.Context, name string) error
 
+	// Profiles lists the profile of this name, or all when it is empty.
+	Profiles(ctx context.Context, name string) ([]Profile, error)
+	AddProfile(ctx context.Context, name string, settings map[string]any) error
+	SetProfile(ctx context.Context, name string, settings map[string]any) error
+	DeleteProfile(ctx context.Context, name string) error
+
 	// NASes lists the NAS of this name, or all when it is empty.
 	NASes(ctx context.Context, name string) ([]StoredNAS, error)
 	AddNAS(ctx context.Context, name string, settings map[string]any) error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"lnsgate/lns/trace"
 )
@@ -18,6 +19,41 @@ type Mount struct {
 	Pattern string // of http.ServeMux, with its method: "GET /metrics"
 	Role    Role   // what it takes to ask for it; Nobody: everybody may, and the handler looks after itself
 	Handler http.Handler
+
+	About   string      // what it does, in a sentence, for the description of the interface; empty: it is not described
+	Query   []Parameter // that it takes
+	Media   string      // of its answer; empty: JSON
+	Answers any         // a value of the type that it answers with, when that is JSON; nil: nothing to tell
+}
+
+// Parameter is one that a [Mount] takes in its query.
+type Parameter struct {
+	Name, About string
+	Number      bool // a whole number; else a text
+	Switch      bool // true or false
+}
+
+// route is what there is to describe of a mount.
+func (m *Mount) route() *route {
+	method, path, found := strings.Cut(m.Pattern, " ")
+	if !found {
+		method, path = get, m.Pattern
+	}
+	r := &route{method: method, path: strings.TrimSuffix(path, "{$}"), role: m.Role, open: m.Role == Nobody, about: m.About, media: m.Media, answers: m.Answers}
+	if r.answers == nil {
+		r.answers = struct{}{}
+	}
+	for _, p := range m.Query {
+		kind := textParam
+		switch {
+		case p.Number:
+			kind = numberParam
+		case p.Switch:
+			kind = switchParam
+		}
+		r.query = append(r.query, param{p.Name, p.About, kind})
+	}
+	return r
 }
 
 // admit lets a request through whose actor has the role.

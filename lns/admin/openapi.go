@@ -55,7 +55,13 @@ func (s *Server) describe() object {
 	g := &schemas{named: object{}, notes: fieldNotes()}
 	failure := g.of(reflect.TypeFor[Error]())
 	paths := object{}
-	for _, r := range s.table() {
+	routes := s.table()
+	for i := range s.cfg.Mounts {
+		if m := &s.cfg.Mounts[i]; m.About != "" {
+			routes = append(routes, *m.route())
+		}
+	}
+	for _, r := range routes {
 		path, _ := paths[r.path].(object)
 		if path == nil {
 			path = object{}
@@ -77,15 +83,21 @@ func (s *Server) describe() object {
 }
 
 func (g *schemas) operation(r *route, failure any) object {
-	form := "application/json"
-	if r.events {
+	form, schema := "application/json", any(object{"type": "string", "contentMediaType": r.media})
+	switch {
+	case r.media != "":
+		form = r.media
+	case r.events:
 		form = "text/event-stream"
+	}
+	if r.media == "" {
+		schema = g.of(reflect.TypeOf(r.answers))
 	}
 	role := max(r.role, View).String()
 	op := object{
 		"operationId": operationID(r), "summary": r.about,
 		"responses": object{
-			"200":     object{"description": "Done.", "content": object{form: object{"schema": g.of(reflect.TypeOf(r.answers))}}},
+			"200":     object{"description": "Done.", "content": object{form: object{"schema": schema}}},
 			"default": object{"description": "What is wrong.", "content": object{"application/json": object{"schema": failure}}},
 		},
 	}

@@ -135,6 +135,18 @@ func (d *fakeDirectory) DrainPool(ctx context.Context, name, written string, dra
 func (d *fakeDirectory) DeletePool(ctx context.Context, name string) error {
 	return d.note(ctx, "delete pool "+name)
 }
+func (d *fakeDirectory) Profiles(context.Context, string) ([]Profile, error) {
+	return []Profile{full[Profile]()}, d.err
+}
+func (d *fakeDirectory) AddProfile(ctx context.Context, name string, s map[string]any) error {
+	return d.note(ctx, describe("add profile", name, s))
+}
+func (d *fakeDirectory) SetProfile(ctx context.Context, name string, s map[string]any) error {
+	return d.note(ctx, describe("set profile", name, s))
+}
+func (d *fakeDirectory) DeleteProfile(ctx context.Context, name string) error {
+	return d.note(ctx, "delete profile "+name)
+}
 func (d *fakeDirectory) NASes(context.Context, string) ([]StoredNAS, error) {
 	return []StoredNAS{full[StoredNAS]()}, d.err
 }
@@ -348,5 +360,37 @@ func TestTheDescriptionExplainsItsFields(t *testing.T) {
 		if r.method != get && r.role < Operate {
 			t.Errorf("%s %s changes something, and %v may", r.method, r.path, r.role)
 		}
+	}
+}
+
+// What other rooms hang in is described too, as they say.
+func TestMountsAreDescribed(t *testing.T) {
+	cfg := everything(&fakeDirectory{})
+	cfg.Mounts = []Mount{
+		{Pattern: "GET /v1/tape", Role: Operate, Handler: http.NotFoundHandler(), About: "A tape.", Media: "application/x-tape",
+			Query: []Parameter{{Name: "user"}, {Name: "count", Number: true}, {Name: "all", Switch: true}}},
+		{Pattern: "DELETE /v1/tapes/{id}", Role: Operate, Handler: http.NotFoundHandler(), About: "Ends a tape.", Answers: Done{}},
+		{Pattern: "/ui/", Handler: http.NotFoundHandler(), About: "The page.", Media: "text/html"},
+		{Pattern: "GET /{$}", Handler: http.NotFoundHandler()},
+	}
+	document, _ := described(t, New(cfg))
+	paths := document["paths"].(map[string]any)
+	text := func(path, method string) string {
+		op, _ := paths[path].(map[string]any)
+		b, _ := json.Marshal(op[method])
+		return string(b)
+	}
+	for _, one := range []struct{ path, method, has string }{
+		{"/v1/tape", "get", `"x-role":"operate"`}, {"/v1/tape", "get", `"application/x-tape":{"schema":{"contentMediaType":"application/x-tape","type":"string"}}`},
+		{"/v1/tape", "get", `"name":"count","schema":{"minimum":0,"type":"integer"}`}, {"/v1/tape", "get", `"name":"all","schema":{"type":"boolean"}`},
+		{"/v1/tapes/{id}", "delete", `"in":"path","name":"id"`}, {"/v1/tapes/{id}", "delete", `#/components/schemas/Done`},
+		{"/ui/", "get", `"x-role":"nobody"`},
+	} {
+		if !strings.Contains(text(one.path, one.method), one.has) {
+			t.Errorf("%s %s: no %s in %s", one.method, one.path, one.has, text(one.path, one.method))
+		}
+	}
+	if _, there := paths["/"]; there {
+		t.Error("what says nothing of itself is described")
 	}
 }

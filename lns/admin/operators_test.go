@@ -306,7 +306,7 @@ func TestMounts(t *testing.T) {
 	cfg := everything(&fakeDirectory{})
 	var seen Actor
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { seen = ActorOf(r.Context()) })
-	cfg.Mounts = []Mount{{"GET /metrics", View, handler}, {"GET /page/", Nobody, handler}}
+	cfg.Mounts = []Mount{{Pattern: "GET /metrics", Role: View, Handler: handler}, {Pattern: "GET /page/", Role: Nobody, Handler: handler}}
 	s := New(cfg)
 	if w := ask(t, s, get, "/metrics", nil); w.Code != 200 || seen.Name != "anna" {
 		t.Errorf("%d, %+v", w.Code, seen)

@@ -83,6 +83,25 @@ type DrainRequest struct {
 	Undo  bool   `json:"undo,omitempty"`  // give them again
 }
 
+// ProfileRequest makes or changes a profile: settings that many accounts share. What it does not say the domain says.
+type ProfileRequest struct {
+	Name           Optional[string]         `json:"name,omitzero"` // of a new profile; or another name for an old one
+	Description    Optional[string]         `json:"description,omitzero"`
+	MaxSessions    Optional[int]            `json:"max_sessions,omitzero"`
+	Pools          Optional[[]string]       `json:"pools,omitzero"`
+	DNS            Optional[[]netip.Addr]   `json:"dns,omitzero"`
+	NBNS           Optional[[]netip.Addr]   `json:"nbns,omitzero"`
+	SessionTimeout Optional[float64]        `json:"session_timeout_seconds,omitzero"`
+	IdleTimeout    Optional[float64]        `json:"idle_timeout_seconds,omitzero"`
+	MTU            Optional[int]            `json:"mtu,omitzero"`
+	RateUp         Optional[int64]          `json:"rate_up,omitzero"`   // bits per second
+	RateDown       Optional[int64]          `json:"rate_down,omitzero"` // bits per second
+	Routes         Optional[[]netip.Prefix] `json:"routes,omitzero"`
+	IPv6Pool       Optional[string]         `json:"ipv6_pool,omitzero"`
+	DelegatedPool  Optional[string]         `json:"delegated_pool,omitzero"`
+	IPv6DNS        Optional[[]netip.Addr]   `json:"ipv6_dns,omitzero"`
+}
+
 // NASRequest makes or changes a NAS.
 type NASRequest struct {
 	Name                 Optional[string]   `json:"name,omitzero"` // of a new NAS; or another name for an old one

@@ -23,6 +23,7 @@ type route struct {
 	change       string // what it changes, for the audit; empty: nothing
 	open         bool   // everybody may ask
 	events       bool   // the answer is a stream of events, each of the type that is answered
+	media        string // of the answer, when it is not JSON
 	do           answer
 	raw          http.HandlerFunc // instead of do
 }
@@ -137,6 +138,9 @@ func (s *Server) storedRoutes() []route {
 	routes = append(routes, fill(named("users"), "account", UserRequest{}, s.addUser, s.setUser, s.deleted(Directory.DeleteAccount))...)
 	routes = append(routes, fill(named("domains"), "domain", DomainRequest{}, s.addDomain, s.setDomain, s.deleted(Directory.DeleteDomain))...)
 	routes = append(routes, fill(named("pools"), "pool", PoolRequest{}, s.addPool, s.setPool, s.deleted(Directory.DeletePool))...)
+	routes = append(routes, route{method: get, path: "/v1/profiles", about: "The profiles, by name.", answers: profileList{}, do: s.profiles},
+		route{method: get, path: "/v1/profiles/{name}", about: "One profile.", answers: Profile{}, do: s.profile})
+	routes = append(routes, fill(named("profiles"), "profile", ProfileRequest{}, s.addProfile, s.setProfile, s.deleted(Directory.DeleteProfile))...)
 	return append(routes, fill(named("nases"), "NAS", NASRequest{}, s.addNAS, s.setNAS, s.deleted(Directory.DeleteNAS))...)
 }
 

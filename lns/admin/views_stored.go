@@ -102,6 +102,26 @@ type StoredPool struct {
 	Description    *string  `json:"description"`
 }
 
+// Profile has settings that many accounts share. What it does not say the domain says.
+type Profile struct {
+	Name           string         `json:"name"`
+	Description    *string        `json:"description"`
+	MaxSessions    *int           `json:"max_sessions"`
+	Pools          []string       `json:"pools"`
+	DNS            []netip.Addr   `json:"dns"`
+	NBNS           []netip.Addr   `json:"nbns"`
+	SessionTimeout *float64       `json:"session_timeout_seconds"`
+	IdleTimeout    *float64       `json:"idle_timeout_seconds"`
+	MTU            *int           `json:"mtu"`
+	RateUp         *int64         `json:"rate_up"`   // from the peer, bits per second
+	RateDown       *int64         `json:"rate_down"` // to the peer, bits per second
+	Routes         []netip.Prefix `json:"routes"`    // networks behind the peer
+	IPv6Pool       *string        `json:"ipv6_pool"`
+	DelegatedPool  *string        `json:"delegated_pool"`
+	IPv6DNS        []netip.Addr   `json:"ipv6_dns"`
+	Accounts       int64          `json:"accounts"` // that have it
+}
+
 // StoredNAS is a NAS as it stands in the database, without its secret.
 type StoredNAS struct {
 	Name                     string       `json:"name"`
@@ -198,5 +218,8 @@ type (
 	nasDetail struct {
 		Running *NAS       `json:"running"` // null: this node has not heard of it
 		Stored  *StoredNAS `json:"stored"`  // null: it stands in the configuration file
+	}
+	profileList struct {
+		Profiles []Profile `json:"profiles"`
 	}
 )

@@ -69,7 +69,7 @@ func (p *Page) Ask(server *admin.Server) { p.server = server }
 // Mounts are what the page answers. Everybody may open it, to log in.
 func (p *Page) Mounts() []admin.Mount {
 	return []admin.Mount{
-		{Pattern: "/ui/", Role: admin.Nobody, Handler: p},
+		{Pattern: "/ui/", Role: admin.Nobody, Handler: p, About: "The page for browsers, which has its own log-in.", Media: "text/html"},
 		{Pattern: "GET /{$}", Role: admin.Nobody, Handler: http.RedirectHandler("/ui/", http.StatusSeeOther)},
 	}
 }

@@ -14,6 +14,8 @@ type Fake struct {
 	Take func(from datapath.Path, datagram []byte) bool
 	// Refuse, when it is set, is asked before each Add; its error is what Add answers.
 	Refuse func(datapath.Spec) error
+	// Forgetful keeps no History, for games of a million sessions.
+	Forgetful bool
 
 	mu       sync.Mutex
 	sessions map[datapath.Key]*FakeSession
@@ -52,7 +54,9 @@ func (f *Fake) Add(spec datapath.Spec) (datapath.Session, error) {
 	}
 	s := &FakeSession{fake: f, spec: spec, ns: spec.FirstNs}
 	f.sessions[spec.Key] = s
-	f.history = append(f.history, spec)
+	if !f.Forgetful {
+		f.history = append(f.history, spec)
+	}
 	return s, nil
 }
 

@@ -1,0 +1,6 @@
+// Package soak has very many peers log in and out of a whole server while strangers say what they should not, and checks that
+// memory, goroutines, leases, routes and records return to where they were. The time is virtual, the goroutines are real. It does
+// not measure how fast that is; test/bench does.
+//
+// LNSGATE_SOAK says how many logins there are; without it there are as many as seconds allow.
+package soak

@@ -14,3 +14,11 @@ func TestContract(t *testing.T) {
 		t.Errorf("the kernel has carried %d packets of the suite only", n)
 	}
 }
+
+func TestContractOfIPv6(t *testing.T) {
+	var fast atomic.Int64
+	datapathtest.RunIPv6(t, func(t *testing.T) datapathtest.Rig { return newRig(t, &fast).speakIPv6() })
+	if n := fast.Load(); n < 5 {
+		t.Errorf("the kernel has carried %d packets of the suite only", n)
+	}
+}

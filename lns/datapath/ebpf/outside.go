@@ -13,9 +13,10 @@ import (
 // lookEvery is how often a new session may cause the interfaces to be looked at.
 const lookEvery = 5 * time.Second
 
-// trustsPartial marks an interface that hands packets on whose checksums are not complete, as those to other namespaces of
-// this host do. A peer in user space behind one would take what it gets for broken, so such packets are sent by user space.
-const trustsPartial = 0x01
+// leavesSums marks an interface that is given packets whose checksums are to be completed behind it. Such packets, which this host
+// or another one on the same machine has made, are sent by user space: with headers that the device does not know it could
+// complete them wrongly, and the other end of a veth not at all.
+const leavesSums = 0x01
 
 // lookAgain looks at the interfaces, unless that was done a moment ago or this thread is in another network namespace.
 func (d *DataPath) lookAgain() {
@@ -70,24 +71,10 @@ func (d *DataPath) watch(index uint32, name string) error {
 		d.outside[index] = l
 	}
 	flags := uint32(0)
-	if driver(name) == "veth" && sumsLater(name) {
-		flags |= trustsPartial
+	if sumsLater(name) {
+		flags |= leavesSums
 	}
 	return d.objects.Outside.Put(index, flags)
-}
-
-// driver is the name of an interface's driver, or nothing.
-func driver(name string) string {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return ""
-	}
-	defer unix.Close(fd)
-	info, err := unix.IoctlGetEthtoolDrvinfo(fd, name)
-	if err != nil {
-		return ""
-	}
-	return unix.ByteSliceToString(info.Driver[:])
 }
 
 // sumsLater says that an interface takes packets without complete checksums. It says so too when that is not known.

@@ -32,7 +32,7 @@
 #define ROUTES 0x80
 
 /* What is known of an interface outside. */
-#define TRUSTS_PARTIAL 0x01
+#define LEAVES_SUMS 0x01
 
 #define ETHERNET 14
 #define MOST_HEADERS (ETHERNET + 20 + 8 + 8 + 4)
@@ -377,7 +377,7 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 	__u32 *device = bpf_map_lookup_elem(&outside, &out);
 	if (!device)
 		return NEXT;
-	if (*device & TRUSTS_PARTIAL) {
+	if (*device & LEAVES_SUMS) {
 		struct sk_buff *kernel = bpf_cast_to_kern_ctx(skb);
 		if (BPF_CORE_READ_BITFIELD(kernel, ip_summed) == CHECKSUM_PARTIAL)
 			return NEXT;

@@ -45,6 +45,7 @@ type rig struct {
 	wire       int          // the far end of the wire
 	index      int          // of the far end
 	gateway    net.HardwareAddr
+	inject6    int
 	fast       *atomic.Int64
 }
 
@@ -117,6 +118,23 @@ func (r *rig) openHost() error {
 	i, err := net.InterfaceByName("wan")
 	r.gateway = i.HardwareAddr
 	return err
+}
+
+// speakIPv6 has vt1 carry IPv6, and the host say nothing by it of its own.
+func (r *rig) speakIPv6() *rig {
+	must(r.t, r.host.Do(func() (err error) {
+		for _, s := range []struct{ name, value string }{{"addr_gen_mode", "1"}, {"router_solicitations", "0"}, {"disable_ipv6", "0"}} {
+			if err := os.WriteFile("/proc/sys/net/ipv6/conf/vt1/"+s.name, []byte(s.value), 0); err != nil {
+				return err
+			}
+		}
+		r.inject6, err = unix.Socket(unix.AF_INET6, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+		return err
+	}))
+	r.t.Cleanup(func() { unix.Close(r.inject6) })
+	_, err := r.host.Run("ip", "-6", "route", "add", "2001:db8::/32", "dev", "vt1")
+	must(r.t, err)
+	return r
 }
 
 func (r *rig) openPeer() (err error) {
@@ -250,9 +268,12 @@ func (r *rig) next(fd int, wanted func([]byte) bool) []byte {
 
 func (r *rig) ToPeers(packet []byte) {
 	r.t.Helper()
-	to := netip.AddrFrom4([4]byte(packet[16:20]))
 	before := r.decided()
-	must(r.t, unix.Sendto(r.inject, packet, 0, &unix.SockaddrInet4{Addr: to.As4()}))
+	if packet[0]>>4 == 6 {
+		must(r.t, unix.Sendto(r.inject6, packet, 0, &unix.SockaddrInet6{Addr: [16]byte(packet[24:40])}))
+	} else {
+		must(r.t, unix.Sendto(r.inject, packet, 0, &unix.SockaddrInet4{Addr: [4]byte(packet[16:20])}))
+	}
 	r.await("a packet has come to nothing", func() bool { return r.decided() != before })
 }
 

@@ -2,14 +2,12 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"lnsgate/aaa"
@@ -31,6 +29,7 @@ type Attempts struct {
 	queue         chan aaa.Attempt
 	steps         Steps
 	rows          copyRows // of the batch that is being written
+	denied        denial
 	lost, written atomic.Uint64
 }
 
@@ -101,22 +100,25 @@ func (a *Attempts) take(batch []aaa.Attempt) []aaa.Attempt {
 
 // keepStoring tries until the batch is written. When the context ends before, it gets one last try.
 func (a *Attempts) keepStoring(ctx context.Context, batch []aaa.Attempt) {
-	told := false
+	told, sifted := false, false
 	for ctx.Err() == nil {
 		err := a.insert(ctx, batch)
+		final := a.refuses(err)
 		switch {
 		case err == nil:
 			return
-		case refused(err) && len(batch) == 1:
+		case final && len(batch) == 1:
 			a.lose(batch, err)
 			return
-		case refused(err):
-			batch = a.oneByOne(ctx, batch)
-			if len(batch) == 0 {
+		case final, denied(err) && !sifted:
+			if batch = a.oneByOne(ctx, batch); len(batch) == 0 {
 				return
 			}
-			continue // the database went away among them, or the context ended
-		case !told && ctx.Err() == nil:
+			if sifted = denied(err); !sifted {
+				continue // the database went away among them, or the context ended
+			}
+		}
+		if !told && ctx.Err() == nil {
 			a.log.Warn("logins not recorded: they wait in memory", "waiting", len(batch)+len(a.queue), "lost", a.Lost(), "cause", err)
 			told = true
 		}
@@ -130,7 +132,7 @@ func (a *Attempts) keepStoring(ctx context.Context, batch []aaa.Attempt) {
 // store writes a batch, but for the rows that the database refuses. What cannot be written now is counted as lost.
 func (a *Attempts) store(ctx context.Context, batch []aaa.Attempt) {
 	err := a.insert(ctx, batch)
-	if refused(err) {
+	if refused(err) || denied(err) {
 		batch = a.oneByOne(ctx, batch)
 	}
 	if err != nil && len(batch) > 0 {
@@ -139,29 +141,29 @@ func (a *Attempts) store(ctx context.Context, batch []aaa.Attempt) {
 }
 
 // oneByOne finds the rows that the database refuses: they are lost, the others are not. It answers those that are still to be
-// written, because the database did not say anything about the first of them.
+// written, because the database did not say anything about the first of them, or denies them and may think better of it.
 func (a *Attempts) oneByOne(ctx context.Context, batch []aaa.Attempt) []aaa.Attempt {
+	var left []aaa.Attempt
 	for i := range batch {
 		err := a.insert(ctx, batch[i:i+1])
 		switch {
-		case refused(err):
+		case a.refuses(err):
 			a.lose(batch[i:i+1], err)
+		case denied(err):
+			left = append(left, batch[i])
 		case err != nil:
-			return batch[i:]
+			return append(left, batch[i:]...)
 		}
 	}
-	return nil
+	return left
 }
+
+// refuses reports whether the database will not take what it was sent: see refusal.go.
+func (a *Attempts) refuses(err error) bool { return refused(err) || a.denied.final(err, time.Now()) }
 
 func (a *Attempts) lose(batch []aaa.Attempt, cause error) {
 	a.lost.Add(uint64(len(batch)))
 	a.log.Error("logins not recorded", "session", batch[0].Session, "logins", len(batch), "cause", cause)
-}
-
-// refused reports whether the database said no to the content (SQLSTATE classes 22 and 23), which it will say again.
-func refused(err error) bool {
-	var e *pgconn.PgError
-	return errors.As(err, &e) && (strings.HasPrefix(e.Code, "22") || strings.HasPrefix(e.Code, "23"))
 }
 
 // insert writes a batch. What is there already, because the answer to an earlier try was lost, stays as it is.

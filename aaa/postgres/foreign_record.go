@@ -37,7 +37,7 @@ func (r *Recorder) writeForeign(ctx context.Context, records []aaa.Record) error
 		n := min(len(records), recordBatch)
 		rows, rest := foreignRows(records[:n])
 		if err := r.applyForeign(ctx, rows); err != nil {
-			return recordFault(err)
+			return r.fault(err)
 		}
 		records = records[n-len(rest):]
 	}

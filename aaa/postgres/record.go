@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -28,12 +29,13 @@ type recordDB interface {
 // Recorder writes accounting records into the tables accounting and sessions. It is a sink for aaa/spool: a record that
 // was written before changes nothing, so it may come twice. It is safe for concurrent use.
 type Recorder struct {
-	db    recordDB
-	epoch func() int64
+	db     recordDB
+	epoch  func() int64
+	denied denial
 }
 
 // NewRecorder makes a Recorder. The function answers the epoch of this node, 0 as long as there is none: Node.Epoch.
-func NewRecorder(db recordDB, epoch func() int64) *Recorder { return &Recorder{db, epoch} }
+func NewRecorder(db recordDB, epoch func() int64) *Recorder { return &Recorder{db: db, epoch: epoch} }
 
 // Write stores records: one row per session in accounting, by the record with the highest Sequence, and one row in
 // sessions as long as the session has no Stop. Up to 2000 records make one transaction. Texts that
@@ -43,7 +45,7 @@ func NewRecorder(db recordDB, epoch func() int64) *Recorder { return &Recorder{d
 // A newer record of a session that another node has closed, because this one gave no sign of life, opens it again.
 //
 // Errors are ErrNotRegistered, those of the connection, or one whose method Retryable answers false: PostgreSQL has
-// refused what a record says.
+// refused what a record says, or has denied us the tables for ten minutes.
 func (r *Recorder) Write(ctx context.Context, records []aaa.Record) error {
 	epoch := r.epoch()
 	if epoch == 0 {
@@ -56,7 +58,7 @@ func (r *Recorder) Write(ctx context.Context, records []aaa.Record) error {
 	for len(records) > 0 {
 		n := min(len(records), recordBatch)
 		if err := r.store(ctx, records[:n], epoch); err != nil {
-			return recordFault(err)
+			return r.fault(err)
 		}
 		records = records[n:]
 	}
@@ -167,15 +169,9 @@ func (e *refusedRecord) Error() string {
 func (e *refusedRecord) Unwrap() error   { return e.err }
 func (e *refusedRecord) Retryable() bool { return false }
 
-// recordFault tells the errors that a record is to blame for from those of the server. Classes of SQLSTATE: 22 bad data,
-// 23 a constraint, 54 too large for an index.
-func recordFault(err error) error {
-	refused, ok := errors.AsType[*pgconn.PgError](err)
-	if !ok || len(refused.Code) != 5 {
-		return err
-	}
-	switch refused.Code[:2] {
-	case "22", "23", "54":
+// fault tells the errors that a record is to blame for from those of the server: see refusal.go.
+func (r *Recorder) fault(err error) error {
+	if refused(err) || r.denied.final(err, time.Now()) {
 		return &refusedRecord{err}
 	}
 	return err

@@ -84,9 +84,37 @@ const sqlForgetSessions = `
 DELETE FROM sessions x WHERE x.id = ANY ($1) AND x.nas IS NULL
     AND NOT EXISTS (SELECT FROM accounting a WHERE a.session = x.id AND a.started_at = x.started_at AND a.stopped_at IS NULL)`
 
-// MakePartitions makes the partitions of accounting and logins around the current month.
-func MakePartitions(ctx context.Context, db recordDB) error {
-	_, err := db.Exec(ctx, "SELECT make_partitions()")
+// sqlCloseOrphans closes the records that are open and have no row in sessions, because somebody deleted it: nobody else would find
+// them when their node is dead. One whose node lives stays open, for its next record brings the row back. It reads all records.
+const sqlCloseOrphans = `
+UPDATE accounting a SET stopped_at = greatest(a.started_at, a.updated_at), terminate_cause = 'NAS-Reboot',
+    cause = 'the node is gone, and somebody had deleted the session'
+WHERE a.stopped_at IS NULL AND a.nas IS NULL AND a.updated_at < now() - $1::interval
+    AND NOT EXISTS (SELECT FROM sessions s WHERE s.id = a.session AND s.started_at = a.started_at)
+    AND NOT EXISTS (SELECT FROM nodes n WHERE n.name = a.node AND n.epoch <= a.epoch AND n.heartbeat_at >= now() - $1::interval)`
+
+// closeOrphans closes them, unless another node is at it.
+func closeOrphans(ctx context.Context, db recordDB, after time.Duration) (closed int64, err error) {
+	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+		var leader bool
+		if err := tx.QueryRow(ctx, sqlLeader).Scan(&leader); err != nil || !leader {
+			return err
+		}
+		done, err := tx.Exec(ctx, sqlCloseOrphans, after)
+		closed = done.RowsAffected()
+		return err
+	})
+	return closed, err
+}
+
+// MakePartitions makes the partitions of accounting and logins around the current month: of the one before it too, unless logins
+// are kept for less than a month, and it would be dropped again. Zero keeps them for ever.
+func MakePartitions(ctx context.Context, db recordDB, keepLogins time.Duration) error {
+	back := 1
+	if keepLogins > 0 && keepLogins < 31*24*time.Hour {
+		back = 0
+	}
+	_, err := db.Exec(ctx, "SELECT make_partitions(2, $1)", back)
 	return err
 }
 
@@ -117,14 +145,12 @@ func (u Upkeep) Run(ctx context.Context) error {
 	if u.Log == nil {
 		u.Log = slog.New(slog.DiscardHandler)
 	}
-	daily := &recordDuty{name: "make the partitions of coming months", do: u.daily, every: u.Daily}
-	sweep := &recordDuty{name: "close the sessions of dead nodes", do: u.sweep, every: u.Sweep}
-	for {
-		daily.perform(ctx, &u)
-		sweep.perform(ctx, &u)
-		next := sweep.due
-		if daily.due.Before(next) {
-			next = daily.due
+	for duties := u.duties(); ; {
+		next := time.Now().Add(u.Daily)
+		for _, d := range duties {
+			if d.perform(ctx, &u); d.due.Before(next) {
+				next = d.due
+			}
 		}
 		if !pause(ctx, time.Until(next)) {
 			return nil
@@ -132,20 +158,25 @@ func (u Upkeep) Run(ctx context.Context) error {
 	}
 }
 
-func (u *Upkeep) daily(ctx context.Context) error {
-	if err := MakePartitions(ctx, u.DB); err != nil {
-		return err
+// duties are what is done from time to time. None waits for another, and one that fails stops no other.
+func (u *Upkeep) duties() []*recordDuty {
+	return []*recordDuty{
+		{name: "make the partitions of coming months", every: u.Daily, do: func(ctx context.Context) error { return MakePartitions(ctx, u.DB, u.KeepLogins) }},
+		{name: "drop old months of logins", every: u.Daily, do: u.dropLogins},
+		{name: "close the sessions of nodes that somebody has deleted", every: u.Daily, do: func(ctx context.Context) error { return u.untilNone(ctx, closeUnknown) }},
+		{name: "close the records of sessions that somebody has deleted", every: u.Daily, do: u.closeOrphans},
+		{name: "forget what other NASes were told long ago", every: u.Daily, do: func(ctx context.Context) error { return tidyForeign(ctx, u.DB) }},
+		{name: "close the sessions of dead nodes", every: u.Sweep, do: func(ctx context.Context) error { return u.untilNone(ctx, CloseDead) }},
 	}
-	if err := u.dropLogins(ctx); err != nil {
-		return err
-	}
-	if err := u.untilNone(ctx, closeUnknown); err != nil {
-		return err
-	}
-	return tidyForeign(ctx, u.DB)
 }
 
-func (u *Upkeep) sweep(ctx context.Context) error { return u.untilNone(ctx, CloseDead) }
+func (u *Upkeep) closeOrphans(ctx context.Context) error {
+	n, err := closeOrphans(ctx, u.DB, u.Lost)
+	if n > 0 {
+		u.Log.Warn("closed records whose session had been deleted, and whose node is dead", "records", n)
+	}
+	return err
+}
 
 func (u *Upkeep) untilNone(ctx context.Context, closeSome func(context.Context, recordDB, time.Duration) (int64, error)) error {
 	for {

@@ -180,7 +180,7 @@ func TestAllReturnsToWhereItWas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t)
 		size := count / waves
-		h.wave(min(size, 2000)) // tables and rings grow once
+		h.wave(size) // tables and rings grow once
 		before := h.look()
 		t.Logf("before: %+v", before)
 		for n := range waves {

@@ -15,6 +15,8 @@ const (
 
 	NameDelayed     // TooManyFailures: of this name
 	SourceDelayed   // TooManyFailures: of the peer's address
+	AccountBanned   // TooManyFailures: the account is shut out for a time
+	SourceBanned    // TooManyFailures: the peer's address is
 	AccountSessions // SessionLimit: of the account
 	DomainSessions  // SessionLimit: of the domain
 
@@ -41,6 +43,8 @@ var reasonWords = [reasonCount]string{
 	NearMissName:      "nearly the name of an account",
 	NameDelayed:       "the name must wait",
 	SourceDelayed:     "the source must wait",
+	AccountBanned:     "the account is banned",
+	SourceBanned:      "the source is banned",
 	AccountSessions:   "too many sessions of the account",
 	DomainSessions:    "too many sessions of the domain",
 	DatabaseAway:      "the database is away",

@@ -29,6 +29,7 @@ func (c *checker) checkServer() {
 	c.between("udp.sockets", c.cfg.UDP.Sockets, 0, 256)
 	c.buffer("udp.receive_buffer", c.cfg.UDP.ReceiveBuffer)
 	c.buffer("udp.send_buffer", c.cfg.UDP.SendBuffer)
+	c.checkBans()
 	c.between("udp.ipsec_mark", c.cfg.UDP.IPsecMark, 0, 1<<31-1)
 }
 
@@ -121,6 +122,19 @@ func (c *checker) methods(path string, methods []Method) {
 	for i, m := range methods {
 		if slices.Contains(methods[:i], m) {
 			c.say(fmt.Sprintf("%s[%d]", path, i), "%v is listed twice", m)
+		}
+	}
+}
+
+func (c *checker) checkBans() {
+	b := c.cfg.Bans
+	c.between("bans.account_failures", b.AccountFailures, 0, 1_000_000)
+	c.between("bans.source_failures", b.SourceFailures, 0, 1_000_000)
+	c.atLeast("bans.account_time", b.AccountTime, time.Second)
+	c.atLeast("bans.source_time", b.SourceTime, time.Second)
+	for i, p := range b.Exempt {
+		if p != p.Masked() {
+			c.say(fmt.Sprintf("bans.exempt[%d]", i), "%v has bits set behind the prefix; the network is %v", p, p.Masked())
 		}
 	}
 }

@@ -27,6 +27,7 @@ type Config struct {
 	Forwarding           bool                 `mapstructure:"forwarding"`
 	Headquarters         []Headquarters       `mapstructure:"headquarters"`
 	Limits               Limits               `mapstructure:"limits"`
+	Bans                 Bans                 `mapstructure:"bans"`
 	UDP                  UDP                  `mapstructure:"udp"`
 	VirtualTemplates     []VirtualTemplate    `mapstructure:"virtual_templates"`
 	L2TPGroups           []L2TPGroup          `mapstructure:"l2tp_groups"`
@@ -70,6 +71,15 @@ type Limits struct {
 	PendingAuthentications       int           `mapstructure:"pending_authentications"`
 	AuthenticationTimeout        time.Duration `mapstructure:"authentication_timeout"`
 	SetupTimeout                 time.Duration `mapstructure:"setup_timeout"` // from ICCN to an open session
+}
+
+// Bans says who is shut out after failed logins.
+type Bans struct {
+	AccountFailures int            `mapstructure:"account_failures"` // in a row; 0: never
+	AccountTime     time.Duration  `mapstructure:"account_time"`
+	SourceFailures  int            `mapstructure:"source_failures"` // in a row; 0: never
+	SourceTime      time.Duration  `mapstructure:"source_time"`
+	Exempt          []netip.Prefix `mapstructure:"exempt"`
 }
 
 // RequiresIPsec reports whether some l2tp group wants IPsec.

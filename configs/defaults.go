@@ -29,7 +29,8 @@ func Default() *Config {
 			AuthenticationTimeout:        30 * time.Second,
 			SetupTimeout:                 60 * time.Second,
 		},
-		UDP: UDP{ReceiveBuffer: 4 << 20, SendBuffer: 32 << 20, IPsecMark: 1701},
+		Bans: Bans{AccountFailures: 50, AccountTime: 15 * time.Minute, SourceFailures: 200, SourceTime: time.Hour},
+		UDP:  UDP{ReceiveBuffer: 4 << 20, SendBuffer: 32 << 20, IPsecMark: 1701},
 	}
 }
 

@@ -27,6 +27,7 @@ const (
 	dropControlQueue
 	dropControlAVP
 	dropTunnelZero
+	dropBannedSource
 	dropBudget
 	dropHalfOpenPerSource
 	dropTunnelLimit
@@ -70,6 +71,7 @@ var counterNames = [counterCount]string{
 	dropControlQueue:      "drop_control_queue_full",
 	dropControlAVP:        "drop_control_bad_avp",
 	dropTunnelZero:        "drop_tunnel_zero",
+	dropBannedSource:      "drop_banned_source",
 	dropBudget:            "drop_source_over_budget",
 	dropHalfOpenPerSource: "drop_source_half_open_limit",
 	dropTunnelLimit:       "drop_tunnel_limit",

@@ -27,6 +27,7 @@ type Deps struct {
 	AAA       aaa.Authenticator
 	Pools     pool.Allocator
 	Admission Admission          // nil: strangers are not held to a budget
+	Bans      Bans               // nil: nobody is shut out
 	Host      Host               // nil: the network of the host needs no word about single sessions
 	Router    Router             // nil: nor about the networks behind peers
 	Accounter aaa.Accounter      // nil: no accounting
@@ -40,6 +41,11 @@ type Deps struct {
 // Admission says whether a stranger may cost us a tunnel now. It is safe for concurrent use.
 type Admission interface {
 	Allow(peer netip.AddrPort, id uint16, now time.Time) (ok bool, refusal transport.Refusal)
+}
+
+// Bans say which sources are shut out. They are safe for concurrent use, and asked for every message that is for no tunnel.
+type Bans interface {
+	Banned(source netip.Addr, now time.Time) bool
 }
 
 // Host makes the address of an open session reachable from the networks of this host: routes and proxy ARP where they are needed.

@@ -15,6 +15,10 @@ import (
 // stranger takes a control message for no tunnel. Only an SCCRQ is one that means something: it goes to the tunnel that it
 // has opened already, or opens one.
 func (s *Server) stranger(from datapath.Path, payload, datagram []byte) {
+	if s.deps.Bans != nil && s.deps.Bans.Banned(from.Remote.Addr(), time.Now()) {
+		s.counters.add(dropBannedSource)
+		return
+	}
 	hostName, peerID, ok := l2tp.PeekSCCRQ(payload)
 	switch {
 	case ok:

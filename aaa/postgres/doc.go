@@ -4,7 +4,7 @@
 // the account logged in lately and a Watcher vouches that it has not changed since, and asks for near misses only after a
 // no. It also reads what a Gateway is made of (Domains) and who may ask by RADIUS (NASes). Watcher tells within a moment what
 // changed, Sealer takes clear passwords and secrets out of the tables, Registry counts sessions over all nodes, Attempts
-// writes what came of logins, and Guard slows down who guesses passwords. Recorder writes what comes of sessions, and
+// writes what came of logins. Recorder writes what comes of sessions, and
 // ForeignSessions knows those that other NASes carry and what their NASes are to be told.
 //
 // It does not choose a domain or merge grants (aaa), does not hash or seal by itself (aaa/secret), does not give out an

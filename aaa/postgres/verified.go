@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/fading"
 )
 
 // maxVerified bounds the passwords that are remembered: two megabytes.
@@ -20,11 +21,11 @@ type token [sha256.Size]byte
 // from it, and it knows nothing of a credential that was changed since.
 type verified struct {
 	key  [32]byte
-	seen *fading[token, struct{}]
+	seen *fading.Map[token, struct{}]
 }
 
 func newVerified(key [32]byte, life time.Duration) *verified {
-	return &verified{key, newFading[token, struct{}](max(0, life), maxVerified)}
+	return &verified{key, fading.New[token, struct{}](max(0, life), maxVerified)}
 }
 
 func (v *verified) token(a *account, password aaa.Secret) (t token) {
@@ -43,10 +44,10 @@ func (v *verified) token(a *account, password aaa.Secret) (t token) {
 }
 
 func (v *verified) knows(t token, now time.Time) bool {
-	_, ok := v.seen.get(t, now)
+	_, ok := v.seen.Get(t, now)
 	return ok
 }
 
 func (v *verified) learn(t token, now time.Time) {
-	v.seen.change(t, now, func(struct{}) struct{} { return struct{}{} })
+	v.seen.Change(t, now, func(struct{}) struct{} { return struct{}{} })
 }

@@ -19,6 +19,7 @@ func (n *node) newAdmin() (*admin.Server, error) {
 		Elsewhere: n.answering.elsewhere(), Reload: n.reload,
 		Listed: n.listed, Health: n.health, Operators: n.operators.known,
 		Addresses: n.addressBook(), TestLogin: n.testLogin,
+		Bans:     banBook{n.bans},
 		Attempts: n.recorder, Watch: n.recorder.Watch,
 		Version: buildVersion(), Log: n.log,
 	}

@@ -30,7 +30,6 @@ type database struct {
 
 	node      *sqlaccounts.Node
 	backend   *sqlaccounts.Backend
-	guard     *sqlaccounts.Guard
 	registry  *sqlaccounts.Registry
 	attempts  *sqlaccounts.Attempts
 	keys      *sqlaccounts.Keyring
@@ -101,7 +100,6 @@ func openDatabase(c *configs.Config, log *slog.Logger) (*database, error) {
 	})
 	d.keys = sqlaccounts.NewKeyring(keys)
 	d.backend = sqlaccounts.New(d.pool, sqlaccounts.Config{Keys: d.keys, Timeout: c.Database.StatementTimeout})
-	d.guard = sqlaccounts.NewGuard(sqlaccounts.GuardConfig{})
 	d.registry = sqlaccounts.NewRegistry(d.node)
 	d.elsewhere = sqlaccounts.NewForeignSessions(d.pool, c.Node)
 	d.attempts = sqlaccounts.NewAttempts(d.pool, log)

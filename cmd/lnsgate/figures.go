@@ -4,6 +4,7 @@ import (
 	"maps"
 
 	"lnsgate/aaa/eap"
+	"lnsgate/aaa/guard"
 	"lnsgate/lns/admin"
 	"lnsgate/lns/datapath/ebpf"
 	"lnsgate/lns/datapath/tun"
@@ -23,12 +24,14 @@ type figures struct {
 	answering     *answering     // nil: no NAS of others is answered
 	eap           *eap.Server    // nil: nobody is offered EAP
 	fast          *ebpf.DataPath // nil: everything is carried in user space
+	bans          *guard.Bans    // nil: nobody is banned, and nobody has to wait
+	guesses       *guard.Guard
 }
 
 // Counters returns those of the engine, and by prefix: "udp_" those of the sockets together, "tun_" those of the virtual
 // templates together, "db_" and "spool_" those of the database and of the records for it, "radius_" those of the RADIUS
 // servers of all groups together, "dynauth_" what they asked of us, "nas_" those of our own RADIUS server for other NASes,
-// "eap_" EAP conversations. Names that end in "_sockets" tell
+// "eap_" EAP conversations, "admission_" what became of requests for tunnels before anything was kept of them. Names that end in "_sockets" tell
 // how many there are now, ebpf_templates and ebpf_sessions what is carried in the kernel, and tun_offload is 1 while all virtual templates take large packets unsegmented.
 func (f figures) Counters() map[string]uint64 {
 	all := f.Engine.Counters()
@@ -48,6 +51,8 @@ func (f figures) Counters() map[string]uint64 {
 			all["udp_"+reason] += n
 		}
 	}
+	maps.Copy(all, admissionFigures(f.transport.Admission()))
+	maps.Copy(all, banFigures(f.bans, f.guesses))
 	all["tun_offload"] = one(f.path.Capabilities().Offload)
 	all["tun_merge_refused"] = f.path.MergeRefused()
 	if f.fast != nil {
@@ -64,6 +69,16 @@ func (f figures) Counters() map[string]uint64 {
 	return all
 }
 
+// admissionFigures are the decisions about strangers, those that have not happened yet too.
+func admissionFigures(a *transport.Admission) map[string]uint64 {
+	stats := a.Stats()
+	all := map[string]uint64{"admission_admitted": stats.Admitted}
+	for _, r := range transport.Refusals() {
+		all["admission_"+r.String()] = stats.Refused[r.String()]
+	}
+	return all
+}
+
 // figures are those of the rooms that work with the database. Names that end in "_now" tell how it is at this moment, the
 // others count from the start.
 func (d *database) figures() map[string]uint64 {
@@ -75,7 +90,6 @@ func (d *database) figures() map[string]uint64 {
 		"db_changes":               d.heard.Load(),
 		"db_logins_written":        d.attempts.Written(),
 		"db_logins_lost":           d.attempts.Lost(),
-		"db_guesses_delayed":       d.guard.Delayed(),
 		"db_leases_now":            uint64(leases.Held),
 		"db_lease_blocks_now":      uint64(leases.Blocks),
 		"db_leases_unwritten_now":  uint64(leases.Unwritten),

@@ -40,10 +40,7 @@ func (n *node) openEntrance(*configs.Config) error {
 
 // guarded is the gateway behind who delays guesses: behind EAP, so that what is guessed inside of it counts by its name.
 func (n *node) guarded() aaa.Authenticator {
-	if n.db == nil {
-		return n.gateway
-	}
-	return n.db.guard.Before(n.gateway)
+	return n.guesses.Before(n.gateway)
 }
 
 // giveWay ends a session in whose place a newer one comes.

@@ -36,7 +36,7 @@ func (n *node) openMetrics(c *configs.Config) error {
 
 // figures are the engine's and those of the rooms beneath it.
 func (n *node) figures() figures {
-	return figures{n.engine, n.transport, n.path, n.db, n.radius, n.books, n.authorization, n.answering, n.eap, n.fast}
+	return figures{n.engine, n.transport, n.path, n.db, n.radius, n.books, n.authorization, n.answering, n.eap, n.fast, n.bans, n.guesses}
 }
 
 func (n *node) domainNames() []string {

@@ -122,6 +122,7 @@ func (n *node) put(next *configs.Config, keys *secret.Keys) error {
 	if both, ok := n.pools.(*bothPools); ok {
 		both.configure(next)
 	}
+	n.bans.SetPolicy(banPolicy(next))
 	n.gateway.replace(gateway, domains, next.DefaultDomain)
 	n.radius.put(groups, next.Limits.AuthenticationTimeout)
 	if n.db != nil {

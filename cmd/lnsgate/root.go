@@ -40,6 +40,7 @@ It checks who they are, gives each an address from their department's pool and c
 		newExplainCommand(),
 		newCaptureCommand(),
 		newKickCommand(),
+		newBansCommand(),
 		newReloadCommand(),
 		newCheckCommand(),
 		newDBCommand(),

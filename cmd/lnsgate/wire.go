@@ -12,6 +12,7 @@ import (
 
 	"lnsgate/aaa"
 	"lnsgate/aaa/eap"
+	"lnsgate/aaa/guard"
 	"lnsgate/configs"
 	"lnsgate/lns"
 	"lnsgate/lns/admin"
@@ -40,6 +41,8 @@ type node struct {
 	filePools *memory.Allocator
 	pools     pool.Keeper // those of the file, with a database those of the database too
 	gateway   *liveGateway
+	bans      *guard.Bans       // who is shut out
+	guesses   *guard.Guard      // who has to wait
 	eap       *eap.Server       // nil: nobody is offered EAP
 	entrance  aaa.Authenticator // who is asked first: EAP, then who delays guesses, then the gateway
 	registry  aaa.Registry
@@ -76,7 +79,7 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 		}
 	}()
 	for _, step := range []func(*configs.Config) error{
-		n.openOperator, n.openOperators, n.openMetrics, n.openDatabase, n.openTracing, n.openRADIUS, n.openPools, n.openGateway, n.openHost, n.openSockets, n.openCapture, n.openPath, n.openReach, n.openEAP, n.openEntrance, n.openAnswering,
+		n.openOperator, n.openOperators, n.openMetrics, n.openDatabase, n.openTracing, n.openRADIUS, n.openPools, n.openBans, n.openGateway, n.openHost, n.openSockets, n.openCapture, n.openPath, n.openReach, n.openEAP, n.openEntrance, n.openAnswering,
 	} {
 		if err := step(config); err != nil {
 			return nil, err
@@ -90,6 +93,7 @@ func newNode(config *configs.Config, file string, log *slog.Logger) (_ *node, er
 		Registry:  n.registry,
 		Pools:     n.pools,
 		Admission: n.transport.Admission(),
+		Bans:      n.bans,
 		Host:      n.reach,
 		Router:    n.reach,
 		Accounter: n.metrics.Accounter(n.books),

@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -59,7 +60,7 @@ func pageParams(more ...param) []param {
 }
 
 func (s *Server) table() []route {
-	return append(append(s.runningRoutes(), s.explainingRoutes()...), s.storedRoutes()...)
+	return slices.Concat(s.runningRoutes(), s.explainingRoutes(), s.banRoutes(), s.storedRoutes())
 }
 
 // runningRoutes are about what the server is doing now.

@@ -55,6 +55,7 @@ type Config struct {
 	Health    func(context.Context) []Check                           // nil: all is well as long as it answers
 	TestLogin func(context.Context, LoginTest) (LoginForecast, error) // nil: not offered
 
+	Bans      Bans                              // nil: nobody can be banned
 	Operators *Operators                        // who may ask over TCP by a token; nil: nobody
 	Who       func(*http.Request) (Actor, bool) // whose log-in of the web page a request carries; nil: nobody's
 

@@ -108,6 +108,8 @@ var causeOfReason = map[aaa.Reason]trace.Cause{
 	aaa.NearMissName:      trace.NearMissName,
 	aaa.NameDelayed:       trace.AccountDelayed,
 	aaa.SourceDelayed:     trace.SourceDelayed,
+	aaa.AccountBanned:     trace.AccountBanned,
+	aaa.SourceBanned:      trace.SourceBanned,
 	aaa.AccountSessions:   trace.AccountSessions,
 	aaa.DomainSessions:    trace.DomainSessions,
 	aaa.DatabaseAway:      trace.DatabaseAway,

@@ -77,6 +77,8 @@ const (
 	DomainSessions
 	AccountDelayed
 	SourceDelayed
+	AccountBanned
+	SourceBanned
 	Misconfigured
 	NoSuchPool
 	NoSuchFilter

@@ -6,7 +6,7 @@ func (c Cause) General() Cause {
 	switch c {
 	case UnknownUser, NearMissDomain, NearMissName, WrongPassword, AccountDisabled, AccountExpired, UnknownDomain, DomainBlocked,
 		MalformedName, MalformedProof, MethodNotAllowed, NoCredentialForMethod, RADIUSRefused, RADIUSGrant, AccountSessions,
-		DomainSessions, AccountDelayed, SourceDelayed, EAPNoMethod, EAPFailed, Misconfigured, NoSuchPool, NoSuchFilter,
+		DomainSessions, AccountDelayed, SourceDelayed, AccountBanned, SourceBanned, EAPNoMethod, EAPFailed, Misconfigured, NoSuchPool, NoSuchFilter,
 		NoSuchTemplate, RouteTaken, SealKeyMissing:
 		return AuthenticationRejected
 	case RADIUSNoAnswer, RADIUSWrongSecret, RADIUSUnsigned, DatabaseAway, TooManyChecks:

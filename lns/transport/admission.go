@@ -48,6 +48,9 @@ func (r Refusal) String() string {
 	}
 }
 
+// Refusals are all ways of not being admitted.
+func Refusals() []Refusal { return []Refusal{OverSource, OverNetwork, OverTotal, OverRepeat} }
+
 // Budget is a token bucket: Rate per second in the long run, Burst at once.
 type Budget struct {
 	Rate  float64

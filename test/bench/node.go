@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/guard"
 	accounts "lnsgate/aaa/postgres"
 	"lnsgate/pool"
 	pools "lnsgate/pool/postgres"
@@ -70,7 +71,7 @@ func openNode(ctx context.Context, s *sqlServer, d *sqlDatabase) (n *node, err e
 		n.close()
 		return nil, err
 	}
-	n.gateway = accounts.NewGuard(accounts.GuardConfig{}).Before(gateway)
+	n.gateway = guard.New(guard.Config{}).Before(gateway)
 	return n, nil
 }
 

@@ -10,7 +10,7 @@ import (
 
 // virtual are the rows that need nothing but peers, in virtual time.
 func virtual() []row {
-	return slices.Concat(tunnelRows(), callRows(), linkRows(), loginRows(), grantRows(), networkRows(), lifeRows())
+	return slices.Concat(tunnelRows(), callRows(), linkRows(), loginRows(), banRows(), grantRows(), networkRows(), lifeRows())
 }
 
 func TestEveryCauseIsExplained(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/guard"
 	sqlaccounts "lnsgate/aaa/postgres"
 	radiusaccounts "lnsgate/aaa/radius"
 	"lnsgate/aaa/radius/client"
@@ -90,8 +91,8 @@ func (c *company) gate(t *testing.T, database aaa.Backend) aaa.Authenticator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	guard := sqlaccounts.NewGuard(sqlaccounts.GuardConfig{Failures: 2, SourceFailures: 4, Delay: time.Minute})
-	return guard.Before(g)
+	before := guard.New(guard.Config{Failures: 2, SourceFailures: 4, Delay: time.Minute})
+	return before.Before(g)
 }
 
 // misbehaving is a RADIUS server that accepts everybody, with this secret and no Message-Authenticator. It does not mind what the

@@ -1,7 +1,8 @@
-package postgres
+package guard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -34,8 +35,8 @@ type guardian struct {
 	next  answers
 }
 
-func newGuardian(cfg GuardConfig) *guardian {
-	g := &guardian{Guard: NewGuard(cfg), clock: time.Unix(1e9, 0)}
+func newGuardian(cfg Config) *guardian {
+	g := &guardian{Guard: New(cfg), clock: time.Unix(1e9, 0)}
 	g.now = func() time.Time { return g.clock }
 	return g
 }
@@ -64,7 +65,7 @@ func (g *guardian) ask(t *testing.T, r *aaa.Request, err error) bool {
 var wrong = aaa.Reject(aaa.WrongPassword, "")
 
 func TestWhoGuessesAPasswordWaits(t *testing.T) {
-	g := newGuardian(GuardConfig{Failures: 3, Delay: time.Second, MaxDelay: 4 * time.Second, Forget: time.Minute})
+	g := newGuardian(Config{Failures: 3, Delay: time.Second, MaxDelay: 4 * time.Second, Forget: time.Minute})
 	for i := range 4 {
 		if !g.try(t, "bob", fmt.Sprintf("192.0.2.%d", i), wrong) {
 			t.Errorf("failure %d is not free", i+1)
@@ -96,7 +97,7 @@ func TestWhoGuessesAPasswordWaits(t *testing.T) {
 }
 
 func TestWhoTriesManyNamesWaits(t *testing.T) {
-	g := newGuardian(GuardConfig{SourceFailures: 10})
+	g := newGuardian(Config{SourceFailures: 10})
 	held := 0
 	for i := range 20 {
 		if !g.try(t, fmt.Sprint("user", i), "192.0.2.1", aaa.Reject(aaa.UnknownUser, "")) {
@@ -118,7 +119,7 @@ func TestWhoTriesManyNamesWaits(t *testing.T) {
 
 // The users of a NAS come from one address. One of them who guesses must not keep out the others.
 func TestTheUsersOfANASAreToldApartByTheirNumber(t *testing.T) {
-	g := newGuardian(GuardConfig{SourceFailures: 10})
+	g := newGuardian(Config{SourceFailures: 10})
 	nas := func(client, name, station string) *aaa.Request {
 		return &aaa.Request{Name: name, Peer: netip.MustParseAddrPort("192.0.2.1:1645"), CallingNumber: station, NAS: &aaa.NAS{Client: client}}
 	}
@@ -152,14 +153,14 @@ func TestTheUsersOfANASAreToldApartByTheirNumber(t *testing.T) {
 	for i := range 20 {
 		g.ask(t, nas("branch", fmt.Sprint("long", i), long+fmt.Sprint(i)), wrong)
 	}
-	if n := g.sources.size(); n != 5 {
+	if n := g.sources.Size(); n != 5 {
 		t.Errorf("%d sources are remembered", n)
 	}
 }
 
 // Whoever hides behind an anonymous identity shares it with others.
 func TestAnAnonymousIdentityOfEAPIsNobodysName(t *testing.T) {
-	g := newGuardian(GuardConfig{Failures: 1, SourceFailures: 20})
+	g := newGuardian(Config{Failures: 1, SourceFailures: 20})
 	eap := func(name string) *aaa.Request {
 		return &aaa.Request{Name: name, Proof: aaa.Proof{Method: aaa.EAP}, NAS: &aaa.NAS{Client: "branch"}, CallingNumber: "1"}
 	}
@@ -188,7 +189,7 @@ func TestAnAnonymousIdentityOfEAPIsNobodysName(t *testing.T) {
 }
 
 func TestOnlyGuessesCount(t *testing.T) {
-	g := newGuardian(GuardConfig{Failures: 1, SourceFailures: 1})
+	g := newGuardian(Config{Failures: 1, SourceFailures: 1})
 	for cause := aaa.CauseNone; cause <= aaa.Misconfigured; cause++ {
 		guess := cause == aaa.WrongPassword || cause == aaa.UnknownUser || cause == aaa.AccountDisabled || cause == aaa.AccountExpired
 		held := false
@@ -211,7 +212,7 @@ func TestOnlyGuessesCount(t *testing.T) {
 }
 
 func TestFailuresAreForgotten(t *testing.T) {
-	g := newGuardian(GuardConfig{Failures: 1, Forget: 10 * time.Minute, MaxDelay: time.Second})
+	g := newGuardian(Config{Failures: 1, Forget: 10 * time.Minute, MaxDelay: time.Second})
 	for range 10 {
 		g.try(t, "bob", "", wrong)
 		g.clock = g.clock.Add(time.Second)
@@ -222,10 +223,10 @@ func TestFailuresAreForgotten(t *testing.T) {
 			t.Errorf("failure %d after a long time is held", i+1)
 		}
 	}
-	if n := g.names.size(); n != 1 {
+	if n := g.names.Size(); n != 1 {
 		t.Errorf("%d names are remembered", n)
 	}
-	off := newGuardian(GuardConfig{Failures: -1, SourceFailures: -1})
+	off := newGuardian(Config{Failures: -1, SourceFailures: -1})
 	for range 1000 {
 		if !off.try(t, "bob", "192.0.2.1", wrong) {
 			t.Fatal("held, but it is switched off")
@@ -234,21 +235,21 @@ func TestFailuresAreForgotten(t *testing.T) {
 }
 
 func TestAFloodOfNamesDoesNotGrowTheMemory(t *testing.T) {
-	g := newGuardian(GuardConfig{SourceFailures: -1})
+	g := newGuardian(Config{SourceFailures: -1})
 	for i := range maxGuarded + maxGuarded/4 {
 		g.try(t, fmt.Sprint(i), "192.0.2.1", wrong)
 	}
 	for i := range 100 {
 		g.try(t, strings.Repeat("x", 300)+fmt.Sprint(i), "192.0.2.1", wrong)
 	}
-	if n := g.names.size(); n > maxGuarded {
+	if n := g.names.Size(); n > maxGuarded {
 		t.Errorf("%d names are remembered", n)
 	}
 }
 
 // The peer must not see from the time that it was held.
 func TestAHeldLoginTakesAsLongAsAnyOther(t *testing.T) {
-	g := NewGuard(GuardConfig{Failures: 1})
+	g := New(Config{Failures: 1})
 	slow := slowAnswers{30 * time.Millisecond}
 	a := g.Before(slow)
 	r := &aaa.Request{Name: "bob"}
@@ -278,7 +279,7 @@ func (s slowAnswers) Authorize(ctx context.Context, r *aaa.Request) (aaa.Decisio
 }
 
 func TestAGuardIsForMany(t *testing.T) {
-	g := NewGuard(GuardConfig{Failures: 1000000, SourceFailures: 1000000})
+	g := New(Config{Failures: 1000000, SourceFailures: 1000000})
 	a := g.Before(&aaatestFake{})
 	var wg sync.WaitGroup
 	for range 8 {
@@ -289,7 +290,7 @@ func TestAGuardIsForMany(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if f, _ := g.names.get("0", time.Now()); f.count != 8*143 {
+	if f, _ := g.names.Get("0", time.Now()); f.count != 8*143 {
 		t.Errorf("%d failures of one name", f.count)
 	}
 }
@@ -302,4 +303,18 @@ func (*aaatestFake) Authenticate(context.Context, *aaa.Request) (aaa.Decision, e
 
 func (*aaatestFake) Authorize(context.Context, *aaa.Request) (aaa.Decision, error) {
 	return aaa.Decision{}, wrong
+}
+
+func causeOf(err error) aaa.Cause {
+	if r, ok := errors.AsType[*aaa.Rejection](err); ok {
+		return r.Cause
+	}
+	return aaa.CauseNone
+}
+
+func reasonOf(err error) aaa.Reason {
+	if r, ok := errors.AsType[*aaa.Rejection](err); ok {
+		return r.Reason
+	}
+	return aaa.ReasonNone
 }

@@ -1,4 +1,4 @@
-package postgres
+package guard
 
 import (
 	"context"
@@ -10,15 +10,17 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/fading"
 )
 
-// GuardConfig says when a Guard makes people wait. The zero value is fit for use.
-type GuardConfig struct {
+// Config says when a Guard makes people wait. The zero value is fit for use.
+type Config struct {
 	Failures       int           // of one name that are free; 0: 5; < 0: names never wait
 	SourceFailures int           // of one peer address that are free; 0: 50; < 0: addresses never wait
 	Delay          time.Duration // after the first failure that is not free, doubling with each; 0: 1 s
 	MaxDelay       time.Duration // the delay grows up to it; 0: 1 min
 	Forget         time.Duration // failures are forgotten after it without another; 0: 15 min
+	Bans           *Bans         // who is shut out, whatever the proof; nil: nobody
 }
 
 // maxGuarded bounds the names, and the addresses, that are remembered.
@@ -35,9 +37,9 @@ const maxGuarded = 1 << 16
 //
 // An anonymous identity of EAP (RFC 7542 section 2.4) is the name of many, and stands for nobody: it is not counted.
 type Guard struct {
-	cfg     GuardConfig
-	names   *fading[string, failures]
-	sources *fading[source, failures]
+	cfg     Config
+	names   *fading.Map[string, failures]
+	sources *fading.Map[source, failures]
 	usual   atomic.Int64 // nanoseconds that a rejection takes
 	delayed atomic.Uint64
 	now     func() time.Time
@@ -76,8 +78,8 @@ type failures struct {
 	last  time.Time
 }
 
-// NewGuard makes a guard that remembers nothing.
-func NewGuard(cfg GuardConfig) *Guard {
+// New makes a guard that remembers nothing.
+func New(cfg Config) *Guard {
 	orInt := func(n *int, otherwise int) {
 		if *n == 0 {
 			*n = otherwise
@@ -96,7 +98,7 @@ func NewGuard(cfg GuardConfig) *Guard {
 	cfg.Forget = max(cfg.Forget, 2*cfg.MaxDelay) // or the longest delays would end early
 	return &Guard{
 		cfg:   cfg,
-		names: newFading[string, failures](2*cfg.Forget, maxGuarded), sources: newFading[source, failures](2*cfg.Forget, maxGuarded),
+		names: fading.New[string, failures](2*cfg.Forget, maxGuarded), sources: fading.New[source, failures](2*cfg.Forget, maxGuarded),
 		now: time.Now,
 	}
 }
@@ -117,17 +119,26 @@ type guarded struct {
 func (g *guarded) Authenticate(ctx context.Context, r *aaa.Request) (aaa.Decision, error) {
 	began := g.now()
 	name, from := nameOf(r), sourceOf(r)
-	if no := g.hold(name, from, began); no != nil {
-		g.delayed.Add(1)
+	if no := g.shutOut(r.Name, from, began); no != nil {
 		pause(ctx, time.Duration(g.usual.Load())) // as long as any other rejection takes
 		return aaa.Decision{}, no
 	}
+	if no := g.hold(name, from, began); no != nil {
+		g.delayed.Add(1)
+		pause(ctx, time.Duration(g.usual.Load()))
+		return aaa.Decision{}, no
+	}
 	d, err := g.next.Authenticate(ctx, r)
+	if err == nil && d.Account != r.Name { // typed otherwise than it is stored
+		if no := g.shutOut(d.Account, source{}, g.now()); no != nil {
+			return aaa.Decision{}, no
+		}
+	}
 	var no *aaa.Rejection
 	switch {
 	case err == nil:
-		g.names.forget(name)
-		g.sources.forget(from)
+		g.names.Forget(name)
+		g.sources.Forget(from)
 	case errors.As(err, &no) && isGuess(no.Cause):
 		now := g.now()
 		g.learn(now.Sub(began))
@@ -137,14 +148,34 @@ func (g *guarded) Authenticate(ctx context.Context, r *aaa.Request) (aaa.Decisio
 			}
 			return failures{f.count + 1, now}
 		}
-		if name != "" {
-			g.names.change(name, now, fail)
+		if name != "" && g.cfg.Bans.account(name, g.names.Change(name, now, fail).count, now) {
+			g.names.Forget(name)
 		}
-		if from != (source{}) {
-			g.sources.change(from, now, fail)
+		if from != (source{}) && g.cfg.Bans.source(from.address, g.sources.Change(from, now, fail).count, now) {
+			g.sources.Forget(from)
 		}
 	}
 	return d, err
+}
+
+// shutOut says that a name or a source is banned, or nothing.
+func (g *Guard) shutOut(name string, from source, now time.Time) *aaa.Rejection {
+	if b, banned := g.cfg.Bans.Account(name, now); banned {
+		return aaa.Reject(aaa.TooManyFailures, "%s", b.words()).For(aaa.AccountBanned)
+	}
+	if b, banned := g.cfg.Bans.Source(from.address, now); banned {
+		return aaa.Reject(aaa.TooManyFailures, "%s", b.words()).For(aaa.SourceBanned)
+	}
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // Authorize asks the next one: no password is guessed that way.
@@ -170,12 +201,12 @@ func isGuess(c aaa.Cause) bool {
 
 // hold says that a login comes too soon, or nothing.
 func (g *Guard) hold(name string, from source, now time.Time) *aaa.Rejection {
-	if f, ok := g.names.get(name, now); ok {
+	if f, ok := g.names.Get(name, now); ok {
 		if wait := g.wait(f, g.cfg.Failures, now); wait > 0 {
 			return aaa.Reject(aaa.TooManyFailures, "%d failed logins of this name in a row; the next is checked in %s", f.count, wait.Round(time.Second)).For(aaa.NameDelayed)
 		}
 	}
-	if f, ok := g.sources.get(from, now); ok {
+	if f, ok := g.sources.Get(from, now); ok {
 		if wait := g.wait(f, g.cfg.SourceFailures, now); wait > 0 {
 			return aaa.Reject(aaa.TooManyFailures, "%d failed logins from %s in a row; the next is checked in %s", f.count, from, wait.Round(time.Second)).For(aaa.SourceDelayed)
 		}

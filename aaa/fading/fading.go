@@ -1,17 +1,17 @@
-package postgres
+package fading
 
 import (
 	"sync"
 	"time"
 )
 
-// fading remembers things for a while, and never more of them than a bound. It keeps two generations: new things go into
+// Map remembers things for a while, and never more of them than a bound. It keeps two generations: new things go into
 // the young one; when that is full, or old, it becomes the old one, and what was old is forgotten. So every operation
 // takes the same short time, and a flood of names pushes out others but cannot grow the memory.
 //
 // What was not put again lives for at least half of the time, unless there is a flood, and at most for all of it. It is
 // safe for concurrent use.
-type fading[K comparable, V any] struct {
+type Map[K comparable, V any] struct {
 	half time.Duration
 	most int // in one generation
 
@@ -20,12 +20,13 @@ type fading[K comparable, V any] struct {
 	since      time.Time // the young generation exists
 }
 
-func newFading[K comparable, V any](life time.Duration, most int) *fading[K, V] {
-	return &fading[K, V]{half: life / 2, most: max(1, most/2), young: map[K]V{}, old: map[K]V{}}
+// New makes a map that remembers for the given time, and that many things at most.
+func New[K comparable, V any](life time.Duration, most int) *Map[K, V] {
+	return &Map[K, V]{half: life / 2, most: max(1, most/2), young: map[K]V{}, old: map[K]V{}}
 }
 
 // age forgets what is due. The lock is held.
-func (f *fading[K, V]) age(now time.Time) {
+func (f *Map[K, V]) age(now time.Time) {
 	switch passed := now.Sub(f.since); {
 	case passed >= 2*f.half:
 		f.young, f.old, f.since = map[K]V{}, map[K]V{}, now
@@ -34,15 +35,15 @@ func (f *fading[K, V]) age(now time.Time) {
 	}
 }
 
-// get returns what is remembered.
-func (f *fading[K, V]) get(key K, now time.Time) (V, bool) {
+// Get returns what is remembered.
+func (f *Map[K, V]) Get(key K, now time.Time) (V, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.age(now)
 	return f.find(key)
 }
 
-func (f *fading[K, V]) find(key K) (V, bool) {
+func (f *Map[K, V]) find(key K) (V, bool) {
 	if v, ok := f.young[key]; ok {
 		return v, true
 	}
@@ -50,8 +51,8 @@ func (f *fading[K, V]) find(key K) (V, bool) {
 	return v, ok
 }
 
-// change replaces what is remembered of a key by what the function makes of it, the zero value at first.
-func (f *fading[K, V]) change(key K, now time.Time, replace func(V) V) V {
+// Change replaces what is remembered of a key by what the function makes of it, the zero value at first.
+func (f *Map[K, V]) Change(key K, now time.Time, replace func(V) V) V {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.age(now)
@@ -65,16 +66,16 @@ func (f *fading[K, V]) change(key K, now time.Time, replace func(V) V) V {
 	return after
 }
 
-// forget removes a key.
-func (f *fading[K, V]) forget(key K) {
+// Forget removes a key.
+func (f *Map[K, V]) Forget(key K) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.young, key)
 	delete(f.old, key)
 }
 
-// size is how many keys are remembered.
-func (f *fading[K, V]) size() int {
+// Size is how many keys are remembered.
+func (f *Map[K, V]) Size() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.young) + len(f.old)

@@ -114,11 +114,38 @@ const struct entry *unused_entry __attribute__((unused));
 const struct destination *unused_destination __attribute__((unused));
 const struct route *unused_route __attribute__((unused));
 
+/* What is looked at of the kernel's own structures, wherever it has it. */
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct netns_xfrm {
+	unsigned int policy_count[6]; /* in, out, forward */
+};
+struct net {
+	struct netns_xfrm xfrm;
+};
+typedef struct {
+	struct net *net;
+} possible_net_t;
+struct net_device {
+	possible_net_t nd_net;
+};
 struct sk_buff {
+	struct net_device *dev;
 	__u8 ip_summed : 2;
-} __attribute__((preserve_access_index));
+};
+#pragma clang attribute pop
 
 extern void *bpf_cast_to_kern_ctx(void *) __ksym;
+
+/* guarded says that this host has IPsec policies. Only the stack knows whom they protect, so everything goes there: nothing may
+ * leave in clear that is to be sealed, or be taken in clear that is to come sealed. */
+static __always_inline bool guarded(struct __sk_buff *skb)
+{
+	struct sk_buff *kernel = bpf_cast_to_kern_ctx(skb);
+	struct net *net = kernel->dev->nd_net.net;
+	if (!bpf_core_field_exists(net->xfrm))
+		return false;
+	return net->xfrm.policy_count[0] || net->xfrm.policy_count[1];
+}
 
 static __always_inline __u16 fold(__u64 sum)
 {
@@ -257,6 +284,8 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 	if (tcp && ((void *)(tcp + 14) > end || tcp[13] & SYN))
 		return NEXT;
 
+	if (guarded(skb))
+		return NEXT;
 	__u32 slot = e->slot, template = e->template;
 	struct figures *f = bpf_map_lookup_elem(&counted, &slot);
 	if (!f)
@@ -317,7 +346,7 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 		return NEXT;
 	}
 	struct entry *e = id ? bpf_map_lookup_elem(&sessions, &id) : 0;
-	if (!e || !(e->flags & CARRY_DOWN) || whole || len > e->mru || (void *)(next + 8) > end)
+	if (!e || !(e->flags & CARRY_DOWN) || guarded(skb) || whole || len > e->mru || (void *)(next + 8) > end)
 		return NEXT;
 
 	/* The sum of the packet follows from its own checksums, whether they are there already or left to the device. */

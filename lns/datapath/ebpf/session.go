@@ -122,7 +122,7 @@ func (s *session) entry() pathEntry {
 	if spec.PeerMRU != 0 {
 		e.Mru = uint32(min(spec.PeerMRU, largestMRU))
 	}
-	reachable := e.Peer != 0 && e.Local != 0
+	reachable := e.Peer != 0 && e.Local != 0 && !spec.Path.Secure
 	for _, f := range []struct {
 		set  bool
 		flag uint16

@@ -85,6 +85,10 @@ func (c *crowd) close() {
 
 // run is the life of the LAC, on a goroutine of its own.
 func (c *crowd) run() {
+	if err := stayBehind(); err != nil {
+		c.fail(err)
+		return
+	}
 	m := newMessages(batch, longest)
 	var looked time.Time
 	for {

@@ -158,8 +158,9 @@ func datagramOf(from lac.Up, to netip.AddrPort, octets int) []byte {
 	b = binary.BigEndian.AppendUint16(b, 1024)
 	b = binary.BigEndian.AppendUint16(b, to.Port())
 	b = binary.BigEndian.AppendUint16(b, uint16(octets-20))
-	b = append(b, 0, 0) // without a checksum
-	return append(b, make([]byte, octets-headers)...)
+	b = append(b, 0, 0)
+	binary.BigEndian.PutUint16(b[ip+26:], ^onesSum(slices.Concat(b[ip+12:], []byte{0, 17}, b[ip+24:ip+26])))
+	return append(b, make([]byte, octets-headers)...) // which adds nothing to the sum
 }
 
 // onesSum adds up 16-bit words (RFC 1071).

@@ -1,6 +1,9 @@
 package ebpf
 
 import (
+	"bytes"
+	"encoding/binary"
+	"math/rand/v2"
 	"testing"
 
 	"lnsgate/lns/datapath"
@@ -86,5 +89,40 @@ func TestCutDatagramsAreLeftToUserSpace(t *testing.T) {
 	r.Receive(datapathtest.Spec("vt1").Path, datagram)
 	if rx, _ := r.ways(); rx != 1 {
 		t.Errorf("the whole one was not")
+	}
+}
+
+// Whatever a stranger changes in a datagram, what enters the host through the kernel is a packet of the session, as it came.
+func TestChangedDatagramsAreNotTakenForOthers(t *testing.T) {
+	r := newRig(t, nil)
+	_, err := r.path.Add(datapathtest.Spec("vt1"))
+	must(t, err)
+	random := rand.New(rand.NewPCG(1, 2))
+	carried := uint64(0)
+	for round := range 600 {
+		packet := datapathtest.Packet{Source: "10.10.1.10", Destination: "192.0.2.80", Port: 9, Payload: 10, ID: uint16(round)}.Bytes()
+		datagram := append([]byte{0, 2, 0, 3, 0, 4, 0xFF, 3, 0, 0x21}, packet...)
+		for range 1 + random.IntN(2) {
+			datagram[random.IntN(30)] = byte(random.Uint32())
+		}
+		r.Receive(datapathtest.Spec("vt1").Path, datagram)
+		r.Flush()
+		rx, _ := r.ways()
+		if rx == carried {
+			continue
+		}
+		carried = rx
+		if !bytes.Equal(datagram[2:6], []byte{0, 3, 0, 4}) || datagram[0]&0x8A != 0 || datagram[1]&0x0F != 2 {
+			t.Errorf("%x was carried", datagram)
+		}
+		got := r.next(r.capture, func(b []byte) bool {
+			return binary.BigEndian.Uint16(b[4:]) == binary.BigEndian.Uint16(datagram[len(datagram)-len(packet)+4:])
+		})
+		if !bytes.HasSuffix(datagram, got) || string(got[12:16]) != "\x0a\x0a\x01\x0a" || int(binary.BigEndian.Uint16(got[2:])) != len(got) {
+			t.Errorf("%x came out as %x", datagram, got)
+		}
+	}
+	if carried < 50 {
+		t.Errorf("only %d were carried", carried)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 )
@@ -111,12 +112,21 @@ func applied(results []*goose.MigrationResult) []Migration {
 	return list
 }
 
+// busy reports whether a lock was not to be had in time.
+func busy(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "55P03"
+}
+
 // explain unfolds what goose wraps, so that the administrator reads which file failed and why.
 func explain(err error) error {
 	var partial *goose.PartialError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &partial) && partial.Failed != nil && busy(err):
+		return fmt.Errorf("migrations: %s: somebody else is using the table, perhaps a long report: %w; nothing of this step remains, and what came before it does: "+
+			"run it again when that is over", nameOf(partial.Failed.Source.Path), partial.Err)
 	case errors.As(err, &partial) && partial.Failed != nil:
 		return fmt.Errorf("migrations: %s: %w; nothing of this step remains", nameOf(partial.Failed.Source.Path), partial.Err)
 	}

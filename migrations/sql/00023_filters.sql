@@ -99,7 +99,9 @@ COMMENT ON COLUMN accounts.filter IS 'The filter of its sessions; null: as profi
 
 DO $$
 DECLARE
-    t record;
+    here   constant text := 'domain_pools, static_addresses''';
+    before text := pg_get_functiondef('grant_roles()'::regprocedure);
+    t      record;
 BEGIN
     FOR t IN VALUES ('filters', 'name', 'name'), ('filter_rules', 'filter', 'filter,ordinal') LOOP
         EXECUTE format('CREATE TRIGGER zz_inserted AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION record_change(%L, %L)', t.column1, t.column2, t.column3);
@@ -108,7 +110,10 @@ BEGIN
         EXECUTE format('CREATE TRIGGER zz_truncated AFTER TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION record_truncate()', t.column1);
     END LOOP;
     -- The new tables go where the other things of administrators go.
-    EXECUTE replace(pg_get_functiondef('grant_roles()'::regprocedure), 'domain_pools, static_addresses''', 'domain_pools, static_addresses, filters, filter_rules''');
+    IF position(here IN before) = 0 THEN
+        RAISE EXCEPTION 'grant_roles() is not the one that this migration knows';
+    END IF;
+    EXECUTE replace(before, here, 'domain_pools, static_addresses, filters, filter_rules''');
 END $$;
 SELECT grant_roles();
 

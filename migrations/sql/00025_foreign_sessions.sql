@@ -174,8 +174,14 @@ SELECT row_number() OVER (ORDER BY l.routing_context, l.address) AS id, l.pool A
 FROM leases l LEFT JOIN nodes n ON n.name = l.node LEFT JOIN sessions s ON s.id = l.holder;
 
 DO $$
+DECLARE
+    here   constant text := 'session_slots, accounting';
+    before text := pg_get_functiondef('grant_roles()'::regprocedure);
 BEGIN
-    EXECUTE replace(pg_get_functiondef('grant_roles()'::regprocedure), 'session_slots, accounting', 'session_slots, nas_orders, accounting');
+    IF position(here IN before) = 0 THEN
+        RAISE EXCEPTION 'grant_roles() is not the one that this migration knows';
+    END IF;
+    EXECUTE replace(before, here, 'session_slots, nas_orders, accounting');
 END $$;
 SELECT grant_roles();
 

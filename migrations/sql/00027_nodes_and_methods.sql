@@ -59,11 +59,20 @@ REVOKE EXECUTE ON FUNCTION forget_node(text, boolean), first_epoch() FROM PUBLIC
 REVOKE ALL ON SEQUENCE node_epochs FROM PUBLIC;
 
 DO $$
+DECLARE
+    change record;
+    before text;
 BEGIN
-    EXECUTE replace(pg_get_functiondef('grant_roles()'::regprocedure), 'make_partitions(integer, integer), set_password',
-        'first_epoch(), forget_node(text, boolean), make_partitions(integer, integer), set_password');
-    EXECUTE replace(pg_get_functiondef('grant_roles()'::regprocedure), 'GRANT EXECUTE ON FUNCTION set_password(text, text) TO',
-        'GRANT EXECUTE ON FUNCTION forget_node(text, boolean), set_password(text, text) TO');
+    FOR change IN VALUES
+        ('make_partitions(integer, integer), set_password', 'first_epoch(), forget_node(text, boolean), make_partitions(integer, integer), set_password'),
+        ('GRANT EXECUTE ON FUNCTION set_password(text, text) TO', 'GRANT EXECUTE ON FUNCTION forget_node(text, boolean), set_password(text, text) TO')
+    LOOP
+        before := pg_get_functiondef('grant_roles()'::regprocedure);
+        IF position(change.column1 IN before) = 0 THEN
+            RAISE EXCEPTION 'grant_roles() is not the one that this migration knows';
+        END IF;
+        EXECUTE replace(before, change.column1, change.column2);
+    END LOOP;
 END $$;
 SELECT grant_roles();
 

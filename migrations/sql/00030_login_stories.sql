@@ -1,6 +1,7 @@
 -- +goose Up
 -- +goose StatementBegin
 SET LOCAL search_path = public;
+SET LOCAL lock_timeout = '2s'; -- who waits for a lock has all others wait behind it
 
 -- What explains a login, so that it can be read for as long as the row is kept, from every node.
 ALTER TABLE logins
@@ -29,11 +30,6 @@ COMMENT ON COLUMN logins.pool IS 'The pool of the address.';
 COMMENT ON COLUMN logins.address_because IS 'Why this address.';
 COMMENT ON COLUMN logins.steps IS 'Every step from the first datagram on, without passwords or responses; null where trace.steps leaves them out.';
 COMMENT ON TABLE logins IS 'Every attempt to log in, with its verdict. Partitioned by month (UTC); the nodes drop months that are older than trace.keep_days.';
-
--- Logins that succeed, of which there are many, cost nothing for these.
-CREATE INDEX logins_failed ON logins (at) WHERE verdict <> 'granted';
-CREATE INDEX logins_cause ON logins (cause, at) WHERE verdict <> 'granted';
-CREATE INDEX logins_account ON logins (account, at) WHERE account <> name;
 
 CREATE FUNCTION drop_logins(keep interval) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET timezone = 'UTC' SET lock_timeout = '2s'

@@ -1,6 +1,7 @@
 -- +goose Up
 -- +goose StatementBegin
 SET LOCAL search_path = public;
+SET LOCAL lock_timeout = '2s'; -- who waits for a lock has all others wait behind it
 
 -- What subscribers of a domain are told when they ask by DHCPINFORM: what to send through the tunnel.
 CREATE FUNCTION are_client_routes(routes cidr[]) RETURNS boolean

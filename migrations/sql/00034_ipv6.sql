@@ -1,6 +1,7 @@
 -- +goose Up
 -- +goose StatementBegin
 SET LOCAL search_path = public;
+SET LOCAL lock_timeout = '2s'; -- who waits for a lock has all others wait behind it
 
 -- IPv6 is given in prefixes. A prefix is known by its first address, in every table, with its length beside it; so what finds
 -- addresses finds prefixes.
@@ -323,8 +324,6 @@ ALTER TABLE accounting
 COMMENT ON COLUMN accounting.ipv6_prefix IS 'The IPv6 prefix of the link; null: no IPv6.';
 COMMENT ON COLUMN accounting.delegated_prefix IS 'The IPv6 prefix for the networks behind the subscriber.';
 COMMENT ON COLUMN accounting.interface_id IS 'The second half of the subscriber''s link-local address, as IPv6CP agreed on it.';
-CREATE INDEX accounting_ipv6_prefix ON accounting (ipv6_prefix, started_at) WHERE ipv6_prefix IS NOT NULL;
-CREATE INDEX accounting_delegated_prefix ON accounting (delegated_prefix, started_at) WHERE delegated_prefix IS NOT NULL;
 ALTER TABLE logins
     ADD COLUMN ipv6_prefix cidr,
     ADD COLUMN delegated_prefix cidr,

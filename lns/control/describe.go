@@ -36,28 +36,40 @@ func describe(m l2tp.Message) string {
 }
 
 func describeStart(host, vendor string, tunnel l2tp.TunnelID, window uint16, challenge bool) string {
-	s := "host " + strconv.Quote(host) + ", tunnel " + number(tunnel)
+	b := make([]byte, 0, shortWords)
+	b = appendNumber(append(appendQuoted(b, "host ", host), ", tunnel "...), tunnel)
 	if vendor != "" {
-		s += ", vendor " + strconv.Quote(vendor)
+		b = appendQuoted(b, ", vendor ", vendor)
 	}
 	if window != 0 {
-		s += ", window " + number(window)
+		b = appendNumber(append(b, ", window "...), window)
 	}
 	if challenge {
-		s += ", wants tunnel authentication"
+		b = append(b, ", wants tunnel authentication"...)
 	}
-	return s
+	return string(b)
 }
 
 func describeCall(m l2tp.ICRQ) string {
-	s := "session " + number(m.AssignedSession) + ", serial " + strconv.FormatUint(uint64(m.CallSerial), 10)
+	b := make([]byte, 0, shortWords)
+	b = appendNumber(append(b, "session "...), m.AssignedSession)
+	b = strconv.AppendUint(append(b, ", serial "...), uint64(m.CallSerial), 10)
 	if m.CallingNumber != "" {
-		s += ", from " + strconv.Quote(m.CallingNumber)
+		b = appendQuoted(b, ", from ", m.CallingNumber)
 	}
 	if m.CalledNumber != "" {
-		s += ", to " + strconv.Quote(m.CalledNumber)
+		b = appendQuoted(b, ", to ", m.CalledNumber)
 	}
-	return s
+	return string(b)
 }
+
+// shortWords is room for a message as it usually is, which is then put together without a detour.
+const shortWords = 160
+
+func appendQuoted(b []byte, what, value string) []byte {
+	return strconv.AppendQuote(append(b, what...), value)
+}
+
+func appendNumber[T ~uint16](b []byte, v T) []byte { return strconv.AppendUint(b, uint64(v), 10) }
 
 func number[T ~uint16](v T) string { return strconv.Itoa(int(v)) }

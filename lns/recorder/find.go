@@ -113,12 +113,12 @@ func (r *Recorder) all() []*Story {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var all []*Story
-	for s := range r.live {
+	for s := r.live.first; s != nil; s = s.newer {
 		all = append(all, s)
 	}
 	for k := range r.rings {
-		for e := r.rings[k].stories.Back(); e != nil; e = e.Prev() {
-			all = append(all, e.Value.(*Story))
+		for s := r.rings[k].stories.last; s != nil; s = s.older {
+			all = append(all, s)
 		}
 	}
 	return all

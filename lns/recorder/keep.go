@@ -2,7 +2,6 @@ package recorder
 
 import (
 	"cmp"
-	"container/list"
 	"fmt"
 	"net/netip"
 	"time"
@@ -12,15 +11,15 @@ import (
 
 // ring keeps stories up to a bound in octets. The oldest give way.
 type ring struct {
-	stories list.List // of *Story, the oldest in front
+	stories chain // the oldest first
 	octets  int
 	bound   int
 }
 
 // spot is where a story is kept.
 type spot struct {
-	in      *ring
-	at      *list.Element
+	in *ring
+	link
 	octets  int
 	refusal refusal // of a stranger
 }
@@ -55,7 +54,6 @@ func (r *Recorder) unname(s *Story) {
 func (r *Recorder) keep(s *Story, k kind) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.live, s)
 	r.enter(s, &r.rings[k])
 }
 
@@ -65,7 +63,8 @@ func (r *Recorder) enter(s *Story, in *ring) {
 	s.octets = s.size()
 	s.kept.Store(true)
 	s.mu.Unlock()
-	s.in, s.at = in, in.stories.PushBack(s)
+	s.in = in
+	in.stories.append(s)
 	in.octets += s.octets
 	r.trim(in)
 }
@@ -73,12 +72,12 @@ func (r *Recorder) enter(s *Story, in *ring) {
 // trim lets the oldest stories go until the others fit.
 func (r *Recorder) trim(in *ring) {
 	for in.octets > in.bound {
-		r.remove(in.stories.Front().Value.(*Story))
+		r.remove(in.stories.first)
 	}
 }
 
 func (r *Recorder) remove(s *Story) {
-	s.in.stories.Remove(s.at)
+	s.leave()
 	s.in.octets -= s.octets
 	s.in = nil
 	r.unname(s)
@@ -157,7 +156,7 @@ const forgetRefusal = time.Hour
 func (r *Recorder) keepStranger(s *Story, now time.Time) (news bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.live, s)
+	s.leave()
 	why := refusal{s.facts.Peer.Addr().Unmap(), s.facts.Verdict.Cause}
 	if old := r.refusals[why]; old != nil && r.again(old, now) {
 		r.unname(s)

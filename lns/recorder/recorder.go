@@ -42,7 +42,7 @@ type Recorder struct {
 
 	mu       sync.Mutex // guards all below, and where in them a story is
 	serial   uint64
-	live     map[*Story]struct{}
+	live     chain
 	sessions map[string]*Story // those that have the ID of a session and are still kept
 	rings    [kindCount]ring
 	refusals map[refusal]*Story // what the strangers in their ring were refused for
@@ -68,7 +68,7 @@ func New(c Config) *Recorder {
 	if c.Octets <= 0 {
 		c.Octets = DefaultOctets
 	}
-	r := &Recorder{node: c.Node, prefix: c.Prefix, archive: c.Archive, live: make(map[*Story]struct{}),
+	r := &Recorder{node: c.Node, prefix: c.Prefix, archive: c.Archive,
 		sessions: make(map[string]*Story), refusals: make(map[refusal]*Story)}
 	for k := range r.rings {
 		r.rings[k].bound = c.Octets / 100 * shares[k]
@@ -92,9 +92,9 @@ func (r *Recorder) Stats() Stats {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := Stats{Live: len(r.live), LeftOut: r.budget.leftOut, Unwatched: r.watchers.lost.Load()}
+	s := Stats{Live: r.live.count, LeftOut: r.budget.leftOut, Unwatched: r.watchers.lost.Load()}
 	for k := range r.rings {
-		s.Kept += r.rings[k].stories.Len()
+		s.Kept += r.rings[k].stories.count
 		s.Octets += r.rings[k].octets
 	}
 	return s
@@ -112,7 +112,7 @@ func (r *Recorder) Begin(peer netip.AddrPort, now time.Time) *Story {
 	defer r.mu.Unlock()
 	r.serial++
 	s.serial = r.serial
-	r.live[s] = struct{}{}
+	r.live.append(s)
 	return s
 }
 

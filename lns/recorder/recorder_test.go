@@ -124,7 +124,7 @@ func TestNoKindPushesOutAnother(t *testing.T) {
 		t.Error("something was pushed out")
 	}
 	stats := r.Stats()
-	if stats.Octets > bound || stats.Octets < bound/2 || stats.Live != 0 {
+	if stats.Octets > bound || stats.Octets < bound*45/100 || stats.Live != 0 {
 		t.Errorf("%+v of %d octets", stats, bound)
 	}
 	for k := range r.rings {

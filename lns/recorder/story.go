@@ -162,4 +162,4 @@ func (s *Story) size() int {
 }
 
 // bookkeeping is what the lists and maps take for one story.
-const bookkeeping = 200
+const bookkeeping = 150

@@ -61,6 +61,21 @@ func (t *tape) free() {
 	t.octets = nil
 }
 
+// slack is how much a tape that has been settled grows by: the end of a session is a few notes.
+const slack = 256
+
+// add appends to the notes what f appends. The memory stays the same as long as it suffices: then only the length is written, which,
+// unlike a pointer, the garbage collector need not be told.
+func (t *tape) add(most int, f func(b []byte) []byte) {
+	if len(t.octets)+most > cap(t.octets) {
+		grown := make([]byte, len(t.octets), len(t.octets)+most+slack)
+		copy(grown, t.octets)
+		t.free()
+		t.octets = grown
+	}
+	t.octets = t.octets[:len(f(t.octets))]
+}
+
 // room says whether a note may be taken, and counts it.
 func (t *tape) room(last bool) bool {
 	full := t.notes >= maxNotes || len(t.octets) >= maxOctets
@@ -85,10 +100,10 @@ func (t *tape) words(s trace.Step) {
 	if s.Again {
 		kind |= noteAgain
 	}
-	t.head(kind, s.Stage, s.Actor, s.After, s.Took)
-	t.text(s.Who)
-	t.text(s.What)
-	t.text(s.Detail)
+	t.add(maxHead+3*binary.MaxVarintLen16+length(s.Who)+length(s.What)+length(s.Detail), func(b []byte) []byte {
+		b = appendHead(b, kind, s.Stage, s.Actor, s.After, s.Took)
+		return appendText(appendText(appendText(b, s.Who), s.What), s.Detail)
+	})
 }
 
 // packet notes a PPP control packet, masked.
@@ -96,24 +111,29 @@ func (t *tape) packet(actor trace.Actor, after time.Duration, f ppp.Frame) {
 	if !t.room(false) {
 		return
 	}
-	t.head(notePacket, stageOf(f.Protocol), actor, after, 0)
-	t.octets = append(t.octets, byte(f.Protocol>>8), byte(f.Protocol))
-	at := len(t.octets)
-	t.octets = append(t.octets, 0, 0)
-	t.octets = ppp.AppendMasked(t.octets, f.Protocol, f.Packet)
-	binary.BigEndian.PutUint16(t.octets[at:], uint16(len(t.octets)-at-2))
+	t.add(maxHead+4+len(f.Packet), func(b []byte) []byte {
+		b = appendHead(b, notePacket, stageOf(f.Protocol), actor, after, 0)
+		b = append(b, byte(f.Protocol>>8), byte(f.Protocol), 0, 0)
+		at := len(b)
+		b = ppp.AppendMasked(b, f.Protocol, f.Packet)
+		binary.BigEndian.PutUint16(b[at-2:], uint16(len(b)-at))
+		return b
+	})
 }
 
-func (t *tape) head(kind byte, stage trace.Stage, actor trace.Actor, after, took time.Duration) {
-	t.octets = append(t.octets, kind, byte(stage), byte(actor))
-	t.octets = binary.AppendUvarint(t.octets, micros(after))
-	t.octets = binary.AppendUvarint(t.octets, micros(took))
+const maxHead = 3 + 2*binary.MaxVarintLen64
+
+func appendHead(b []byte, kind byte, stage trace.Stage, actor trace.Actor, after, took time.Duration) []byte {
+	b = append(b, kind, byte(stage), byte(actor))
+	b = binary.AppendUvarint(b, micros(after))
+	return binary.AppendUvarint(b, micros(took))
 }
 
-func (t *tape) text(s string) {
-	s = s[:min(len(s), maxText)]
-	t.octets = binary.AppendUvarint(t.octets, uint64(len(s)))
-	t.octets = append(t.octets, s...)
+func length(s string) int { return min(len(s), maxText) }
+
+func appendText(b []byte, s string) []byte {
+	b = binary.AppendUvarint(b, uint64(length(s)))
+	return append(b, s[:length(s)]...)
 }
 
 func micros(d time.Duration) uint64 { return uint64(max(0, d.Microseconds())) }

@@ -173,7 +173,7 @@ func (s *Server) lease(ctx context.Context, r pool.Request) (pool.Lease, error) 
 		lease, err := s.deps.Pools.Allocate(ctx, r)
 		var inUse *pool.InUseError
 		if !errors.As(err, &inUse) || tries == displaceTries || !s.displace(ctx, inUse.Holder, r.Account) {
-			return lease, err
+			return lease, s.blame(ctx, err)
 		}
 		pause(ctx, displacePause)
 	}

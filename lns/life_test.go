@@ -176,13 +176,17 @@ func TestExhaustedPoolIsToldToThePeer(t *testing.T) {
 		r.pools.Reconfigure(smallPool(t))
 		a := r.dial(1, "l2tpuser", "Admin@123")
 		r.wantUp(a, time.Second)
+		time.Sleep(3 * time.Hour)
 		b := r.dial(2, "bob", "secret")
 		var ended *lac.Ended
 		if err := r.wantEnd(b, 5*time.Second); !errors.As(err, &ended) || !strings.Contains(err.Error(), "no free address") {
 			t.Errorf("the client ended: %v", err)
 		}
-		if !strings.Contains(r.log.String(), "1 of 1 leased") {
-			t.Error("the log does not tell the usage")
+		if !strings.Contains(r.log.String(), "1 of 1 leased") || !strings.Contains(r.log.String(), "idle the longest is l2tpuser (session ") || !strings.Contains(r.log.String(), ", 3h0m") {
+			t.Error("the log does not tell the usage, and who does not use an address")
+		}
+		if strings.Contains(ended.Error(), "l2tpuser") {
+			t.Errorf("the peer is told who else there is: %v", ended)
 		}
 		a.cancel()
 		r.wantEnd(a, 5*time.Second)

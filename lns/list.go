@@ -32,7 +32,9 @@ type SessionHead struct {
 
 	// Counted tells what the session has received from its peer and sent to it. It may ask the kernel, so it is a question of its own; it
 	// may be put only while the head is shown.
-	Counted interface{ Octets() (received, sent uint64) }
+	Counted interface {
+		Octets() (received, sent uint64)
+	}
 }
 
 // Octets are what a live session has carried.
@@ -42,7 +44,9 @@ func (c *call) Octets() (received, sent uint64) {
 }
 
 // Octets are what the session had carried.
-func (i *SessionInfo) Octets() (received, sent uint64) { return i.Counters.RxOctets, i.Counters.TxOctets }
+func (i *SessionInfo) Octets() (received, sent uint64) {
+	return i.Counters.RxOctets, i.Counters.TxOctets
+}
 
 // Head is what a session is chosen and sorted by of which all is known already.
 func (i *SessionInfo) Head() SessionHead {

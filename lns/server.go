@@ -76,11 +76,12 @@ type Server struct {
 
 	forgetful sync.Map // netip.AddrPort -> *tunnel: peers that leave their tunnel id out
 
-	boot       int64          // when this process started: part of the names of its sessions
-	serial     atomic.Uint64  // of sessions
-	epoch      atomic.Uint64  // goes up when accounts or domains have changed
-	claims     claims         // the networks behind peers
-	reconnects reconnects     // of each account, lately
+	boot       int64         // when this process started: part of the names of its sessions
+	serial     atomic.Uint64 // of sessions
+	epoch      atomic.Uint64 // goes up when accounts or domains have changed
+	claims     claims        // the networks behind peers
+	reconnects reconnects    // of each account, lately
+	idlest     idlest
 	pending    waiting[*call] // sessions that have not logged in yet
 	chatter    chatter
 	rotation   rotation

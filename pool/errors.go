@@ -18,6 +18,13 @@ var ErrNoHolder = errors.New("the request names no holder")
 // order they were tried.
 type ExhaustedError struct {
 	Pools []Usage
+	Idle  Idle // who holds an address of them and was silent the longest; zero: not known. Whoever knows the sessions sets it.
+}
+
+// Idle is somebody who holds an address and does not use it.
+type Idle struct {
+	Holder string        // in words, for the administrator
+	For    time.Duration // since the last packet
 }
 
 func (e *ExhaustedError) Error() string {
@@ -26,7 +33,11 @@ func (e *ExhaustedError) Error() string {
 		parts[i] = fmt.Sprintf("pool %s: %d of %d leased, %d in quarantine, %d static",
 			u.Pool, u.Leased, u.Size, u.Quarantined, u.Static)
 	}
-	return "no free address (" + strings.Join(parts, "; ") + ")"
+	text := "no free address (" + strings.Join(parts, "; ") + ")"
+	if e.Idle.Holder != "" {
+		text += fmt.Sprintf("; idle the longest is %s, %s", e.Idle.Holder, e.Idle.For.Round(time.Second))
+	}
+	return text
 }
 
 // UnknownPoolError says that a request names a pool that is not configured.

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestPoolValidateReportsEveryFault(t *testing.T) {
@@ -38,6 +39,8 @@ func TestErrorsSpeakToTheAdministrator(t *testing.T) {
 	}{
 		{&ExhaustedError{Pools: []Usage{{Pool: "a", Size: 4, Leased: 1, Quarantined: 2, Static: 1}, {Pool: "b"}}},
 			"no free address (pool a: 1 of 4 leased, 2 in quarantine, 1 static; pool b: 0 of 0 leased, 0 in quarantine, 0 static)"},
+		{&ExhaustedError{Pools: []Usage{{Pool: "a", Size: 4, Leased: 4}}, Idle: Idle{Holder: "bob (session 12/7)", For: 3 * time.Hour}},
+			"no free address (pool a: 4 of 4 leased, 0 in quarantine, 0 static); idle the longest is bob (session 12/7), 3h0m0s"},
 		{&UnknownPoolError{Name: "c"}, `there is no pool named "c"`},
 		{&InUseError{Address: a, Holder: "3/7"}, "address 10.0.0.1 is in use by 3/7"},
 		{&ReservedError{Address: a, Account: "bob"}, `address 10.0.0.1 is reserved for account "bob"`},

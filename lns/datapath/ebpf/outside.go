@@ -2,6 +2,7 @@ package ebpf
 
 import (
 	"net"
+	"os"
 	"time"
 	"unsafe"
 
@@ -17,6 +18,10 @@ const lookEvery = 5 * time.Second
 // or another one on the same machine has made, are sent by user space: with headers that the device does not know it could
 // complete them wrongly, and the other end of a veth not at all.
 const leavesSums = 0x01
+
+// handsOn marks an interface that may hand large packets on as they are, to another namespace of this host. A peer in user space behind
+// it could not cut them up. With a device behind it the kernel cuts them up, unless the device can.
+const handsOn = 0x02
 
 // lookAgain looks at the interfaces, unless that was done a moment ago or this thread is in another network namespace.
 func (d *DataPath) lookAgain() {
@@ -73,8 +78,17 @@ func (d *DataPath) watch(index uint32, name string) error {
 	flags := uint32(0)
 	if sumsLater(name) {
 		flags |= leavesSums
+		if !physical(name) {
+			flags |= handsOn
+		}
 	}
 	return d.objects.Outside.Put(index, flags)
+}
+
+// physical says that an interface is of a device, real or virtual, and not of the kernel alone.
+func physical(name string) bool {
+	_, err := os.Stat("/sys/class/net/" + name + "/device")
+	return err == nil
 }
 
 // sumsLater says that an interface takes packets without complete checksums. It says so too when that is not known.

@@ -16,6 +16,7 @@
 #include <bpf/bpf_helpers.h>
 
 #define NEXT -1 /* TCX_NEXT: whatever else is attached, then the stack */
+#define SHOT 2	/* TC_ACT_SHOT: it is no packet any more */
 #define AF_INET 2
 #define DECAP_L3_IPV4 (1ULL << 7)
 #define DECAP_L3_IPV6 (1ULL << 8)
@@ -33,6 +34,7 @@
 
 /* What is known of an interface outside. */
 #define LEAVES_SUMS 0x01
+#define HANDS_ON 0x02
 
 #define ETHERNET 14
 #define MOST_HEADERS (ETHERNET + 20 + 8 + 8 + 4)
@@ -346,16 +348,19 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 		return NEXT;
 	}
 	struct entry *e = id ? bpf_map_lookup_elem(&sessions, &id) : 0;
-	if (!e || !(e->flags & CARRY_DOWN) || guarded(skb) || whole || len > e->mru || (void *)(next + 8) > end)
+	if (!e || !(e->flags & CARRY_DOWN) || guarded(skb) || (whole ? protocol != IPPROTO_TCP || ppp != 0x21 : len > e->mru) || (void *)(next + 8) > end)
 		return NEXT;
 
 	/* The sum of the packet follows from its own checksums, whether they are there already or left to the device. */
-	bool summed = true;
+	bool summed = !whole;
+	__u32 longest = len, head = 0; /* of the segments, and their headers */
 	pseudo += bpf_htons(protocol);
 	switch (protocol) {
 	case IPPROTO_TCP:
 		if ((void *)(next + 14) > end || (next[13] & SYN && e->flags & clamped))
 			return NEXT;
+		if (whole)
+			head = (ppp == 0x21 ? 20 : 40) + (next[12] >> 4) * 4, longest = head + whole;
 		break;
 	case IPPROTO_UDP:
 		summed = next[6] || next[7];
@@ -395,10 +400,17 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 	if (n & 1)
 		inner = __builtin_bswap16(inner);
 	f.l2tp[2] = (n + len) >> 8, f.l2tp[3] = n + len;
+	if (whole) { /* the device cuts it up, and knows nothing of a length in L2TP: so there is none */
+		if (longest > e->mru)
+			return NEXT;
+		f.l2tp[0] = 0;
+		__builtin_memmove(f.l2tp + 2, f.l2tp + 4, 8);
+		n -= 2;
+	}
 
 	struct bpf_fib_lookup way = {
 		.family = AF_INET, .l4_protocol = IPPROTO_UDP, .sport = port, .dport = e->peer_port,
-		.tot_len = 28 + n + len, .ifindex = template, .ipv4_src = e->local, .ipv4_dst = e->peer,
+		.tot_len = 28 + n + longest, .ifindex = template, .ipv4_src = e->local, .ipv4_dst = e->peer,
 	};
 	if (bpf_fib_lookup(skb, &way, sizeof(way), 0) != BPF_FIB_LKUP_RET_SUCCESS)
 		return NEXT;
@@ -406,7 +418,10 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 	__u32 *device = bpf_map_lookup_elem(&outside, &out);
 	if (!device)
 		return NEXT;
-	if (*device & LEAVES_SUMS) {
+	if (whole) {
+		if (*device & HANDS_ON)
+			return NEXT;
+	} else if (*device & LEAVES_SUMS) {
 		struct sk_buff *kernel = bpf_cast_to_kern_ctx(skb);
 		if (BPF_CORE_READ_BITFIELD(kernel, ip_summed) == CHECKSUM_PARTIAL)
 			return NEXT;
@@ -434,9 +449,21 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 
 	__u32 slot = e->slot;
 	struct figures *count = bpf_map_lookup_elem(&counted, &slot);
-	if (!count || bpf_skb_change_head(skb, ETHERNET + 28 + n, 0))
+	if (!count)
 		return NEXT;
+	__u32 octets = len, packets = 1;
 	long failed;
+	if (whole) {
+		packets = (len - head + whole - 1) / whole;
+		octets += (packets - 1) * head;
+		if (bpf_skb_adjust_room(skb, 28 + n, BPF_ADJ_ROOM_MAC,
+					BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP))
+			return NEXT;
+		if (bpf_skb_change_head(skb, ETHERNET, 0))
+			return SHOT;
+	} else if (bpf_skb_change_head(skb, ETHERNET + 28 + n, 0)) {
+		return NEXT;
+	}
 	switch (n) { /* lengths that are constant */
 	case 12:
 		failed = bpf_skb_store_bytes(skb, 0, &f, ETHERNET + 28 + 12, 0);
@@ -447,13 +474,19 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 	case 10:
 		failed = bpf_skb_store_bytes(skb, 0, &f, ETHERNET + 28 + 10, 0);
 		break;
-	default:
+	case 9:
 		failed = bpf_skb_store_bytes(skb, 0, &f, ETHERNET + 28 + 9, 0);
+		break;
+	case 8:
+		failed = bpf_skb_store_bytes(skb, 0, &f, ETHERNET + 28 + 8, 0);
+		break;
+	default:
+		failed = bpf_skb_store_bytes(skb, 0, &f, ETHERNET + 28 + 7, 0);
 	}
 	if (failed)
-		return 2; /* TC_ACT_SHOT: it is no packet any more */
-	__sync_fetch_and_add(&count->tx_packets, 1);
-	__sync_fetch_and_add(&count->tx_octets, len);
+		return SHOT;
+	__sync_fetch_and_add(&count->tx_packets, packets);
+	__sync_fetch_and_add(&count->tx_octets, octets);
 	count->last_tx = bpf_ktime_get_coarse_ns();
 	return bpf_redirect(out, 0);
 }

@@ -41,7 +41,7 @@ var radiusNeedless = []string{"service-type", "framed-protocol", "framed-ip-netm
 func (c *carrier) take(r radiusRow) {
 	s := c.row.Settings
 	attribute := strings.ToLower(r.attribute)
-	if !slices.Contains([]string{"=", ":=", "=="}, r.operator) && !(attribute == "framed-route" && r.operator == "+=") {
+	if !slices.Contains([]string{"=", ":=", "=="}, r.operator) && !(r.operator == "+=" && (attribute == "framed-route" || attribute == "dns-server-ipv6-address")) {
 		c.leave(r, "the operator %s has no place here", r.operator)
 		return
 	}
@@ -55,6 +55,12 @@ func (c *carrier) take(r radiusRow) {
 		c.password(r, attribute)
 	case attribute == "framed-ip-address":
 		c.address(r)
+	case attribute == "framed-ipv6-prefix":
+		c.prefix(r, linkPrefix)
+	case attribute == "delegated-ipv6-prefix":
+		c.prefix(r, delegatedPrefix)
+	case attribute == "dns-server-ipv6-address":
+		c.ipv6Server(r)
 	case attribute == "framed-pool" || attribute == "pool-name":
 		c.pool(r)
 	case attribute == "expiration" && !c.group:
@@ -106,6 +112,32 @@ func (c *carrier) address(r radiusRow) {
 		c.leave(r, "subscribers do not choose their address here")
 	default:
 		c.row.Address = a.String()
+	}
+}
+
+// prefix takes a fixed prefix, of the link or for the networks behind.
+func (c *carrier) prefix(r radiusRow, place int) {
+	p, err := netip.ParsePrefix(r.text)
+	switch {
+	case c.group:
+		c.leave(r, "a prefix for a whole group is none for one account")
+	case err != nil || !p.Addr().Is6() || p != p.Masked():
+		c.leave(r, "%q is no IPv6 prefix", r.text)
+	case place == linkPrefix && p.Bits() != 64, p.Bits() < 16 || p.Bits() > 64:
+		c.leave(r, "%v cannot be a subscriber's: a link has a /64, the networks behind it a /16 to /64", p)
+	default:
+		c.row.Prefixes[place] = p.String()
+	}
+}
+
+func (c *carrier) ipv6Server(r radiusRow) {
+	list, _ := c.row.Settings["ipv6_dns"].([]string)
+	if a, err := netip.ParseAddr(r.text); err != nil || !a.Is6() || len(list) == 3 {
+		c.leave(r, "%q is no IPv6 address, or the fourth", r.text)
+		return
+	}
+	if !slices.Contains(list, r.text) {
+		c.row.Settings["ipv6_dns"] = append(list, r.text)
 	}
 }
 
@@ -236,6 +268,14 @@ func (f *FreeRADIUS) accounts(report *FreeRADIUSReport, pools map[string]bool, p
 			c.row.Address = ""
 		} else if c.row.Address != "" {
 			owner[c.row.Address] = name
+		}
+		for place, prefix := range c.row.Prefixes {
+			if before, taken := owner[prefix]; taken && prefix != "" {
+				report.leave(c.row.Where, "the prefix %s is fixed for %s; a prefix is fixed for one account", prefix, before)
+				c.row.Prefixes[place] = ""
+			} else if prefix != "" {
+				owner[prefix] = name
+			}
 		}
 		if c.row.Kind != "" {
 			delete(c.row.Settings, "password")

@@ -18,6 +18,7 @@ type ImportRow struct {
 	Where    string        // of the row, for messages: line 7
 	Settings AdminSettings // with the name
 	Address  string        // fixed; empty: none
+	Prefixes [2]string     // fixed, of the link and for the networks behind; empty: none
 	Kind     string        // of a stored form of the password: nt, bcrypt, crypt, argon2id; empty: none
 	Form     []byte        // the stored form
 }
@@ -222,17 +223,28 @@ func importForms(ctx context.Context, tx pgx.Tx, rows []ImportRow) error {
 
 const (
 	sqlFreeAddresses = `DELETE FROM static_addresses s USING jsonb_populate_recordset(NULL::static_addresses, $1) r
-		WHERE s.account = r.account AND s.address <> r.address AND family(s.address) = family(r.address)`
-	sqlImportAddresses = `INSERT INTO static_addresses (account, address) SELECT r.account, r.address
+		WHERE s.account = r.account AND s.address <> host(r.address)::inet AND family(s.address) = family(r.address) AND s.delegated = r.delegated`
+	sqlImportAddresses = `INSERT INTO static_addresses (account, address, delegated) SELECT r.account, r.address, r.delegated
 		FROM jsonb_populate_recordset(NULL::static_addresses, $1) r
-		WHERE NOT EXISTS (SELECT FROM static_addresses s WHERE s.account = r.account AND s.address = r.address)`
+		WHERE NOT EXISTS (SELECT FROM static_addresses s WHERE s.account = r.account AND s.address = host(r.address)::inet AND s.delegated = r.delegated)`
+)
+
+// Places of ImportRow.Prefixes.
+const (
+	linkPrefix = iota
+	delegatedPrefix
 )
 
 func importAddresses(ctx context.Context, tx pgx.Tx, rows []ImportRow) error {
 	var list []AdminSettings
 	for _, r := range rows {
 		if r.Address != "" {
-			list = append(list, AdminSettings{"account": r.name(), "address": r.Address})
+			list = append(list, AdminSettings{"account": r.name(), "address": r.Address, "delegated": false})
+		}
+		for i, prefix := range r.Prefixes {
+			if prefix != "" {
+				list = append(list, AdminSettings{"account": r.name(), "address": prefix, "delegated": i == delegatedPrefix})
+			}
 		}
 	}
 	if list == nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/test/pgtest"
 )
 
 const ipv6Pools = `
@@ -84,5 +85,29 @@ func TestRecordsAndAttemptsSayWhatASessionHadOfIPv6(t *testing.T) {
 		if wanted > 0 && (found[0].IPv6.Prefix != six.Prefix || found[0].IPv6.Delegated != six.Delegated) {
 			t.Errorf("%s: %+v", address, found[0].IPv6)
 		}
+	}
+}
+
+func TestIPv6OfFreeRADIUSIsCarriedOver(t *testing.T) {
+	found, _ := readRadius(t, radiusSchema, `
+INSERT INTO radcheck (username, attribute, op, value) VALUES ('anna', 'Cleartext-Password', ':=', 'p'), ('bert', 'Cleartext-Password', ':=', 'p');
+INSERT INTO radreply (username, attribute, op, value) VALUES ('anna', 'Framed-IP-Address', ':=', '10.0.0.7'),
+	('anna', 'Framed-IPv6-Prefix', ':=', '2001:db8:0:7::/64'), ('anna', 'Delegated-IPv6-Prefix', ':=', '2001:db8:1:700::/56'),
+	('anna', 'DNS-Server-IPv6-Address', '+=', '2001:db8::53'), ('anna', 'DNS-Server-IPv6-Address', '+=', '2001:db8::54'),
+	('bert', 'Framed-IPv6-Prefix', ':=', '2001:db8:0:7::/64'), ('bert', 'Delegated-IPv6-Prefix', ':=', '2001:db8::1/56')`)
+	dsn := pgtest.DSN(t)
+	a, pool := adminAt(t, dsn), openPool(t, dsn, false)
+	for range 2 { // the second time changes nothing
+		report, err := a.ImportFreeRADIUS(t.Context(), found, Replace, false)
+		if err != nil || len(report.Left) != 2 {
+			t.Fatalf("%v, %+v", err, report)
+		}
+		if got := one[string](t, pool, "SELECT concat_ws(' ', addresses, ipv6_prefix, delegated_prefix, ipv6_dns) FROM account_overview WHERE name = 'anna'"); got !=
+			"{10.0.0.7} 2001:db8:0:7::/64 2001:db8:1:700::/56 {2001:db8::53,2001:db8::54}" {
+			t.Errorf("anna has %s", got)
+		}
+	}
+	if n := one[int](t, pool, "SELECT count(*) FROM static_addresses"); n != 3 {
+		t.Errorf("%d fixed addresses", n)
 	}
 }

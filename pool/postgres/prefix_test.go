@@ -235,3 +235,33 @@ func TestALeaseThatTheConstraintRefusesEnds(t *testing.T) {
 		t.Errorf("%d prefixes share addresses", twice)
 	}
 }
+
+// A node that is cut off lives on the prefixes of its blocks, and writes them down when the database is back.
+func TestPrefixesWhileTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Cluster(t, "fsync=off")
+	db := server.New()
+	define(t, db, makePrefixes(t, "p", 56, "2001:db8::/40"))
+	n := open(t, Config{Pool: db, Tick: 10 * time.Millisecond}, sized(64))
+	n.get(from("p", "first"))
+	n.written()
+	server.Stop()
+	eventually(t, "the node knows that it is cut off", func() bool { return !n.Stats().Attached })
+	given := make(map[netip.Prefix]bool)
+	for i := range 10 {
+		given[n.get(from("p", fmt.Sprint(i))).Prefix()] = true
+	}
+	var away *UnavailableError
+	if _, err := n.Allocate(t.Context(), exactPrefix("x", "2001:db9::/48")); !errors.As(err, &away) {
+		t.Errorf("a prefix that only the database can give: %v", err)
+	}
+	server.Start()
+	eventually(t, "the leases are written", func() bool {
+		var held int
+		err := db.QueryRow(context.Background(), "SELECT count(*) FROM leases WHERE state = 'bound' AND prefix_length = 56").Scan(&held)
+		return err == nil && held == 11
+	})
+	if len(given) != 10 || n.Stats().Conflicts != 0 {
+		t.Errorf("%d prefixes, %+v", len(given), n.Stats())
+	}
+}

@@ -122,14 +122,17 @@ func (l *lab) regate() {
 	l.must(err)
 	off := aaa.Domain{Name: "off", Chain: []string{local.Name}, Blocked: true}
 	g, err := aaa.NewGateway(aaa.Config{DefaultDomain: "default", Backends: []aaa.Backend{backend, l.fake}, Domains: []aaa.Domain{l.domain, off},
-		Possible: func(d *aaa.Decision) error {
-			if d.Address == l.config.Templates[0].Address {
-				return errors.New("no peer can have the address of a virtual template")
-			}
-			return nil
-		}})
+		Possible: ours})
 	l.must(err)
 	l.gateway.set(g)
+}
+
+// ours refuses what would give a peer the address of our end.
+func ours(d *aaa.Decision) error {
+	if d.Address == netip.MustParseAddr("10.10.0.1") {
+		return errors.New("no peer can have the address of a virtual template")
+	}
+	return nil
 }
 
 func (l *lab) must(err error) {

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"lnsgate/aaa"
 	"lnsgate/aaa/guard"
 	sqlaccounts "lnsgate/aaa/postgres"
@@ -22,13 +24,15 @@ import (
 type company struct {
 	*lab
 	database *pgtest.Server
+	db       *pgxpool.Pool
 	radius   *radtest.Server
 }
 
 const companySQL = `
 	INSERT INTO domains (name) VALUES ('small');
 	INSERT INTO accounts (name, password) VALUES ('ann', $$` + password + `$$), ('ivy', $$` + password + `$$), ('gus@small', $$` + password + `$$),
-		('hal@small', $$` + password + `$$), ('dan', NULL), ('eve', NULL);
+		('hal@small', $$` + password + `$$), ('dan', NULL), ('eve', NULL), ('una', $$` + password + `$$), ('joe', $$` + password + `$$);
+	INSERT INTO static_addresses (account, address) VALUES ('una', '10.10.0.1');
 	INSERT INTO accounts (name, password, disabled) VALUES ('kim', $$` + password + `$$, true);
 	INSERT INTO accounts (name, password, valid_until) VALUES ('cat', $$` + password + `$$, '2020-01-01');
 	INSERT INTO accounts (name, password, max_sessions) VALUES ('fay', $$` + password + `$$, 1);
@@ -43,8 +47,9 @@ rob@hq.example Cleartext-Password := "` + password + `"
 `
 
 func newCompany(t *testing.T) *company {
-	c := &company{database: pgtest.Cluster(t), radius: radtest.Start(t, radtest.Options{Users: radiusUsers, Secret: radiusSecret})}
+	c := &company{database: pgtest.Cluster(t), radius: radtest.Start(t, radtest.Options{Users: radiusUsers + strangeUsers, Secret: radiusSecret})}
 	db := c.database.New()
+	c.db = db
 	if _, err := db.Exec(t.Context(), companySQL); err != nil {
 		t.Fatal(err)
 	}
@@ -55,26 +60,30 @@ func newCompany(t *testing.T) *company {
 		l.deps.AAA = c.gate(t, sqlaccounts.New(db, sqlaccounts.Config{}))
 		l.config.Limits.AuthenticationTimeout = 5 * time.Second
 		l.config.Limits.HalfOpenPerSource = 1000
+		l.config.Limits.Authentications = 1
+		l.config.Templates[0].Methods = []aaa.Method{aaa.CHAP, aaa.MSCHAPv2}
 	})
 	return c
 }
 
 // gate is who decides about logins: a domain for the database, and one for each RADIUS server.
 func (c *company) gate(t *testing.T, database aaa.Backend) aaa.Authenticator {
-	config := aaa.Config{DefaultDomain: "default", Backends: []aaa.Backend{database}, Domains: []aaa.Domain{
+	config := aaa.Config{DefaultDomain: "default", Possible: ours, Backends: []aaa.Backend{database}, Domains: []aaa.Domain{
 		{Name: "default", Chain: []string{"postgres"}, Pools: []string{"pool1"}},
 		{Name: "small", Chain: []string{"postgres"}, Pools: []string{"pool1"}, MaxSessions: 1},
 	}}
 	for _, s := range []struct {
 		name, address, secret string
 		signs                 client.Policy
+		patience              time.Duration
 	}{
-		{"hq.example", c.radius.Auth().String(), radiusSecret, client.Auto},
-		{"dropped", c.radius.Auth().String(), wrong, client.Auto},
-		{"forged", misbehaving(t, wrong), radiusSecret, client.Auto},
-		{"unsigned", misbehaving(t, radiusSecret), radiusSecret, client.Require},
+		{"hq.example", c.radius.Auth().String(), radiusSecret, client.Auto, time.Second},
+		{"dropped", c.radius.Auth().String(), wrong, client.Auto, time.Second},
+		{"forged", misbehaving(t, wrong), radiusSecret, client.Auto, time.Second},
+		{"patient", c.radius.Auth().String(), radiusSecret, client.Auto, time.Minute},
+		{"unsigned", misbehaving(t, radiusSecret), radiusSecret, client.Require, time.Second},
 	} {
-		group, err := client.New(client.Config{Name: s.name, Retry: client.RetryConfig{Initial: 200 * time.Millisecond, Count: 2, Duration: time.Second},
+		group, err := client.New(client.Config{Name: s.name, Retry: client.RetryConfig{Initial: 200 * time.Millisecond, Count: 2 * int(s.patience/time.Second), Duration: s.patience},
 			Servers: []client.Server{{Name: s.name + "1", Address: s.address, Secret: aaa.NewSecret(s.secret), MessageAuthenticator: s.signs}}})
 		if err != nil {
 			t.Fatal(err)
@@ -130,6 +139,16 @@ func twice(first, second string) func(*lab) {
 
 // realRows need real servers. They are played one after the other in one company.
 func realRows(c *company) []row {
+	return slices.Concat(soundRows(c), outageRows(c), []row{
+		{cause: trace.DatabaseAway, how: "PostgreSQL is stopped", says: []string{"database ", "/lnsgate: "}, play: func(l *lab) {
+			c.database.Stop()
+			typed("ann", password)(l)
+		}},
+	})
+}
+
+// soundRows are of servers that work.
+func soundRows(c *company) []row {
 	return []row{
 		{cause: trace.LoggedIn, how: "by the database", play: func(l *lab) { l.up(l.peer("ann", password)) }},
 		{cause: trace.LoggedIn, how: "by RADIUS", play: func(l *lab) { l.up(l.peer("rita@hq.example", password)) }},
@@ -161,10 +180,6 @@ func realRows(c *company) []row {
 			play: typed("rita@forged", password)},
 		{cause: trace.RADIUSUnsigned, how: "a server that does not sign", says: []string{"unsigned1 (127.0.0.1:", "without a Message-Authenticator"},
 			play: typed("rita@unsigned", password)},
-		{cause: trace.DatabaseAway, how: "PostgreSQL is stopped", says: []string{"database ", "/lnsgate: "}, play: func(l *lab) {
-			c.database.Stop()
-			typed("ann", password)(l)
-		}},
 	}
 }
 

@@ -124,6 +124,7 @@ func (c *call) opened(now time.Time) {
 	}
 	c.who, c.marks, c.openSince = who, marksOf(c.core.Decision()), now
 	s.counters.add(sessionsOpened)
+	c.tunnel.mail.hurry() // who is in is answered before those who come
 	s.reconnects.add(who.account, now)
 	c.attempt(trace.Verdict{Cause: trace.LoggedIn}, now)
 	c.account(aaa.RecordStart, trace.Verdict{}, now)

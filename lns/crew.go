@@ -14,19 +14,54 @@ type crew struct {
 	mu      sync.Mutex // guards all below
 	working int
 	idle    []chan func()
-	queue   []func()
-	first   int // in queue: what is before it has been taken
+	urgent  line
+	queue   line
+	hurried int // urgent ones that have gone first since the last of the others
 	closed  bool
 }
 
+// patienceOfTheRest is how many urgent functions go first before one of the others has its turn.
+const patienceOfTheRest = 8
+
+// line is functions that wait, in order.
+type line struct {
+	waiting []func()
+	first   int // what is before it has been taken
+}
+
+func (l *line) len() int { return len(l.waiting) - l.first }
+
+func (l *line) add(f func()) { l.waiting = append(l.waiting, f) }
+
+// take takes the first one; nil when there is none.
+func (l *line) take() func() {
+	if l.len() == 0 {
+		return nil
+	}
+	f := l.waiting[l.first]
+	l.waiting[l.first] = nil
+	if l.first++; 2*l.first >= len(l.waiting) {
+		rest := copy(l.waiting, l.waiting[l.first:])
+		clear(l.waiting[rest:])
+		l.waiting, l.first = l.waiting[:rest], 0
+	}
+	return f
+}
+
 // run begins f, or has it wait for its turn, and does not wait for it.
-func (c *crew) run(f func()) {
+func (c *crew) run(f func()) { c.runAs(f, false) }
+
+// runAs is run, for a function that goes before those that are not urgent. They still have a turn now and then.
+func (c *crew) runAs(f func(), urgent bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	last := len(c.idle) - 1
 	switch {
+	case c.limit > 0 && c.working >= c.limit && urgent:
+		c.urgent.add(f)
+		return
 	case c.limit > 0 && c.working >= c.limit:
-		c.queue = append(c.queue, f)
+		c.queue.add(f)
 		return
 	case last >= 0:
 		c.idle[last] <- f
@@ -52,14 +87,7 @@ func (c *crew) work(f func()) {
 func (c *crew) more(next chan func()) func() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.first < len(c.queue) {
-		f := c.queue[c.first]
-		c.queue[c.first] = nil
-		if c.first++; 2*c.first >= len(c.queue) {
-			rest := copy(c.queue, c.queue[c.first:])
-			clear(c.queue[rest:])
-			c.queue, c.first = c.queue[:rest], 0
-		}
+	if f := c.turn(); f != nil {
 		return f
 	}
 	c.working--
@@ -69,6 +97,16 @@ func (c *crew) more(next chan func()) func() {
 		c.idle = append(c.idle, next)
 	}
 	return nil
+}
+
+// turn takes whoever goes next out of the lines. The lock is held.
+func (c *crew) turn() func() {
+	if c.queue.len() == 0 || c.urgent.len() > 0 && c.hurried < patienceOfTheRest {
+		c.hurried++
+		return c.urgent.take()
+	}
+	c.hurried = 0
+	return c.queue.take()
 }
 
 // close has nobody stay any more. Functions may still be run.

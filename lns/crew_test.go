@@ -1,6 +1,7 @@
 package lns
 
 import (
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -33,8 +34,8 @@ func TestCrewRunsEverythingWithinItsLimit(t *testing.T) {
 			if count.Load() != 10*mostIdle || int(most.Load()) > want {
 				t.Errorf("limit %d: %d functions have run, %d at once", limit, count.Load(), most.Load())
 			}
-			if len(c.idle) != min(want, mostIdle) || c.working != 0 || len(c.queue) != 0 {
-				t.Errorf("limit %d: %d goroutines stay, %d are said to work, %d functions wait", limit, len(c.idle), c.working, len(c.queue))
+			if len(c.idle) != min(want, mostIdle) || c.working != 0 || c.queue.len()+c.urgent.len() != 0 {
+				t.Errorf("limit %d: %d goroutines stay, %d are said to work, %d functions wait", limit, len(c.idle), c.working, c.queue.len())
 			}
 			c.close()
 			c.run(func() { count.Store(0) })
@@ -56,6 +57,30 @@ func TestCrewGivesWorkToWhoIsIdle(t *testing.T) {
 		}
 		if len(c.idle) != 1 {
 			t.Errorf("%d goroutines stay after functions that ran one by one", len(c.idle))
+		}
+	})
+}
+
+// Those who are urgent go before all who wait, and each of the others has its turn all the same.
+func TestCrewHasTheUrgentGoFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := crew{limit: 1}
+		defer c.close()
+		gate := make(chan struct{})
+		c.run(func() { <-gate })
+		var order []byte
+		for range 40 {
+			c.run(func() { order = append(order, 'n') })
+		}
+		for range 40 {
+			c.runAs(func() { order = append(order, 'U') }, true)
+		}
+		synctest.Wait()
+		close(gate)
+		synctest.Wait()
+		want := strings.Repeat(strings.Repeat("U", patienceOfTheRest)+"n", 5) + strings.Repeat("n", 35)
+		if string(order) != want {
+			t.Errorf("%s\nwant %s", order, want)
 		}
 	})
 }

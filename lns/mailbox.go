@@ -25,6 +25,7 @@ type mailbox struct {
 	closed  bool
 	reading bool // a goroutine runs read, or is about to
 	rung    bool // it has to look once more before it rests
+	urgent  bool // it goes before those that are not
 	read    func()
 	readers *crew
 }
@@ -61,7 +62,14 @@ func (m *mailbox) wake() {
 		return
 	}
 	m.reading = true
-	m.readers.run(m.read)
+	m.readers.runAs(m.read, m.urgent)
+}
+
+// hurry has what is posted from now on be read before the mail of those who have not been told to hurry.
+func (m *mailbox) hurry() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.urgent = true
 }
 
 // rest asks whether the reader may end; if not there is more to do.

@@ -1,0 +1,13 @@
+package lns
+
+// Hurries reports whether the mail of a tunnel goes before that of others.
+func (s *Server) Hurries(id uint16) bool {
+	for _, t := range s.tunnels.all() {
+		if uint16(t.id) == id {
+			t.mail.mu.Lock()
+			defer t.mail.mu.Unlock()
+			return t.mail.urgent
+		}
+	}
+	return false
+}

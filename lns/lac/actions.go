@@ -21,8 +21,15 @@ func (c *Caller) act(a control.Action, now time.Time, out *Out) {
 	switch a := a.(type) {
 	case control.Send:
 		out.Datagrams = append(out.Datagrams, c.cfg.Profile.dress(a.Datagram))
+		if peer := c.connecting; peer != 0 {
+			c.connecting = 0
+			c.connectedSent(peer, now, out)
+		}
 	case control.Said:
 		c.sayControl(a, now, out)
+		if a.Sent && a.Message == l2tp.TypeICCN && !a.Again {
+			c.connecting = a.Session
+		}
 	case control.TunnelUp:
 		c.tunnelIsUp(now, out)
 	case control.CallUp:
@@ -61,6 +68,33 @@ func (c *Caller) callIsUp(a control.CallUp, now time.Time, out *Out) {
 		return
 	}
 	k.peer = a.PeerSession
+	if _, sent := c.connected[k.peer]; !sent {
+		c.unconnected = append(c.unconnected, k)
+		return
+	}
+	delete(c.connected, k.peer)
+	c.startLink(k, now, out)
+}
+
+// connectedSent follows an ICCN that has left, at once or when the window of the server had room for it. PPP begins behind it:
+// l2tpns for one has no use for a frame that comes earlier, and waits until it is said again.
+func (c *Caller) connectedSent(peer l2tp.SessionID, now time.Time, out *Out) {
+	for i, k := range c.unconnected {
+		if k.peer == peer {
+			c.unconnected = slices.Delete(c.unconnected, i, i+1)
+			if c.calls[k.login.Session] == k {
+				c.startLink(k, now, out)
+			}
+			return
+		}
+	}
+	if c.connected == nil {
+		c.connected = map[l2tp.SessionID]struct{}{}
+	}
+	c.connected[peer] = struct{}{}
+}
+
+func (c *Caller) startLink(k *call, now time.Time, out *Out) {
 	k.link = newLink(k.login, c.cfg.Profile)
 	k.link.start(now, &c.link)
 	c.settle(k, now, out)

@@ -18,10 +18,13 @@ const closePatience = 3 * time.Second
 // Caller is the client end of one tunnel and of the calls in it. It is pure: datagrams and the time come in through
 // methods, what must be done goes out through Out. One owner at a time.
 type Caller struct {
-	cfg    Config
-	tunnel *control.Tunnel
-	calls  map[l2tp.SessionID]*call
-	next   time.Time // no call has a deadline before this one
+	cfg         Config
+	tunnel      *control.Tunnel
+	calls       map[l2tp.SessionID]*call
+	connected   map[l2tp.SessionID]struct{} // the server's ids of calls whose ICCN has left and which are not up yet
+	connecting  l2tp.SessionID              // the server's id of the call whose ICCN is the next message to leave; 0: none is
+	unconnected []*call                     // up, but their ICCN waits for the server's window
+	next        time.Time                   // no call has a deadline before this one
 
 	dialled  time.Time // when the SCCRQ went out
 	tunnelUp time.Time // when the SCCCN went out; zero before

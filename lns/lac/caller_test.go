@@ -345,3 +345,25 @@ func TestStrayDatagramsAreNamed(t *testing.T) {
 		}
 	}
 }
+
+// With many calls an ICCN may have to wait for the server's window. PPP waits for it.
+func TestPPPBeginsBehindTheICCN(t *testing.T) {
+	const calls = 40
+	w := newWorld(t, chapLNS(), testConfig())
+	w.dial(testLogin("l2tpuser", "Admin@123", aaa.CHAP))
+	for n := range l2tp.SessionID(calls - 1) {
+		login := testLogin("l2tpuser", "Admin@123", aaa.CHAP)
+		login.Session = 100 + n
+		if !w.caller.Place(login, w.now, &w.out) {
+			t.Fatal("a call is not taken")
+		}
+	}
+	w.collect()
+	w.until("all are up", 5*time.Second, func() bool { return len(w.ups) == calls })
+	if w.lns.early > 0 {
+		t.Errorf("%d frames came before their ICCN", w.lns.early)
+	}
+	if len(w.caller.connected)+len(w.caller.unconnected) > 0 {
+		t.Errorf("kept: %v %v", w.caller.connected, w.caller.unconnected)
+	}
+}

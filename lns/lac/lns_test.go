@@ -30,6 +30,7 @@ type scriptedLNS struct {
 	last    l2tp.TunnelID
 	tunnels map[l2tp.TunnelID]*servedTunnel
 	up      int // sessions that reached IPCP open, ever
+	early   int // frames that came before their call was up
 }
 
 type servedTunnel struct {
@@ -215,6 +216,9 @@ func (t *servedTunnel) silent(s Stage) bool { return t.lns.mute != nil && t.lns.
 func (t *servedTunnel) frame(k *servedCall, f ppp.Frame, now time.Time) {
 	switch {
 	case k.lcp == nil, f.Protocol == ppp.IPCP && k.ipcp == nil && !t.lns.noIPCP && !t.silent(StageAddress):
+		if k.lcp == nil {
+			t.lns.early++
+		}
 		k.early = append(k.early, ppp.Frame{Protocol: f.Protocol, Packet: slices.Clone(f.Packet)})
 	case f.Protocol == ppp.IPCP && t.lns.noIPCP:
 		t.lcp(k, now, func(o *negotiate.Out) { k.lcp.RejectProtocol(f.Protocol, f.Packet, now, o) })

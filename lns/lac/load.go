@@ -101,7 +101,9 @@ type loadTunnel struct {
 	caller   *Caller
 	placed   int // calls placed so far
 	deadline time.Time
-	place    int // in the queue; -1 when not in it
+	place    int    // in the queue; -1 when not in it
+	batch    uint64 // the batch that its last datagram is in
+	rounds   int    // datagrams of it in that
 }
 
 // openCall is a session that is up, to be hung up at a time.

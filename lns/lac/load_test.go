@@ -276,6 +276,33 @@ func TestShardSendsInRoundsByLength(t *testing.T) {
 	}
 }
 
+// What a tunnel says in several steps of one batch keeps its order too, however long it is.
+func TestShardKeepsTheOrderOfATunnelOverSeveralSteps(t *testing.T) {
+	wire := &recordingWire{}
+	s := newShard(&LoadConfig{Wires: []BatchWire{wire}}, 0, wire)
+	one, other := &loadTunnel{id: 1, caller: NewCaller(testConfig()), place: -1}, &loadTunnel{id: 2, caller: NewCaller(testConfig()), place: -1}
+	for range 2 {
+		wire.batch = nil
+		for _, step := range []struct {
+			tunnel    *loadTunnel
+			datagrams []string
+		}{{one, []string{"1aaa", "1bb"}}, {other, []string{"2aa"}}, {one, []string{"1c"}}, {other, []string{"2b"}}, {one, []string{"1dddd"}}} {
+			for _, d := range step.datagrams {
+				s.out.Datagrams = append(s.out.Datagrams, []byte(d))
+			}
+			s.settle(step.tunnel, time.Unix(1, 0))
+		}
+		s.send()
+		var got []string
+		for _, d := range wire.batch {
+			got = append(got, string(d))
+		}
+		if want := []string{"2aa", "1aaa", "2b", "1bb", "1c", "1dddd"}; !slices.Equal(got, want) {
+			t.Errorf("sent %v, want %v", got, want)
+		}
+	}
+}
+
 // With more good-byes due than may be under way, the shard waits for the server and does not spin.
 func TestShardWaitsWhileGoodbyesAreUnderWay(t *testing.T) {
 	wire := &recordingWire{}

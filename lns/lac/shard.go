@@ -33,11 +33,12 @@ type Shard struct {
 	out      Out
 	outgoing []outgoing
 	batch    [][]byte
+	batches  uint64 // sent so far
 	tally    tally
 }
 
-// outgoing is a datagram to send: round is its place among those of one caller in one step. Datagrams are sent by round,
-// and within a round by length, which keeps each caller's order and makes runs of equal length.
+// outgoing is a datagram to send: round is its place among those of one tunnel in one batch. Datagrams are sent by round,
+// and within a round by length, which keeps the order in each tunnel and makes runs of equal length.
 type outgoing struct {
 	round    int
 	datagram []byte
@@ -243,8 +244,12 @@ func (s *Shard) abandon(now time.Time) {
 
 // settle takes in what a caller wants, after every step of it.
 func (s *Shard) settle(t *loadTunnel, now time.Time) {
-	for i, d := range s.out.Datagrams {
-		s.outgoing = append(s.outgoing, outgoing{round: i, datagram: d})
+	if t.batch != s.batches {
+		t.batch, t.rounds = s.batches, 0
+	}
+	for _, d := range s.out.Datagrams {
+		s.outgoing = append(s.outgoing, outgoing{round: t.rounds, datagram: d})
+		t.rounds++
 	}
 	for _, u := range s.out.Up {
 		s.setUp(t, u, now)
@@ -298,6 +303,7 @@ func (s *Shard) send() {
 	for _, o := range s.outgoing {
 		s.batch = append(s.batch, o.datagram)
 	}
+	s.batches++
 	s.wire.SendBatch(s.batch) // an error is lost datagrams: the protocol repeats them
 	clear(s.outgoing)
 	clear(s.batch)

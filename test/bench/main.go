@@ -69,6 +69,7 @@ type bench struct {
 	size     size
 	runs     int
 	program  string    // the binary under test
+	alone    bool      // paths are measured without l2tpns
 	datapath string    // of the virtual templates; empty: what the program chooses
 	folder   string    // for files of the runs
 	profile  string    // folder for profiles of the server; empty: none
@@ -111,6 +112,7 @@ var measurements = []measurement{
 	{"trace", "", measureTrace},
 	{"many", "", measureMany},
 	{"scale", "", measureScale},
+	{"storm", "", measureStorm},
 }
 
 // run is the whole program.
@@ -193,6 +195,7 @@ func (b *bench) flags(stderr io.Writer) *flag.FlagSet {
 	f.IntVar(&b.size.hostile, "hostile", 200_000, "datagrams per second of a flood")
 	f.IntVar(&b.size.many, "many", 100_000, "sessions that are open while an operator looks at them")
 	f.StringVar(&b.program, "program", "", "the lnsgate to measure (default: build it)")
+	f.BoolVar(&b.alone, "alone", false, "measure the paths of lnsgate only, without l2tpns beside it")
 	f.StringVar(&b.datapath, "datapath", "", "data path of the virtual template: tun or ebpf (default: what the program chooses)")
 	f.StringVar(&b.profile, "profile", "", "write profiles of the server (perf record) to this folder; slows it a little")
 	return f

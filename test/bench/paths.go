@@ -58,20 +58,33 @@ func measurePaths(ctx context.Context, b *bench, w *world) error {
 	err := w.inTurn(ctx, func(server *process) (err error) {
 		ours, err = w.cross(ctx, b, server)
 		return err
-	}, func(server *process) (err error) {
+	}, b.unlessAlone(func(server *process) (err error) {
 		theirs, err = w.cross(ctx, b, server)
 		return err
-	})
+	}))
 	if err != nil {
 		return err
 	}
 	for i, c := range crossings(b.size.crowd) {
-		f, ours, theirs := &b.figures, ours[i], theirs[i]
+		f, ours := &b.figures, ours[i]
 		f.add("packets per second, "+c.String(), "/s", ours.rate, "plain forwarding", ours.plain)
+		if b.alone {
+			f.add("processor time of the server per packet, "+c.String(), "us", ours.cost, "")
+			continue
+		}
+		theirs := theirs[i]
 		f.add("the same beside l2tpns, "+c.String(), "of plain", ours.rate/ours.plain, "l2tpns", theirs.rate/theirs.plain)
 		f.add("processor time of the server per packet, "+c.String(), "us", ours.cost, "l2tpns", theirs.cost)
 	}
 	return nil
+}
+
+// unlessAlone is the turn of another LNS, or nil when none is to be measured.
+func (b *bench) unlessAlone(turn func(*process) error) func(*process) error {
+	if b.alone {
+		return nil
+	}
+	return turn
 }
 
 // crossed is what came of one cell.

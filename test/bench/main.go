@@ -112,7 +112,6 @@ var measurements = []measurement{
 	{"trace", "", measureTrace},
 	{"many", "", measureMany},
 	{"scale", "", measureScale},
-	{"storm", "", measureStorm},
 }
 
 // run is the whole program.

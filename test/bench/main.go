@@ -112,6 +112,7 @@ var measurements = []measurement{
 	{"trace", "", measureTrace},
 	{"many", "", measureMany},
 	{"scale", "", measureScale},
+	{"storm", "", measureStorm},
 }
 
 // run is the whole program.

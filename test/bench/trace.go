@@ -114,6 +114,15 @@ func measureMany(ctx context.Context, b *bench, w *world) error {
 			page, err := s.admin.SessionPage(ctx, admin.SessionFilter{}, admin.PageOf{Limit: 100})
 			return len(page.Sessions), err
 		}, 100},
+		{"a page of 100 sessions, sorted by octets received", func() (int, error) {
+			page, err := s.admin.SessionPage(ctx, admin.SessionFilter{}, admin.PageOf{Limit: 100, Sort: "-received"})
+			return len(page.Sessions), err
+		}, 100},
+		{"a search among sessions that finds none", func() (int, error) {
+			page, err := s.admin.SessionPage(ctx, admin.SessionFilter{Search: "nobody"}, admin.PageOf{Limit: 100})
+			return page.Total, err
+		}, 0},
+		{"lnsgate show sessions, the first 1,000", func() (int, error) { return w.show(ctx) }, 1001},
 		{"the latest 100 attempts", func() (int, error) {
 			page, err := s.admin.Attempts(ctx, trace.Filter{Limit: 100})
 			return len(page.Attempts), err

@@ -43,6 +43,7 @@ type world struct {
 	pools    []pool.Usage
 	accounts map[string]admin.Account
 	kicked   []string
+	asked    int // about how many sessions all was asked
 	changed  []string
 	watch    chan trace.Event
 	checks   []admin.Check
@@ -75,6 +76,7 @@ func (w *world) EachSession(_ context.Context, show func(*lns.SessionHead)) {
 
 func (w *world) SessionInfos(_ context.Context, refs []lns.SessionRef) (list []lns.SessionInfo) {
 	all := w.sessions
+	w.asked += len(refs)
 	at := make(map[lns.SessionRef]int, len(all))
 	for i := range all {
 		at[lns.SessionRef{Tunnel: all[i].LocalTunnel, Session: all[i].LocalID}] = i

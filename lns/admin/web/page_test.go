@@ -80,10 +80,9 @@ func TestSessionsPageThroughAHundredThousand(t *testing.T) {
 		w.sessions = append(w.sessions, session(i))
 	}
 	b := open(t, w, nil).as(viewerToken)
-	began := time.Now()
 	page := b.see("/ui/sessions?sort=-user")
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("a page took %v", took)
+	if w.asked != 50 {
+		t.Errorf("to show fifty sessions all was asked about %d", w.asked)
 	}
 	if !strings.Contains(page, "100\u202f000") || !strings.Contains(page, "user099999") || strings.Contains(page, "user099949") {
 		t.Error("the first page is not the last fifty names")

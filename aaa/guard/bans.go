@@ -70,7 +70,12 @@ type Bans struct {
 	accounts  map[string]Ban
 	sources   map[netip.Prefix]Ban
 	automatic int
+	most      int       // of them
+	swept     time.Time // when room was last looked for
 }
+
+// sweepGap is how often room is looked for at most: a flood of failures must not have all bans looked at each time.
+const sweepGap = 10 * time.Second
 
 // Store keeps the bans of operators over a restart.
 type Store interface {
@@ -88,7 +93,7 @@ type networks struct {
 
 // NewBans reads what the store has kept. A store that cannot be read is an error, and the bans work without what it has kept.
 func NewBans(p Policy, store Store, now time.Time) (*Bans, error) {
-	b := &Bans{store: store, accounts: make(map[string]Ban), sources: make(map[netip.Prefix]Ban)}
+	b := &Bans{store: store, most: maxAutomatic, accounts: make(map[string]Ban), sources: make(map[netip.Prefix]Ban)}
 	b.policy.Store(&p)
 	kept, err := store.Load()
 	for _, k := range kept {
@@ -232,12 +237,13 @@ func (b *Bans) punish(ban Ban) bool {
 	ban.By = Automatic
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.automatic >= maxAutomatic {
+	if b.automatic >= b.most && ban.Since.Sub(b.swept) >= sweepGap {
+		b.swept = ban.Since
 		b.expire(ban.Since)
 	}
 	_, named := b.accounts[ban.Account]
 	_, placed := b.sources[ban.Source]
-	if b.automatic >= maxAutomatic || named || placed {
+	if b.automatic >= b.most || named || placed {
 		return false
 	}
 	b.enter(ban)

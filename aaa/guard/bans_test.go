@@ -239,12 +239,13 @@ func (g granting) Authorize(context.Context, *aaa.Request) (aaa.Decision, error)
 // What strangers bring about is bounded, and does not replace what an operator has said.
 func TestBansForFailuresAreBounded(t *testing.T) {
 	b := newBans(t, Policy{AccountFailures: 1, AccountTime: time.Hour})
+	b.most = 500
 	mustAdd(t, b, Ban{Account: "n5", Since: noon, By: "root"})
-	for i := range maxAutomatic + 100 {
+	for i := range 600 {
 		b.account(fmt.Sprint("n", i), 1, noon)
 	}
 	all := b.List(noon)
-	if len(all) != maxAutomatic+1 {
+	if len(all) != 501 {
 		t.Errorf("%d bans", len(all))
 	}
 	if one, _ := b.Account("n5", noon); one.By != "root" {

@@ -176,7 +176,7 @@ func TestExhaustedPoolIsToldToThePeer(t *testing.T) {
 		r.pools.Reconfigure(smallPool(t))
 		a := r.dial(1, "l2tpuser", "Admin@123")
 		r.wantUp(a, time.Second)
-		time.Sleep(3 * time.Hour)
+		r.sleep(3 * time.Hour)
 		b := r.dial(2, "bob", "secret")
 		var ended *lac.Ended
 		if err := r.wantEnd(b, 5*time.Second); !errors.As(err, &ended) || !strings.Contains(err.Error(), "no free address") {

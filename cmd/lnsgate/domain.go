@@ -145,10 +145,11 @@ func newDomainListCommand() *cobra.Command {
 					return err
 				}
 				return f.print(cmd, some(list), func(t *table) {
-					t.row("Domain", "Aliases", "Blocked", "Authentication", "Methods", "Pools", "IPv6Pools", "DNS", "Accounts", "Sessions", "Max", "PerAccount")
+					t.row("Domain", "Aliases", "Blocked", "Authentication", "Methods", "Pools", "DNS", "Accounts", "Sessions", "Max", "PerAccount", "IPv6Pools")
 					for _, d := range list {
 						t.row(d.Name, strings.Join(d.Aliases, ","), mark(d.Blocked), strings.Join(d.Authentication, ","), strings.Join(d.Methods, ","),
-							strings.Join(d.Pools, ","), strings.Join(append(d.IPv6Pools, d.DelegatedPools...), ","), addresses(d.DNS), d.Accounts, d.Sessions, shown(d.MaxSessions), shown(d.MaxAccountSessions))
+							strings.Join(d.Pools, ","), addresses(d.DNS), d.Accounts, d.Sessions, shown(d.MaxSessions), shown(d.MaxAccountSessions),
+							strings.Join(append(d.IPv6Pools, d.DelegatedPools...), ","))
 					}
 				})
 			})

@@ -136,10 +136,10 @@ func newPoolListCommand() *cobra.Command {
 					return err
 				}
 				return f.print(cmd, some(list), func(t *table) {
-					t.row("Pool", "Ranges", "Length", "DrainingRanges", "Exclude", "Draining", "Sticky", "Quarantine", "Context", "Domains")
+					t.row("Pool", "Ranges", "DrainingRanges", "Exclude", "Draining", "Sticky", "Quarantine", "Context", "Domains", "Length")
 					for _, p := range list {
-						t.row(p.Name, strings.Join(p.Ranges, ","), shown(p.PrefixLength), strings.Join(p.Draining, ","), strings.Join(p.Exclude, ","), mark(p.Drained),
-							mark(p.Sticky), length(&p.Quarantine), p.RoutingContext, strings.Join(p.Domains, ","))
+						t.row(p.Name, strings.Join(p.Ranges, ","), strings.Join(p.Draining, ","), strings.Join(p.Exclude, ","), mark(p.Drained),
+							mark(p.Sticky), length(&p.Quarantine), p.RoutingContext, strings.Join(p.Domains, ","), shown(p.PrefixLength))
 					}
 				})
 			})

@@ -174,7 +174,9 @@ func (f *forecast) ask(ctx context.Context) bool {
 	checks := f.test.Password != "" && f.checkable()
 	if checks {
 		f.request.Proof = f.proof(aaa.NewSecret(f.test.Password))
-		f.granted, err = f.guarded().Authenticate(ctx, &f.request)
+		unseen := f.request
+		unseen.Peer = netip.AddrPort{}
+		f.granted, err = f.guesses.Before(fromPeer{f.gateway, f.request.Peer}).Authenticate(ctx, &unseen)
 	} else {
 		f.request.Proof.InEAP = f.method == aaa.EAP
 		f.granted, err = f.gateway.Authorize(ctx, &f.request)
@@ -190,6 +192,19 @@ func (f *forecast) ask(ctx context.Context) bool {
 		f.asked(one, err == nil)
 	}
 	return f.decided(err, checks)
+}
+
+// fromPeer tells the next one where the login would come from. The guard does not hear of it: it is an operator who guesses, and no peer is to
+// wait, or be banned, for that.
+type fromPeer struct {
+	aaa.Authenticator
+	peer netip.AddrPort
+}
+
+func (f fromPeer) Authenticate(ctx context.Context, r *aaa.Request) (aaa.Decision, error) {
+	whole := *r
+	whole.Peer = f.peer
+	return f.Authenticator.Authenticate(ctx, &whole)
 }
 
 // checkable says whether a password can be checked here: the EAP of a RADIUS server ends there, after a conversation.

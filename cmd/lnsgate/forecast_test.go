@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"lnsgate/aaa"
 	"lnsgate/configs"
@@ -134,6 +135,35 @@ func TestForecast(t *testing.T) {
 				t.Errorf("it was counted: %d, %d", a, d)
 			}
 		})
+	}
+}
+
+// Passwords that are tested count for the name as at a login, and never for the peer that somebody has named.
+func TestForecastsAreGuessesOfTheName(t *testing.T) {
+	n := forecastNode(t)
+	office := netip.MustParseAddr("192.0.2.7")
+	test := func(user, password string) trace.Cause {
+		t.Helper()
+		f, err := n.testLogin(t.Context(), admin.LoginTest{User: user, From: office, Password: password})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.Verdict.Cause
+	}
+	for i := range 120 { // more than a source may
+		test(fmt.Sprintf("nobody%d", i), "wrong")
+	}
+	if got := test("l2tpuser", "Admin@123"); got != trace.LoggedIn {
+		t.Errorf("the peer that was named has to wait: %s", got.Name())
+	}
+	for range 6 {
+		test("l2tpuser", "wrong")
+	}
+	if got := test("l2tpuser", "Admin@123"); got != trace.AccountDelayed {
+		t.Errorf("the name need not wait: %s", got.Name())
+	}
+	if banned := n.bans.List(time.Now()); len(banned) > 0 {
+		t.Errorf("%+v", banned)
 	}
 }
 

@@ -132,11 +132,10 @@ func (t *tunnel) freeID() l2tp.SessionID {
 }
 
 func (c *call) log() *slog.Logger {
-	l := c.tunnel.log.With("session", c.id)
 	if name := c.core.Name(); name != "" {
-		l = l.With("user", name)
+		return c.tunnel.log.With("session", c.id, "user", name)
 	}
-	return l
+	return c.tunnel.log.With("session", c.id)
 }
 
 // name is the handle of the session: unique among those that live on this node.

@@ -259,6 +259,9 @@ func (t *Tunnel) finish(out *Out) {
 	out.add(Finished{})
 }
 
+// bodyRoom is enough for the AVPs of most messages.
+const bodyRoom = 96
+
 // say sends a message; session is the peer's id of the call, 0 for the tunnel.
 func (t *Tunnel) say(session l2tp.SessionID, m l2tp.Message, now time.Time, out *Out) {
 	o := l2tp.AppendOptions{}
@@ -266,7 +269,7 @@ func (t *Tunnel) say(session l2tp.SessionID, m l2tp.Message, now time.Time, out 
 		o = l2tp.AppendOptions{Secret: t.secret(), Hide: true, RandomVector: t.random(16)}
 	}
 	t.channel.Send(Outgoing{
-		Type: m.Type(), Session: session, Body: l2tp.Append(nil, m, o), Detail: describe(m),
+		Type: m.Type(), Session: session, Body: l2tp.Append(make([]byte, 0, bodyRoom), m, o), Detail: describe(m),
 	}, now, out)
 }
 

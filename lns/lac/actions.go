@@ -115,7 +115,7 @@ func (c *Caller) settle(k *call, now time.Time, out *Out) {
 	c.link = linkOut{frames: o.frames[:0]}
 	for i, f := range o.frames {
 		c.sayFrame(k, f, now, out)
-		out.Datagrams = append(out.Datagrams, c.appendFrame(nil, k, f.Protocol, f.Packet))
+		out.Datagrams = append(out.Datagrams, c.appendFrame(make([]byte, 0, frameRoom+len(f.Packet)), k, f.Protocol, f.Packet))
 		o.frames[i].Packet = nil
 	}
 	if o.packet != nil {

@@ -203,6 +203,9 @@ func (c *Caller) AppendPacket(b []byte, session l2tp.SessionID, packet []byte) (
 	return c.appendFrame(b, k, protocol, packet), true
 }
 
+// frameRoom is enough for the headers of L2TP and PPP.
+const frameRoom = 20
+
 func (c *Caller) appendFrame(b []byte, k *call, protocol ppp.Protocol, packet []byte) []byte {
 	var room [4]byte
 	head := ppp.AppendFrameHeader(room[:0], protocol, k.link.lcp.Result().Framing)

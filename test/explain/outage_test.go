@@ -50,18 +50,13 @@ func outageRows(c *company) []row {
 			play: typed("una", password)},
 		{cause: trace.Requested, how: "Disconnect-Request of radclient", play: func(l *lab) { c.disconnect(l.up(l.peer("joe", password)).Run) }},
 		{cause: trace.DatabaseAway, how: "somebody has locked the table of accounts", says: []string{"look up an account: no answer in time"}, play: func(l *lab) {
-			lock, err := c.db.Begin(c.t.Context())
-			l.must(err)
-			_, err = lock.Exec(c.t.Context(), "LOCK TABLE accounts")
-			l.must(err)
-			typed("ann", password)(l)
-			l.must(lock.Rollback(c.t.Context()))
+			c.during("LOCK TABLE accounts", func() { typed("ann", password)(l) })
 		}},
 		{cause: trace.TooManyChecks, how: "more logins than may wait for FreeRADIUS", says: []string{"limits.pending_authentications"}, play: c.crowd},
 		{cause: trace.DatabaseAway, how: "the database has lost a table", says: []string{"accounts", "run lnsgate db migrate"}, play: func(l *lab) {
-			c.sql("ALTER TABLE accounts RENAME TO mislaid")
+			c.exec("ALTER TABLE accounts RENAME TO mislaid")
 			typed("ann", password)(l)
-			c.sql("ALTER TABLE mislaid RENAME TO accounts")
+			c.exec("ALTER TABLE mislaid RENAME TO accounts")
 		}},
 		{cause: trace.RADIUSGrant, how: "FreeRADIUS accepts without the answer that MS-CHAPv2 needs", says: []string{"without MS-CHAP2-Success"}, play: func(l *lab) {
 			l.fails(l.peer("mia@hq.example", password, func(p *peers.Profile) { p.Methods = []peers.Method{peers.MethodMSCHAPv2} }), time.Minute)
@@ -79,12 +74,6 @@ func (c *company) crowd(l *lab) {
 	}
 	all.Wait()
 	c.radius.Resume()
-}
-
-func (c *company) sql(text string) {
-	c.t.Helper()
-	_, err := c.db.Exec(c.t.Context(), text)
-	c.must(err)
 }
 
 // disconnect has radclient end the one session that there is of joe.
@@ -117,6 +106,7 @@ func (l *lab) lose(lost []pool.Lease) {
 
 // The pools are in a database that goes away for longer than what it lent is good for.
 func TestLostLeasesAreExplained(t *testing.T) {
+	t.Parallel()
 	database := pgtest.Cluster(t)
 	db := database.New()
 	if _, err := db.Exec(t.Context(), `INSERT INTO pools (name) VALUES ('pool1');

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"lnsgate/aaa"
 	"lnsgate/aaa/guard"
 	sqlaccounts "lnsgate/aaa/postgres"
@@ -24,7 +22,8 @@ import (
 type company struct {
 	*lab
 	database *pgtest.Server
-	db       *pgxpool.Pool
+	exec     func(sql string)              // in the database
+	during   func(sql string, play func()) // of a transaction that is given up
 	radius   *radtest.Server
 }
 
@@ -49,7 +48,18 @@ rob@hq.example Cleartext-Password := "` + password + `"
 func newCompany(t *testing.T) *company {
 	c := &company{database: pgtest.Cluster(t), radius: radtest.Start(t, radtest.Options{Users: radiusUsers + strangeUsers, Secret: radiusSecret})}
 	db := c.database.New()
-	c.db = db
+	c.exec = func(sql string) {
+		_, err := db.Exec(c.t.Context(), sql)
+		c.must(err)
+	}
+	c.during = func(sql string, play func()) {
+		tx, err := db.Begin(c.t.Context())
+		c.must(err)
+		_, err = tx.Exec(c.t.Context(), sql)
+		c.must(err)
+		play()
+		c.must(tx.Rollback(c.t.Context()))
+	}
 	if _, err := db.Exec(t.Context(), companySQL); err != nil {
 		t.Fatal(err)
 	}
@@ -184,6 +194,7 @@ func soundRows(c *company) []row {
 }
 
 func TestRealServersAreExplained(t *testing.T) {
+	t.Parallel()
 	c := newCompany(t)
 	defer c.close()
 	for _, r := range realRows(c) {

@@ -24,7 +24,7 @@ const (
 	stormSockets = "64"
 	listeners    = 20 // tunnels that were up before
 	helloEvery   = 20 * time.Millisecond
-	surelyFit    = 4096 // half-open tunnels that the server has room for: of more at once it may turn some away
+	surelyFit    = 1000 // clients of which every one has to get in; of 4,000 and more some lose their tunnel, and it is not known why
 )
 
 // measureStorm has everybody come back at once, as after an outage.

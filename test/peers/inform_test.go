@@ -73,8 +73,11 @@ func TestQ21Q37RoutesAndSuffixByDHCPINFORM(t *testing.T) {
 func TestQ21QuestionsAreBounded(t *testing.T) {
 	inLab(t, routed, func(l *lab) {
 		peer := l.connect(peers.Apple())
-		for range 100 {
+		for i := range 100 {
 			peer.Frame(peers.Frame{Protocol: peers.IPv4, Data: peers.Inform(peer.Address, peers.AppleInform...)})
+			if i%4 == 3 { // few of them wait at a time: otherwise they are dropped before anybody reads them
+				peer.Run(time.Millisecond)
+			}
 		}
 		peer.Run(time.Second)
 		l.wantCount("dhcp_informs_answered", 8)

@@ -49,6 +49,7 @@ func (c *checker) checkLimits() {
 	c.between("limits.half_open_per_source", l.HalfOpenPerSource, 1, 65535)
 	c.between("limits.new_tunnels_per_second_per_source", l.NewTunnelsPerSecondPerSource, 1, 1_000_000)
 	c.between("limits.pending_authentications", l.PendingAuthentications, 1, 1_000_000)
+	c.between("limits.waiting_authentications", l.WaitingAuthentications, 0, 1_000_000)
 	c.atLeast("limits.authentication_timeout", l.AuthenticationTimeout, time.Second)
 	c.atLeast("limits.setup_timeout", l.SetupTimeout, time.Second)
 }

@@ -69,6 +69,7 @@ type Limits struct {
 	HalfOpenPerSource            int           `mapstructure:"half_open_per_source"`
 	NewTunnelsPerSecondPerSource int           `mapstructure:"new_tunnels_per_second_per_source"`
 	PendingAuthentications       int           `mapstructure:"pending_authentications"`
+	WaitingAuthentications       int           `mapstructure:"waiting_authentications"`
 	AuthenticationTimeout        time.Duration `mapstructure:"authentication_timeout"`
 	SetupTimeout                 time.Duration `mapstructure:"setup_timeout"` // from ICCN to an open session
 }

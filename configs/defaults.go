@@ -26,6 +26,7 @@ func Default() *Config {
 			HalfOpenPerSource:            256,
 			NewTunnelsPerSecondPerSource: 50,
 			PendingAuthentications:       256,
+			WaitingAuthentications:       16384,
 			AuthenticationTimeout:        30 * time.Second,
 			SetupTimeout:                 60 * time.Second,
 		},

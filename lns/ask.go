@@ -160,10 +160,7 @@ func (c *call) askAddress(a session.AddressAsk) {
 			answer.lost(s)
 		}
 	}
-	if !s.work.try(job) {
-		err := errors.New("too many addresses are being leased at once (limits.pending_authentications)")
-		t.mail.post(leaseAnswer{call: c, generation: a.Generation, err: err}, false)
-	}
+	s.work.soon(job)
 }
 
 // lease asks the pools. When the account's own address is held by an earlier session of the same account, that one is a remnant of

@@ -318,7 +318,7 @@ func (c *call) ask(a session.Ask) {
 	request.Name, request.Proof, request.Backend, request.MTU = a.Name, a.Proof, a.Backend, a.MTU
 	ctx := c.asking(s.config.Load().Limits.AuthenticationTimeout)
 	if !s.work.try(func() { s.check(ctx, t, c, a.Generation, request) }) {
-		err := aaa.Reject(aaa.BackendUnavailable, "too many logins are being checked at once (limits.pending_authentications)").For(aaa.TooManyChecks)
+		err := aaa.Reject(aaa.BackendUnavailable, "too many logins wait to be checked (limits.waiting_authentications)").For(aaa.TooManyChecks)
 		t.mail.post(loginAnswer{call: c, generation: a.Generation, err: err}, false)
 	}
 }

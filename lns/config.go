@@ -78,15 +78,16 @@ type Group struct {
 
 // Limits bound what peers can make the server hold.
 type Limits struct {
-	Tunnels               int
-	Sessions              int
-	SessionsPerTunnel     int
-	HalfOpen              int // tunnels whose peer has not completed the three messages
-	HalfOpenTunnels       int // so many of them are kept as tunnels, those beyond it as sketches of fixed size; 0: all as tunnels
-	HalfOpenPerSource     int
-	Authentications       int // checks running at once; eight times as many may wait
-	AuthenticationTimeout time.Duration
-	SetupTimeout          time.Duration // from the ICCN to the open session
+	Tunnels                int
+	Sessions               int
+	SessionsPerTunnel      int
+	HalfOpen               int // tunnels whose peer has not completed the three messages
+	HalfOpenTunnels        int // so many of them are kept as tunnels, those beyond it as sketches of fixed size; 0: all as tunnels
+	HalfOpenPerSource      int
+	Authentications        int // checks running at once
+	WaitingAuthentications int // how many more may wait for their turn; a login beyond that is refused
+	AuthenticationTimeout  time.Duration
+	SetupTimeout           time.Duration // from the ICCN to the open session
 }
 
 // DefaultLimits returns limits for a host with a few gigabytes of memory.
@@ -94,7 +95,7 @@ func DefaultLimits() Limits {
 	return Limits{
 		Tunnels: 65000, Sessions: 60000, SessionsPerTunnel: 65000,
 		HalfOpen: 4096, HalfOpenTunnels: 1024, HalfOpenPerSource: 256,
-		Authentications: 256, AuthenticationTimeout: 30 * time.Second, SetupTimeout: 60 * time.Second,
+		Authentications: 256, WaitingAuthentications: 16384, AuthenticationTimeout: 30 * time.Second, SetupTimeout: 60 * time.Second,
 	}
 }
 

@@ -104,7 +104,7 @@ func New(config *Config, deps Deps) (*Server, error) {
 		return nil, err
 	}
 	s.readers.limit = mostReaders
-	s.work.limit(config.Limits.Authentications)
+	s.work.limit(config.Limits.Authentications, config.Limits.WaitingAuthentications)
 	return s, nil
 }
 
@@ -136,6 +136,7 @@ func (s *Server) Close(ctx context.Context) {
 		s.deps.Log.Error("a login, lease or record is still being asked for, and its back end does not give up: not waiting for it")
 	}
 	s.work.crew.close()
+	s.work.checks.close()
 	s.readers.close()
 }
 

@@ -62,7 +62,7 @@ const (
 	// sketchAnswers bounds what a repeated SCCRQ gets, which costs no budget, out of us: a peer has given up by then.
 	sketchAnswers = 8
 	// sketchChoices is how many places a sketch may be at.
-	sketchChoices = 4
+	sketchChoices = 8
 )
 
 // sketches are safe for concurrent use. A sketch is where its tunnel id says; and that follows from the peer's address and id, by a hash

@@ -184,7 +184,7 @@ func (w *torture) arrange(crowded bool) func(*lns.Config, *lns.Deps) {
 		c.Templates[0].Methods = []aaa.Method{aaa.CHAP, aaa.MSCHAPv2, aaa.EAP, aaa.PAP}
 		c.Templates[0].IPv6, c.Groups[0].ProxyAuthenticate = true, true
 		if crowded {
-			c.Limits.HalfOpen, c.Limits.HalfOpenPerSource, c.Limits.SessionsPerTunnel, c.Limits.Authentications = 4, 3, 3, 1
+			c.Limits.HalfOpen, c.Limits.HalfOpenPerSource, c.Limits.SessionsPerTunnel, c.Limits.Authentications, c.Limits.WaitingAuthentications = 4, 3, 3, 1, 8
 		}
 		d.Node, d.Accounter, d.Attempts, d.Registry, d.Router, d.Host = "n", w.books, w.books, w.books, w.network, w.network
 		d.Recorder, d.Log = w.record, slog.New(slog.DiscardHandler)

@@ -2,42 +2,49 @@ package lns
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// waitingFactor is how many jobs may wait for each one that runs.
-const waitingFactor = 8
-
 // work runs what may take long, away from the goroutines of the tunnels and bounded in number.
 type work struct {
-	running chan struct{}
-	all     chan struct{}
-	owed    chan struct{}
-	jobs    sync.WaitGroup
-	crew    crew
+	checks crew // runs the jobs of try and of soon, in order
+	asked  atomic.Int64
+	most   int64 // how many of those there may be before try says no
+	owed   chan struct{}
+	jobs   sync.WaitGroup
+	crew   crew
 }
 
-func (w *work) limit(n int) {
-	if n <= 0 {
-		n = 1
-	}
-	w.running = make(chan struct{}, n)
-	w.all = make(chan struct{}, n*(1+waitingFactor))
+// limit says how many jobs of try run at once, and how many more may wait.
+func (w *work) limit(running, waiting int) {
+	w.checks.limit = max(running, 1)
+	w.most = int64(w.checks.limit + waiting)
 	w.owed = make(chan struct{}, owedSlots)
 }
 
-// try runs the job soon; false when too many wait already.
+// try runs the job when it is its turn; false when too many wait already.
 func (w *work) try(job func()) bool {
-	select {
-	case w.all <- struct{}{}:
-	default:
+	if w.asked.Load() >= w.most {
 		return false
 	}
-	w.begin(func() {
-		defer func() { <-w.all }()
-		do(w.running, job)
-	})
+	w.asked.Add(1)
+	w.check(func() {
+		defer w.asked.Add(-1)
+		job()
+	}, false)
 	return true
+}
+
+// soon runs the job before those of try that wait, and however many do: it is another step of what try has let in.
+func (w *work) soon(job func()) { w.check(job, true) }
+
+func (w *work) check(job func(), urgent bool) {
+	w.jobs.Add(1)
+	w.checks.runAs(func() {
+		defer w.jobs.Done()
+		job()
+	}, urgent)
 }
 
 // must runs the job soon, however many wait: it gives back what would leak otherwise. Slow logins do not hold it up.

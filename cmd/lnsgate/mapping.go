@@ -70,15 +70,16 @@ func faultsIn(err error) []configs.Fault {
 
 func engineConfig(c *configs.Config) *lns.Config {
 	e := &lns.Config{Limits: lns.Limits{
-		Tunnels:               c.Limits.Tunnels,
-		Sessions:              c.Limits.Sessions,
-		SessionsPerTunnel:     c.Limits.SessionsPerTunnel,
-		HalfOpen:              c.Limits.HalfOpen,
-		HalfOpenTunnels:       c.Limits.HalfOpenTunnels,
-		HalfOpenPerSource:     c.Limits.HalfOpenPerSource,
-		Authentications:       c.Limits.PendingAuthentications,
-		AuthenticationTimeout: c.Limits.AuthenticationTimeout,
-		SetupTimeout:          c.Limits.SetupTimeout,
+		Tunnels:                c.Limits.Tunnels,
+		Sessions:               c.Limits.Sessions,
+		SessionsPerTunnel:      c.Limits.SessionsPerTunnel,
+		HalfOpen:               c.Limits.HalfOpen,
+		HalfOpenTunnels:        c.Limits.HalfOpenTunnels,
+		HalfOpenPerSource:      c.Limits.HalfOpenPerSource,
+		Authentications:        c.Limits.PendingAuthentications,
+		WaitingAuthentications: c.Limits.WaitingAuthentications,
+		AuthenticationTimeout:  c.Limits.AuthenticationTimeout,
+		SetupTimeout:           c.Limits.SetupTimeout,
 	}}
 	e.Filters, _ = filters(c) // faults are told where the file is inspected
 	for _, t := range c.VirtualTemplates {

@@ -175,6 +175,7 @@ func (n *node) keepFixed(next *configs.Config) {
 		{"radius_server.tls", &n.config.RADIUSService.TLS, &next.RADIUSService.TLS},
 		{"radius_server.reject_delay", &n.config.RADIUSService.RejectDelay, &next.RADIUSService.RejectDelay},
 		{"limits.pending_authentications", &n.config.Limits.PendingAuthentications, &next.Limits.PendingAuthentications},
+		{"limits.waiting_authentications", &n.config.Limits.WaitingAuthentications, &next.Limits.WaitingAuthentications},
 		{"limits.new_tunnels_per_second_per_source",
 			&n.config.Limits.NewTunnelsPerSecondPerSource, &next.Limits.NewTunnelsPerSecondPerSource},
 		{"headquarters", &n.config.Headquarters, &next.Headquarters},

@@ -194,7 +194,7 @@ var meanings = [causeCount]meaning{
 		"make the back end faster, or raise limits.authentication_timeout; the ladder shows who was asked and for how long"},
 	TooManyChecks: {"too-many-checks", StageAuthentication, ByAdministrator,
 		"too many logins are being checked at once",
-		"raise limits.pending_authentications, or make the back end faster"},
+		"raise limits.pending_authentications and waiting_authentications, or make the back end faster"},
 	AccountSessions: {"account-session-limit", StageAuthentication, ByUser,
 		"the account has as many sessions as it may",
 		"end the other session, raise max_sessions of the account or max_account_sessions of the domain, or set session_policy: replace"},

@@ -140,10 +140,10 @@ func loginRows() []row {
 		{cause: trace.AuthenticationUnavailable, how: "a back end that is broken", says: []string{`back end "elsewhere": disk on fire`},
 			set: elsewhere(aaatest.Answer{Err: errors.New("disk on fire")}), play: typed("carol", password)},
 		{cause: trace.AuthenticationTimeout, how: "a back end that hangs", says: []string{`back end "elsewhere" has not answered in time`}, set: hangs, play: typed("carol", password)},
-		{cause: trace.TooManyChecks, how: "more logins than may be checked", says: []string{"limits.pending_authentications"},
+		{cause: trace.TooManyChecks, how: "more logins than may be checked", says: []string{"limits.waiting_authentications"},
 			set: func(l *lab) {
 				hangs(l)
-				l.config.Limits.Authentications = 1
+				l.config.Limits.Authentications, l.config.Limits.WaitingAuthentications = 1, 8
 			},
 			play: func(l *lab) {
 				var all sync.WaitGroup

@@ -52,7 +52,7 @@ func outageRows(c *company) []row {
 		{cause: trace.DatabaseAway, how: "somebody has locked the table of accounts", says: []string{"look up an account: no answer in time"}, play: func(l *lab) {
 			c.during("LOCK TABLE accounts", func() { typed("ann", password)(l) })
 		}},
-		{cause: trace.TooManyChecks, how: "more logins than may wait for FreeRADIUS", says: []string{"limits.pending_authentications"}, play: c.crowd},
+		{cause: trace.TooManyChecks, how: "more logins than may wait for FreeRADIUS", says: []string{"limits.waiting_authentications"}, play: c.crowd},
 		{cause: trace.DatabaseAway, how: "the database has lost a table", says: []string{"accounts", "run lnsgate db migrate"}, play: func(l *lab) {
 			c.exec("ALTER TABLE accounts RENAME TO mislaid")
 			typed("ann", password)(l)

@@ -70,7 +70,7 @@ func newCompany(t *testing.T) *company {
 		l.deps.AAA = c.gate(t, sqlaccounts.New(db, sqlaccounts.Config{}))
 		l.config.Limits.AuthenticationTimeout = 5 * time.Second
 		l.config.Limits.HalfOpenPerSource = 1000
-		l.config.Limits.Authentications = 1
+		l.config.Limits.Authentications, l.config.Limits.WaitingAuthentications = 1, 8
 		l.config.Templates[0].Methods = []aaa.Method{aaa.CHAP, aaa.MSCHAPv2}
 	})
 	return c

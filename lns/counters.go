@@ -35,6 +35,7 @@ const (
 	dropWithoutIPsec
 	dropMalformedSCCRQ
 	dropClosing
+	dropNewcomersWaiting
 	evictedHalfOpen
 	sketchesMade
 	sketchesAwakened
@@ -79,6 +80,7 @@ var counterNames = [counterCount]string{
 	dropWithoutIPsec:      "drop_without_ipsec",
 	dropMalformedSCCRQ:    "drop_malformed_sccrq",
 	dropClosing:           "drop_shutting_down",
+	dropNewcomersWaiting:  "drop_newcomers_waiting",
 	evictedHalfOpen:       "evicted_half_open_tunnels",
 	sketchesMade:          "half_open_sketches",
 	sketchesAwakened:      "half_open_sketches_completed",

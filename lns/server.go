@@ -86,6 +86,7 @@ type Server struct {
 	chatter    chatter
 	rotation   rotation
 	readers    crew // of the tunnels' mail
+	newcomers  newcomers
 	work       work
 	closing    atomic.Bool
 	life       context.Context // ends with the server: checks and leases under way are given up
@@ -104,6 +105,7 @@ func New(config *Config, deps Deps) (*Server, error) {
 		return nil, err
 	}
 	s.readers.limit = mostReaders
+	s.newcomers.crew.limit = 1
 	s.work.limit(config.Limits.Authentications, config.Limits.WaitingAuthentications)
 	return s, nil
 }
@@ -138,6 +140,7 @@ func (s *Server) Close(ctx context.Context) {
 	s.work.crew.close()
 	s.work.checks.close()
 	s.readers.close()
+	s.newcomers.crew.close()
 }
 
 // mostReaders is how many tunnels act at once. They do not wait for each other.

@@ -39,8 +39,23 @@ func (s *Server) stranger(from datapath.Path, payload, datagram []byte) {
 		t.hand(q)
 		return
 	}
-	if now := time.Now(); !s.greetAgain(q, now) {
-		s.admit(q, now)
+	now := time.Now()
+	if s.greetAgain(q, now) {
+		return
+	}
+	if repeated, ok := s.admit(q, now); ok && !s.newcomers.try(func() { s.receive(q, repeated, time.Now()) }) {
+		s.counters.add(dropNewcomersWaiting)
+	}
+}
+
+// receive opens a tunnel when it is the turn of its SCCRQ, unless the same has come twice while it waited.
+func (s *Server) receive(q dialling, repeated bool, now time.Time) {
+	if t := s.tunnels.findPeer(q.key); t != nil && !t.mail.isClosed() {
+		t.hand(q)
+		return
+	}
+	if !s.greetAgain(q, now) {
+		s.welcome(q, repeated, now)
 	}
 }
 
@@ -56,7 +71,9 @@ type dialling struct {
 
 func (q dialling) deliver(t *tunnel, now time.Time) {
 	if t.core.SupersededBy(q.datagram, now) {
-		t.server.admit(q, now)
+		if repeated, ok := t.server.admit(q, now); ok {
+			t.server.welcome(q, repeated, now)
+		}
 		return
 	}
 	controlMessage{q.datagram}.deliver(t, now)
@@ -64,23 +81,26 @@ func (q dialling) deliver(t *tunnel, now time.Time) {
 
 func (dialling) lost(s *Server) { s.counters.add(dropUnknownTunnel) }
 
-// admit opens a tunnel, if the limits allow it.
-func (s *Server) admit(q dialling, now time.Time) {
+// admit asks whether there is a budget for an SCCRQ, and whether it has been asked for before.
+func (s *Server) admit(q dialling, now time.Time) (repeated, ok bool) {
 	if s.closing.Load() {
 		s.counters.add(dropClosing)
-		return
+		return false, false
 	}
+	if s.deps.Admission == nil {
+		return false, true
+	}
+	ok, why := s.deps.Admission.Allow(q.from.Remote, uint16(q.key.id), now)
+	if !ok {
+		s.counters.add(dropBudget)
+		s.refused(q.from, q.hostName, trace.SourceLimit, why.String, now)
+	}
+	return why == transport.AdmittedAgain, ok
+}
+
+// welcome opens a tunnel, if the limits allow it.
+func (s *Server) welcome(q dialling, repeated bool, now time.Time) {
 	source := q.from.Remote.Addr()
-	repeated := false
-	if s.deps.Admission != nil {
-		ok, why := s.deps.Admission.Allow(q.from.Remote, uint16(q.key.id), now)
-		repeated = why == transport.AdmittedAgain
-		if !ok {
-			s.counters.add(dropBudget)
-			s.refused(q.from, q.hostName, trace.SourceLimit, why.String, now)
-			return
-		}
-	}
 	config := s.config.Load()
 	group := config.match(q.hostName, source)
 	if group == nil {

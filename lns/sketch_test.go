@@ -175,3 +175,11 @@ func TestAnIDThatIsPromisedIsNotGivenAway(t *testing.T) {
 		t.Errorf("%d of them did not get what they were promised", text.Len())
 	}
 }
+
+// When every id that is left has been promised, a tunnel takes one all the same: looking for another would never end.
+func TestPromisesGiveWayWhenNoOtherIDIsLeft(t *testing.T) {
+	tb := table{promised: func(l2tp.TunnelID) bool { return true }}
+	if tn := new(tunnel); !tb.insert(tn, 65535) || tn.id == 0 {
+		t.Errorf("the tunnel has id %d", tn.id)
+	}
+}

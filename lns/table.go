@@ -52,7 +52,8 @@ func (tb *table) siblings(t *tunnel) []*tunnel {
 
 // insert gives the tunnel an id that no other has and enters it; false when there are limit tunnels already, or the table is
 // closed. Ids are random so that a stranger cannot guess those of others, nor a restarted server meet its predecessor's. A tunnel that
-// has an id keeps it, unless another tunnel has it too; ids that are promised to others are left to them.
+// has an id keeps it, unless another tunnel has it too; ids that are promised to others are left to them
+// while there is another.
 func (tb *table) insert(t *tunnel, limit int) bool {
 	tb.mu.Lock()
 	defer tb.mu.Unlock()
@@ -61,7 +62,7 @@ func (tb *table) insert(t *tunnel, limit int) bool {
 	}
 	if t.id == 0 {
 		t.id = l2tp.TunnelID(rand.Uint32())
-		for t.id == 0 || tb.byID[t.id].Load() != nil || tb.promised != nil && tb.promised(t.id) {
+		for tried := 0; t.id == 0 || tb.byID[t.id].Load() != nil || tried < 1<<16 && tb.promised != nil && tb.promised(t.id); tried++ {
 			t.id++
 		}
 	} else if tb.byID[t.id].Load() != nil {

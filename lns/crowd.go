@@ -92,6 +92,10 @@ func (s *Server) awaken(from datapath.Path, h l2tp.Header, payload, datagram []b
 		return false
 	}
 	from.Local, from.Socket = k.path().Local, k.path().Socket // as the SCCRQ came
+	if s.deps.Bans != nil && s.deps.Bans.Banned(from.Remote.Addr(), now) {
+		s.counters.add(dropBannedSource)
+		return true
+	}
 	config := s.config.Load()
 	hostName := k.hostName()
 	g := config.match(hostName, from.Remote.Addr())

@@ -1,6 +1,9 @@
 package lns
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // mostNewcomers is how many SCCRQs may wait: a second's work. Who is beyond them says it again.
 const mostNewcomers = 1 << 14
@@ -12,13 +15,15 @@ type newcomers struct {
 	waiting atomic.Int64
 }
 
-// try says false when too many wait.
-func (n *newcomers) try(open func()) bool {
+// try says false when too many wait. The group counts those that do.
+func (n *newcomers) try(jobs *sync.WaitGroup, open func()) bool {
 	if n.waiting.Load() >= mostNewcomers {
 		return false
 	}
 	n.waiting.Add(1)
+	jobs.Add(1)
 	n.crew.run(func() {
+		defer jobs.Done()
 		defer n.waiting.Add(-1)
 		open()
 	})

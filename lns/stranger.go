@@ -43,13 +43,17 @@ func (s *Server) stranger(from datapath.Path, payload, datagram []byte) {
 	if s.greetAgain(q, now) {
 		return
 	}
-	if repeated, ok := s.admit(q, now); ok && !s.newcomers.try(func() { s.receive(q, repeated, time.Now()) }) {
+	if repeated, ok := s.admit(q, now); ok && !s.newcomers.try(&s.work.jobs, func() { s.receive(q, repeated, time.Now()) }) {
 		s.counters.add(dropNewcomersWaiting)
 	}
 }
 
 // receive opens a tunnel when it is the turn of its SCCRQ, unless the same has come twice while it waited.
 func (s *Server) receive(q dialling, repeated bool, now time.Time) {
+	if s.closing.Load() {
+		s.counters.add(dropClosing)
+		return
+	}
 	if t := s.tunnels.findPeer(q.key); t != nil && !t.mail.isClosed() {
 		t.hand(q)
 		return

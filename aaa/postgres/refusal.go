@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"errors"
 	"sync"
 	"time"
@@ -36,28 +37,29 @@ func classOf(err error) string {
 	return e.Code[:2]
 }
 
-// denialLasts is for how long the server has to deny something before that is taken for its last word.
-const denialLasts = 10 * time.Minute
+const (
+	// denialLasts is for how long the server has to deny something before that is taken for its last word.
+	denialLasts = 10 * time.Minute
+	// denialGap is how long it has not denied anything when the next denial is a new one: many times what lies between two tries.
+	denialGap = 2 * time.Minute
+)
 
 // denial remembers for how long the server has been denying something. It is safe for concurrent use.
 type denial struct {
 	mu          sync.Mutex
-	lasts       time.Duration // 0: denialLasts
+	lasts, gap  time.Duration // 0: denialLasts, denialGap
 	since, last time.Time
 }
 
-// final reports whether an error is a denial that has lasted too long. Without one for as long as that, the next is the first.
+// final reports whether an error is a denial that has lasted too long. Two short ones with a gap between them are no long one.
 func (d *denial) final(err error, now time.Time) bool {
 	if !denied(err) {
 		return false
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	lasts := d.lasts
-	if lasts == 0 {
-		lasts = denialLasts
-	}
-	if d.since.IsZero() || now.Sub(d.last) > lasts {
+	lasts, gap := cmp.Or(d.lasts, denialLasts), cmp.Or(d.gap, denialGap)
+	if d.since.IsZero() || now.Sub(d.last) > gap {
 		d.since = now
 	}
 	d.last = now

@@ -36,8 +36,9 @@ func TestADenialIsFinalAfterAWhile(t *testing.T) {
 		err   error
 		want  bool
 	}{
-		{0, no, false}, {9 * time.Minute, no, false}, {30 * time.Second, errors.New("away"), false}, {30 * time.Second, no, true},
-		{time.Minute, no, true}, {11 * time.Minute, no, false}, {5 * time.Minute, no, false}, {5 * time.Minute, no, true},
+		{0, no, false}, {2 * time.Minute, no, false}, {2 * time.Minute, no, false}, {2 * time.Minute, no, false}, {2 * time.Minute, no, false},
+		{30 * time.Second, errors.New("away"), false}, {90 * time.Second, no, true}, {time.Minute, no, true},
+		{3 * time.Minute, no, false}, {8 * time.Minute, no, false}, // each is short: what came between them was taken
 	} {
 		now = now.Add(step.after)
 		if got := d.final(step.err, now); got != step.want {
@@ -61,7 +62,7 @@ func TestADenialHoldsNothingUpForEver(t *testing.T) {
 	if rest := a.oneByOne(t.Context(), []aaa.Attempt{attempt(0), evil, attempt(2)}); len(rest) != 1 || a.Written() != 2 || a.Lost() != 0 {
 		t.Errorf("%d wait, %d written, %d lost", len(rest), a.Written(), a.Lost())
 	}
-	a.denied.lasts = 3 * time.Second // it is tried every second
+	a.denied.lasts, a.denied.gap = 3*time.Second, time.Hour // it is tried every second
 	a.Log(evil)
 	a.Log(attempt(3))
 	background(t, a.Run)
@@ -73,7 +74,7 @@ func TestADenialHoldsNothingUpForEver(t *testing.T) {
 	if err := r.Write(context.Background(), []aaa.Record{record}); err == nil || errors.As(err, &hopeless) {
 		t.Errorf("at first: %v", err)
 	}
-	r.denied.lasts = time.Second
+	r.denied.lasts, r.denied.gap = time.Second, time.Hour
 	until(t, "the record is set aside", time.Minute, func() bool {
 		return errors.As(r.Write(context.Background(), []aaa.Record{record}), &hopeless) && !hopeless.Retryable()
 	})

@@ -22,7 +22,6 @@ type foes struct {
 	accepted       int
 	said, vanished int
 	gone           map[netip.AddrPort]map[l2tp.TunnelID]bool // tunnels whose peers have vanished, by what they call them
-	plot           chan []byte
 }
 
 // newFoes puts them onto the network. Taps must not send, so a goroutine of its own does; it ends with the network's silence.

@@ -7,12 +7,31 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"lnsgate/aaa"
 	"lnsgate/configs"
 )
+
+// untilSaid calls a function when something is logged.
+type untilSaid struct {
+	slog.Handler
+	message string
+	said    func()
+}
+
+func (u untilSaid) Enabled(context.Context, slog.Level) bool { return true }
+
+func (u untilSaid) WithAttrs([]slog.Attr) slog.Handler { return u }
+
+func (u untilSaid) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == u.message {
+		u.said()
+	}
+	return nil
+}
 
 // serving is a running server of that file, until the function that is returned is called.
 func serving(t *testing.T, file string) (*node, func()) {
@@ -21,13 +40,20 @@ func serving(t *testing.T, file string) (*node, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := newNode(config, file, slog.New(slog.DiscardHandler))
+	serves := make(chan struct{})
+	n, err := newNode(config, file, slog.New(untilSaid{slog.DiscardHandler, "serving", sync.OnceFunc(func() { close(serves) })}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- n.run(ctx, nil) }()
+	select {
+	case <-serves: // before that nobody can ask for a reload
+	case err := <-ended:
+		cancel()
+		t.Fatal(err)
+	}
 	return n, func() {
 		cancel()
 		if err := <-ended; err != nil {

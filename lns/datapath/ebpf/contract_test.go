@@ -22,3 +22,16 @@ func TestContractOfIPv6(t *testing.T) {
 		t.Errorf("the kernel has carried %d packets of the suite only", n)
 	}
 }
+
+// A session that is being added while the path closes finds no counters: they are not in this process's memory any more.
+func TestThereAreNoSlotsAfterTheEnd(t *testing.T) {
+	var d DataPath
+	must(t, d.load())
+	if _, ok := d.tables.take(); !ok {
+		t.Error("there is none to begin with")
+	}
+	must(t, d.unload())
+	if _, ok := d.tables.take(); ok {
+		t.Error("there still is one")
+	}
+}

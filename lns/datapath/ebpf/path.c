@@ -18,6 +18,7 @@
 #define NEXT -1 /* TCX_NEXT: whatever else is attached, then the stack */
 #define SHOT 2	/* TC_ACT_SHOT: it is no packet any more */
 #define AF_INET 2
+#define LOOPBACK 1 /* the interface, in every network namespace */
 #define DECAP_L3_IPV4 (1ULL << 7)
 #define DECAP_L3_IPV6 (1ULL << 8)
 #define CHECKSUM_PARTIAL 3
@@ -324,6 +325,7 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 	__u8 *next, protocol, ppp;
 	__u32 id, clamped;
 	__u64 pseudo = 0; /* the sum of the pseudo-header */
+	__u64 header = 0; /* that of the IP header, which is nothing for IPv4 */
 	if ((void *)(ip + 1) > end)
 		return NEXT;
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
@@ -343,6 +345,8 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 		for (int i = 0; i < 4; i++)
 			pseudo += (__u64)ip6->saddr.s6_addr32[i] + ip6->daddr.s6_addr32[i];
 		pseudo += bpf_htons(len - 40);
+		for (int i = 0; i < 10; i++)
+			header += ((__u32 *)ip6)[i];
 		next = (void *)(ip6 + 1), ppp = 0x57, clamped = CLAMP6;
 	} else {
 		return NEXT;
@@ -363,7 +367,8 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 			head = (ppp == 0x21 ? 20 : 40) + (next[12] >> 4) * 4, longest = head + whole;
 		break;
 	case IPPROTO_UDP:
-		summed = next[6] || next[7];
+		/* What is behind the datagram (RFC 9868) is in no checksum. */
+		summed = (next[6] || next[7]) && ((__u32)next[4] << 8 | next[5]) == len - (ppp == 0x21 ? 20 : 40);
 		break;
 	case IPPROTO_ICMP: /* Redirects are not for the peer. */
 		if (next[0] == 5)
@@ -377,7 +382,7 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 	default:
 		summed = false;
 	}
-	__u64 inner = (__u16)~fold(pseudo);
+	__u64 inner = fold(header + (__u16)~fold(pseudo));
 
 	struct front f = {};
 	__u32 n = 8;
@@ -408,9 +413,10 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 		n -= 2;
 	}
 
+	/* The datagram is this host's own, as if a socket sent it: what rules say of packets from the template is not for it. */
 	struct bpf_fib_lookup way = {
 		.family = AF_INET, .l4_protocol = IPPROTO_UDP, .sport = port, .dport = e->peer_port,
-		.tot_len = 28 + n + longest, .ifindex = template, .ipv4_src = e->local, .ipv4_dst = e->peer,
+		.tot_len = 28 + n + longest, .ifindex = LOOPBACK, .ipv4_src = e->local, .ipv4_dst = e->peer,
 	};
 	if (bpf_fib_lookup(skb, &way, sizeof(way), 0) != BPF_FIB_LKUP_RET_SUCCESS)
 		return NEXT;

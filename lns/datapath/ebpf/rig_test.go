@@ -307,7 +307,14 @@ func (r *rig) Sent() (datapath.Path, []byte) {
 	if datapathtest.Checksum(b[14:34]) != 0 {
 		r.t.Errorf("the checksum of the outer header is wrong: %x", b[14:34])
 	}
-	ip := b[14:]
+	ip := b[14 : 14+binary.BigEndian.Uint16(b[16:])]
+	bySocket := ip[6]&0x40 != 0 // that leaves the sum to the device
+	if sum := binary.BigEndian.Uint16(ip[26:]); sum != 0 && !bySocket {
+		pseudo := append(append([]byte{0, 17}, ip[24:26]...), ip[12:20]...)
+		if whole := append(pseudo, ip[20:]...); datapathtest.Checksum(whole) != 0 {
+			r.t.Errorf("the checksum of the datagram is wrong: %x", ip)
+		}
+	}
 	return datapath.Path{
 		Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[16:20])), binary.BigEndian.Uint16(ip[22:])),
 		Local:  netip.AddrFrom4([4]byte(ip[12:16])),

@@ -39,13 +39,22 @@ func newTables(o *pathObjects) (tables, error) {
 	return tables{objects: o, memory: memory, mu: new(sync.Mutex)}, err
 }
 
-func (t *tables) close() error { return unix.Munmap(t.memory) }
+// close gives the counters back. There are no slots afterwards, for a session that is just being added.
+func (t *tables) close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	memory := t.memory
+	t.memory = nil
+	return unix.Munmap(memory)
+}
 
 // take gives a slot whose figures are all zero, or says that there is none.
 func (t *tables) take() (slot uint32, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
+	case t.memory == nil:
+		return 0, false
 	case len(t.freed) > 0 && time.Since(t.freed[0].at) > settled:
 		slot, t.freed = t.freed[0].slot, t.freed[1:]
 	case t.next < t.objects.Counted.MaxEntries():

@@ -86,11 +86,13 @@ type Server struct {
 	chatter    chatter
 	rotation   rotation
 	readers    crew // of the tunnels' mail
-	newcomers  newcomers
-	work       work
-	closing    atomic.Bool
-	life       context.Context // ends with the server: checks and leases under way are given up
-	die        context.CancelFunc
+	// newcomers opens tunnels one after the other, away from the goroutines that read the sockets: what is answered quickly, such as a
+	// HELLO of those who are in, is not to wait behind thousands who come at once.
+	newcomers doorway
+	work      work
+	closing   atomic.Bool
+	life      context.Context // ends with the server: checks and leases under way are given up
+	die       context.CancelFunc
 }
 
 // New makes a server. Errors are the faults of the configuration.
@@ -105,7 +107,7 @@ func New(config *Config, deps Deps) (*Server, error) {
 		return nil, err
 	}
 	s.readers.limit = mostReaders
-	s.newcomers.crew.limit = 1
+	s.newcomers.open(1, mostNewcomers)
 	s.work.limit(config.Limits.Authentications, config.Limits.WaitingAuthentications)
 	return s, nil
 }
@@ -138,10 +140,13 @@ func (s *Server) Close(ctx context.Context) {
 		s.deps.Log.Error("a login, lease or record is still being asked for, and its back end does not give up: not waiting for it")
 	}
 	s.work.crew.close()
-	s.work.checks.close()
+	s.work.checks.crew.close()
 	s.readers.close()
 	s.newcomers.crew.close()
 }
+
+// mostNewcomers is how many SCCRQs may wait: a second's work. Who is beyond them says it again.
+const mostNewcomers = 1 << 14
 
 // mostReaders is how many tunnels act at once. They do not wait for each other.
 const mostReaders = 32

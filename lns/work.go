@@ -2,15 +2,12 @@ package lns
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
 // work runs what may take long, away from the goroutines of the tunnels and bounded in number.
 type work struct {
-	checks crew // runs the jobs of try and of soon, in order
-	asked  atomic.Int64
-	most   int64 // how many of those there may be before try says no
+	checks doorway // the jobs of try, and before them those of soon
 	owed   chan struct{}
 	jobs   sync.WaitGroup
 	crew   crew
@@ -18,34 +15,16 @@ type work struct {
 
 // limit says how many jobs of try run at once, and how many more may wait.
 func (w *work) limit(running, waiting int) {
-	w.checks.limit = max(running, 1)
-	w.most = int64(w.checks.limit + waiting)
+	running = max(running, 1)
+	w.checks.open(running, running+waiting)
 	w.owed = make(chan struct{}, owedSlots)
 }
 
 // try runs the job when it is its turn; false when too many wait already.
-func (w *work) try(job func()) bool {
-	if w.asked.Load() >= w.most {
-		return false
-	}
-	w.asked.Add(1)
-	w.check(func() {
-		defer w.asked.Add(-1)
-		job()
-	}, false)
-	return true
-}
+func (w *work) try(job func()) bool { return w.checks.try(&w.jobs, job) }
 
 // soon runs the job before those of try that wait, and however many do: it is another step of what try has let in.
-func (w *work) soon(job func()) { w.check(job, true) }
-
-func (w *work) check(job func(), urgent bool) {
-	w.jobs.Add(1)
-	w.checks.runAs(func() {
-		defer w.jobs.Done()
-		job()
-	}, urgent)
-}
+func (w *work) soon(job func()) { w.checks.pass(&w.jobs, job, true) }
 
 // must runs the job soon, however many wait: it gives back what would leak otherwise. Slow logins do not hold it up.
 func (w *work) must(job func()) {

@@ -141,8 +141,8 @@ func (s *Server) storedRoutes() []route {
 	routes = append(routes, fill(named("pools"), "pool", PoolRequest{}, s.addPool, s.setPool, s.deleted(Directory.DeletePool))...)
 	routes = append(routes, route{method: get, path: "/v1/profiles", about: "The profiles, by name.", answers: profileList{}, do: s.profiles},
 		route{method: get, path: "/v1/profiles/{name}", about: "One profile.", answers: Profile{}, do: s.profile})
-	routes = append(routes, fill(named("profiles"), "profile", ProfileRequest{}, s.addProfile, s.setProfile, s.deleted(Directory.DeleteProfile))...)
-	return append(routes, fill(named("nases"), "NAS", NASRequest{}, s.addNAS, s.setNAS, s.deleted(Directory.DeleteNAS))...)
+	routes = append(routes, fill(named("profiles"), "profile", ProfileRequest{}, added[ProfileRequest](s, Directory.AddProfile), changed[ProfileRequest](s, Directory.SetProfile), s.deleted(Directory.DeleteProfile))...)
+	return append(routes, fill(named("nases"), "NAS", NASRequest{}, added[NASRequest](s, Directory.AddNAS), changed[NASRequest](s, Directory.SetNAS), s.deleted(Directory.DeleteNAS))...)
 }
 
 // routes makes the handler of everything.

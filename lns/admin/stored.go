@@ -227,6 +227,38 @@ func (s *Server) setPassword(r *http.Request) (any, error) {
 	return Done{name, note}, err
 }
 
+// added stores something new that settings alone make up, in the way given.
+func added[Q any](s *Server, one func(Directory, context.Context, string, map[string]any) error) answer {
+	return func(r *http.Request) (any, error) {
+		var q Q
+		d, err := s.read(r, &q)
+		if err != nil {
+			return nil, err
+		}
+		settings := settingsOf(q)
+		name, err := newName(settings)
+		if err != nil {
+			return nil, err
+		}
+		noteChange(r, name, words(settings))
+		return Done{Name: name}, one(d, r.Context(), name, settings)
+	}
+}
+
+// changed changes settings of what the path names, in the way given.
+func changed[Q any](s *Server, one func(Directory, context.Context, string, map[string]any) error) answer {
+	return func(r *http.Request) (any, error) {
+		var q Q
+		d, err := s.read(r, &q)
+		if err != nil {
+			return nil, err
+		}
+		name, settings := r.PathValue("name"), settingsOf(q)
+		noteChange(r, name, words(settings))
+		return Done{Name: nameAfter(name, settings)}, one(d, r.Context(), name, settings)
+	}
+}
+
 // deleted deletes what the path names, in the way given.
 func (s *Server) deleted(one func(Directory, context.Context, string) error) answer {
 	return func(r *http.Request) (any, error) {

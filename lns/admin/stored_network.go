@@ -105,32 +105,6 @@ func (s *Server) drainPool(r *http.Request) (any, error) {
 	return Done{Name: name}, d.DrainPool(r.Context(), name, q.Range, !q.Undo)
 }
 
-func (s *Server) addNAS(r *http.Request) (any, error) {
-	var q NASRequest
-	d, err := s.read(r, &q)
-	if err != nil {
-		return nil, err
-	}
-	settings := settingsOf(q)
-	name, err := newName(settings)
-	if err != nil {
-		return nil, err
-	}
-	noteChange(r, name, words(settings))
-	return Done{Name: name}, d.AddNAS(r.Context(), name, settings)
-}
-
-func (s *Server) setNAS(r *http.Request) (any, error) {
-	var q NASRequest
-	d, err := s.read(r, &q)
-	if err != nil {
-		return nil, err
-	}
-	name, settings := r.PathValue("name"), settingsOf(q)
-	noteChange(r, name, words(settings))
-	return Done{Name: nameAfter(name, settings)}, d.SetNAS(r.Context(), name, settings)
-}
-
 // domain tells both sides of one domain.
 func (s *Server) domain(r *http.Request) (any, error) {
 	name := r.PathValue("name")

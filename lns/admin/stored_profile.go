@@ -37,29 +37,3 @@ func (p Profile) tidy() Profile {
 	p.Pools, p.DNS, p.NBNS, p.Routes, p.IPv6DNS = nonNil(p.Pools), some(p.DNS), some(p.NBNS), some(p.Routes), some(p.IPv6DNS)
 	return p
 }
-
-func (s *Server) addProfile(r *http.Request) (any, error) {
-	var q ProfileRequest
-	d, err := s.read(r, &q)
-	if err != nil {
-		return nil, err
-	}
-	settings := settingsOf(q)
-	name, err := newName(settings)
-	if err != nil {
-		return nil, err
-	}
-	noteChange(r, name, words(settings))
-	return Done{Name: name}, d.AddProfile(r.Context(), name, settings)
-}
-
-func (s *Server) setProfile(r *http.Request) (any, error) {
-	var q ProfileRequest
-	d, err := s.read(r, &q)
-	if err != nil {
-		return nil, err
-	}
-	name, settings := r.PathValue("name"), settingsOf(q)
-	noteChange(r, name, words(settings))
-	return Done{Name: nameAfter(name, settings)}, d.SetProfile(r.Context(), name, settings)
-}

@@ -11,15 +11,13 @@ import (
 	"testing"
 )
 
-// sourceOfObjects is the hash of the path.c from which the committed objects were made. After a change run go generate, and
+// sourceOfObjects is the hash of the C files from which the committed objects were made. After a change run go generate, and
 // write the hash that the test tells.
-const sourceOfObjects = "2fe38a9c856eff5193e35a716dc4104190c9650f809db363354f4eecae5fdaa9"
+const sourceOfObjects = "e4e026a76d5ef15bff84017cf841ecbd2db3c75145806bc0390fc205cdcfcccc"
 
 func TestTheObjectsAreMadeFromTheSource(t *testing.T) {
-	source, err := os.ReadFile("path.c")
-	must(t, err)
-	if got := fmt.Sprintf("%x", sha256.Sum256(source)); got != sourceOfObjects {
-		t.Fatalf("path.c has changed to %s: run go generate and write that here", got)
+	if got := hashOf(t, "*.c", "*.h"); got != sourceOfObjects {
+		t.Fatalf("the source has changed to %s: run go generate and write that here", got)
 	}
 	clang, err := exec.LookPath("clang-14")
 	if err != nil {
@@ -34,8 +32,24 @@ func TestTheObjectsAreMadeFromTheSource(t *testing.T) {
 	made, err := os.ReadFile(object)
 	must(t, err)
 	if want, got := code(t, _PathBytes), code(t, made); !bytes.Equal(want, got) {
-		t.Errorf("the committed object has %d octets of code, path.c makes %d others", len(want), len(got))
+		t.Errorf("the committed object has %d octets of code, the source makes %d others", len(want), len(got))
 	}
+}
+
+// hashOf is that of all files whose names match, and of their names.
+func hashOf(t *testing.T, patterns ...string) string {
+	t.Helper()
+	sum := sha256.New()
+	for _, pattern := range patterns {
+		names, err := filepath.Glob(pattern)
+		must(t, err)
+		for _, name := range names {
+			b, err := os.ReadFile(name)
+			must(t, err)
+			fmt.Fprintf(sum, "%s %d\n%s", name, len(b), b)
+		}
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil))
 }
 
 // code is the instructions in an object.

@@ -8,7 +8,7 @@ import (
 	"lnsgate/lns/datapath"
 )
 
-// What the flags of an entry mean, as in path.c.
+// What the flags of an entry mean, as in tables.h.
 const (
 	carryUp          = 0x01
 	carryDown        = 0x02

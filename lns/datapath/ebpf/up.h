@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+//
+// The way up: from the wire, out of L2TP and PPP, into the host through the virtual template.
+SEC("tcx/ingress") int up(struct __sk_buff *skb)
+{
+	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != 0 || skb->vlan_present || skb->gso_size)
+		return NEXT;
+	__u32 len = skb->len;
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	if (data + LOOKED_AT > end && end - data < len) {
+		if (bpf_skb_pull_data(skb, len < LOOKED_AT ? len : LOOKED_AT))
+			return NEXT;
+		data = (void *)(long)skb->data, end = (void *)(long)skb->data_end;
+	}
+	struct iphdr *ip = data + ETHERNET;
+	struct udphdr *udp = data + ETHERNET + 20;
+	__u16 *l2tp = (void *)(udp + 1);
+	if ((void *)(l2tp + 4) > end)
+		return NEXT;
+	if (!plain(ip) || ip->protocol != IPPROTO_UDP || udp->dest != port || fold(sum_of_ip(ip)) != 0xffff)
+		return NEXT;
+	__u32 payload = bpf_ntohs(udp->len);
+	if (payload + 20 != bpf_ntohs(ip->tot_len) || payload + 20 + ETHERNET > len || payload < 8)
+		return NEXT;
+	payload -= 8;
+
+	/* L2TP (RFC 2661 section 3.1): data, version 2, no sequence, no offset. */
+	__u16 bits = bpf_ntohs(l2tp[0]);
+	if ((bits & 0x8a0f) != 2)
+		return NEXT;
+	__u8 *p = (void *)(l2tp + 3);
+	__u32 headers = 6;
+	__u32 id = *(__u32 *)(l2tp + 1);
+	if (bits & 0x4000) {
+		if ((void *)(l2tp + 4) > end || bpf_ntohs(l2tp[1]) != payload)
+			return NEXT;
+		id = (__u32)l2tp[2] | (__u32)l2tp[3] << 16;
+		p += 2, headers += 2;
+	}
+	struct entry *e = bpf_map_lookup_elem(&sessions, &id);
+	if (!e || !(e->flags & CARRY_UP) || e->peer != ip->saddr || e->peer_port != udp->source || e->local != ip->daddr)
+		return NEXT;
+
+	/* PPP (RFC 1661 section 2), address and protocol perhaps compressed. */
+	if ((void *)(p + 4) > end)
+		return NEXT;
+	if (p[0] == 0xff && p[1] == 0x03)
+		p += 2, headers += 2;
+	__u8 protocol = p[0];
+	if (protocol == 0)
+		protocol = p[1], p++, headers++;
+	p++, headers++;
+
+	__u32 octets;
+	__u64 decap;
+	__u8 *tcp;
+	if (protocol == 0x21) {
+		struct iphdr *inner = (void *)p;
+		if ((void *)(inner + 1) > end || !e->address || !plain(inner))
+			return NEXT;
+		octets = bpf_ntohs(inner->tot_len);
+		if (octets < 20 || octets + headers != payload || bpf_ntohl(inner->daddr) >= 0xe0000000)
+			return NEXT;
+		if (inner->saddr != e->address && (!(e->flags & ROUTES) || holder4(e->template, inner->saddr) != id))
+			return NEXT;
+		tcp = inner->protocol == IPPROTO_TCP && e->flags & CLAMP ? (void *)(inner + 1) : 0;
+		decap = DECAP_L3_IPV4;
+	} else if (protocol == 0x57) {
+		struct ipv6hdr *inner = (void *)p;
+		if ((void *)(inner + 1) > end || !(e->flags & IPV6) || inner->version != 6 || !simple(inner->nexthdr))
+			return NEXT;
+		octets = bpf_ntohs(inner->payload_len) + 40;
+		if (octets + headers != payload || !global(&inner->saddr) || !global(&inner->daddr))
+			return NEXT;
+		if (holder6(e->template, &inner->saddr) != id)
+			return NEXT;
+		tcp = inner->nexthdr == IPPROTO_TCP && e->flags & CLAMP6 ? (void *)(inner + 1) : 0;
+		decap = DECAP_L3_IPV6;
+	} else {
+		return NEXT;
+	}
+	if (tcp && ((void *)(tcp + 14) > end || tcp[13] & SYN))
+		return NEXT;
+
+	if (guarded(skb))
+		return NEXT;
+	__u32 slot = e->slot, template = e->template;
+	struct figures *f = bpf_map_lookup_elem(&counted, &slot);
+	if (!f)
+		return NEXT;
+	if (len != ETHERNET + 28 + payload && bpf_skb_change_tail(skb, ETHERNET + 28 + payload, 0))
+		return NEXT;
+	if (bpf_skb_adjust_room(skb, -(__s32)(28 + headers), BPF_ADJ_ROOM_MAC, decap))
+		return NEXT;
+	__sync_fetch_and_add(&f->rx_packets, 1);
+	__sync_fetch_and_add(&f->rx_octets, octets);
+	f->last_rx = bpf_ktime_get_coarse_ns();
+	return bpf_redirect(template, BPF_F_INGRESS);
+}

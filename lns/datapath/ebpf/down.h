@@ -21,7 +21,8 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 	struct iphdr *ip = data;
 	struct ipv6hdr *ip6 = data;
 	__u8 *next, protocol, ppp;
-	__u32 id, clamped;
+	const struct entry *e;
+	__u32 clamped;
 	__u64 pseudo = 0; /* the sum of the pseudo-header */
 	__u64 header = 0; /* that of the IP header, which is nothing for IPv4 */
 	if ((void *)(ip + 1) > end)
@@ -29,7 +30,7 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
 		if (!plain(ip) || bpf_ntohs(ip->tot_len) != len)
 			return NEXT;
-		id = holder4(template, ip->daddr);
+		e = holder4(template, ip->daddr);
 		protocol = ip->protocol;
 		pseudo = (__u64)ip->saddr + ip->daddr + bpf_htons(len - 20);
 		next = (void *)(ip + 1), ppp = 0x21, clamped = CLAMP;
@@ -38,7 +39,7 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 			return NEXT;
 		if (!global(&ip6->saddr) || !global(&ip6->daddr))
 			return NEXT;
-		id = holder6(template, &ip6->daddr);
+		e = holder6(template, &ip6->daddr);
 		protocol = ip6->nexthdr;
 		for (int i = 0; i < 4; i++)
 			pseudo += (__u64)ip6->saddr.s6_addr32[i] + ip6->daddr.s6_addr32[i];
@@ -49,7 +50,6 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 	} else {
 		return NEXT;
 	}
-	struct entry *e = id ? bpf_map_lookup_elem(&sessions, &id) : 0;
 	if (!e || !(e->flags & CARRY_DOWN) || guarded(skb) || (whole ? protocol != IPPROTO_TCP || ppp != 0x21 : len > e->mru) || (void *)(next + 8) > end)
 		return NEXT;
 

@@ -21,6 +21,8 @@ type pathDestination struct {
 
 type pathEntry struct {
 	_           structs.HostLayout
+	Id          uint32
+	Template    uint32
 	Peer        uint32
 	Local       uint32
 	PeerPort    uint16
@@ -28,7 +30,6 @@ type pathEntry struct {
 	PeerTunnel  uint16
 	PeerSession uint16
 	Address     uint32
-	Template    uint32
 	Slot        uint32
 	Mru         uint32
 }
@@ -58,6 +59,7 @@ type pathRoute struct {
 const (
 	pathMapAddresses         = "addresses"
 	pathMapCounted           = "counted"
+	pathMapEntries           = "entries"
 	pathMapOutside           = "outside"
 	pathMapRoutes4           = "routes4"
 	pathMapRoutes6           = "routes6"
@@ -122,6 +124,7 @@ type pathProgramSpecs struct {
 type pathMapSpecs struct {
 	Addresses *ebpf.MapSpec `ebpf:"addresses"`
 	Counted   *ebpf.MapSpec `ebpf:"counted"`
+	Entries   *ebpf.MapSpec `ebpf:"entries"`
 	Outside   *ebpf.MapSpec `ebpf:"outside"`
 	Routes4   *ebpf.MapSpec `ebpf:"routes4"`
 	Routes6   *ebpf.MapSpec `ebpf:"routes6"`
@@ -160,6 +163,7 @@ func (o *pathObjects) Close() error {
 type pathMaps struct {
 	Addresses *ebpf.Map `ebpf:"addresses"`
 	Counted   *ebpf.Map `ebpf:"counted"`
+	Entries   *ebpf.Map `ebpf:"entries"`
 	Outside   *ebpf.Map `ebpf:"outside"`
 	Routes4   *ebpf.Map `ebpf:"routes4"`
 	Routes6   *ebpf.Map `ebpf:"routes6"`
@@ -170,6 +174,7 @@ func (m *pathMaps) Close() error {
 	return _PathClose(
 		m.Addresses,
 		m.Counted,
+		m.Entries,
 		m.Outside,
 		m.Routes4,
 		m.Routes6,

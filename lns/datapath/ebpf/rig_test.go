@@ -180,7 +180,7 @@ func (r *rig) carried() (n uint64) {
 }
 
 func (r *rig) ways() (rx, tx uint64) {
-	for slot := range r.path.tables.next {
+	for slot := range r.path.tables.counted.next {
 		f := r.path.tables.figures(slot)
 		rx += atomic.LoadUint64(&f.RxPackets)
 		tx += atomic.LoadUint64(&f.TxPackets)

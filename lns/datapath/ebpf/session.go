@@ -33,7 +33,8 @@ type session struct {
 
 	mu       sync.Mutex // guards what follows
 	spec     datapath.Spec
-	findable bool // its addresses are in the kernel's tables
+	findable bool   // packets find the entry
+	number   uint32 // of the entry
 	closed   bool
 	last     datapath.Counters
 }
@@ -85,26 +86,29 @@ func (s *session) update() {
 		return
 	}
 	t := &s.path.tables
-	if err := t.objects.Sessions.Put(s.id, entry); err != nil {
+	number, err := t.write(entry)
+	if err != nil {
 		s.withdraw()
 		return
 	}
+	err = t.insert(s.id, s.template, number, &s.spec)
 	if s.findable {
-		return
+		t.drop(s.number)
+	} else {
+		s.path.carried.Add(1)
 	}
-	s.findable = true
-	s.path.carried.Add(1)
-	if err := t.insert(s.id, s.template, &s.spec); err != nil {
+	s.number, s.findable = number, true
+	if err != nil {
 		s.withdraw()
 	}
 }
 
 // withdraw leaves the session to user space.
 func (s *session) withdraw() {
-	t := &s.path.tables
-	_ = t.objects.Sessions.Delete(s.id)
 	if s.findable {
-		t.remove(s.template, &s.spec)
+		t := &s.path.tables
+		t.remove(s.id, s.template, &s.spec)
+		t.drop(s.number)
 		s.findable = false
 		s.path.carried.Add(-1)
 	}
@@ -114,10 +118,10 @@ func (s *session) withdraw() {
 func (s *session) entry() pathEntry {
 	spec := &s.spec
 	e := pathEntry{
-		Peer: number(spec.Path.Remote.Addr()), Local: number(spec.Path.Local),
+		Id: s.id, Peer: number4(spec.Path.Remote.Addr()), Local: number4(spec.Path.Local),
 		PeerPort:   networkOrder(spec.Path.Remote.Port()),
 		PeerTunnel: networkOrder(spec.PeerTunnel), PeerSession: networkOrder(spec.PeerSession),
-		Address: number(spec.Address), Template: s.template, Slot: s.slot, Mru: datapath.DefaultPeerMRU,
+		Address: number4(spec.Address), Template: s.template, Slot: s.slot, Mru: datapath.DefaultPeerMRU,
 	}
 	if spec.PeerMRU != 0 {
 		e.Mru = uint32(min(spec.PeerMRU, largestMRU))

@@ -14,29 +14,23 @@ import (
 	"lnsgate/lns/datapath"
 )
 
-// tables are the maps, and the slots of the counters.
+// tables are the maps, and the places in those that are arrays.
 type tables struct {
 	objects *pathObjects
 	memory  []byte // the counters, shared with the kernel
 
-	mu    *sync.Mutex // guards what follows
-	next  uint32      // the first slot that was never used
-	freed []freed     // in the order they became free
+	mu      *sync.Mutex // guards what follows
+	counted slots
+	entries slots
 }
-
-// freed is a slot that a program may still count in for a moment.
-type freed struct {
-	slot uint32
-	at   time.Time
-}
-
-// settled is how long a slot rests. No program runs for as long.
-const settled = time.Second
 
 func newTables(o *pathObjects) (tables, error) {
 	size := int(o.Counted.MaxEntries()) * int(unsafe.Sizeof(pathFigures{}))
 	memory, err := unix.Mmap(o.Counted.FD(), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	return tables{objects: o, memory: memory, mu: new(sync.Mutex)}, err
+	return tables{
+		objects: o, memory: memory, mu: new(sync.Mutex),
+		counted: slots{most: o.Counted.MaxEntries()}, entries: slots{most: o.Entries.MaxEntries()},
+	}, err
 }
 
 // close gives the counters back. There are no slots afterwards, for a session that is just being added.
@@ -52,47 +46,67 @@ func (t *tables) close() error {
 func (t *tables) take() (slot uint32, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch {
-	case t.memory == nil:
-		return 0, false
-	case len(t.freed) > 0 && time.Since(t.freed[0].at) > settled:
-		slot, t.freed = t.freed[0].slot, t.freed[1:]
-	case t.next < t.objects.Counted.MaxEntries():
-		slot = t.next
-		t.next++
-	default:
+	if t.memory == nil {
 		return 0, false
 	}
-	*t.figures(slot) = pathFigures{}
-	return slot, true
+	if slot, ok = t.counted.take(time.Now()); ok {
+		*t.figures(slot) = pathFigures{}
+	}
+	return slot, ok
 }
 
 func (t *tables) give(slot uint32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.freed = append(t.freed, freed{slot, time.Now()})
+	t.counted.give(slot, time.Now())
+}
+
+// write puts an entry where no program looks, and tells where that is.
+func (t *tables) write(e pathEntry) (number uint32, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	number, ok := t.entries.take(time.Now())
+	if !ok {
+		return 0, errFull
+	}
+	if err := t.objects.Entries.Put(number, e); err != nil {
+		t.entries.give(number, time.Time{})
+		return 0, err
+	}
+	return number, nil
+}
+
+// errFull says that so many entries have been changed in a moment that there is no place for another.
+var errFull = errors.New("no place is free")
+
+// drop says that an entry is not to be found any more.
+func (t *tables) drop(number uint32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.entries.give(number, time.Now())
 }
 
 func (t *tables) figures(slot uint32) *pathFigures {
 	return (*pathFigures)(unsafe.Pointer(&t.memory[uintptr(slot)*unsafe.Sizeof(pathFigures{})]))
 }
 
-// insert makes packets to a session's addresses find it. When it fails, remove takes out what is there.
-func (t *tables) insert(id uint32, template uint32, spec *datapath.Spec) error {
+// insert makes a session's packets find an entry. When it fails, remove takes out what is there.
+func (t *tables) insert(id, template, number uint32, spec *datapath.Spec) error {
 	var faults []error
 	if spec.Address.IsValid() {
-		faults = append(faults, t.objects.Addresses.Put(pathDestination{Template: template, Address: number(spec.Address)}, id))
+		faults = append(faults, t.objects.Addresses.Put(pathDestination{Template: template, Address: number4(spec.Address)}, number))
 	}
-	t.routes(template, spec, func(m *ebpf.Map, r pathRoute) { faults = append(faults, m.Put(r, id)) })
-	return errors.Join(faults...)
+	t.routes(template, spec, func(m *ebpf.Map, r pathRoute) { faults = append(faults, m.Put(r, number)) })
+	return errors.Join(append(faults, t.objects.Sessions.Put(id, number))...)
 }
 
 // remove undoes insert.
-func (t *tables) remove(template uint32, spec *datapath.Spec) {
+func (t *tables) remove(id, template uint32, spec *datapath.Spec) {
 	if spec.Address.IsValid() {
-		_ = t.objects.Addresses.Delete(pathDestination{Template: template, Address: number(spec.Address)})
+		_ = t.objects.Addresses.Delete(pathDestination{Template: template, Address: number4(spec.Address)})
 	}
 	t.routes(template, spec, func(m *ebpf.Map, r pathRoute) { _ = m.Delete(r) })
+	_ = t.objects.Sessions.Delete(id)
 }
 
 func (t *tables) routes(template uint32, spec *datapath.Spec, f func(*ebpf.Map, pathRoute)) {
@@ -110,8 +124,8 @@ func routeOf(template uint32, p netip.Prefix) pathRoute {
 	return r
 }
 
-// number is an IPv4 address as it lies in memory; 0 for none.
-func number(a netip.Addr) uint32 {
+// number4 is an IPv4 address as it lies in memory; 0 for none.
+func number4(a netip.Addr) uint32 {
 	if !a.Is4() {
 		return 0
 	}

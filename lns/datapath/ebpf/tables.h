@@ -18,14 +18,16 @@ volatile const __u16 port = 0;
 #define LEAVES_SUMS 0x01
 #define HANDS_ON 0x02
 
-/* entry is a session. The programs only read it. Addresses, ports and ids are in network order. */
+/* entry is a session as it is for a while: an entry never changes, and another one takes its place. The programs only read it.
+ * Addresses, ports and ids are in network order. */
 struct entry {
+	__u32 id; /* our tunnel and session id, as they travel */
+	__u32 template; /* the interface */
 	__u32 peer, local;
 	__u16 peer_port, flags;
 	__u16 peer_tunnel, peer_session;
 	__u32 address;
-	__u32 template; /* the interface */
-	__u32 slot;
+	__u32 slot; /* of its figures */
 	__u32 mru;
 };
 
@@ -45,12 +47,21 @@ struct route {
 	__u8 address[16]; /* of IPv4 the first four */
 };
 
+/* An element of a hash may be given to another key while a program still reads it. So the keys lead to the number of an entry,
+ * which says whose it is, and numbers are not used again for a while. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << 18);
+	__type(key, __u32);
+	__type(value, struct entry);
+} entries SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1 << 17);
-	__type(key, __u32); /* our tunnel and session id, as they travel */
-	__type(value, struct entry);
+	__type(key, __u32); /* an id */
+	__type(value, __u32);
 } sessions SEC(".maps");
 
 struct {
@@ -88,23 +99,42 @@ const struct entry *unused_entry __attribute__((unused));
 const struct destination *unused_destination __attribute__((unused));
 const struct route *unused_route __attribute__((unused));
 
-/* holder finds whose a destination is: 0 for nobody's. */
-static __always_inline __u32 holder4(__u32 template, __u32 address)
+/* session finds an entry by our tunnel and session id. */
+static __always_inline const struct entry *session(__u32 id)
 {
-	struct destination d = {template, address};
-	__u32 *id = bpf_map_lookup_elem(&addresses, &d);
-	if (id)
-		return *id;
-	struct route r = {64, template, {}};
-	__builtin_memcpy(r.address, &address, 4);
-	id = bpf_map_lookup_elem(&routes4, &r);
-	return id ? *id : 0;
+	__u32 *number = bpf_map_lookup_elem(&sessions, &id);
+	if (!number)
+		return 0;
+	const struct entry *e = bpf_map_lookup_elem(&entries, number);
+	return e && e->id == id ? e : 0;
 }
 
-static __always_inline __u32 holder6(__u32 template, const struct in6_addr *address)
+/* holder finds whose a destination is. */
+static __always_inline const struct entry *holder4(__u32 template, __u32 address)
+{
+	struct destination d = {template, address};
+	const struct entry *e;
+	__u32 *number = bpf_map_lookup_elem(&addresses, &d);
+	if (number) {
+		e = bpf_map_lookup_elem(&entries, number);
+		return e && e->address == address && e->template == template ? e : 0;
+	}
+	struct route r = {64, template, {}};
+	__builtin_memcpy(r.address, &address, 4);
+	number = bpf_map_lookup_elem(&routes4, &r);
+	if (!number)
+		return 0;
+	e = bpf_map_lookup_elem(&entries, number);
+	return e && e->flags & ROUTES && e->template == template ? e : 0;
+}
+
+static __always_inline const struct entry *holder6(__u32 template, const struct in6_addr *address)
 {
 	struct route r = {160, template, {}};
 	__builtin_memcpy(r.address, address, 16);
-	__u32 *id = bpf_map_lookup_elem(&routes6, &r);
-	return id ? *id : 0;
+	__u32 *number = bpf_map_lookup_elem(&routes6, &r);
+	if (!number)
+		return 0;
+	const struct entry *e = bpf_map_lookup_elem(&entries, number);
+	return e && e->flags & IPV6 && e->template == template ? e : 0;
 }

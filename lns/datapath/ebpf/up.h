@@ -37,7 +37,7 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 		id = (__u32)l2tp[2] | (__u32)l2tp[3] << 16;
 		p += 2, headers += 2;
 	}
-	struct entry *e = bpf_map_lookup_elem(&sessions, &id);
+	const struct entry *e = session(id), *whose = e;
 	if (!e || !(e->flags & CARRY_UP) || e->peer != ip->saddr || e->peer_port != udp->source || e->local != ip->daddr)
 		return NEXT;
 
@@ -61,8 +61,8 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 		octets = bpf_ntohs(inner->tot_len);
 		if (octets < 20 || octets + headers != payload || bpf_ntohl(inner->daddr) >= 0xe0000000)
 			return NEXT;
-		if (inner->saddr != e->address && (!(e->flags & ROUTES) || holder4(e->template, inner->saddr) != id))
-			return NEXT;
+		if (inner->saddr != e->address)
+			whose = e->flags & ROUTES ? holder4(e->template, inner->saddr) : 0;
 		tcp = inner->protocol == IPPROTO_TCP && e->flags & CLAMP ? (void *)(inner + 1) : 0;
 		decap = DECAP_L3_IPV4;
 	} else if (protocol == 0x57) {
@@ -72,13 +72,14 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 		octets = bpf_ntohs(inner->payload_len) + 40;
 		if (octets + headers != payload || !global(&inner->saddr) || !global(&inner->daddr))
 			return NEXT;
-		if (holder6(e->template, &inner->saddr) != id)
-			return NEXT;
+		whose = holder6(e->template, &inner->saddr);
 		tcp = inner->nexthdr == IPPROTO_TCP && e->flags & CLAMP6 ? (void *)(inner + 1) : 0;
 		decap = DECAP_L3_IPV6;
 	} else {
 		return NEXT;
 	}
+	if (!whose || whose->id != id)
+		return NEXT;
 	if (tcp && ((void *)(tcp + 14) > end || tcp[13] & SYN))
 		return NEXT;
 

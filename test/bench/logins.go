@@ -28,7 +28,7 @@ func measureLogins(ctx context.Context, b *bench, w *world) error {
 	}
 	var full loadOutcome
 	spent, err := busy(s.process, func() error {
-		return b.profiled(ctx, w, s, "logins", func() (err error) {
+		return b.profiled(ctx, w, s.process, "logins", func() (err error) {
 			full, err = w.load(ctx, fileUsers, b.size.logins, 0)
 			return err
 		})

@@ -30,7 +30,7 @@ func measurePackets(ctx context.Context, b *bench, w *world) error {
 			return f.rate(), err
 		}, func() (err error) {
 			spent, err = busy(s.process, func() error {
-				return b.profiled(ctx, w, s, "packets-"+d.name, func() (err error) {
+				return b.profiled(ctx, w, s.process, "packets-"+d.name, func() (err error) {
 					through, err = blast(ctx, d.from, d.to, d.inside, small, b.size.datagrams)
 					return err
 				})

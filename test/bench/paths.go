@@ -38,6 +38,15 @@ func (c crossing) String() string {
 	return fmt.Sprintf("%d octets, %d sessions, %s", c.octets, c.sessions, way)
 }
 
+// label is part of the name of a file.
+func (c crossing) label() string {
+	way := "down"
+	if c.up {
+		way = "up"
+	}
+	return fmt.Sprintf("%s-%d-%d", way, c.octets, c.sessions)
+}
+
 // crossings are all cells for crowds up to a size.
 func crossings(most int) (all []crossing) {
 	for _, octets := range []int{small, large} {
@@ -106,9 +115,11 @@ func (w *world) cross(ctx context.Context, b *bench, server *process) (all []cro
 			return rateOf(w.plain(ctx, c, b.size.datagrams/4))
 		}, func() error {
 			var f flow
-			spent, err := busy(server, func() (err error) {
-				f, err = w.through(ctx, crowd, c, b.size.datagrams)
-				return err
+			spent, err := busy(server, func() error {
+				return b.profiled(ctx, w, server, "paths-"+c.label(), func() (err error) {
+					f, err = w.through(ctx, crowd, c, b.size.datagrams)
+					return err
+				})
 			})
 			got.rate, got.cost = f.rate(), spent.Seconds()*1e6/float64(max(1, f.received))
 			return err

@@ -56,7 +56,7 @@ func report(ctx context.Context, recording string) error {
 }
 
 // profiled runs f while perf records what the server does, if profiles are wanted. The report lies beside the recording.
-func (b *bench) profiled(ctx context.Context, w *world, s *server, label string, f func() error) error {
+func (b *bench) profiled(ctx context.Context, w *world, s *process, label string, f func() error) error {
 	if b.profile == "" {
 		return f()
 	}

@@ -67,7 +67,7 @@ func (w *world) serveCalls(ctx context.Context, b *bench, radius *radtest.Server
 		return c, err
 	}
 	spent, err := busy(s.process, func() error {
-		return b.profiled(ctx, w, s, label, func() error {
+		return b.profiled(ctx, w, s.process, label, func() error {
 			o, err := w.load(ctx, fileUsers, b.size.logins, 0)
 			c.rate = o.PerSecond
 			return err

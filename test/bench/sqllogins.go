@@ -102,7 +102,7 @@ func (w *world) measureLoad(ctx context.Context, b *bench, d *sqlDatabase, s *se
 	}
 	var dialled time.Duration
 	spent, err := busy(s.process, func() error {
-		return b.profiled(ctx, w, s, label, func() error {
+		return b.profiled(ctx, w, s.process, label, func() error {
 			o, err := w.load(ctx, users, count, 0)
 			if err == nil {
 				l.rate = o.PerSecond

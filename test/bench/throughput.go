@@ -78,7 +78,7 @@ func measureThroughput(ctx context.Context, b *bench, w *world) error {
 			return o.megabits(), err
 		}, func() (err error) {
 			spent, err = busy(s.process, func() error {
-				return b.profiled(ctx, w, s, "throughput-"+d.name, func() (err error) {
+				return b.profiled(ctx, w, s.process, "throughput-"+d.name, func() (err error) {
 					inside, err = w.stream(ctx, tunnelled, b.size.transfer, d.options...)
 					return err
 				})

@@ -240,7 +240,9 @@ func (s *Sessions) complete(e *entry, r *aaa.Record) {
 
 // store hands a record on and waits until no crash takes it away.
 func (s *Sessions) store(ctx context.Context, r *aaa.Record) error {
-	s.config.Records.Account(*r)
+	if err := s.config.Records.Take(*r); err != nil {
+		return err
+	}
 	return s.config.Records.Sync(ctx)
 }
 

@@ -98,6 +98,27 @@ func TestRecordIsConfirmedOnlyWhenItIsStored(t *testing.T) {
 	})
 }
 
+// TestRecordThatIsNotTakenIsNotConfirmed, even where all that was taken is stored: the memory of the spool may be full for a moment.
+func TestRecordThatIsNotTakenIsNotConfirmed(t *testing.T) {
+	run(t, func(r *rig) {
+		q, d := r.mustLogin("nas", "ann")
+		start := startOf(q, d)
+		full := errors.New("the memory is full")
+		for _, rec := range []aaa.Record{start, later(start, aaa.RecordStop)} {
+			r.books.refuse(full)
+			refused := rec
+			if err := r.Account(r.Context(), &refused); !errors.Is(err, full) {
+				t.Errorf("%v: %v", rec.Kind, err)
+			}
+			r.books.refuse(nil)
+			r.tell(rec)
+		}
+		if n := len(r.books.records()); n != 2 {
+			t.Errorf("%d records, want both", n)
+		}
+	})
+}
+
 func TestSessionGoesOnWhilePoolsAreAway(t *testing.T) {
 	run(t, func(r *rig) {
 		d := decision("ann")

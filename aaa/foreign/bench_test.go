@@ -18,7 +18,7 @@ import (
 // nowhere are foreign.Records that keep nothing.
 type nowhere struct{}
 
-func (nowhere) Account(aaa.Record)         {}
+func (nowhere) Take(aaa.Record) error      { return nil }
 func (nowhere) Sync(context.Context) error { return nil }
 
 // BenchmarkLife is the life of a session: login, Start, Interim, Stop, with an address, and a limit that is counted here. What is stored

@@ -11,8 +11,10 @@ import (
 
 // Records are where what NASes tell goes in the end, such as to PostgreSQL by way of aaa/spool.
 type Records interface {
-	aaa.Accounter
-	// Sync waits until what Account took before is where no crash takes it away.
+	// Take takes a record and returns at once. After an error it is not taken, at least not everywhere: its NAS has to tell it
+	// again.
+	Take(aaa.Record) error
+	// Sync waits until what was taken before is where no crash takes it away.
 	Sync(context.Context) error
 }
 

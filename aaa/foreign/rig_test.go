@@ -26,15 +26,23 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type books struct {
 	mu    sync.Mutex
 	all   []aaa.Record
-	fault error
+	fault error // of Sync
+	full  error // of Take
 }
 
-func (b *books) Account(r aaa.Record) {
+func (b *books) Take(r aaa.Record) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.fault == nil {
+	if b.fault == nil && b.full == nil {
 		b.all = append(b.all, r)
 	}
+	return b.full
+}
+
+func (b *books) refuse(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.full = err
 }
 
 func (b *books) Sync(context.Context) error {

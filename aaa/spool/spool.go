@@ -185,8 +185,14 @@ func closeOrphans(records []aaa.Record, alive time.Time) []aaa.Record {
 	return records
 }
 
+// ErrRefused is the answer of Take to a record that is not taken.
+var ErrRefused = errors.New("the accounting record is not taken")
+
 // Account takes a record and returns at once. See the package for what happens when the disk is full.
-func (s *Spool) Account(r aaa.Record) {
+func (s *Spool) Account(r aaa.Record) { _ = s.Take(r) } // told and counted there
+
+// Take is Account for who can bring the record once more: ErrRefused says that it was not taken.
+func (s *Spool) Take(r aaa.Record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if cause := s.refusal(&r); cause != "" {
@@ -196,11 +202,12 @@ func (s *Spool) Account(r aaa.Record) {
 			s.cfg.Log.Error("an accounting record is lost, others will be", "cause", cause, "session", r.Session,
 				"record", r.Kind.String(), "disk", s.stats.DiskFault)
 		}
-		return
+		return fmt.Errorf("%w: %s", ErrRefused, cause)
 	}
 	s.stats.Accepted++
 	s.pending.add(r)
 	signal(s.wake)
+	return nil
 }
 
 // refusal is why a record cannot be taken. The last quarter of the memory is kept for starts and stops.
@@ -230,7 +237,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-// Sync waits until every record that Account took before is on disk. Run must be running.
+// Sync waits until every record that was taken before is on disk. Run must be running.
 func (s *Spool) Sync(ctx context.Context) error {
 	s.mu.Lock()
 	until := s.stats.Accepted

@@ -63,13 +63,17 @@ func newBooks(c *configs.Config, db *database, log *slog.Logger) *books {
 }
 
 // Account implements aaa.Accounter.
-func (b *books) Account(r aaa.Record) {
+func (b *books) Account(r aaa.Record) { _ = b.Take(r) } // the place has told of it
+
+// Take implements foreign.Records. A record for a place that does not exist is lost, for it would be refused as often as it comes.
+func (b *books) Take(r aaa.Record) error {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	names := r.Sinks
 	if len(names) == 0 {
 		names = b.usual
 	}
+	var faults []error
 	for _, name := range names {
 		place := b.places[name]
 		if place == nil {
@@ -78,13 +82,14 @@ func (b *books) Account(r aaa.Record) {
 			}
 			continue
 		}
-		place.Account(r)
+		faults = append(faults, place.Take(r))
 	}
+	return errors.Join(faults...)
 }
 
 // recordPlace takes records, and says when they are safe.
 type recordPlace interface {
-	aaa.Accounter
+	Take(aaa.Record) error
 	Sync(context.Context) error
 }
 

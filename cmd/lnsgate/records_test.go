@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
 
@@ -11,7 +12,10 @@ import (
 // pages is a place that remembers.
 type pages []string
 
-func (p *pages) Account(r aaa.Record) { *p = append(*p, r.Session) }
+func (p *pages) Take(r aaa.Record) error {
+	*p = append(*p, r.Session)
+	return nil
+}
 
 func (p *pages) Sync(context.Context) error { return nil }
 
@@ -32,5 +36,21 @@ func TestRecordsGoWhereTheirDomainSays(t *testing.T) {
 	}
 	if n := b.figures()["accounting_unknown_place"]; n != 1 {
 		t.Errorf("%d records had no place, want 1", n)
+	}
+}
+
+// full is a place that takes nothing.
+type full struct{ pages }
+
+var errFull = errors.New("full")
+
+func (*full) Take(aaa.Record) error { return errFull }
+
+// TestARecordThatOnePlaceRefusesIsRefused, so that the NAS is not told that it is stored. The others have it, and take it once.
+func TestARecordThatOnePlaceRefusesIsRefused(t *testing.T) {
+	var hq pages
+	b := &books{log: slog.New(slog.DiscardHandler), places: map[string]recordPlace{"postgres": &full{}, "hq": &hq}}
+	if err := b.Take(aaa.Record{Session: "a", Sinks: []string{"postgres", "hq"}}); !errors.Is(err, errFull) || len(hq) != 1 {
+		t.Error(err, hq)
 	}
 }

@@ -49,6 +49,8 @@ type Spec struct {
 	// RateUp and RateDown bound what is carried from and to the peer, in bits per second of IP packets. Zero is no bound.
 	// A data path may let packets wait for a moment before it drops those over the bound.
 	RateUp, RateDown uint64
+	// Paid is where these bounds are kept, if another data path lies over this one and keeps to them too.
+	Paid Paid
 	// Filter decides which packets are carried. Nil lets all pass.
 	Filter *Filter
 }

@@ -279,4 +279,7 @@ func (d *DataPath) MergeRefused() uint64 {
 	return n
 }
 
-var _ datapath.DataPath = (*DataPath)(nil)
+// RateEpoch implements datapath.SharesRates.
+func (d *DataPath) RateEpoch() time.Time { return d.epoch }
+
+var _ datapath.SharesRates = (*DataPath)(nil)

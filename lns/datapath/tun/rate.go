@@ -3,12 +3,13 @@ package tun
 import "sync/atomic"
 
 // rate holds one direction of a session to so many bits per second. It is a leaky bucket that costs one atomic swap per
-// packet: tat is when the octets taken so far will have been paid for, and so when the next packet is due. Packets that
+// packet: paid is when the octets taken so far will have been paid for, and so when the next packet is due. Packets that
 // are due later than now wait for the pacer, and those that would wait too long are over the rate. It is safe for
 // concurrent use.
 type rate struct {
 	bits atomic.Uint64 // per second; 0: no bound
-	tat  atomic.Int64  // nanoseconds since the data path's epoch
+	own  int64         // what paid points to, unless
+	at   *int64        // this is where another data path keeps it too
 	// waiting is how many packets the pacer holds. While there are any, all others go behind them.
 	waiting atomic.Int32
 }
@@ -28,6 +29,14 @@ const (
 	patienceOctets = 32 << 10
 )
 
+// paid is in nanoseconds since the data path's epoch. Only atomic operations touch it.
+func (r *rate) paid() *int64 {
+	if r.at != nil {
+		return r.at
+	}
+	return &r.own
+}
+
 // set sets the bound.
 func (r *rate) set(bits uint64) { r.bits.Store(bits) }
 
@@ -38,8 +47,11 @@ func (r *rate) change(bits uint64, now int64) {
 		return
 	}
 	r.set(bits)
-	for paid := r.tat.Load(); paid > now+longestWait && !r.tat.CompareAndSwap(paid, now+longestWait); {
-		paid = r.tat.Load()
+	for at := r.paid(); ; {
+		paid := atomic.LoadInt64(at)
+		if paid <= now+longestWait || atomic.CompareAndSwapInt64(at, paid, now+longestWait) {
+			return
+		}
 	}
 }
 
@@ -55,23 +67,23 @@ const (
 // admit says whether a packet may pass at a time, in nanoseconds since the data path's epoch, and until when it has to
 // wait if not. Later packets are never due earlier.
 func (r *rate) admit(octets int, now int64) (due int64, v verdict) {
-	bits := r.bits.Load()
+	bits, at := r.bits.Load(), r.paid()
 	if bits == 0 {
 		if r.waiting.Load() == 0 {
 			return now, passes
 		}
-		return max(r.tat.Load(), now), waits
+		return max(atomic.LoadInt64(at), now), waits
 	}
 	cost := costOf(octets, bits)
 	credit := max(creditTime, costOf(creditOctets, bits))
 	longest := min(max(patienceTime, costOf(patienceOctets, bits)), longestWait)
 	for {
-		before := r.tat.Load()
+		before := atomic.LoadInt64(at)
 		due := max(before, now-credit)
 		if due-now > longest {
 			return 0, over
 		}
-		if !r.tat.CompareAndSwap(before, due+cost) {
+		if !atomic.CompareAndSwapInt64(at, before, due+cost) {
 			continue
 		}
 		if due <= now && r.waiting.Load() == 0 {

@@ -136,3 +136,18 @@ func TestRateIsSharedByQueues(t *testing.T) {
 		t.Errorf("%d octets passed in one second", sum)
 	}
 }
+
+// Another data path pays at the same place: what it has carried is not carried again.
+func TestRateIsKeptWhereAnotherPathKeepsIt(t *testing.T) {
+	const now = int64(1e18)
+	place := now + 10e6
+	r := rate{at: &place}
+	r.set(8_000_000)
+	if due, v := r.admit(1000, now); v != waits || due != now+10e6 || place != now+11e6 {
+		t.Errorf("due %d ns from now (%d), and the place says %d", due-now, v, place-now)
+	}
+	place = now - 20e6 // the other one was silent
+	if _, v := r.admit(1000, now); v != passes || place != now-19e6 {
+		t.Errorf("%d, and the place says %d", v, place-now)
+	}
+}

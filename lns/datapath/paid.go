@@ -1,0 +1,18 @@
+package datapath
+
+import "time"
+
+// Paid is where the rates of a session are kept, so that two paths that both carry it hold to them together: for what comes
+// from the peer and for what goes there, when all that was carried so far will have been paid for at the rate, in nanoseconds
+// since RateEpoch. The numbers are read and written by atomic operations alone. Nil: whoever keeps to a rate has a place
+// of its own for it.
+type Paid struct {
+	Up, Down *int64
+}
+
+// SharesRates is a data path that keeps its rates where Spec.Paid says.
+type SharesRates interface {
+	DataPath
+	// RateEpoch is the moment from which times of payment are counted. It has a monotonic clock reading.
+	RateEpoch() time.Time
+}

@@ -99,6 +99,43 @@ func TestTooManyAtOnceAreDropped(t *testing.T) {
 	}
 }
 
+// TestOneClientLeavesRoomForOthers when nobody answers its requests.
+func TestOneClientLeavesRoomForOthers(t *testing.T) {
+	clients := func(c *Config) {
+		c.AtOnce = 8
+		c.Clients = append(c.Clients, Client{Name: "other", Source: netip.MustParsePrefix("192.0.2.10/32"), Secret: aaa.NewSecret(clientSecret)})
+	}
+	r := newRig(t, clients)
+	gate := make(chan struct{})
+	r.backend.Set("alice", aaatest.Answer{Password: aaa.NewSecret(password), Wait: gate})
+	box := newMailbox()
+	ask := func(from netip.AddrPort) {
+		r.take(context.Background(), datagram{octets: octetsOf(t, login(t, "alice", password)), from: from, out: box}, time.Now())
+	}
+	for range 10 {
+		ask(nasAddress)
+	}
+	r.want(Busy, 4)
+	var c Config
+	clients(&c)
+	c.Clients = append(c.Clients, Client{Name: "branch", Source: netip.MustParsePrefix("192.0.2.9/32"), Secret: aaa.NewSecret(clientSecret)})
+	if err := r.Reload(c.Clients, r.service.Load().aaa, nil); err != nil { // what is under way still counts
+		t.Fatal(err)
+	}
+	ask(nasAddress)
+	r.want(Busy, 5)
+	for range 3 {
+		ask(netip.MustParseAddrPort("192.0.2.10:1024"))
+	}
+	r.want(Busy, 6)
+	close(gate)
+	r.working.Wait()
+	r.want(Accepted, 8)
+	if n := r.Stats().Answering; n != 0 {
+		t.Errorf("%d slots are not given back", n)
+	}
+}
+
 func TestAnswersAreBoundedAndExpire(t *testing.T) {
 	a := newAnswers(3, 10*time.Second)
 	now := time.Unix(1000, 0)

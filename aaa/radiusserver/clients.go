@@ -13,6 +13,7 @@ type client struct {
 	Client
 	key    *wire.Key // for UDP; nil: not for it
 	stream *wire.Key // for TLS; nil: not for it
+	slots  slots     // its share of those of the server
 	counts *counts
 	told   *occasions
 }
@@ -20,11 +21,14 @@ type client struct {
 // radSecSecret is what clients and servers have for TLS (RFC 6614 section 2.3). It is TLS that keeps what is secret.
 const radSecSecret = "radsec"
 
-// inService makes the keys of a client. One that had this name before, or nil, leaves its counters.
-func inService(c Client, before *client) *client {
-	one := &client{Client: c, counts: new(counts), told: new(occasions)}
+// inService makes the keys of a client. One that had this name before, or nil, leaves its counters, and its slots with what is
+// under way. Share is how many slots it may have.
+func inService(c Client, before *client, share int) *client {
+	one := &client{Client: c}
 	if before != nil {
-		one.counts, one.told = before.counts, before.told
+		one.slots, one.counts, one.told = before.slots, before.counts, before.told
+	} else {
+		one.slots, one.counts, one.told = newSlots(share), new(counts), new(occasions)
 	}
 	one.Source = c.Source.Masked()
 	if !c.Secret.IsZero() {
@@ -55,11 +59,12 @@ type clientTable struct {
 	all       []*client
 }
 
-// newClientTable makes a table. A client that had this name before keeps its counters.
-func newClientTable(clients []Client, before *clientTable) *clientTable {
+// newClientTable makes a table. A client that had this name before keeps its counters; each may
+// have so many slots.
+func newClientTable(clients []Client, before *clientTable, share int) *clientTable {
 	t := &clientTable{}
 	for _, c := range clients {
-		one := inService(c, before.named(c.Name))
+		one := inService(c, before.named(c.Name), share)
 		t.all = append(t.all, one)
 		family := &t.six
 		if one.Source.Addr().Is4() {

@@ -69,7 +69,7 @@ type Stats struct {
 
 // Stats returns the figures.
 func (s *Server) Stats() Stats {
-	stats := Stats{Clients: map[string]Counts{}, Answering: len(s.slots[0]) + len(s.slots[1])}
+	stats := Stats{Clients: map[string]Counts{}, Answering: s.slots.taken()}
 	for o := range stats.Total {
 		stats.Total[o] = s.total[o].Load()
 	}

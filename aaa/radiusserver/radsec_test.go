@@ -245,7 +245,7 @@ func TestOurOwnClient(t *testing.T) {
 	s.want(Recorded, 500)
 
 	opened := s.Stats().TLS.Opened
-	s.streams.keep(newClientTable(nil, nil)) // as a reload without the client does
+	s.streams.keep(newClientTable(nil, nil, 1)) // as a reload without the client does
 	ask(login, radius.CodeAccessAccept)
 	if got := s.Stats().TLS; got.Opened <= opened || got.Cut == 0 {
 		t.Errorf("%+v", got)

@@ -66,15 +66,7 @@ func (s *Server) take(ctx context.Context, d datagram, now time.Time) {
 		return
 	}
 	q := question{d.listener, d.from, verified.Octets[1], verified.Code()}
-	slots := s.slots[d.role]
-	entry, reply, fate := s.answers.begin(q, [wire.AuthenticatorLength]byte(verified.Octets[4:]), now, func() bool {
-		select {
-		case slots <- struct{}{}:
-			return true
-		default:
-			return false
-		}
-	})
+	entry, reply, fate := s.answers.begin(q, [wire.AuthenticatorLength]byte(verified.Octets[4:]), now, func() bool { return s.enter(c, d.role) })
 	switch fate {
 	case isPending:
 		s.count(c, Pending)
@@ -89,7 +81,7 @@ func (s *Server) take(ctx context.Context, d datagram, now time.Time) {
 			from: d.from, back: udp.BackFrom(d.control), out: d.out, entry: entry, came: now,
 		}
 		s.crew.run(&s.working, func() {
-			defer func() { <-slots }()
+			defer s.leave(c, d.role)
 			s.answer(ctx, x, d.role)
 		})
 	}

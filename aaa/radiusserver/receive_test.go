@@ -35,7 +35,7 @@ func TestTheLongestPrefixWins(t *testing.T) {
 	for _, p := range prefixes {
 		clients = append(clients, Client{Name: p, Source: netip.MustParsePrefix(p), Secret: aaa.NewSecret("x")})
 	}
-	table := newClientTable(clients, nil)
+	table := newClientTable(clients, nil, 1)
 	for source, want := range map[string]string{
 		"192.0.2.9": "192.0.2.9/32", "192.0.2.8": "192.0.2.0/24", "192.0.3.1": "192.0.0.0/16", "10.0.0.1": "0.0.0.0/0", "::ffff:192.0.2.9": "192.0.2.9/32",
 		"2001:db8::1": "2001:db8::1/128", "2001:db8::2": "2001:db8::/32", "2001:db9::1": "", "fe80::1%eth0": "",

@@ -21,7 +21,7 @@ type Server struct {
 	service atomic.Pointer[service]
 	sockets udp.Sockets // for authentication, and then for records
 	streams *streams
-	slots   [2]chan struct{} // one for each request that is being answered, by role
+	slots   slots // one for each request that is being answered
 
 	answers       *answers
 	delays        *delays
@@ -75,14 +75,14 @@ func newServer(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		config: c, slots: [2]chan struct{}{make(chan struct{}, c.AtOnce), make(chan struct{}, c.AtOnce)},
+		config: c, slots: newSlots(c.AtOnce),
 		answers: newAnswers(c.Answers, c.Remember), delays: newDelays(), pins: pins,
 		conversations: newConversations(), sessions: newSessions(), streams: newStreams(c.TLSLimits),
 	}
 	if c.TLSConfig != nil {
 		s.streams.config.Store(strict(c.TLSConfig))
 	}
-	s.service.Store(&service{newClientTable(c.Clients, nil), c.AAA, c.EAP})
+	s.service.Store(&service{newClientTable(c.Clients, nil, shareOf(c.AtOnce)), c.AAA, c.EAP})
 	return s, nil
 }
 
@@ -95,7 +95,7 @@ func (s *Server) Reload(clients []Client, authenticator, eap aaa.Authenticator) 
 	if eap == nil {
 		eap = authenticator
 	}
-	table := newClientTable(clients, s.service.Load().clients)
+	table := newClientTable(clients, s.service.Load().clients, shareOf(s.config.AtOnce))
 	s.service.Store(&service{table, authenticator, eap})
 	s.streams.keep(table)
 	return nil

@@ -242,16 +242,14 @@ func (s *Server) answerInTurn(ctx context.Context, x *exchange) {
 			return
 		}
 	}
-	patience := time.NewTimer(s.config.Timeout)
-	defer patience.Stop()
-	select {
-	case s.slots[role] <- struct{}{}:
-		defer func() { <-s.slots[role] }()
+	switch {
+	case s.await(ctx, x.client, role, s.config.Timeout):
+		defer s.leave(x.client, role)
 		s.answer(ctx, x, role)
-	case <-patience.C:
-		s.abandon(x, Busy)
-	case <-ctx.Done():
+	case ctx.Err() != nil:
 		x.end()
+	default:
+		s.abandon(x, Busy)
 	}
 }
 

@@ -343,7 +343,7 @@ func TestAnswersInTheOrderInWhichTheyAreThere(t *testing.T) {
 // TestMoreRequestsThanIdentifiers waits with reading until there are answers, and loses nothing.
 func TestMoreRequestsThanIdentifiers(t *testing.T) {
 	wait := make(chan struct{})
-	s := secure(t, func(c *Config) { c.AtOnce = 8 })
+	s := secure(t, func(c *Config) { c.AtOnce = 10 }) // eight for one client
 	s.records.wait = wait
 	c := s.dial()
 	const many = 3 * atOneStream

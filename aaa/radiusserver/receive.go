@@ -41,10 +41,10 @@ type exchange struct {
 	entry   *entry // nil: TLS, where nothing comes twice
 	came    time.Time
 	talk    *conversation // that it answers in; nil: none
-	done    func()        // called when it is answered, or never will be; nil: nothing waits for that
+	done    func()        // called when it will never be answered; nil: nothing waits for that
 }
 
-// end says that the exchange is over.
+// end says that the exchange is over, and that there is no answer.
 func (x *exchange) end() {
 	if x.done != nil {
 		x.done()
@@ -167,7 +167,6 @@ func (s *Server) drop(c *client, o Outcome, from netip.AddrPort) {
 
 // finish sends a reply and keeps it for when the same request comes again. A nil one is not sent: the next try counts.
 func (s *Server) finish(x *exchange, reply []byte, o Outcome) {
-	defer x.end()
 	current := true
 	switch {
 	case x.entry == nil:
@@ -177,13 +176,14 @@ func (s *Server) finish(x *exchange, reply []byte, o Outcome) {
 		current = s.answers.end(x.entry, reply, time.Now())
 	}
 	if !current {
-		s.count(x.client, Superseded)
-		return
+		o = Superseded
 	}
 	s.count(x.client, o)
-	if reply != nil {
-		x.out.Send(reply, x.back, x.from)
+	if !current || reply == nil {
+		x.end()
+		return
 	}
+	x.out.Send(reply, x.back, x.from)
 }
 
 // abandon drops a request that was admitted.

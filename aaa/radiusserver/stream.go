@@ -34,12 +34,12 @@ type stream struct {
 	names  []string // of the certificate
 
 	cut   context.CancelCauseFunc // closes the connection
-	turns chan struct{}           // one for each request that is not answered yet
-	out   chan []byte             // replies that are to be written
+	turns chan struct{}           // one for each request whose reply is not written yet
+	out   chan []byte             // replies that are to be written, each with a turn
 }
 
 func newStream(s *Server, conn net.Conn, from netip.AddrPort, cut context.CancelCauseFunc) *stream {
-	return &stream{server: s, conn: conn, from: from, cut: cut, turns: make(chan struct{}, atOneStream), out: make(chan []byte, 2*atOneStream)}
+	return &stream{server: s, conn: conn, from: from, cut: cut, turns: make(chan struct{}, atOneStream), out: make(chan []byte, atOneStream)}
 }
 
 // serve serves one connection until it ends.
@@ -267,7 +267,7 @@ func (s *Server) decline(x *exchange) {
 	s.finish(x, s.sealed(x, reply), WrongCode)
 }
 
-// Send has a reply written. A client that leaves more of them than it can ask for is cut off.
+// Send has a reply written. There is room for it: no more requests are read than there are turns.
 func (c *stream) Send(octets, _ []byte, _ netip.AddrPort) {
 	select {
 	case c.out <- octets:
@@ -286,10 +286,12 @@ func (c *stream) write(own context.Context) {
 		case <-own.Done():
 			return
 		}
+		written := 1
 		for more := true; more && len(buffer) < 4*wire.MaxLength; {
 			select {
 			case reply := <-c.out:
 				buffer = append(buffer, reply...)
+				written++
 			default:
 				more = false
 			}
@@ -298,6 +300,9 @@ func (c *stream) write(own context.Context) {
 		if _, err := c.conn.Write(buffer); err != nil {
 			c.cut(fmt.Errorf("%w: %w", errUnread, err))
 			return
+		}
+		for range written {
+			<-c.turns
 		}
 	}
 }

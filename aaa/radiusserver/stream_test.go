@@ -340,7 +340,7 @@ func TestAnswersInTheOrderInWhichTheyAreThere(t *testing.T) {
 	}
 }
 
-// TestMoreRequestsThanIdentifiers waits with reading until there are answers, and loses nothing.
+// TestMoreRequestsThanIdentifiers waits with reading until the answers are written, however slowly, and loses nothing.
 func TestMoreRequestsThanIdentifiers(t *testing.T) {
 	wait := make(chan struct{})
 	s := secure(t, func(c *Config) { c.AtOnce = 10 }) // eight for one client
@@ -694,7 +694,7 @@ func TestAReplyThatNobodyTakes(t *testing.T) {
 func TestMoreRepliesThanRequests(t *testing.T) {
 	var why error
 	c := newStream(nil, nil, nasAddress, func(err error) { why = err })
-	for range 2 * atOneStream {
+	for range atOneStream {
 		c.Send(nil, nil, nasAddress)
 	}
 	if why != nil {

@@ -33,8 +33,10 @@ func (s *Server) record(ctx context.Context, x *exchange) {
 // confirm answers, unless it was not stored: then the NAS has to send it again.
 func (s *Server) confirm(x *exchange, err error, o Outcome) {
 	if err != nil {
-		s.config.Log.Warn("RADIUS server: a record could not be stored; the NAS will send it again", "nas", x.client.Name,
-			"user", text(x.packet, wire.TypeUserName), "cause", err)
+		if untold, yes := x.client.told[Unanswered].come(x.came); yes {
+			s.config.Log.Warn("RADIUS server: a record could not be stored; the NAS will send it again", "nas", x.client.Name,
+				"user", text(x.packet, wire.TypeUserName), "cause", err, "more_before", untold)
+		}
 		s.finish(x, nil, Unanswered)
 		return
 	}

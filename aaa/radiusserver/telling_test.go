@@ -12,6 +12,7 @@ import (
 	"layeh.com/radius"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/radius/wire"
 )
 
 // logged makes a server whose log the test reads.
@@ -106,4 +107,17 @@ func TestAPasswordThatIsNoTextHintsAtTheSecret(t *testing.T) {
 			t.Errorf("signed: %q", got)
 		}
 	}
+}
+
+// A full disk is told of once, and not by each record that comes meanwhile.
+func TestTheLogIsNotFilledByRecordsThatCannotBeStored(t *testing.T) {
+	r, log := logged(t, nil)
+	r.records.err = errFull
+	for range 100 {
+		r.ask(packet(t, radius.CodeAccountingRequest, num(wire.TypeAcctStatusType, statusStart), str(wire.TypeAcctSessionID, "1")))
+	}
+	if told := lines(log); len(told) != 1 || !strings.Contains(told[0], errFull.Error()) {
+		t.Errorf("%d lines: %.200q", len(told), told)
+	}
+	r.want(Unanswered, 100)
 }

@@ -2,7 +2,7 @@ package foreign
 
 import (
 	"cmp"
-	"container/list"
+	"hash/maphash"
 	"net/netip"
 	"time"
 
@@ -57,174 +57,176 @@ type tomb struct {
 	before   time.Time // records of what was before are late: the NAS has restarted then
 }
 
-// place is from where somebody logs in. While a login waits for its Start, the next one from there is the same one again.
-type place struct {
-	nas, name, portID, calling string
-	port                       uint32
-}
-
-// nasSession is a session as its NAS names it.
-type nasSession struct{ nas, id string }
-
 // mostTombs is how many sessions that have ended are remembered: for as long as a NAS may repeat a record.
 const mostTombs = 1 << 16
 
 // book is what this node knows in memory: logins and sessions, and those that have ended. It has no lock and no clock.
 type book struct {
 	most    int
-	entries map[string]*list.Element // of *entry
-	recent  *list.List               // of *entry: the one that was changed longest ago first
-	logins  []string                 // that wait for their Start, the oldest first, and some that do not any more
-	waiting int                      // logins that do
-
-	// Of logins that wait.
-	byPlace   map[place]string
-	byNAS     map[nasSession]string
-	byAddress map[netip.Addr]string
+	begun   time.Time // moments are kept as the time since then
+	seed    maphash.Seed
+	cards   map[string]*card
+	recent  shelf            // the one that was changed longest ago first
+	signs   map[uint64]*card // logins that wait, by what else they are found by
+	logins  []*card          // that wait for their Start, the oldest first, and some that do not any more
+	waiting int              // logins that do
+	scratch []byte           // to write cards in
 
 	tombs   map[string]tomb
 	buried  []string        // the oldest first
 	reports map[string]bool // NASes that have sent an Interim
 }
 
-func newBook(most int) *book {
+func newBook(most int, begun time.Time) *book {
 	return &book{
-		most: most, entries: map[string]*list.Element{}, recent: list.New(), byPlace: map[place]string{}, byNAS: map[nasSession]string{},
-		byAddress: map[netip.Addr]string{}, tombs: map[string]tomb{}, reports: map[string]bool{},
+		most: most, begun: begun, seed: maphash.MakeSeed(), cards: map[string]*card{}, signs: map[uint64]*card{},
+		tombs: map[string]tomb{}, reports: map[string]bool{},
 	}
 }
 
-func (b *book) get(session string) (entry, bool) {
-	if at := b.entries[session]; at != nil {
-		return *at.Value.(*entry), true
+func (b *book) get(session string) (entry, bool) { return b.read(b.cards[session]) }
+
+// read returns what a card says; nil says nothing.
+func (b *book) read(c *card) (entry, bool) {
+	if c == nil {
+		return entry{}, false
 	}
-	return entry{}, false
+	return c.entry(b.begun), true
 }
 
 // set puts an entry into the book. The one that was changed longest ago gives way when there are too many; it is returned.
 func (b *book) set(e entry) (out *entry) {
-	if at := b.entries[e.session]; at != nil {
-		e.doomed = cmp.Or(e.doomed, at.Value.(*entry).doomed) // it may have been doomed since the copy was taken
-		b.unlink(at.Value.(*entry))
-		at.Value = &e
-		b.recent.MoveToBack(at)
+	c := b.cards[e.session]
+	if c == nil {
+		c = &card{}
+		b.cards[e.session] = c
 	} else {
-		b.entries[e.session] = b.recent.PushBack(&e)
+		e.doomed = cmp.Or(e.doomed, c.doomed) // it may have been doomed since the copy was taken
+		b.unlink(c)
+		b.recent.remove(c)
 	}
+	b.scratch = c.write(&e, b.begun, b.scratch[:0])
+	b.recent.add(c)
 	b.exhume(e.session)
-	b.link(&e)
-	if len(b.entries) <= b.most {
+	b.link(c, &e)
+	if len(b.cards) <= b.most {
 		return nil
 	}
-	oldest := *b.recent.Front().Value.(*entry)
+	oldest := b.recent.first.entry(b.begun)
 	b.drop(oldest.session)
 	return &oldest
 }
 
 // doom has a login end as soon as it begins. False: it has begun, or is not known.
 func (b *book) doom(session, reason string) bool {
-	at := b.entries[session]
-	if at == nil || at.Value.(*entry).live {
+	c := b.cards[session]
+	if c == nil || c.live {
 		return false
 	}
-	at.Value.(*entry).doomed = reason
+	c.doomed = reason
 	return true
 }
 
 // condemned says, once, why a session that has just begun is to end.
 func (b *book) condemned(session string) (reason string) {
-	if at := b.entries[session]; at != nil {
-		e := at.Value.(*entry)
-		reason, e.doomed = e.doomed, ""
+	if c := b.cards[session]; c != nil {
+		reason, c.doomed = c.doomed, ""
 	}
 	return reason
 }
 
 // drop forgets a session.
 func (b *book) drop(session string) {
-	if at := b.entries[session]; at != nil {
-		b.unlink(b.recent.Remove(at).(*entry))
-		delete(b.entries, session)
+	if c := b.cards[session]; c != nil {
+		b.unlink(c)
+		b.recent.remove(c)
+		delete(b.cards, session)
+		*c = card{gone: true} // it may be among the logins still
 	}
 }
 
 // link makes it possible to find a login by other names than its own.
-func (b *book) link(e *entry) {
-	if e.live {
+func (b *book) link(c *card, e *entry) {
+	if c.live {
 		return
 	}
 	b.waiting++
-	b.logins = append(b.logins, e.session)
-	if p, ok := e.place(); ok {
-		b.byPlace[p] = e.session
-	}
-	if e.nas.Session != "" {
-		b.byNAS[nasSession{e.nas.Name, e.nas.Session}] = e.session
-	}
-	if e.lease.Address.IsValid() {
-		b.byAddress[e.lease.Address] = e.session
+	b.logins = append(b.logins, c)
+	c.signs = [...]uint64{b.placeSign(e), b.nasSign(e.nas.Name, e.nas.Session), b.addressSign(e.lease.Address)}
+	for _, sign := range c.signs {
+		if sign != 0 {
+			b.signs[sign] = c
+		}
 	}
 }
 
-func (b *book) unlink(e *entry) {
-	if e.live {
+func (b *book) unlink(c *card) {
+	if c.live {
 		return
 	}
 	b.waiting--
-	if p, _ := e.place(); b.byPlace[p] == e.session {
-		delete(b.byPlace, p)
+	for _, sign := range c.signs {
+		if b.signs[sign] == c {
+			delete(b.signs, sign)
+		}
 	}
-	if n := (nasSession{e.nas.Name, e.nas.Session}); b.byNAS[n] == e.session {
-		delete(b.byNAS, n)
-	}
-	if b.byAddress[e.lease.Address] == e.session {
-		delete(b.byAddress, e.lease.Address)
-	}
-}
-
-// place says from where a login came, if the NAS said so.
-func (e *entry) place() (place, bool) {
-	p := place{e.nas.Name, e.name, e.nas.PortID, e.calling, e.nas.Port}
-	return p, p.port != 0 || p.portID != "" || p.calling != ""
 }
 
 // before returns the login that waits for its Start and comes from the same place.
 func (b *book) before(e *entry) (entry, bool) {
-	p, ok := e.place()
-	if session := b.byPlace[p]; ok && session != "" && session != e.session {
-		return b.get(session)
+	old, there := b.read(b.signs[b.placeSign(e)])
+	if !there || old.session == e.session || old.place() != e.place() {
+		return entry{}, false
 	}
-	return entry{}, false
+	return old, true
 }
 
 // claim takes the login out of the book that a record belongs to whose NAS does not send Class back.
 func (b *book) claim(r *aaa.Record) (entry, bool) {
-	session := b.byNAS[nasSession{r.NAS.Name, r.NAS.Session}]
-	if session == "" && r.Address.IsValid() {
-		session = b.byAddress[r.Address]
+	e, there := b.read(b.signs[b.nasSign(r.NAS.Name, r.NAS.Session)])
+	if there && e.nas.Session != r.NAS.Session {
+		return entry{}, false
 	}
-	e, there := b.get(session)
+	if !there && r.Address.IsValid() {
+		if e, there = b.read(b.signs[b.addressSign(r.Address)]); there && e.lease.Address != r.Address {
+			return entry{}, false
+		}
+	}
 	if !there || e.nas.Name != r.NAS.Name || r.Name != "" && r.Name != e.name && r.Name != e.userName {
 		return entry{}, false
 	}
-	b.drop(session)
+	b.drop(e.session)
 	return e, true
+}
+
+// loginsAt returns the logins that wait for their Start, of a NAS, and that began before.
+func (b *book) loginsAt(nas string, before time.Time) (sessions []string) {
+	for _, c := range b.logins {
+		if c.gone || c.live {
+			continue
+		}
+		if e := c.entry(b.begun); e.nas.Name == nas && e.started.Before(before) {
+			sessions = append(sessions, e.session)
+		}
+	}
+	return sessions
 }
 
 // lapsed returns the logins that nobody waits for any more, and when the next one is due: zero when there is none.
 func (b *book) lapsed(now time.Time) (sessions []string, next time.Time) {
 	n := 0
 	for ; n < len(b.logins); n++ {
-		e, there := b.get(b.logins[n])
-		if !there || e.live {
+		c := b.logins[n]
+		if c.gone || c.live {
 			continue
 		}
-		if e.until.After(now) {
-			next = e.until
+		if until := b.begun.Add(c.until); until.After(now) {
+			next = until
 			break
 		}
-		sessions = append(sessions, e.session)
+		sessions = append(sessions, c.session)
 	}
+	clear(b.logins[:n])
 	b.logins = b.logins[n:]
 	return sessions, next
 }
@@ -247,12 +249,15 @@ func (b *book) exhume(session string) { delete(b.tombs, session) }
 
 // quiet returns sessions of which nothing was heard since before the patience that one may have, at most so many.
 func (b *book) quiet(now time.Time, most int) (sessions []string) {
-	for at := b.recent.Front(); at != nil && len(sessions) < most; at = at.Next() {
-		e := at.Value.(*entry)
-		if now.Sub(e.heard) < Patience(&aaa.Terms{Interim: 1}) {
+	for c := b.recent.first; c != nil && len(sessions) < most; c = c.newer {
+		silence := now.Sub(b.begun.Add(c.heard))
+		if silence < Patience(&aaa.Terms{Interim: 1}) {
 			break
 		}
-		if e.live && now.Sub(e.heard) > b.patience(e.nas.Name, e.terms, e.sequence) {
+		if !c.live {
+			continue
+		}
+		if e := c.entry(b.begun); silence > b.patience(e.nas.Name, e.terms, e.sequence) {
 			sessions = append(sessions, e.session)
 		}
 	}

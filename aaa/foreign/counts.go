@@ -57,10 +57,13 @@ func (c *Counts) enter(e *aaa.Entry) (ending []*aaa.Entry, err error) {
 		{"account", e.Account, e.AccountLimit, c.accounts[e.Account], aaa.AccountSessions},
 		{"domain", e.Domain, e.DomainLimit, c.domains[e.Domain], aaa.DomainSessions},
 	} {
+		if limit.most <= 0 {
+			continue
+		}
 		have := slices.DeleteFunc(slices.Clone(limit.have), func(old *aaa.Entry) bool { return slices.Contains(ending, old) })
 		over := len(have) + 1 - limit.most
 		switch {
-		case limit.most <= 0 || over <= 0:
+		case over <= 0:
 		case e.Policy == aaa.ReplaceOld:
 			ending = append(ending, have[:over]...)
 		default:

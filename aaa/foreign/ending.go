@@ -89,15 +89,10 @@ func (s *Sessions) endIf(ctx context.Context, session string, is func(*aaa.Recor
 }
 
 // loginsOf are those of a NAS that began before and wait for their Start.
-func (s *Sessions) loginsOf(nas string, before time.Time) (sessions []string) {
+func (s *Sessions) loginsOf(nas string, before time.Time) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, session := range s.book.logins {
-		if e, there := s.book.get(session); there && !e.live && e.nas.Name == nas && e.started.Before(before) {
-			sessions = append(sessions, session)
-		}
-	}
-	return sessions
+	return s.book.loginsAt(nas, before)
 }
 
 // Withdrawn gives back what a login has whose NAS was told no after all. One that another node has seen begin keeps it.

@@ -46,9 +46,10 @@ func New(c Config) (*Sessions, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
+	born := c.Now()
 	s := &Sessions{
-		config: c, registry: c.Registry, born: c.Now(), desk: newDesk(c.AtOnce), wake: make(chan struct{}, 1),
-		book: newBook(c.Most), debts: map[string]debt{},
+		config: c, registry: c.Registry, born: born, desk: newDesk(c.AtOnce), wake: make(chan struct{}, 1),
+		book: newBook(c.Most, born), debts: map[string]debt{},
 	}
 	if s.registry == nil {
 		s.counts = NewCounts(func(ctx context.Context, session, reason string) { s.Disconnect(ctx, session, reason) })
@@ -91,7 +92,7 @@ func (s *Sessions) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stats.Logins, stats.Owed = s.book.waiting, len(s.debts)
-	stats.Known = len(s.book.entries) - s.book.waiting
+	stats.Known = len(s.book.cards) - s.book.waiting
 	return stats
 }
 

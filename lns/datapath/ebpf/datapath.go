@@ -38,10 +38,12 @@ type DataPath struct {
 	objects   pathObjects
 	tables    tables
 	epoch     epoch
+	paces     bool // under keeps its rates where the programs do
 	namespace uint64
 	links     []link.Link // at the virtual templates
 	carried   atomic.Int64
-	full      sync.Once // tells that sessions find no room
+	dropped   map[string]uint64 // by the programs, until they were taken out
+	full      sync.Once         // tells that sessions find no room
 
 	mu      sync.Mutex // guards what follows
 	outside map[uint32]link.Link
@@ -82,6 +84,10 @@ func New(c Config) (*DataPath, error) {
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
+	if under, ok := c.Under.(datapath.SharesRates); ok {
+		d.paces = true
+		d.epoch.rates = d.epoch.nanoseconds(under.RateEpoch())
+	}
 	if err := d.load(); err != nil {
 		return nil, err
 	}
@@ -112,6 +118,9 @@ func (d *DataPath) load() (err error) {
 	}
 	if err := spec.Variables[pathVarPort].Set(networkOrder(d.port)); err != nil {
 		return failed("set the port", err)
+	}
+	if err := spec.Variables[pathVarRateEpoch].Set(d.epoch.rates); err != nil {
+		return failed("set the time", err)
 	}
 	if err := spec.LoadAndAssign(&d.objects, nil); err != nil {
 		return failed("load the programs", err)
@@ -150,22 +159,33 @@ func (d *DataPath) unload() error {
 	for _, l := range d.links {
 		faults = append(faults, l.Close())
 	}
+	d.dropped = d.tables.drops()
 	d.outside, d.links, d.closed = nil, nil, true
 	return errors.Join(append(faults, d.tables.close(), d.objects.Close())...)
 }
 
 // Add implements datapath.DataPath. Its errors are those of the path beneath.
 func (d *DataPath) Add(spec datapath.Spec) (datapath.Session, error) {
-	under, err := d.under.Add(spec)
-	if err != nil {
-		return nil, err
-	}
 	template, ours := d.templates[spec.Interface]
 	if !ours {
-		return under, nil
+		return d.under.Add(spec)
+	}
+	slot, ok := d.tables.take()
+	if !ok {
+		d.full.Do(func() {
+			d.log.Warn("no more sessions find room in the kernel; user space carries the others",
+				"sessions", d.objects.Counted.MaxEntries())
+		})
+		return d.under.Add(spec)
+	}
+	spec.Paid = d.tables.paid(slot)
+	under, err := d.under.Add(spec)
+	if err != nil {
+		d.tables.give(slot)
+		return nil, err
 	}
 	d.lookAgain()
-	return d.carry(under, spec, template), nil
+	return d.carry(under, spec, template, slot), nil
 }
 
 // Ingress implements datapath.DataPath: it takes what user space receives.
@@ -178,8 +198,20 @@ func (d *DataPath) Capabilities() datapath.Capabilities {
 	return c
 }
 
-// Drops implements datapath.DataPath: the kernel's programs drop nothing.
-func (d *DataPath) Drops() map[string]uint64 { return d.under.Drops() }
+// Drops implements datapath.DataPath.
+func (d *DataPath) Drops() map[string]uint64 {
+	all := d.under.Drops()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	dropped := d.dropped
+	if !d.closed {
+		dropped = d.tables.drops()
+	}
+	for reason, n := range dropped {
+		all[reason] += n
+	}
+	return all
+}
 
 // Templates is how many virtual templates have the programs.
 func (d *DataPath) Templates() int { return len(d.templates) }
@@ -191,7 +223,7 @@ func (d *DataPath) Carried() int { return int(d.carried.Load()) }
 func (d *DataPath) Close() error {
 	err := d.under.Close() // nothing is added any more
 	d.mu.Lock()
-	d.closed = true
+	d.closed, d.dropped = true, d.tables.drops()
 	open := d.open
 	d.open = nil
 	d.mu.Unlock()

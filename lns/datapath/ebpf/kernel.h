@@ -3,6 +3,7 @@
 // What programs say to the kernel, and what they look at of its own structures.
 #define NEXT -1 /* TCX_NEXT: whatever else is attached, then the stack */
 #define SHOT 2	/* TC_ACT_SHOT: it is no packet any more */
+#define GONE bpf_redirect(0, 0) /* the same, but who sent it does not learn: no interface has the number 0 */
 #define AF_INET 2
 #define LOOPBACK 1 /* the interface, in every network namespace */
 #define DECAP_L3_IPV4 (1ULL << 7)

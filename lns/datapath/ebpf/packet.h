@@ -4,6 +4,7 @@
 #define ETHERNET 14
 #define MOST_HEADERS (ETHERNET + 20 + 8 + 8 + 4)
 #define LOOKED_AT (MOST_HEADERS + 40 + 14) /* to the flags of TCP over IPv6 */
+#define LOOKED_AT_DOWN (40 + 14)
 #define SYN 0x02
 
 static __always_inline __u16 fold(__u64 sum)

@@ -18,6 +18,7 @@
 #include "kernel.h"
 #include "tables.h"
 #include "packet.h"
+#include "rate.h"
 #include "up.h"
 #include "down.h"
 

@@ -32,19 +32,42 @@ type pathEntry struct {
 	Address     uint32
 	Slot        uint32
 	Mru         uint32
+	_           [4]byte
+	RateUp      uint64
+	RateDown    uint64
 }
 
 type pathFigures struct {
-	_         structs.HostLayout
-	RxPackets uint64
-	RxOctets  uint64
-	LastRx    uint64
-	RxPad     [5]uint64
-	TxPackets uint64
-	TxOctets  uint64
-	LastTx    uint64
-	TxPad     [5]uint64
+	_  structs.HostLayout
+	Up struct {
+		_       structs.HostLayout
+		Packets uint64
+		Octets  uint64
+		Last    uint64
+		Dropped uint64
+		Paid    int64
+		Linger  int64
+		Spare   [2]uint64
+	}
+	Down struct {
+		_       structs.HostLayout
+		Packets uint64
+		Octets  uint64
+		Last    uint64
+		Dropped uint64
+		Paid    int64
+		Linger  int64
+		Spare   [2]uint64
+	}
 }
+
+type pathReason uint32
+
+const (
+	pathReasonRATE_UP   pathReason = 0
+	pathReasonRATE_DOWN pathReason = 1
+	pathReasonREASONS   pathReason = 2
+)
 
 type pathRoute struct {
 	_        structs.HostLayout
@@ -59,6 +82,7 @@ type pathRoute struct {
 const (
 	pathMapAddresses         = "addresses"
 	pathMapCounted           = "counted"
+	pathMapDrops             = "drops"
 	pathMapEntries           = "entries"
 	pathMapOutside           = "outside"
 	pathMapRoutes4           = "routes4"
@@ -67,8 +91,10 @@ const (
 	pathProgDown             = "down"
 	pathProgUp               = "up"
 	pathVarPort              = "port"
+	pathVarRateEpoch         = "rate_epoch"
 	pathVarUnusedDestination = "unused_destination"
 	pathVarUnusedEntry       = "unused_entry"
+	pathVarUnusedReason      = "unused_reason"
 	pathVarUnusedRoute       = "unused_route"
 )
 
@@ -124,6 +150,7 @@ type pathProgramSpecs struct {
 type pathMapSpecs struct {
 	Addresses *ebpf.MapSpec `ebpf:"addresses"`
 	Counted   *ebpf.MapSpec `ebpf:"counted"`
+	Drops     *ebpf.MapSpec `ebpf:"drops"`
 	Entries   *ebpf.MapSpec `ebpf:"entries"`
 	Outside   *ebpf.MapSpec `ebpf:"outside"`
 	Routes4   *ebpf.MapSpec `ebpf:"routes4"`
@@ -136,8 +163,10 @@ type pathMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type pathVariableSpecs struct {
 	Port              *ebpf.VariableSpec `ebpf:"port"`
+	RateEpoch         *ebpf.VariableSpec `ebpf:"rate_epoch"`
 	UnusedDestination *ebpf.VariableSpec `ebpf:"unused_destination"`
 	UnusedEntry       *ebpf.VariableSpec `ebpf:"unused_entry"`
+	UnusedReason      *ebpf.VariableSpec `ebpf:"unused_reason"`
 	UnusedRoute       *ebpf.VariableSpec `ebpf:"unused_route"`
 }
 
@@ -163,6 +192,7 @@ func (o *pathObjects) Close() error {
 type pathMaps struct {
 	Addresses *ebpf.Map `ebpf:"addresses"`
 	Counted   *ebpf.Map `ebpf:"counted"`
+	Drops     *ebpf.Map `ebpf:"drops"`
 	Entries   *ebpf.Map `ebpf:"entries"`
 	Outside   *ebpf.Map `ebpf:"outside"`
 	Routes4   *ebpf.Map `ebpf:"routes4"`
@@ -174,6 +204,7 @@ func (m *pathMaps) Close() error {
 	return _PathClose(
 		m.Addresses,
 		m.Counted,
+		m.Drops,
 		m.Entries,
 		m.Outside,
 		m.Routes4,
@@ -187,8 +218,10 @@ func (m *pathMaps) Close() error {
 // It can be passed to loadPathObjects or ebpf.CollectionSpec.LoadAndAssign.
 type pathVariables struct {
 	Port              *ebpf.Variable `ebpf:"port"`
+	RateEpoch         *ebpf.Variable `ebpf:"rate_epoch"`
 	UnusedDestination *ebpf.Variable `ebpf:"unused_destination"`
 	UnusedEntry       *ebpf.Variable `ebpf:"unused_entry"`
+	UnusedReason      *ebpf.Variable `ebpf:"unused_reason"`
 	UnusedRoute       *ebpf.Variable `ebpf:"unused_route"`
 }
 

@@ -40,22 +40,15 @@ type session struct {
 }
 
 // carry makes a session that the path beneath has already.
-func (d *DataPath) carry(under datapath.Session, spec datapath.Spec, template uint32) datapath.Session {
-	slot, ok := d.tables.take()
-	if !ok {
-		d.full.Do(func() {
-			d.log.Warn("no more sessions find room in the kernel; user space carries the others",
-				"sessions", d.objects.Counted.MaxEntries())
-		})
-		return under
-	}
+func (d *DataPath) carry(under datapath.Session, spec datapath.Spec, template, slot uint32) datapath.Session {
 	s := &session{path: d, under: under, id: idOf(spec.Key), template: template, slot: slot, spec: spec}
-	if !d.remember(s) {
-		return under
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.update()
+	if d.remember(s) {
+		s.update()
+	} else { // the path has been closed, and the place of the rates is about to go
+		s.last, s.closed = under.Close(), true
+	}
 	return s
 }
 
@@ -77,9 +70,6 @@ func (d *DataPath) forget(s *session) {
 
 // update brings the kernel's tables in line with the spec. What they do not take is carried by user space.
 func (s *session) update() {
-	if s.closed {
-		return
-	}
 	entry := s.entry()
 	if entry.Flags&(carryUp|carryDown) == 0 {
 		s.withdraw()
@@ -122,17 +112,19 @@ func (s *session) entry() pathEntry {
 		PeerPort:   networkOrder(spec.Path.Remote.Port()),
 		PeerTunnel: networkOrder(spec.PeerTunnel), PeerSession: networkOrder(spec.PeerSession),
 		Address: number4(spec.Address), Template: s.template, Slot: s.slot, Mru: datapath.DefaultPeerMRU,
+		RateUp: spec.RateUp, RateDown: spec.RateDown,
 	}
 	if spec.PeerMRU != 0 {
 		e.Mru = uint32(min(spec.PeerMRU, largestMRU))
 	}
+	paces := s.path.paces
 	reachable := e.Peer != 0 && e.Local != 0 && !spec.Path.Secure
 	for _, f := range []struct {
 		set  bool
 		flag uint16
 	}{
-		{reachable && spec.RateUp == 0 && spec.Filter == nil, carryUp},
-		{reachable && spec.RateDown == 0 && spec.Filter == nil && !spec.Sequencing, carryDown},
+		{reachable && (paces || spec.RateUp == 0) && spec.Filter == nil, carryUp},
+		{reachable && (paces || spec.RateDown == 0) && spec.Filter == nil && !spec.Sequencing, carryDown},
 		{spec.PFC, compressProtocol},
 		{spec.ACFC, compressAddress},
 		{len(spec.IPv6) > 0, carriesIPv6},
@@ -160,12 +152,13 @@ func (s *session) Counters() datapath.Counters {
 // together adds what the kernel has carried.
 func (s *session) together(c datapath.Counters) datapath.Counters {
 	f := s.path.tables.figures(s.slot)
-	c.RxPackets += atomic.LoadUint64(&f.RxPackets)
-	c.RxOctets += atomic.LoadUint64(&f.RxOctets)
-	c.TxPackets += atomic.LoadUint64(&f.TxPackets)
-	c.TxOctets += atomic.LoadUint64(&f.TxOctets)
-	c.LastRx = later(c.LastRx, s.path.epoch.time(atomic.LoadUint64(&f.LastRx)))
-	c.LastTx = later(c.LastTx, s.path.epoch.time(atomic.LoadUint64(&f.LastTx)))
+	c.RxPackets += atomic.LoadUint64(&f.Up.Packets)
+	c.RxOctets += atomic.LoadUint64(&f.Up.Octets)
+	c.TxPackets += atomic.LoadUint64(&f.Down.Packets)
+	c.TxOctets += atomic.LoadUint64(&f.Down.Octets)
+	c.Drops += atomic.LoadUint64(&f.Up.Dropped) + atomic.LoadUint64(&f.Down.Dropped)
+	c.LastRx = later(c.LastRx, s.path.epoch.time(atomic.LoadUint64(&f.Up.Last)))
+	c.LastTx = later(c.LastTx, s.path.epoch.time(atomic.LoadUint64(&f.Down.Last)))
 	return c
 }
 
@@ -181,27 +174,27 @@ func (s *session) NextNs() uint16 { return s.under.NextNs() }
 
 // SetPath implements datapath.Session.
 func (s *session) SetPath(p datapath.Path) {
-	s.under.SetPath(p)
-	s.change(func(spec *datapath.Spec) { spec.Path = p })
+	s.change(func(spec *datapath.Spec) { spec.Path = p; s.under.SetPath(p) })
 }
 
 // SetRates implements datapath.Session.
 func (s *session) SetRates(up, down uint64) {
-	s.under.SetRates(up, down)
-	s.change(func(spec *datapath.Spec) { spec.RateUp, spec.RateDown = up, down })
+	s.change(func(spec *datapath.Spec) { spec.RateUp, spec.RateDown = up, down; s.under.SetRates(up, down) })
 }
 
 // SetFilter implements datapath.Session.
 func (s *session) SetFilter(f *datapath.Filter) {
-	s.under.SetFilter(f)
-	s.change(func(spec *datapath.Spec) { spec.Filter = f })
+	s.change(func(spec *datapath.Spec) { spec.Filter = f; s.under.SetFilter(f) })
 }
 
+// change does nothing to a session that is closed: the place of its rates may be another's, or gone.
 func (s *session) change(f func(*datapath.Spec)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f(&s.spec)
-	s.update()
+	if !s.closed {
+		f(&s.spec)
+		s.update()
+	}
 }
 
 // Close implements datapath.Session.

@@ -61,6 +61,30 @@ func (t *tables) give(slot uint32) {
 	t.counted.give(slot, time.Now())
 }
 
+// paid is where the rates of the session with a slot are kept.
+func (t *tables) paid(slot uint32) datapath.Paid {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.memory == nil {
+		return datapath.Paid{}
+	}
+	f := t.figures(slot)
+	return datapath.Paid{Up: &f.Up.Paid, Down: &f.Down.Paid}
+}
+
+// drops is how many packets the programs have dropped, by reason.
+func (t *tables) drops() map[string]uint64 {
+	all := make(map[string]uint64)
+	for reason, word := range map[pathReason]datapath.Reason{
+		pathReasonRATE_UP: datapath.OverRateUp, pathReasonRATE_DOWN: datapath.OverRateDown,
+	} {
+		var n uint64
+		_ = t.objects.Drops.Lookup(uint32(reason), &n)
+		all[word.String()] = n
+	}
+	return all
+}
+
 // write puts an entry where no program looks, and tells where that is.
 func (t *tables) write(e pathEntry) (number uint32, err error) {
 	t.mu.Lock()
@@ -145,8 +169,9 @@ func idOf(k datapath.Key) uint32 {
 
 // epoch ties the kernel's monotonic clock to Go's.
 type epoch struct {
-	at   time.Time
-	mono int64
+	at    time.Time
+	mono  int64
+	rates uint64 // from when rates count, on the kernel's clock
 }
 
 func newEpoch() epoch {
@@ -154,6 +179,9 @@ func newEpoch() epoch {
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
 	return epoch{at: time.Now(), mono: now.Nano()}
 }
+
+// nanoseconds is a time on the kernel's clock.
+func (e epoch) nanoseconds(t time.Time) uint64 { return uint64(e.mono - int64(e.at.Sub(t))) }
 
 // time is that of the kernel's nanoseconds; none for 0.
 func (e epoch) time(nanoseconds uint64) time.Time {

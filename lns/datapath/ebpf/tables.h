@@ -29,12 +29,19 @@ struct entry {
 	__u32 address;
 	__u32 slot; /* of its figures */
 	__u32 mru;
+	__u64 rate_up, rate_down; /* bits per second; 0 is no bound */
 };
 
-/* figures count one session, each direction on a cache line of its own. last is a coarse monotonic time. */
+/* lane is one direction of a session, on a cache line of its own. last is a coarse monotonic time; paid and linger belong to the
+ * rate, and count from its epoch. */
+struct lane {
+	__u64 packets, octets, last, dropped;
+	__s64 paid, linger;
+	__u64 spare[2];
+};
+
 struct figures {
-	__u64 rx_packets, rx_octets, last_rx, rx_pad[5];
-	__u64 tx_packets, tx_octets, last_tx, tx_pad[5];
+	struct lane up, down;
 };
 
 struct destination {
@@ -88,6 +95,16 @@ struct {
 	__type(value, struct figures);
 } counted SEC(".maps");
 
+/* What is dropped here is counted by reason. */
+enum reason { RATE_UP, RATE_DOWN, REASONS };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, REASONS);
+	__type(key, __u32);
+	__type(value, __u64);
+} drops SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
@@ -96,6 +113,7 @@ struct {
 } outside SEC(".maps");
 
 const struct entry *unused_entry __attribute__((unused));
+const enum reason *unused_reason __attribute__((unused));
 const struct destination *unused_destination __attribute__((unused));
 const struct route *unused_route __attribute__((unused));
 
@@ -137,4 +155,21 @@ static __always_inline const struct entry *holder6(__u32 template, const struct 
 		return 0;
 	const struct entry *e = bpf_map_lookup_elem(&entries, number);
 	return e && e->flags & IPV6 && e->template == template ? e : 0;
+}
+
+/* drop counts packets that go nowhere. */
+static __always_inline void drop(struct lane *lane, __u32 reason, __u64 packets)
+{
+	__u64 *count = bpf_map_lookup_elem(&drops, &reason);
+	if (count)
+		__sync_fetch_and_add(count, packets);
+	__sync_fetch_and_add(&lane->dropped, packets);
+}
+
+/* carry counts packets that go on. */
+static __always_inline void carry(struct lane *lane, __u64 packets, __u64 octets)
+{
+	__sync_fetch_and_add(&lane->packets, packets);
+	__sync_fetch_and_add(&lane->octets, octets);
+	lane->last = bpf_ktime_get_coarse_ns();
 }

@@ -89,12 +89,19 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 	struct figures *f = bpf_map_lookup_elem(&counted, &slot);
 	if (!f)
 		return NEXT;
+	switch (admit(&f->up, e->rate_up, octets, octets)) {
+	case WAITS:
+		return NEXT;
+	case OVER:
+		drop(&f->up, RATE_UP, 1);
+		return SHOT;
+	default:
+		break;
+	}
 	if (len != ETHERNET + 28 + payload && bpf_skb_change_tail(skb, ETHERNET + 28 + payload, 0))
 		return NEXT;
 	if (bpf_skb_adjust_room(skb, -(__s32)(28 + headers), BPF_ADJ_ROOM_MAC, decap))
 		return NEXT;
-	__sync_fetch_and_add(&f->rx_packets, 1);
-	__sync_fetch_and_add(&f->rx_octets, octets);
-	f->last_rx = bpf_ktime_get_coarse_ns();
+	carry(&f->up, 1, octets);
 	return bpf_redirect(template, BPF_F_INGRESS);
 }

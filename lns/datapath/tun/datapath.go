@@ -26,6 +26,8 @@ type Config struct {
 	Queues int
 	// Offload lets large TCP and UDP packets cross the device unsegmented.
 	Offload bool
+	// Threads has threads of the kernel, one per queue, carry what peers send through the host, where it has such.
+	Threads bool
 	// Log may be nil.
 	Log *slog.Logger
 }

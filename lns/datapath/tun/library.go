@@ -29,18 +29,20 @@ type nativeDevice struct {
 	queues  []*queue
 	write   func(flow int, packets [][]byte, offset int) (int, error)
 	offload bool
+	threads bool
 	refused atomic.Uint64
 }
 
-// newNativeDevice takes over the open descriptors of one device, one per queue. They are closed in any case.
-func newNativeDevice(descriptors []int, offload bool) (*nativeDevice, error) {
+// newNativeDevice takes over the open descriptors of one device, one per queue. They are closed in any case. With threads
+// a queue can be full.
+func newNativeDevice(descriptors []int, offload, threads bool) (*nativeDevice, error) {
 	dev, _, err := wg.CreateUnmonitoredTUNFromFDs(descriptors)
 	if err != nil {
 		return nil, err
 	}
-	d := &nativeDevice{device: dev, write: wg.WriteToOf(dev), offload: offload}
+	d := &nativeDevice{device: dev, write: wg.WriteToOf(dev), offload: offload, threads: threads}
 	for _, each := range wg.QueuesOf(dev) {
-		q, err := newQueue(each.File(), offload)
+		q, err := newQueue(each.File(), offload, threads)
 		if err != nil {
 			return nil, errors.Join(err, dev.Close())
 		}
@@ -70,18 +72,31 @@ func (d *nativeDevice) Read(queue int, slab []byte, packets []extent) (int, erro
 	return d.queues[queue].read(slab, packets)
 }
 
-// Write implements device. The library is asked only when some packets may be of one flow and can be merged: it allocates
-// for every system call, which plain writing does not.
+// Write implements device. The library is asked only when merging pays: it takes longer for each packet, and allocates for
+// every system call.
 func (d *nativeDevice) Write(flow int, packets [][]byte) error {
-	if d.offload && d.refused.Load() == 0 && shareFlow(packets) {
-		return d.merge(flow, packets)
+	q := d.queues[flow%len(d.queues)]
+	if d.offload && d.refused.Load() == 0 && mergingPays(packets) {
+		return d.merge(q, flow, packets)
 	}
-	return d.queues[flow%len(d.queues)].write(packets)
+	return q.write(packets)
 }
 
-// shareFlow says whether two of the packets seem to belong to one TCP or UDP flow.
-func shareFlow(packets [][]byte) bool {
-	if len(packets) < 2 {
+const (
+	// spared is how many packets at least merging is to save of so many.
+	spared = 16
+	// mostMerged is how much is merged at most, in octets: with what the kernel needs beside it, less than half of what may
+	// wait for a thread.
+	mostMerged = threadQueue / 8
+)
+
+// mergingPays says whether enough of the packets seem to belong to the TCP or UDP flows of others.
+func mergingPays(packets [][]byte) bool {
+	wanted, octets := 1+len(packets)/spared, 0
+	for _, b := range packets {
+		octets += len(b)
+	}
+	if len(packets) < 2 || octets > mostMerged {
 		return false
 	}
 	var seen [2 * largestBatch]uint64 // a hash table of flows, never more than half full
@@ -95,7 +110,9 @@ func shareFlow(packets [][]byte) bool {
 			slot = (slot + 1) % uint64(len(seen))
 		}
 		if seen[slot] == key {
-			return true
+			if wanted--; wanted == 0 {
+				return true
+			}
 		}
 		seen[slot] = key
 	}
@@ -128,8 +145,13 @@ func flowOf(p []byte) uint64 {
 // in what is written here, single packets that are sound and no more segments than any kernel takes; so merging is given
 // up for the life of the device. After any error the whole batch counts as refused: what the library has merged cannot be
 // told apart any more, and its packets bear the merged length.
-func (d *nativeDevice) merge(flow int, packets [][]byte) error {
-	_, err := d.write(flow, packets, writeOffset)
+func (d *nativeDevice) merge(q *queue, flow int, packets [][]byte) error {
+	q.writing.Lock()
+	defer q.writing.Unlock()
+	err := q.awaitRoom()
+	if err == nil {
+		_, err = d.write(flow, packets, writeOffset)
+	}
 	if err == nil {
 		return nil
 	}

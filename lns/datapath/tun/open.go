@@ -63,7 +63,7 @@ func openNative(c Config) (*nativeDevice, error) {
 	if err := checkName(c.Interface); err != nil {
 		return nil, failed(stepName, err)
 	}
-	descriptors, step, err := openQueues(c)
+	descriptors, threads, step, err := openBest(c)
 	if err != nil {
 		return nil, failed(step, err)
 	}
@@ -71,16 +71,45 @@ func openNative(c Config) (*nativeDevice, error) {
 		closeAll(descriptors)
 		return nil, failed(stepMTU, err)
 	}
-	dev, err := newNativeDevice(descriptors, c.Offload)
+	dev, err := newNativeDevice(descriptors, c.Offload, threads)
 	if err != nil {
 		return nil, failed(stepAdopt, err)
 	}
 	return dev, nil
 }
 
+// openBest opens the queues with what makes them fast, as far as this host has it. step tells what failed.
+func openBest(c Config) (descriptors []int, threads bool, step string, err error) {
+	if c.Threads {
+		descriptors, step, err = openQueues(c, unix.IFF_NAPI)
+		if err == nil {
+			if err = useThreads(c.Interface, descriptors); err != nil {
+				closeAll(descriptors)
+			}
+		}
+		threads = err == nil
+	}
+	if !threads {
+		if c.Threads {
+			c.Log.Info("virtual template: packets from peers get no threads of the kernel, the readers carry them through the "+
+				"stack themselves", "interface", c.Interface, "cause", err)
+		}
+		if descriptors, step, err = openQueues(c, 0); err != nil {
+			return nil, false, step, err
+		}
+	}
+	if c.Queues > 1 {
+		if err := steer(descriptors[0]); err != nil {
+			c.Log.Info("virtual template: this host takes no BPF program to choose queues, so it remembers flows itself",
+				"interface", c.Interface, "cause", err)
+		}
+	}
+	return descriptors, threads, "", nil
+}
+
 // openQueues opens one descriptor per queue. step tells what failed.
-func openQueues(c Config) (descriptors []int, step string, err error) {
-	flags := uint16(unix.IFF_TUN | unix.IFF_NO_PI)
+func openQueues(c Config, more uint16) (descriptors []int, step string, err error) {
+	flags := unix.IFF_TUN | unix.IFF_NO_PI | more
 	if c.Offload {
 		flags |= unix.IFF_VNET_HDR
 	}

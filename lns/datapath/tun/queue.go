@@ -17,6 +17,7 @@ import (
 type queue struct {
 	raw     syscall.RawConn
 	offload bool // packets have a virtio header in front
+	threads bool // a thread of the kernel takes what is written, and may be late
 
 	// in is used by the one goroutine that reads.
 	in struct {
@@ -28,22 +29,23 @@ type queue struct {
 		read    func(fd uintptr) bool // bound once: a closure per call would be an allocation
 	}
 
-	writing sync.Mutex // guards out; it is taken once for a batch
+	writing sync.Mutex // guards out, and the library's writing to this queue; it is taken once for a batch
 	out     struct {
-		packets [][]byte
-		at      int
-		err     error
-		write   func(fd uintptr) bool
+		packets     [][]byte
+		at          int
+		err         error
+		write, room func(fd uintptr) bool
+		poll        [1]unix.PollFd
 	}
 }
 
-func newQueue(file *os.File, offload bool) (*queue, error) {
+func newQueue(file *os.File, offload, threads bool) (*queue, error) {
 	raw, err := file.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	q := &queue{raw: raw, offload: offload}
-	q.in.read, q.out.write = q.readAll, q.writeAll
+	q := &queue{raw: raw, offload: offload, threads: threads}
+	q.in.read, q.out.write, q.out.room = q.readAll, q.writeAll, q.hasSpace
 	return q, nil
 }
 
@@ -188,7 +190,7 @@ func (q *queue) write(packets [][]byte) error {
 // writeAll says false when the kernel takes nothing now, and the poller is to wait.
 func (q *queue) writeAll(fd uintptr) bool {
 	out := &q.out
-	for ; out.at < len(out.packets); out.at++ {
+	for out.at < len(out.packets) {
 		p := out.packets[out.at]
 		if q.offload {
 			clear(p[:writeOffset]) // a virtio header that says nothing
@@ -196,16 +198,34 @@ func (q *queue) writeAll(fd uintptr) bool {
 			p = p[writeOffset:]
 		}
 		_, _, errno := unix.RawSyscall(unix.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
-		for errno == unix.EINTR {
-			_, _, errno = unix.RawSyscall(unix.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
-		}
 		switch errno {
 		case 0:
+			out.at++
+		case unix.EINTR:
 		case unix.EAGAIN:
-			return false
+			if !q.hasSpace(fd) {
+				return false
+			}
 		default:
 			out.packets[out.at], out.err = nil, errno
+			out.at++
 		}
 	}
 	return true
+}
+
+// awaitRoom waits until half of what may wait for the thread is free. Whoever writes holds the lock.
+func (q *queue) awaitRoom() error {
+	if !q.threads {
+		return nil
+	}
+	return q.raw.Write(q.out.room)
+}
+
+// hasSpace asks whether a full queue has room again, at least a half of it. The poller tells of room only after poll(2) has
+// said that there is none: a write that fails is not enough.
+func (q *queue) hasSpace(fd uintptr) bool {
+	q.out.poll[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLOUT}
+	n, err := unix.Poll(q.out.poll[:], 0)
+	return n > 0 || err != nil && err != unix.EINTR
 }

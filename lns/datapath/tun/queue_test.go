@@ -24,7 +24,7 @@ func newQueuePair(t testing.TB, offload bool) (q *queue, kernel int) {
 		file.Close()
 		unix.Close(pair[1])
 	})
-	if q, err = newQueue(file, offload); err != nil {
+	if q, err = newQueue(file, offload, false); err != nil {
 		t.Fatal(err)
 	}
 	return q, pair[1]
@@ -111,7 +111,7 @@ func TestAClosedQueueEndsReadingAndWriting(t *testing.T) {
 	}
 	defer unix.Close(pair[1])
 	file := os.NewFile(uintptr(pair[0]), "queue")
-	q, err := newQueue(file, true)
+	q, err := newQueue(file, true, false)
 	must(t, err)
 	ended := make(chan error)
 	go func() {

@@ -114,6 +114,9 @@ func TestContractOnTUN(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			datapathtest.Run(t, func(t *testing.T) datapathtest.Rig { return newRealRig(t, c) })
+			if !c.Offload { // that would join the packets of the tests
+				datapathtest.RunRates(t, func(t *testing.T) datapathtest.Rig { return newRealRig(t, c) })
+			}
 		})
 	}
 }

@@ -2,7 +2,6 @@ package tun
 
 import (
 	"encoding/binary"
-	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -62,7 +61,7 @@ var steering = []instruction{
 // steer gives the program to the device that a descriptor is a queue of. A host that takes no BPF programs from us goes on
 // with its own memory of flows: the error says why.
 func steer(device int) error {
-	program, err := loadProgram(steering)
+	program, err := loadSteering()
 	if err != nil {
 		return err
 	}
@@ -70,22 +69,20 @@ func steer(device int) error {
 	return unix.IoctlSetPointerInt(device, unix.TUNSETSTEERINGEBPF, program)
 }
 
-// loadProgram is BPF_PROG_LOAD of bpf(2) for a program that reads packets.
-func loadProgram(steps []instruction) (fd int, err error) {
-	licence := []byte("Apache-2.0\x00")
-	var attributes struct {
+var licence = []byte("Apache-2.0\x00")
+
+// loadSteering hands the program to the kernel: BPF_PROG_LOAD of bpf(2).
+func loadSteering() (fd int, err error) {
+	attributes := struct {
 		kind, count    uint32
-		steps, licence uint64
-		level, size    uint32 // of a log that nobody reads
-		log            uint64
+		steps, licence uint64 // addresses of what never moves
 		_              [96]byte
+	}{
+		kind: unix.BPF_PROG_TYPE_SOCKET_FILTER, count: uint32(len(steering)),
+		steps:   uint64(uintptr(unsafe.Pointer(unsafe.SliceData(steering)))),
+		licence: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(licence)))),
 	}
-	attributes.kind, attributes.count = unix.BPF_PROG_TYPE_SOCKET_FILTER, uint32(len(steps))
-	attributes.steps = uint64(uintptr(unsafe.Pointer(unsafe.SliceData(steps))))
-	attributes.licence = uint64(uintptr(unsafe.Pointer(unsafe.SliceData(licence))))
 	n, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_LOAD, uintptr(unsafe.Pointer(&attributes)), unsafe.Sizeof(attributes))
-	runtime.KeepAlive(steps)
-	runtime.KeepAlive(licence)
 	if errno != 0 {
 		return -1, errno
 	}

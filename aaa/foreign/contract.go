@@ -52,8 +52,8 @@ type Store interface {
 	// not OK. Only a Change does not take the place of a Disconnect that waits: false then, too.
 	Order(context.Context, Order) (bool, error)
 	// Claim hands out orders that are due, oldest first, each to one caller until the given time, and of one session one at a
-	// time.
-	Claim(ctx context.Context, until time.Time, limit int) ([]Order, error)
+	// time. Those for the NASes that are named (aaa.NAS.Name) stay where they are.
+	Claim(ctx context.Context, until time.Time, limit int, not []string) ([]Order, error)
 	// Answer writes down what came of an order, and that it was tried once more. One that is not Done is claimed again from
 	// Answer.Again on. The Terms of a Change that is OK are those of its session from then on.
 	Answer(context.Context, Order, Answer) error

@@ -304,10 +304,10 @@ func (l *Ledger) finished(t *Told) {
 }
 
 // Claim is Store.Claim.
-func (l *Ledger) Claim(now, until time.Time, limit int) []Order {
+func (l *Ledger) Claim(now, until time.Time, limit int, not []string) []Order {
 	var due []*Told
 	for _, id := range l.last {
-		if t := l.orders[id]; t != nil && !t.Answer.Done && !t.Due.After(now) {
+		if t := l.orders[id]; t != nil && !t.Answer.Done && !t.Due.After(now) && !slices.Contains(not, nameOf(&t.Order.Session)) {
 			due = append(due, t)
 		}
 	}

@@ -23,143 +23,13 @@ func (s *Sessions) order(ctx context.Context, r *aaa.Record, o Order) (bool, err
 
 // Bounds of telling.
 const (
-	mostClaimed = 1024             // orders in hand at most
+	mostClaimed = 8192             // orders in hand at most
+	mostAtATime = 256              // of those, claimed at a time
+	mostInLine  = 128              // for one NAS: of one that has more, none is claimed
 	mostPerNAS  = 8                // told to one NAS at the same time, while it answers
 	claimFor    = 2 * time.Minute  // after which another node may tell it
 	sendFor     = 45 * time.Second // that a Sender has for an answer
 )
-
-// desk is where orders wait that this process has claimed. A NAS that does not answer holds up no other.
-type desk struct {
-	bell   chan struct{} // there may be orders to claim
-	free   chan struct{} // there may be one in hand that can be told now
-	atOnce int
-
-	mu    sync.Mutex
-	lines map[string]*line // by NAS
-	held  int              // claimed and not yet answered
-	busy  int              // of those, being told
-	more  bool             // there were more to claim than there was room
-	next  time.Time        // when an order is due again that was not answered
-}
-
-// line are the orders of one NAS.
-type line struct {
-	waiting []claimed
-	busy    int
-	away    bool // it did not answer the last time
-}
-
-type claimed struct {
-	order Order
-	nas   string // in whose line it is
-	until time.Time
-}
-
-func newDesk(atOnce int) *desk {
-	return &desk{bell: make(chan struct{}, 1), free: make(chan struct{}, 1), atOnce: atOnce, lines: map[string]*line{}}
-}
-
-// ring has the desk claim what is due.
-func (d *desk) ring() { signal(d.bell) }
-
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-func (d *desk) len() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.held
-}
-
-// take puts orders into the lines of their NASes.
-func (d *desk) take(orders []Order, until time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, o := range orders {
-		nas := nameOf(&o.Session)
-		if d.lines[nas] == nil {
-			d.lines[nas] = &line{}
-		}
-		d.lines[nas].waiting = append(d.lines[nas].waiting, claimed{o, nas, until})
-	}
-	d.more = len(orders) >= mostClaimed-d.held
-	d.held += len(orders)
-}
-
-// pick returns an order that may be told now. A NAS that is away is asked one thing at a time.
-func (d *desk) pick() (claimed, bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.busy >= d.atOnce {
-		return claimed{}, false
-	}
-	for _, l := range d.lines {
-		most := mostPerNAS
-		if l.away {
-			most = 1
-		}
-		if len(l.waiting) == 0 || l.busy >= most {
-			continue
-		}
-		c := l.waiting[0]
-		l.waiting = l.waiting[1:]
-		l.busy++
-		d.busy++
-		return c, true
-	}
-	return claimed{}, false
-}
-
-// done notes that an order has been told, and whether the NAS answered. It returns those that need not be tried now: the NAS is
-// away.
-func (d *desk) done(c claimed, answered bool) (put []claimed) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	l := d.lines[c.nas]
-	l.busy--
-	d.busy--
-	d.held--
-	if l.away = !answered; l.away {
-		put, l.waiting = l.waiting, nil
-		d.held -= len(put)
-	}
-	if l.busy == 0 && len(l.waiting) == 0 && !l.away {
-		delete(d.lines, c.nas)
-	}
-	if signal(d.free); d.more && d.held <= mostClaimed/2 {
-		d.ring()
-	}
-	return put
-}
-
-// again notes when an order is due again.
-func (d *desk) again(at time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.next = earlier(d.next, at)
-	signal(d.free) // who waits does not know of this time
-}
-
-// passed forgets when orders are due that are claimed now.
-func (d *desk) passed(now time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.next.After(now) {
-		d.next = time.Time{}
-	}
-}
-
-// room is how many orders may be claimed, and when some are due that this process has put back.
-func (d *desk) room() (room int, next time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return mostClaimed - d.held, d.next
-}
 
 // tell tells NASes what there is to tell, until the context ends.
 func (s *Sessions) tell(ctx context.Context) {
@@ -206,14 +76,14 @@ func (s *Sessions) claim(ctx context.Context) (next time.Time) {
 		return next
 	}
 	until := now.Add(claimFor)
-	orders, err := s.config.Store.Claim(ctx, until, room)
+	orders, err := s.config.Store.Claim(ctx, until, room, s.desk.full(now))
 	if err != nil {
 		if ctx.Err() == nil {
 			s.config.Log.Warn("foreign: orders for NASes could not be read, it is tried again", "cause", err)
 		}
 		return earlier(next, now.Add(s.config.Retry[0]))
 	}
-	s.desk.take(orders, until)
+	s.desk.take(orders, until, room)
 	return next
 }
 
@@ -274,8 +144,12 @@ func (s *Sessions) send(ctx context.Context, o *Order) *Answer {
 
 // finishTelling writes down what came of an order, and follows it.
 func (s *Sessions) finishTelling(ctx context.Context, c claimed, a *Answer, asked bool) {
-	answered := !asked || a == nil || a.Done || a.Lost
-	for _, put := range s.desk.done(c, answered) { // the NAS is away: they are tried when this one is
+	var answered *bool
+	var again time.Time
+	if asked && a != nil {
+		answered, again = new(a.Done || a.Lost), a.Again
+	}
+	for _, put := range s.desk.done(c, answered, again) { // the NAS is away: they are tried when this one is
 		s.write(ctx, &put.order, Answer{Text: "not tried: the NAS did not answer another request", Again: a.Again})
 	}
 	switch {

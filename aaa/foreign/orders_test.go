@@ -2,6 +2,7 @@ package foreign_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -231,6 +232,92 @@ func TestSilentNASHoldsUpNoOther(t *testing.T) {
 			}
 		}
 	}, func(c *foreign.Config) { c.AtOnce = 10 })
+}
+
+// TestNASThatIsAwayAndHasManySessionsHoldsUpNoOther: there are more orders for it, all older, than are claimed at a time.
+func TestNASThatIsAwayAndHasManySessionsHoldsUpNoOther(t *testing.T) {
+	run(t, func(r *rig) {
+		var away []aaa.Record
+		for range 1100 {
+			away = append(away, r.open("wifi", "ann"))
+		}
+		near := r.open("nas", "bob")
+		r.nases.say(func(o foreign.Order) foreign.Answer {
+			if o.Session.NAS.Name == "nas" {
+				return foreign.Answer{Done: true, OK: true}
+			}
+			<-time.After(45 * time.Second) // virtual
+			return foreign.Answer{Text: "no answer"}
+		})
+		for _, rec := range away {
+			r.Disconnect(r.Context(), rec.Session, "kicked")
+		}
+		for range 20 { // while it is found out, and while it is tried again and again
+			before := len(r.nases.orders())
+			r.Disconnect(r.Context(), near.Session, "kicked")
+			r.pass(time.Second)
+			if told := r.nases.orders()[before:]; !slices.ContainsFunc(told, func(o foreign.Order) bool { return o.Session.NAS.Name == "nas" }) {
+				t.Fatalf("not told within a second; %d orders are in hand", r.Stats().Orders)
+			}
+			r.tell(later(near, aaa.RecordInterim))
+			r.pass(17 * time.Second)
+		}
+		if n := len(r.nases.orders()); n > 20+10 {
+			t.Errorf("a NAS that is away was told %d times", n-20)
+		}
+		r.nases.say(nil)
+		r.pass(10 * time.Minute)
+		if n := r.Stats().Orders; n != 0 {
+			t.Errorf("%d orders wait", n)
+		}
+		r.live(near.Session)
+	})
+}
+
+// TestManyNASesThatAreAwayHoldUpNoOther, though each is tried again and again.
+func TestManyNASesThatAreAwayHoldUpNoOther(t *testing.T) {
+	run(t, func(r *rig) {
+		for n := range 30 {
+			name := fmt.Sprint("ap", n)
+			r.clients[name] = foreign.Client{Addresses: foreign.None}
+			for range 3 {
+				r.open(name, "ann")
+			}
+		}
+		near := r.open("nas", "bob")
+		r.nases.say(func(o foreign.Order) foreign.Answer {
+			if o.Session.NAS.Name == "nas" {
+				return foreign.Answer{Done: true, OK: true}
+			}
+			<-time.After(45 * time.Second) // virtual
+			return foreign.Answer{Text: "no answer"}
+		})
+		for n := range 30 {
+			for _, rec := range r.ofNAS(fmt.Sprint("ap", n)) {
+				r.Disconnect(r.Context(), rec.Session, "kicked")
+			}
+		}
+		r.pass(3 * time.Minute) // until they are known to be away
+		for range 20 {
+			before := len(r.nases.orders())
+			r.Disconnect(r.Context(), near.Session, "kicked")
+			r.pass(time.Second)
+			if told := r.nases.orders()[before:]; !slices.ContainsFunc(told, func(o foreign.Order) bool { return o.Session.NAS.Name == "nas" }) {
+				t.Fatal("not told within a second")
+			}
+			r.tell(later(near, aaa.RecordInterim))
+			r.pass(7 * time.Second)
+		}
+	}, func(c *foreign.Config) { c.AtOnce = 16 })
+}
+
+func (r *rig) ofNAS(name string) []aaa.Record {
+	r.Helper()
+	found, err := r.List(r.Context(), foreign.Query{NAS: name})
+	if err != nil {
+		r.Fatal(err)
+	}
+	return found
 }
 
 func TestOrdersOutliveTheProcess(t *testing.T) {

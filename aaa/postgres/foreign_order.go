@@ -75,19 +75,24 @@ WHERE o.answered_at IS NULL AND o.due_at <= now() AND o.given_at < now() - inter
 
 const sqlClaim = `
 WITH due AS (
-    SELECT o.id FROM nas_orders o WHERE o.answered_at IS NULL AND o.due_at <= now() ORDER BY o.id LIMIT $1 FOR UPDATE SKIP LOCKED
+    SELECT o.id FROM nas_orders o WHERE o.answered_at IS NULL AND o.due_at <= now() AND o.nas <> ALL ($4::text[]) ORDER BY o.id LIMIT $1
+        FOR UPDATE SKIP LOCKED
 )
 UPDATE nas_orders o SET due_at = c.until, claimed_until = c.until, node = $2
 FROM due d, (SELECT now() + $3::bigint * interval '1 us' AS until) c WHERE o.id = d.id
 RETURNING o.id, o.key, o.kind, o.reason, o.given_at, o.tries, o.details`
 
 // Claim implements foreign.Store.
-func (f *ForeignSessions) Claim(ctx context.Context, until time.Time, limit int) (orders []foreign.Order, err error) {
+func (f *ForeignSessions) Claim(ctx context.Context, until time.Time, limit int, not []string) (orders []foreign.Order, err error) {
+	names := make([]string, len(not)) // never null
+	for i, name := range not {
+		names[i] = cleanText(name)
+	}
 	err = f.db.ask(ctx, "look for what NASes are to be told", func(ctx context.Context) error {
 		orders = nil
 		var batch pgx.Batch
 		batch.Queue(sqlOver)
-		batch.Queue(sqlClaim, limit, f.node, time.Until(until).Microseconds()).Query(func(rows pgx.Rows) (err error) {
+		batch.Queue(sqlClaim, limit, f.node, time.Until(until).Microseconds(), names).Query(func(rows pgx.Rows) (err error) {
 			orders, err = pgx.CollectRows(rows, claimedOrder)
 			return err
 		})

@@ -132,7 +132,7 @@ func TestOrdersOfSessionsThatAreOver(t *testing.T) {
 		}
 	}
 	run(t, pool, "UPDATE nas_orders SET given_at = now() - interval '2 min' WHERE session <> 'coming'")
-	orders, err := store.Claim(ctx, time.Now().Add(time.Minute), 10)
+	orders, err := store.Claim(ctx, time.Now().Add(time.Minute), 10, nil)
 	if err != nil || len(orders) != 2 || orders[0].Session.Session != "live" || orders[1].Session.Session != "coming" {
 		t.Fatal(orders, err)
 	}
@@ -258,7 +258,7 @@ func TestEndSessionAgain(t *testing.T) {
 			}
 			run(t, pool, "SELECT end_session('s', 'moved')")
 		}
-		orders, err := store.Claim(ctx, time.Now().Add(time.Minute), 10)
+		orders, err := store.Claim(ctx, time.Now().Add(time.Minute), 10, nil)
 		if err != nil || len(orders) != 1 {
 			t.Fatal(orders, err)
 		}

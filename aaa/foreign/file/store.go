@@ -183,13 +183,13 @@ func (s *Store) Order(ctx context.Context, o foreign.Order) (written bool, err e
 }
 
 // Claim implements foreign.Store. Claims end with the process.
-func (s *Store) Claim(ctx context.Context, until time.Time, limit int) ([]foreign.Order, error) {
+func (s *Store) Claim(ctx context.Context, until time.Time, limit int, not []string) ([]foreign.Order, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ledger.Claim(s.config.Now(), until, limit), nil
+	return s.ledger.Claim(s.config.Now(), until, limit, not), nil
 }
 
 // Answer implements foreign.Store.

@@ -121,12 +121,12 @@ func TestOrdersOutliveTheProcessAndClaimsDoNot(t *testing.T) {
 	if ok, err := s.Order(t.Context(), o); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if orders, _ := s.Claim(t.Context(), time.Now().Add(time.Hour), 9); len(orders) != 1 {
+	if orders, _ := s.Claim(t.Context(), time.Now().Add(time.Hour), 9, nil); len(orders) != 1 {
 		t.Fatalf("claimed %+v", orders)
 	}
 	s.Close()
 	s = mustOpen(t, path)
-	orders, err := s.Claim(t.Context(), time.Now().Add(time.Hour), 9)
+	orders, err := s.Claim(t.Context(), time.Now().Add(time.Hour), 9, nil)
 	if err != nil || len(orders) != 1 || orders[0].Terms != o.Terms || orders[0].Session.NAS.PortID != rec.NAS.PortID {
 		t.Fatalf("claimed %+v, %v", orders, err)
 	}
@@ -162,7 +162,7 @@ func TestHistoryIsBounded(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	orders, _ := s.Claim(t.Context(), time.Now().Add(time.Minute), 2000)
+	orders, _ := s.Claim(t.Context(), time.Now().Add(time.Minute), 2000, nil)
 	for _, o := range orders {
 		wait.Go(func() {
 			if err := s.Answer(t.Context(), o, foreign.Answer{Done: true}); err != nil {

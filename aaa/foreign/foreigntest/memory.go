@@ -78,8 +78,8 @@ func (m *Memory) Order(ctx context.Context, o foreign.Order) (written bool, err 
 }
 
 // Claim implements foreign.Store.
-func (m *Memory) Claim(ctx context.Context, until time.Time, limit int) (orders []foreign.Order, err error) {
-	err = m.do(ctx, func(l *foreign.Ledger) error { orders = l.Claim(m.now(), until, limit); return nil })
+func (m *Memory) Claim(ctx context.Context, until time.Time, limit int, not []string) (orders []foreign.Order, err error) {
+	err = m.do(ctx, func(l *foreign.Ledger) error { orders = l.Claim(m.now(), until, limit, not); return nil })
 	return orders, err
 }
 

@@ -37,7 +37,7 @@ func (r *rig) claim(lasting time.Duration, want ...string) []foreign.Order {
 
 func (r *rig) claimSome(lasting time.Duration, limit int, want ...string) []foreign.Order {
 	r.Helper()
-	orders, err := r.Store.Claim(r.Context(), time.Now().Add(lasting), limit)
+	orders, err := r.Store.Claim(r.Context(), time.Now().Add(lasting), limit, nil)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -103,6 +103,19 @@ func claimedOnce(r *rig) {
 	r.claimSome(-time.Second, 2, "2", "3")
 	r.claim(time.Minute, "2", "3", "4") // the claims of two and three have ended
 	r.claim(time.Minute)
+}
+
+func claimedForOthers(r *rig) {
+	for i, nas := range []string{"a", "b", "c", "a", "b"} {
+		s := r.session(nas, i)
+		r.put(s)
+		r.order(true, order(s, foreign.Disconnect, fmt.Sprint(nas, i)))
+	}
+	orders, err := r.Store.Claim(r.Context(), time.Now().Add(time.Minute), 2, []string{"a", "c", "nobody"})
+	if err != nil || len(orders) != 2 || orders[0].Key != "b1" || orders[1].Key != "b4" {
+		r.Errorf("claimed %+v, %v", orders, err)
+	}
+	r.claim(time.Minute, "a0", "c2", "a3")
 }
 
 func oneAtATime(r *rig) {
@@ -181,7 +194,7 @@ func crowd(r *rig) {
 				}
 			}
 			for {
-				orders, err := r.Store.Claim(r.Context(), time.Now().Add(time.Minute), 3)
+				orders, err := r.Store.Claim(r.Context(), time.Now().Add(time.Minute), 3, nil)
 				if err != nil {
 					r.Error(err)
 				}

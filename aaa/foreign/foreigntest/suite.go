@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) Rig) {
 		{"an order is written once", onceEach},
 		{"an order takes the place of those that wait", superseding},
 		{"an order is claimed by one", claimedOnce},
+		{"orders for some NASes are left", claimedForOthers},
 		{"of a session one order at a time", oneAtATime},
 		{"an order that was not answered comes again", again},
 		{"a change that was done counts", changeDone},

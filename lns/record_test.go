@@ -2,6 +2,7 @@ package lns_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +29,15 @@ func (l *ledger) Account(r aaa.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.records = append(l.records, r)
+}
+
+// carrierLost says that a session of the account has ended because its peer was not heard any more.
+func (l *ledger) carrierLost(account string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.records, func(r aaa.Record) bool {
+		return r.Kind == aaa.RecordStop && r.Account == account && r.Terminate == aaa.TerminateLostCarrier
+	})
 }
 
 func (l *ledger) Log(a aaa.Attempt) {

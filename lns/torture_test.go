@@ -32,7 +32,8 @@ type torture struct {
 	record  *recorder.Recorder
 	bad     [4]*hostile
 	trouble trouble
-	honest  int // honest peers so far
+	honest  int  // honest peers so far
+	loses   bool // the network loses datagrams
 	steady  *client
 }
 
@@ -160,7 +161,7 @@ func (w *wiring) left() (all []any) {
 
 // runTorture plays a game with a server on such a network, and checks that nothing of it remains.
 func runTorture(t *testing.T, network simnet.Config, crowded bool, game func(*torture)) {
-	w := &torture{books: &ledger{}, network: newWiring(), record: recorder.New(recorder.Config{Prefix: "x", Octets: 1 << 20})}
+	w := &torture{loses: network.Loss > 0, books: &ledger{}, network: newWiring(), record: recorder.New(recorder.Config{Prefix: "x", Octets: 1 << 20})}
 	runWith(t, network, w.arrange(crowded), func(r *rig) {
 		w.rig = r
 		w.furnish(t)
@@ -259,12 +260,16 @@ func (w *torture) honestLogin() *client {
 	return nil
 }
 
-// checkSteady looks after the peer that was there from the beginning.
+// checkSteady looks after the peer that was there from the beginning. A network that loses much may in hours lose what it says to
+// four questions in a row.
 func (w *torture) checkSteady() {
 	w.t.Helper()
 	select {
 	case err := <-w.steady.ended:
 		w.steady.ended <- err
+		if w.loses && w.books.carrierLost("l2tpuser") {
+			return
+		}
 		w.t.Errorf("the peer that did nothing wrong lost its session: %v", err)
 	default:
 	}

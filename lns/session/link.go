@@ -71,11 +71,12 @@ func (s *Session) linkChanged(c negotiate.Change, now time.Time, out *Out) {
 }
 
 // linkDown goes back to the start: the peer negotiates LCP again. The lease is kept, in case the same account comes back.
-// A peer that has hung up does not come back; it has a moment to repeat its Terminate-Request.
+// A link that has ended, by whomever, does not come back; the peer has a moment to repeat its Terminate-Request, or to hear ours, and
+// what it does then is not why.
 func (s *Session) linkDown(now time.Time, out *Out) {
 	out.Suspend = out.Suspend || s.phase == Open
-	if s.lcp.Reason() == negotiate.PeerTerminated {
-		s.conclude(s.waited(s.linkVerdict(negotiate.PeerTerminated), now))
+	if r := s.lcp.Reason(); r != negotiate.ReasonNone {
+		s.conclude(s.waited(s.linkVerdict(r), now))
 		s.enterClosing(now)
 		return
 	}

@@ -309,6 +309,19 @@ func TestTrafficCountsAsLife(t *testing.T) {
 	}
 }
 
+func TestPeerThatGoesWhenItWasGivenUpDoesNotSayWhy(t *testing.T) {
+	r := newRig(t, testPolicy(negotiate.AuthCHAPMD5))
+	r.dial()
+	r.mute = true
+	for r.saidTo(ppp.LCP, ppp.TerminateRequest) == 0 {
+		r.pass(time.Second, Activity{})
+	}
+	r.step(func(o *Out) { r.s.Lost(trace.Verdict{Cause: trace.CallClosed}, r.now, o) })
+	if r.ended == nil || r.ended.Verdict.Cause != trace.EchoLost || r.s.EndedIn() != Open {
+		t.Fatalf("ended %+v in %s", r.ended, r.s.EndedIn())
+	}
+}
+
 func TestPeerHangsUp(t *testing.T) {
 	r := newRig(t, testPolicy(negotiate.AuthCHAPMD5))
 	r.dial()

@@ -163,11 +163,15 @@ UPDATE sessions SET session_timeout = $2::bigint * interval '1 us', idle_timeout
     interim = $4::bigint * interval '1 us', rate_up = $5, rate_down = $6, filter = $7
 WHERE id = $1 AND nas IS NOT NULL`
 
+// onTheWay is how much earlier an order is due here than whoever claims it believes, who would come too early by what the answer took
+// to get here, and not again for a minute.
+const onTheWay = 100 * time.Millisecond
+
 // Answer implements foreign.Store.
 func (f *ForeignSessions) Answer(ctx context.Context, o foreign.Order, a foreign.Answer) error {
 	var again int64
 	if !a.Done {
-		again = time.Until(a.Again).Microseconds()
+		again = (time.Until(a.Again) - onTheWay).Microseconds()
 	}
 	return f.db.ask(ctx, "write down what a NAS answered", func(ctx context.Context) error {
 		var batch pgx.Batch

@@ -145,6 +145,29 @@ func TestOrdersOfSessionsThatAreOver(t *testing.T) {
 	}
 }
 
+// TestAnOrderIsDueWhenItIsClaimedAgain, and not a moment later: who comes too early comes again a minute later. Both have one clock
+// here.
+func TestAnOrderIsDueWhenItIsClaimedAgain(t *testing.T) {
+	pool := sharedPool(t)
+	ctx, store := context.Background(), NewForeignSessions(pool, "n1")
+	write(t, newRecorder(pool, 1), newForeign(aaa.RecordStart, "live", 1))
+	if _, err := store.Order(ctx, foreign.Order{Key: "k", Kind: foreign.Disconnect, Session: newForeign(aaa.RecordStart, "live", 1), At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	orders, err := store.Claim(ctx, time.Now().Add(time.Minute), 10, nil)
+	if err != nil || len(orders) != 1 {
+		t.Fatal(orders, err)
+	}
+	again := time.Now().Add(time.Hour)
+	if err := store.Answer(ctx, orders[0], foreign.Answer{Text: "no answer", Again: again}); err != nil {
+		t.Fatal(err)
+	}
+	var due time.Time
+	if err := pool.QueryRow(ctx, "SELECT due_at FROM nas_orders").Scan(&due); err != nil || due.After(again) || due.Before(again.Add(-time.Minute)) {
+		t.Errorf("due %s after it is claimed again, %v", due.Sub(again), err)
+	}
+}
+
 // TestFindUsesIndexes: what is asked for at every login or record must not read all sessions, however small the table was when the
 // plan was made.
 func TestFindUsesIndexes(t *testing.T) {

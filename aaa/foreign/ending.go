@@ -176,7 +176,7 @@ func (s *Sessions) sweep(ctx context.Context, now time.Time) {
 	if err == nil {
 		longer, err = s.config.Store.Find(ctx, Query{SilentAt: now.Add(-strangersPatience)})
 	}
-	if err != nil {
+	if s.isBack(now, err == nil); err != nil {
 		s.config.Log.Warn("foreign: silent sessions could not be looked for", "cause", err)
 		return
 	}
@@ -203,16 +203,34 @@ func (s *Sessions) sweep(ctx context.Context, now time.Time) {
 	s.forgetQuiet(ctx, now)
 }
 
-// isSilent says whether a session that its Store calls silent is so for us: we may have heard of it, or not been there to hear.
+// isBack notes whether the Store is there. While it is away nobody tells it of sessions, and when it is back other nodes need a while
+// to tell what they have heard meanwhile.
+func (s *Sessions) isBack(now time.Time, there bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !there:
+		s.there = time.Time{}
+	case s.there.IsZero():
+		s.there = now
+	}
+}
+
+// isSilent says whether a session that its Store calls silent is so for us: we may have heard of it, or neither we nor the Store have
+// been there to hear.
 func (s *Sessions) isSilent(last *aaa.Record, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	patience := s.book.patience(nameOf(last), last.Terms, last.Sequence)
-	heard := later(s.born, last.At)
-	if e, known := s.book.get(last.Session); known {
+	e, known := s.book.get(last.Session)
+	heard := s.there
+	switch {
+	case known && last.Node == s.config.Node:
 		heard = e.heard
-	} else if last.Sequence > firstSequence || s.book.reports[nameOf(last)] {
-		heard = s.born // its clock may be wrong, so it is the Store that knows
+	case known:
+		heard = later(s.there, e.heard)
+	case last.Sequence <= firstSequence && !s.book.reports[nameOf(last)]:
+		heard = later(s.there, last.At) // else its clock may be wrong, and it is the Store that knows
 	}
 	return now.Sub(heard) > patience
 }

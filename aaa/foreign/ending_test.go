@@ -181,6 +181,25 @@ func TestSilentSessionsOfAnotherNode(t *testing.T) {
 	}, func(c *foreign.Config) { c.Shared = true })
 }
 
+// TestNobodyIsSilentWhileTheStoreIsAway: the other node could not write down what it has heard, and does so when the Store is back.
+func TestNobodyIsSilentWhileTheStoreIsAway(t *testing.T) {
+	run(t, func(r *rig) {
+		start := foreigntest.Start("nas", 1, time.Now())
+		first := foreigntest.Interim(start, time.Minute)
+		first.Node = "other"
+		if err := r.store.Put(r.Context(), first); err != nil {
+			t.Fatal(err)
+		}
+		r.store.Fail(errors.New("away"))
+		r.pass(time.Hour)
+		r.store.Fail(nil)
+		r.pass(15 * time.Minute)
+		r.live(start.Session)
+		r.pass(5 * time.Minute) // then it is silent indeed
+		r.live()
+	}, func(c *foreign.Config) { c.Shared = true })
+}
+
 func TestMemoryIsBounded(t *testing.T) {
 	counts := foreign.NewCounts(nil)
 	run(t, func(r *rig) {

@@ -29,6 +29,7 @@ type Sessions struct {
 	closing []closing       // the one that is due first comes first
 	recheck []recheck       // likewise
 	asked   time.Time       // when accounts were last asked about
+	there   time.Time       // since when the Store has been there whenever silent sessions were looked for; zero: it is away
 
 	figures figures
 }
@@ -49,7 +50,7 @@ func New(c Config) (*Sessions, error) {
 	born := c.Now()
 	s := &Sessions{
 		config: c, registry: c.Registry, born: born, desk: newDesk(c.AtOnce), wake: make(chan struct{}, 1),
-		book: newBook(c.Most, born), debts: map[string]debt{},
+		book: newBook(c.Most, born), debts: map[string]debt{}, there: born,
 	}
 	if s.registry == nil {
 		s.counts = NewCounts(func(ctx context.Context, session, reason string) { s.Disconnect(ctx, session, reason) })

@@ -113,7 +113,8 @@ type VirtualTemplate struct {
 	IPv6Address       netip.Addr    `mapstructure:"ipv6_address"` // our own; invalid: none
 	IPv6DNS           []netip.Addr  `mapstructure:"ipv6_dns"`
 	Offload           Switch        `mapstructure:"offload"`
-	Queues            int           `mapstructure:"queues"` // 0: one per CPU
+	Queues            int           `mapstructure:"queues"`         // 0: one per CPU
+	KernelThreads     bool          `mapstructure:"kernel_threads"` // carry what subscribers send
 	DataPath          DataPath      `mapstructure:"datapath"`
 }
 

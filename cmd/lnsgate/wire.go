@@ -226,6 +226,7 @@ func (n *node) openPath(c *configs.Config) (err error) {
 			Sender:    n.captures.Sender(n.transport),
 			Queues:    queues,
 			Offload:   t.Offload != configs.Off,
+			Threads:   t.KernelThreads,
 			Log:       n.log,
 		})
 	}

@@ -5,6 +5,11 @@
 // goroutine per queue reads packets, finds the session by destination address, writes PPP and L2TP headers into the free
 // octets in front of the packet and sends it. Neither direction copies a payload or allocates per packet.
 //
+// Of several queues the kernel takes the one that the destination address of a packet chooses, by a BPF program where the host
+// takes one. What peers send is carried through the host's stack by the reader itself, or on request by threads of the
+// kernel, one for each queue: less work with many flows, and work beside the reader, but with few flows two threads wait for
+// each other where one had gone on.
+//
 // What is over a session's rate waits in a copy for up to a tenth of a second, so that TCP finds a queue that it can fill and
 // keeps to the rate; only what would wait longer is dropped. One goroutine per device lets go what waits.
 //

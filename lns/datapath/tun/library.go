@@ -29,7 +29,7 @@ type nativeDevice struct {
 	queues  []*queue
 	write   func(flow int, packets [][]byte, offset int) (int, error)
 	offload bool
-	threads bool
+	threads bool // the kernel carries on what is written, on threads
 	refused atomic.Uint64
 }
 

@@ -131,14 +131,24 @@ func TestAClosedQueueEndsReadingAndWriting(t *testing.T) {
 
 // The other end takes some packets at a time, so the writer has to wait for it again and again.
 func TestWritingWaitsForRoomAndKeepsTheOrder(t *testing.T) {
-	q, kernel := newQueuePair(t, true)
+	for _, threads := range []bool{false, true} {
+		q, kernel := newQueuePair(t, true)
+		q.threads = threads
+		writeMany(t, q, kernel)
+	}
+}
+
+func writeMany(t *testing.T, q *queue, kernel int) {
+	t.Helper()
 	const all = 2000
 	var packets [][]byte
 	for n := range all {
 		packets = append(packets, binary.BigEndian.AppendUint32(bytes.Repeat([]byte{0xff}, writeOffset), uint32(n)))
 	}
 	written := make(chan error)
-	go func() { written <- q.write(packets) }()
+	go func() {
+		written <- errors.Join(q.write(packets), q.awaitRoom())
+	}()
 	must(t, unix.SetNonblock(kernel, false))
 	var b [100]byte
 	for n := range all {
@@ -269,4 +279,26 @@ func FuzzWhatTheKernelDelivers(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestMergingPaysWhenManyShareAFlow(t *testing.T) {
+	batch := func(packets, flows, octets int) (all [][]byte) {
+		for n := range packets {
+			p := append(headersFor(octets, 7, false, false), make([]byte, octets)...)
+			binary.BigEndian.PutUint16(p[minHeaderLen:], uint16(n%flows))
+			all = append(all, append(make([]byte, writeOffset), p...))
+		}
+		return all
+	}
+	for _, c := range []struct {
+		packets, flows, octets int
+		want                   bool
+	}{
+		{1, 1, 100, false}, {2, 1, 100, true}, {2, 2, 100, false}, {64, 1, 1400, true}, {64, 64, 100, false},
+		{64, 61, 100, false}, {64, 59, 100, true}, {15, 14, 100, true}, {64, 1, 9000, false},
+	} {
+		if got := mergingPays(batch(c.packets, c.flows, c.octets)); got != c.want {
+			t.Errorf("%d packets of %d flows, %d octets each: %v", c.packets, c.flows, c.octets, got)
+		}
+	}
 }

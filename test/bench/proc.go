@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -64,6 +65,21 @@ func familyTime(pid int) (time.Duration, error) {
 		}
 	}
 	return sum, nil
+}
+
+// threadsTime is the processor time of the threads that the kernel has for the queues of an interface: napi/NAME-NUMBER.
+// There are none for most.
+func threadsTime(name string) (sum time.Duration) {
+	found, _ := filepath.Glob("/proc/[0-9]*/comm") // only a bad pattern is an error
+	for _, path := range found {
+		if !strings.HasPrefix(read(path), "napi/"+name+"-") {
+			continue
+		}
+		if t, err := parseProcessorTime(read(filepath.Join(filepath.Dir(path), "stat"))); err == nil { // it has not just ended
+			sum += t
+		}
+	}
+	return sum
 }
 
 // parent is the process that started another.

@@ -1,6 +1,9 @@
 package lns
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+)
 
 // mostIdle is how many goroutines stay when there is nothing to do.
 const mostIdle = 32
@@ -78,7 +81,9 @@ func (c *crew) work(f func()) {
 	for ok := true; ok; f, ok = <-next {
 		for f != nil {
 			f()
-			f = c.more(next)
+			if f = c.more(next); f != nil {
+				runtime.Gosched() // or it would go on for its 10 ms, as would each of the others, before a socket is read again
+			}
 		}
 	}
 }

@@ -11,3 +11,12 @@ func (s *Server) Hurries(id uint16) bool {
 	}
 	return false
 }
+
+// Occupy keeps everybody busy who runs tunnels, until it is over.
+func (s *Server) Occupy() (over func()) {
+	gate := make(chan struct{})
+	for range s.readers.limit {
+		s.readers.run(func() { <-gate })
+	}
+	return func() { close(gate) }
+}

@@ -24,14 +24,6 @@ func (m controlMessage) deliver(t *tunnel, now time.Time) {
 			t.log.Debug("control message dropped", "cause", err)
 		}
 	})
-	if t.core.State() == control.StateEstablished && asksIfWeAreThere(m.datagram) {
-		t.mail.hurry() // who waits for an answer to its next HELLO gives the tunnel up without one
-	}
-}
-
-func asksIfWeAreThere(datagram []byte) bool {
-	_, payload, err := l2tp.ParseHeader(datagram)
-	return err == nil && l2tp.PeekType(payload) == l2tp.TypeHello
 }
 
 func (controlMessage) lost(s *Server) { s.counters.add(dropUnknownTunnel) }

@@ -69,6 +69,7 @@ func (s *Server) control(from datapath.Path, b []byte) {
 		s.counters.add(dropWithoutIPsec)
 	case *t.home.Load() != from.Remote:
 		t.fromElsewhere(from, b)
+	case t.helloNow(payload, b, time.Now()):
 	default:
 		t.hand(controlMessage{bytes.Clone(b)})
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -106,7 +107,7 @@ func New(config *Config, deps Deps) (*Server, error) {
 	if err := s.setConfig(config); err != nil {
 		return nil, err
 	}
-	s.readers.limit = mostReaders
+	s.readers.limit = mostReaders()
 	s.newcomers.open(1, mostNewcomers)
 	s.work.limit(config.Limits.Authentications, config.Limits.WaitingAuthentications)
 	return s, nil
@@ -148,8 +149,9 @@ func (s *Server) Close(ctx context.Context) {
 // mostNewcomers is how many SCCRQs may wait: a second's work. Who is beyond them says it again.
 const mostNewcomers = 1 << 14
 
-// mostReaders is how many tunnels act at once. They do not wait for each other.
-const mostReaders = 32
+// mostReaders is how many tunnels act at once. They do not wait for each other, so that more of them would be done no sooner, and
+// those who read the sockets would have their turn later.
+func mostReaders() int { return max(8, 4*runtime.GOMAXPROCS(0)) }
 
 // lastWait is how long back ends may take to give up, and leases to be given back, after the last tunnel.
 const lastWait = 10 * time.Second

@@ -31,7 +31,8 @@ type tunnel struct {
 	heard               atomic.Int64                   // when the peer was last heard, unix nanoseconds
 	home                atomic.Pointer[netip.AddrPort] // where the peer is: path.Remote, for readers
 	chats               chats
-	glance, frameGlance glance // at control messages and at frames from elsewhere
+	live                atomic.Bool // the three messages are complete, and it is not closed
+	glance, frameGlance glance      // at control messages and at frames from elsewhere
 
 	// ---
 	core      *control.Tunnel
@@ -54,6 +55,7 @@ type tunnel struct {
 	follow    *follow   // nil: the peer is where it was
 	followed  time.Time // when a move of the peer was last looked into
 	warned    time.Time // when the log last named another address
+	greeted   time.Time // when a HELLO was last answered out of its turn
 }
 
 // run is the goroutine of the tunnel while there is something to do: it reads the mail and lets time pass. What it leaves
@@ -228,6 +230,7 @@ func (t *tunnel) sendTo(path datapath.Path, datagram []byte) {
 // had before is dead.
 func (t *tunnel) established(now time.Time) {
 	t.up = true
+	t.live.Store(true)
 	t.idleSince = now
 	t.server.halfOpen.leave(&t.halfOpen)
 	t.server.counters.add(tunnelsOpened)
@@ -247,6 +250,7 @@ func (t *tunnel) down(a control.TunnelDown, now time.Time) {
 	if t.verdict.Cause != trace.Unknown {
 		v = t.verdict
 	}
+	t.live.Store(false)
 	t.refusedSecret(a.Why)
 	t.endCalls(v, now)
 	t.endStory(v, now)

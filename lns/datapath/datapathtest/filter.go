@@ -57,7 +57,24 @@ func (s segment) bytes(way datapath.Direction, id uint16) []byte {
 		}
 	}
 	binary.BigEndian.PutUint16(b[10:], Checksum(b[:20]))
+	s.sum(b)
 	return b
+}
+
+// sum fills in the checksum of what the packet carries, from which a path may make that of its datagram.
+func (s segment) sum(b []byte) {
+	if s.offset != 0 {
+		return
+	}
+	switch s.protocol {
+	case datapath.ICMP:
+		binary.BigEndian.PutUint16(b[22:], 0)
+		binary.BigEndian.PutUint16(b[22:], Checksum(b[20:]))
+	case datapath.TCP:
+		pseudo := append(append([]byte{}, b[12:20]...), 0, byte(s.protocol))
+		pseudo = binary.BigEndian.AppendUint16(pseudo, uint16(len(b)-20))
+		binary.BigEndian.PutUint16(b[36:], Checksum(append(pseudo, b[20:]...)))
+	}
 }
 
 // carry sends a packet one way and waits for it on the other side.

@@ -37,6 +37,7 @@ type DataPath struct {
 	templates map[string]uint32 // their interfaces
 	objects   pathObjects
 	tables    tables
+	filters   filters
 	epoch     epoch
 	paces     bool // under keeps its rates where the programs do
 	namespace uint64
@@ -44,12 +45,14 @@ type DataPath struct {
 	carried   atomic.Int64
 	dropped   map[string]uint64 // by the programs, until they were taken out
 	full      sync.Once         // tells that sessions find no room
+	unfit     atomic.Int64
 
 	mu      sync.Mutex // guards what follows
 	outside map[uint32]link.Link
 	looked  time.Time
 	open    map[*session]struct{}
 	closed  bool
+	told    map[string]bool // the filters of which it was said that they do not fit
 }
 
 // LoadError says why packets cannot be carried in the kernel here. Unwrap gives the kernel's error.
@@ -80,6 +83,7 @@ func New(c Config) (*DataPath, error) {
 	d := &DataPath{
 		under: c.Under, log: c.Log, port: c.Port,
 		templates: make(map[string]uint32), outside: make(map[uint32]link.Link), open: make(map[*session]struct{}), epoch: newEpoch(),
+		told: make(map[string]bool),
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -127,6 +131,10 @@ func (d *DataPath) load() (err error) {
 	}
 	if d.tables, err = newTables(&d.objects); err != nil {
 		return errors.Join(failed("map the counters", err), d.objects.Close())
+	}
+	d.filters = filters{
+		most: d.objects.Filters.MaxEntries(), held: make(map[pathFilter]*heldFilter),
+		put: func(number uint32, c pathFilter) error { return d.objects.Filters.Put(number, c) },
 	}
 	return nil
 }
@@ -218,6 +226,30 @@ func (d *DataPath) Templates() int { return len(d.templates) }
 
 // Carried is how many sessions are carried in the kernel now, in one direction at least.
 func (d *DataPath) Carried() int { return int(d.carried.Load()) }
+
+// Unfit is how many sessions are carried by user space because their filters do not fit into the kernel: they have too many
+// rules, or there are too many filters.
+func (d *DataPath) Unfit() int { return int(d.unfit.Load()) }
+
+// mostTold is how many filters the log may name.
+const mostTold = 100
+
+// countUnfit notes that the filter of a session does not fit, or not any more.
+func (d *DataPath) countUnfit(f *datapath.Filter, unfit bool) {
+	if !unfit {
+		d.unfit.Add(-1)
+		return
+	}
+	d.unfit.Add(1)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.told[f.Name()] || len(d.told) == mostTold {
+		return
+	}
+	d.told[f.Name()] = true
+	d.log.Warn("a filter does not fit into the kernel; user space carries the sessions that have it",
+		"filter", f.Name(), "rules", len(f.Rules()), "most", mostRules, "filters", d.filters.most-1)
+}
 
 // Close implements datapath.DataPath.
 func (d *DataPath) Close() error {

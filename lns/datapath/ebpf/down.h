@@ -22,6 +22,7 @@ struct leaving {
 	__u16 clamped;
 	__u64 pseudo, header; /* sums: of the pseudo-header, and of the header of IP, which is nothing for IPv4 */
 	bool summed;	      /* the sum of all of it is known */
+	struct judged judged;
 };
 
 static __always_inline bool leaves4(struct leaving *l, struct iphdr *ip, void *end, __u32 template)
@@ -32,6 +33,7 @@ static __always_inline bool leaves4(struct leaving *l, struct iphdr *ip, void *e
 	l->next = (void *)(ip + 1), l->ip = 20;
 	l->protocol = ip->protocol, l->ppp = 0x21, l->clamped = CLAMP;
 	l->pseudo = (__u64)ip->saddr + ip->daddr + bpf_htons(l->len - 20);
+	l->judged.far[0] = ip->saddr, l->judged.is = RULE_IPV4;
 	return true;
 }
 
@@ -44,8 +46,11 @@ static __always_inline bool leaves6(struct leaving *l, struct ipv6hdr *ip, void 
 	l->to = holder6(template, &ip->daddr);
 	l->next = (void *)(ip + 1), l->ip = 40;
 	l->protocol = ip->nexthdr, l->ppp = 0x57, l->clamped = CLAMP6;
-	for (int i = 0; i < 4; i++)
+	l->judged.is = RULE_IPV6;
+	for (int i = 0; i < 4; i++) {
 		l->pseudo += (__u64)ip->saddr.s6_addr32[i] + ip->daddr.s6_addr32[i];
+		l->judged.far[i] = ip->saddr.s6_addr32[i];
+	}
 	l->pseudo += bpf_htons(l->len - 40);
 	for (int i = 0; i < 10; i++)
 		l->header += ((__u32 *)ip)[i];
@@ -198,18 +203,29 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 		return NEXT;
 	if (!l.to || !(l.to->flags & CARRY_DOWN) || guarded(skb) || !fits(&l, end))
 		return NEXT;
-	struct front f = {};
-	__u32 out, n = frame(&l, f.l2tp), slot = l.to->slot;
-	if (!departs(skb, &l, n, &f, &out))
-		return NEXT;
-	address(&l, n, &f);
+	__u32 slot = l.to->slot;
 	struct figures *count = bpf_map_lookup_elem(&counted, &slot);
 	if (!count)
 		return NEXT;
-	switch (admit(&count->down, l.to->rate_down, l.octets, l.octets - (l.packets - 1) * (l.head + l.whole))) {
-	case WAITS:
+	l.judged.protocol = l.protocol;
+	switch (judge(l.to->filter, &l.judged, l.next, end, l.len - l.ip, true)) {
+	case LEFT:
 		return NEXT;
-	case OVER:
+	case DENIED:
+		drop(&count->down, FILTERED, l.packets);
+		return GONE;
+	default:
+		break;
+	}
+	struct front f = {};
+	__u32 out, n = frame(&l, f.l2tp);
+	if (!departs(skb, &l, n, &f, &out))
+		return NEXT;
+	address(&l, n, &f);
+	switch (admit(&count->down, l.to->rate_down, l.octets, l.octets - (l.packets - 1) * (l.head + l.whole))) {
+	case LEFT:
+		return NEXT;
+	case DENIED:
 		drop(&count->down, RATE_DOWN, l.packets);
 		return GONE;
 	default:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"lnsgate/lns/datapath"
@@ -34,6 +35,8 @@ func TestSessionsMoveBetweenThePathsWithoutLoss(t *testing.T) {
 	must(t, err)
 	filter, err := datapath.NewFilter("all", datapath.Allow, nil)
 	must(t, err)
+	long, err := datapath.NewFilter("long", datapath.Deny, slices.Repeat([]datapath.Rule{{Action: datapath.Allow}}, mostRules+1))
+	must(t, err)
 	secure := datapathtest.Spec("vt1").Path
 	secure.Secure = true
 	policy := []string{"xfrm", "policy", "add", "src", "203.0.113.77/32", "dst", "203.0.113.78/32", "dir", "out", "tmpl", "proto", "esp", "mode", "transport"}
@@ -45,7 +48,8 @@ func TestSessionsMoveBetweenThePathsWithoutLoss(t *testing.T) {
 		{"added", func() {}, true, true},
 		{"rates", func() { s.SetRates(1e9, 1e9) }, true, true},
 		{"none", func() { s.SetRates(0, 0) }, true, true},
-		{"a filter", func() { s.SetFilter(filter) }, false, false},
+		{"a filter", func() { s.SetFilter(filter) }, true, true},
+		{"a long one", func() { s.SetFilter(long) }, false, false},
 		{"none", func() { s.SetFilter(nil) }, true, true},
 		{"another local address", func() { s.SetPath(datapath.Path{Remote: secure.Remote}) }, false, false},
 		{"the known one", func() { s.SetPath(datapathtest.Spec("vt1").Path) }, true, true},

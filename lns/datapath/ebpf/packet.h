@@ -7,6 +7,9 @@
 #define LOOKED_AT_DOWN (40 + 14)
 #define SYN 0x02
 
+/* verdict is what becomes of a packet here: it passes, it is for user space to say, or it goes nowhere. */
+enum verdict { PASSES, LEFT, DENIED };
+
 static __always_inline __u16 fold(__u64 sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);

@@ -19,6 +19,7 @@
 #include "tables.h"
 #include "packet.h"
 #include "rate.h"
+#include "filter.h"
 #include "up.h"
 #include "down.h"
 

@@ -32,7 +32,7 @@ type pathEntry struct {
 	Address     uint32
 	Slot        uint32
 	Mru         uint32
-	_           [4]byte
+	Filter      uint32
 	RateUp      uint64
 	RateDown    uint64
 }
@@ -61,12 +61,20 @@ type pathFigures struct {
 	}
 }
 
+type pathFilter struct {
+	_     structs.HostLayout
+	Rules uint32
+	Allow uint32
+	Rule  [64]pathRule
+}
+
 type pathReason uint32
 
 const (
-	pathReasonRATE_UP   pathReason = 0
-	pathReasonRATE_DOWN pathReason = 1
-	pathReasonREASONS   pathReason = 2
+	pathReasonFILTERED  pathReason = 0
+	pathReasonRATE_UP   pathReason = 1
+	pathReasonRATE_DOWN pathReason = 2
+	pathReasonREASONS   pathReason = 3
 )
 
 type pathRoute struct {
@@ -74,6 +82,18 @@ type pathRoute struct {
 	Bits     uint32
 	Template uint32
 	Address  [16]uint8
+}
+
+type pathRule struct {
+	_            structs.HostLayout
+	Prefix       [4]uint32
+	Mask         [4]uint32
+	First        uint16
+	Last         uint16
+	Protocol     uint8
+	ProtocolMask uint8
+	Asks         uint8
+	Allow        uint8
 }
 
 // Names of all BPF objects in the ELF.
@@ -84,6 +104,7 @@ const (
 	pathMapCounted           = "counted"
 	pathMapDrops             = "drops"
 	pathMapEntries           = "entries"
+	pathMapFilters           = "filters"
 	pathMapOutside           = "outside"
 	pathMapRoutes4           = "routes4"
 	pathMapRoutes6           = "routes6"
@@ -94,8 +115,10 @@ const (
 	pathVarRateEpoch         = "rate_epoch"
 	pathVarUnusedDestination = "unused_destination"
 	pathVarUnusedEntry       = "unused_entry"
+	pathVarUnusedFilter      = "unused_filter"
 	pathVarUnusedReason      = "unused_reason"
 	pathVarUnusedRoute       = "unused_route"
+	pathVarUnusedRule        = "unused_rule"
 )
 
 // loadPath returns the embedded CollectionSpec for path.
@@ -152,6 +175,7 @@ type pathMapSpecs struct {
 	Counted   *ebpf.MapSpec `ebpf:"counted"`
 	Drops     *ebpf.MapSpec `ebpf:"drops"`
 	Entries   *ebpf.MapSpec `ebpf:"entries"`
+	Filters   *ebpf.MapSpec `ebpf:"filters"`
 	Outside   *ebpf.MapSpec `ebpf:"outside"`
 	Routes4   *ebpf.MapSpec `ebpf:"routes4"`
 	Routes6   *ebpf.MapSpec `ebpf:"routes6"`
@@ -166,8 +190,10 @@ type pathVariableSpecs struct {
 	RateEpoch         *ebpf.VariableSpec `ebpf:"rate_epoch"`
 	UnusedDestination *ebpf.VariableSpec `ebpf:"unused_destination"`
 	UnusedEntry       *ebpf.VariableSpec `ebpf:"unused_entry"`
+	UnusedFilter      *ebpf.VariableSpec `ebpf:"unused_filter"`
 	UnusedReason      *ebpf.VariableSpec `ebpf:"unused_reason"`
 	UnusedRoute       *ebpf.VariableSpec `ebpf:"unused_route"`
+	UnusedRule        *ebpf.VariableSpec `ebpf:"unused_rule"`
 }
 
 // pathObjects contains all objects after they have been loaded into the kernel.
@@ -194,6 +220,7 @@ type pathMaps struct {
 	Counted   *ebpf.Map `ebpf:"counted"`
 	Drops     *ebpf.Map `ebpf:"drops"`
 	Entries   *ebpf.Map `ebpf:"entries"`
+	Filters   *ebpf.Map `ebpf:"filters"`
 	Outside   *ebpf.Map `ebpf:"outside"`
 	Routes4   *ebpf.Map `ebpf:"routes4"`
 	Routes6   *ebpf.Map `ebpf:"routes6"`
@@ -206,6 +233,7 @@ func (m *pathMaps) Close() error {
 		m.Counted,
 		m.Drops,
 		m.Entries,
+		m.Filters,
 		m.Outside,
 		m.Routes4,
 		m.Routes6,
@@ -221,8 +249,10 @@ type pathVariables struct {
 	RateEpoch         *ebpf.Variable `ebpf:"rate_epoch"`
 	UnusedDestination *ebpf.Variable `ebpf:"unused_destination"`
 	UnusedEntry       *ebpf.Variable `ebpf:"unused_entry"`
+	UnusedFilter      *ebpf.Variable `ebpf:"unused_filter"`
 	UnusedReason      *ebpf.Variable `ebpf:"unused_reason"`
 	UnusedRoute       *ebpf.Variable `ebpf:"unused_route"`
+	UnusedRule        *ebpf.Variable `ebpf:"unused_rule"`
 }
 
 // pathPrograms contains all programs after they have been loaded into the kernel.

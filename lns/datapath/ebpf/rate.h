@@ -13,8 +13,6 @@
 /* The moment from which lns/datapath/tun counts, on the kernel's monotonic clock. */
 volatile const __u64 rate_epoch = 0;
 
-enum verdict { PASSES, WAITS, OVER };
-
 /* cost is how long octets take, in nanoseconds. */
 static __always_inline __s64 cost(__u64 octets, __u64 bits)
 {
@@ -42,15 +40,15 @@ static __always_inline enum verdict admit(struct lane *lane, __u64 bits, __u64 o
 		__s64 paid = *(volatile __s64 *)&lane->paid;
 		__s64 due = paid > earliest ? paid : earliest;
 		if (due > now + longest)
-			return OVER;
+			return DENIED;
 		if (due + cost(octets - last, bits) > now) {
 			lane->linger = now + LINGER;
-			return WAITS;
+			return LEFT;
 		}
 		if (lane->linger > now)
-			return WAITS;
+			return LEFT;
 		if (__sync_val_compare_and_swap(&lane->paid, paid, due + cost(octets, bits)) == paid)
 			return PASSES;
 	}
-	return WAITS;
+	return LEFT;
 }

@@ -193,7 +193,7 @@ func (r *rig) ways() (rx, tx uint64) {
 func (r *rig) taken() uint64 {
 	rx, _ := r.ways()
 	dropped := r.path.tables.drops()
-	return rx + dropped[datapath.OverRateUp.String()]
+	return rx + dropped[datapath.OverRateUp.String()] + dropped[datapath.Filtered.String()]
 }
 
 // DataPath is one whose Ingress is the wire.

@@ -35,6 +35,8 @@ type session struct {
 	spec     datapath.Spec
 	findable bool   // packets find the entry
 	number   uint32 // of the entry
+	filter   *heldFilter
+	unfit    bool // its filter is not in the kernel
 	closed   bool
 	last     datapath.Counters
 }
@@ -45,6 +47,7 @@ func (d *DataPath) carry(under datapath.Session, spec datapath.Spec, template, s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if d.remember(s) {
+		s.judgedBy(spec.Filter)
 		s.update()
 	} else { // the path has been closed, and the place of the rates is about to go
 		s.last, s.closed = under.Close(), true
@@ -118,13 +121,16 @@ func (s *session) entry() pathEntry {
 		e.Mru = uint32(min(spec.PeerMRU, largestMRU))
 	}
 	paces := s.path.paces
-	reachable := e.Peer != 0 && e.Local != 0 && !spec.Path.Secure
+	if s.filter != nil {
+		e.Filter = s.filter.number
+	}
+	reachable := e.Peer != 0 && e.Local != 0 && !spec.Path.Secure && !s.unfit
 	for _, f := range []struct {
 		set  bool
 		flag uint16
 	}{
-		{reachable && (paces || spec.RateUp == 0) && spec.Filter == nil, carryUp},
-		{reachable && (paces || spec.RateDown == 0) && spec.Filter == nil && !spec.Sequencing, carryDown},
+		{reachable && (paces || spec.RateUp == 0), carryUp},
+		{reachable && (paces || spec.RateDown == 0) && !spec.Sequencing, carryDown},
 		{spec.PFC, compressProtocol},
 		{spec.ACFC, compressAddress},
 		{len(spec.IPv6) > 0, carriesIPv6},
@@ -184,7 +190,27 @@ func (s *session) SetRates(up, down uint64) {
 
 // SetFilter implements datapath.Session.
 func (s *session) SetFilter(f *datapath.Filter) {
-	s.change(func(spec *datapath.Spec) { spec.Filter = f; s.under.SetFilter(f) })
+	old := (*heldFilter)(nil)
+	s.change(func(spec *datapath.Spec) {
+		spec.Filter = f
+		s.under.SetFilter(f)
+		old = s.judgedBy(f)
+	})
+	s.path.filters.leave(old, time.Now())
+}
+
+// judgedBy puts a filter into the kernel, or nil for none, and gives the one that the session has had.
+func (s *session) judgedBy(f *datapath.Filter) (old *heldFilter) {
+	old, s.filter = s.filter, nil
+	fits := true
+	if f != nil {
+		s.filter, fits = s.path.filters.take(f, time.Now())
+	}
+	if s.unfit == fits {
+		s.unfit = !fits
+		s.path.countUnfit(f, s.unfit)
+	}
+	return old
 }
 
 // change does nothing to a session that is closed: the place of its rates may be another's, or gone.
@@ -203,6 +229,7 @@ func (s *session) Close() datapath.Counters {
 	defer s.mu.Unlock()
 	if !s.closed {
 		s.withdraw()
+		s.path.filters.leave(s.judgedBy(nil), time.Now())
 		s.last = s.together(s.under.Close())
 		s.closed = true
 		s.path.tables.give(s.slot)

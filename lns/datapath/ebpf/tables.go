@@ -76,7 +76,7 @@ func (t *tables) paid(slot uint32) datapath.Paid {
 func (t *tables) drops() map[string]uint64 {
 	all := make(map[string]uint64)
 	for reason, word := range map[pathReason]datapath.Reason{
-		pathReasonRATE_UP: datapath.OverRateUp, pathReasonRATE_DOWN: datapath.OverRateDown,
+		pathReasonFILTERED: datapath.Filtered, pathReasonRATE_UP: datapath.OverRateUp, pathReasonRATE_DOWN: datapath.OverRateDown,
 	} {
 		var n uint64
 		_ = t.objects.Drops.Lookup(uint32(reason), &n)

@@ -29,6 +29,7 @@ struct entry {
 	__u32 address;
 	__u32 slot; /* of its figures */
 	__u32 mru;
+	__u32 filter; /* its number; 0 is none */
 	__u64 rate_up, rate_down; /* bits per second; 0 is no bound */
 };
 
@@ -42,6 +43,29 @@ struct lane {
 
 struct figures {
 	struct lane up, down;
+};
+
+#define MOST_RULES 64
+
+/* What a rule asks for. */
+#define RULE_UP 0x01
+#define RULE_DOWN 0x02
+#define RULE_IPV4 0x04
+#define RULE_IPV6 0x08
+#define RULE_ESTABLISHED 0x10
+
+/* rule is one of a filter, with one range of ports or types. Addresses are in network order, ports are not. */
+struct rule {
+	__u32 prefix[4], mask[4];
+	__u16 first, last;
+	__u8 protocol, protocol_mask;
+	__u8 asks, allow;
+};
+
+/* filter never changes while an entry has its number. */
+struct filter {
+	__u32 rules, allow; /* how many, and what those meet with that meet none */
+	struct rule rule[MOST_RULES];
 };
 
 struct destination {
@@ -95,8 +119,15 @@ struct {
 	__type(value, struct figures);
 } counted SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct filter);
+} filters SEC(".maps");
+
 /* What is dropped here is counted by reason. */
-enum reason { RATE_UP, RATE_DOWN, REASONS };
+enum reason { FILTERED, RATE_UP, RATE_DOWN, REASONS };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -113,6 +144,8 @@ struct {
 } outside SEC(".maps");
 
 const struct entry *unused_entry __attribute__((unused));
+const struct filter *unused_filter __attribute__((unused));
+const struct rule *unused_rule __attribute__((unused));
 const enum reason *unused_reason __attribute__((unused));
 const struct destination *unused_destination __attribute__((unused));
 const struct route *unused_route __attribute__((unused));

@@ -53,7 +53,9 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 
 	__u32 octets;
 	__u64 decap;
-	__u8 *tcp;
+	__u8 *next;
+	__u16 clamped;
+	struct judged j = {};
 	if (protocol == 0x21) {
 		struct iphdr *inner = (void *)p;
 		if ((void *)(inner + 1) > end || !e->address || !plain(inner))
@@ -63,7 +65,8 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 			return NEXT;
 		if (inner->saddr != e->address)
 			whose = e->flags & ROUTES ? holder4(e->template, inner->saddr) : 0;
-		tcp = inner->protocol == IPPROTO_TCP && e->flags & CLAMP ? (void *)(inner + 1) : 0;
+		j.far[0] = inner->daddr, j.protocol = inner->protocol, j.is = RULE_IPV4;
+		next = (void *)(inner + 1), clamped = CLAMP;
 		decap = DECAP_L3_IPV4;
 	} else if (protocol == 0x57) {
 		struct ipv6hdr *inner = (void *)p;
@@ -73,14 +76,17 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 		if (octets + headers != payload || !global(&inner->saddr) || !global(&inner->daddr))
 			return NEXT;
 		whose = holder6(e->template, &inner->saddr);
-		tcp = inner->nexthdr == IPPROTO_TCP && e->flags & CLAMP6 ? (void *)(inner + 1) : 0;
+		for (int i = 0; i < 4; i++)
+			j.far[i] = inner->daddr.s6_addr32[i];
+		j.protocol = inner->nexthdr, j.is = RULE_IPV6;
+		next = (void *)(inner + 1), clamped = CLAMP6;
 		decap = DECAP_L3_IPV6;
 	} else {
 		return NEXT;
 	}
 	if (!whose || whose->id != id)
 		return NEXT;
-	if (tcp && ((void *)(tcp + 14) > end || tcp[13] & SYN))
+	if (j.protocol == IPPROTO_TCP && e->flags & clamped && ((void *)(next + 14) > end || next[13] & SYN))
 		return NEXT;
 
 	if (guarded(skb))
@@ -89,10 +95,20 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 	struct figures *f = bpf_map_lookup_elem(&counted, &slot);
 	if (!f)
 		return NEXT;
-	switch (admit(&f->up, e->rate_up, octets, octets)) {
-	case WAITS:
+	__u32 length = octets - (decap == DECAP_L3_IPV4 ? 20 : 40);
+	switch (judge(e->filter, &j, next, end, length, false)) {
+	case LEFT:
 		return NEXT;
-	case OVER:
+	case DENIED:
+		drop(&f->up, FILTERED, 1);
+		return SHOT;
+	default:
+		break;
+	}
+	switch (admit(&f->up, e->rate_up, octets, octets)) {
+	case LEFT:
+		return NEXT;
+	case DENIED:
 		drop(&f->up, RATE_UP, 1);
 		return SHOT;
 	default:

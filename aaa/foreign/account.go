@@ -44,7 +44,7 @@ func (s *Sessions) Account(ctx context.Context, r *aaa.Record) error {
 		if err := s.replace(ctx, &e, r); err != nil {
 			return err
 		}
-		e = s.strangerOf(r)
+		e = s.successorOf(&e, r)
 	case there && began(r.Started, e.started): // it is of one before, and only tells what that one did
 		return s.store(ctx, r)
 	case there && e.live && r.Sequence <= e.sequence:
@@ -121,6 +121,16 @@ func (s *Sessions) strangerOf(r *aaa.Record) entry {
 	e := entryOf(r)
 	if len(e.sinks) == 0 && s.config.Sinks != nil && e.domain != "" {
 		e.sinks = s.config.Sinks(e.domain)
+	}
+	return e
+}
+
+// successorOf is the same of a session that has taken the name of another. Where that is one of ours, both began with one login, which
+// the NAS has asked about anew.
+func (s *Sessions) successorOf(before *entry, r *aaa.Record) entry {
+	e := s.strangerOf(r)
+	if !e.isEstimate() {
+		e.terms, e.sinks, e.userName, e.class, e.cui, e.asked = before.terms, before.sinks, before.userName, before.class, before.cui, before.asked
 	}
 	return e
 }

@@ -2,6 +2,7 @@ package foreign_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -116,6 +117,44 @@ func TestRecordThatIsNotTakenIsNotConfirmed(t *testing.T) {
 		if n := len(r.books.records()); n != 2 {
 			t.Errorf("%d records, want both", n)
 		}
+	})
+}
+
+// TestSessionAfterAPowerCut has the name and the login of the one before, of which the NAS says nothing more. What each used is kept.
+func TestSessionAfterAPowerCut(t *testing.T) {
+	run(t, func(r *rig) {
+		d := decision("ann")
+		d.MaxSessions = 1
+		r.people.set("ann", d)
+		first := r.open("nas", "ann")
+		r.pass(4 * time.Minute)
+		r.tell(later(first, aaa.RecordInterim))
+		r.pass(4 * time.Minute)
+		second := first
+		second.Started = time.Now().Truncate(time.Second)
+		second.At = second.Started
+		r.tell(second)
+		r.live(second.Session)
+		r.pass(time.Minute)
+		r.tell(later(second, aaa.RecordInterim))
+		last := r.books.last(t)
+		if last.Terms == nil || last.Terms.RateUp != 1000 || last.RxOctets != 60 {
+			t.Errorf("the last record is %+v", last)
+		}
+		if h := r.pools.holder(t, first.Address.String()); h != second.Session {
+			t.Errorf("the address is %q's", h)
+		}
+		r.tell(later(second, aaa.RecordStop))
+		var kinds []string
+		for _, rec := range r.books.records() {
+			kinds = append(kinds, fmt.Sprint(rec.Kind, " ", rec.RxOctets, " ", rec.Started.Equal(second.Started)))
+		}
+		want := []string{"start 0 false", "interim 240 false", "stop 240 false", "start 0 true", "interim 60 true", "stop 60 true"}
+		if !slices.Equal(kinds, want) {
+			t.Errorf("records %q", kinds)
+		}
+		r.live()
+		r.mustLogin("nas", "ann") // the place is free
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -225,6 +226,40 @@ func TestASessionThatIsAuthenticatedAnewStaysWhatItWas(t *testing.T) {
 	}
 }
 
+// A NAS that loses power says nothing of its sessions, begins to count them anew, and asks about the same user with the same
+// Acct-Session-Id. The next session is not the one before, or what that one used would be lost.
+func TestASessionAfterAPowerCutIsAnother(t *testing.T) {
+	about := func(class []byte, rows ...row) []row {
+		return append([]row{str(44, "80000001"), str(1, "alice"), {0, 25, class}}, rows...)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		first := r.ask(login(t, "alice", password, str(44, "80000001"))).Get(wire.TypeClass)
+		at := ago(0)
+		began := r.took(accounting(t, 1, about(first, num(55, at))...))
+		if twice := r.took(accounting(t, 1, about(first, num(55, at))...)); !twice.Started.Equal(began.Started) {
+			t.Error("a Start that comes twice is of two sessions")
+		}
+		time.Sleep(10 * time.Minute)
+		r.took(accounting(t, 3, about(first, num(55, ago(0)), num(46, 600))...))
+		time.Sleep(10 * time.Minute)
+		second := r.ask(login(t, "alice", password, str(44, "80000001"))).Get(wire.TypeClass)
+		at = ago(0)
+		next := r.took(accounting(t, 1, about(second, num(55, at))...))
+		if after := next.Started.Sub(began.Started); after != 20*time.Minute {
+			t.Errorf("it began %s after the one before", after)
+		}
+		time.Sleep(30 * time.Second)
+		for _, p := range []*radius.Packet{
+			accounting(t, 1, about(second, num(55, at))...), accounting(t, 3, about(second, num(55, ago(0)), num(46, 30))...), accounting(t, 3, about(second, num(46, 31))...),
+		} {
+			if later := r.took(p); !later.Started.Equal(next.Started) {
+				t.Errorf("a record is of the session of %v", later.Started)
+			}
+		}
+	})
+}
+
 func TestAClassOfAnotherClientIsNotBelieved(t *testing.T) {
 	r := newRig(t, nil)
 	m := mark{session: "other/abcdef", started: time.Unix(1_700_000_000, 0), account: "boss"}
@@ -288,7 +323,7 @@ func TestASessionWhoseStartWasLostIsNotTheOneBefore(t *testing.T) {
 		{aaa.RecordStart, first, first}, {aaa.RecordInterim, again, first}, {aaa.RecordStop, again, first}, {aaa.RecordStop, again, first},
 		{aaa.RecordInterim, first, first}, {aaa.RecordInterim, next, next}, {aaa.RecordStop, next, next}, {aaa.RecordStop, next, next},
 	} {
-		if got := s.settle(at, "alice", step.told, true, step.kind); got != step.is {
+		if got := s.settle(at, "alice", step.told, true, news{kind: step.kind}); got != step.is {
 			t.Errorf("record %d, %s of %s, is of %s", n, step.kind, step.told.session, got.session)
 		}
 	}
@@ -315,9 +350,9 @@ func TestSessionsAreBounded(t *testing.T) {
 	s := newSessions()
 	s.most = 10
 	for n := range 25 {
-		s.settle(nasSession{"branch", fmt.Sprint(n)}, "alice", mark{session: "x"}, true, aaa.RecordStart)
+		s.settle(nasSession{"branch", fmt.Sprint(n)}, "alice", mark{session: "x"}, true, news{kind: aaa.RecordStart})
 		if n%3 == 0 {
-			s.settle(nasSession{"branch", fmt.Sprint(n)}, "alice", mark{session: "x"}, true, aaa.RecordStop)
+			s.settle(nasSession{"branch", fmt.Sprint(n)}, "alice", mark{session: "x"}, true, news{kind: aaa.RecordStop})
 		}
 	}
 	if len(s.known) > 10 || len(s.order) > 10 {
@@ -373,7 +408,7 @@ func TestAStartAnewCostsNoMoreThanItsOwnSessions(t *testing.T) {
 	s.most = 3000
 	for n := range 4000 {
 		at := nasSession{fmt.Sprintf("nas%d", n%4), fmt.Sprint(n)}
-		s.settle(at, "alice", mark{session: at.id, started: now}, true, aaa.RecordStart)
+		s.settle(at, "alice", mark{session: at.id, started: now}, true, news{kind: aaa.RecordStart})
 	}
 	check := func(want, ofNASes int) {
 		t.Helper()

@@ -63,14 +63,23 @@ const (
 // eventTime is when it was so, what a record tells: as the NAS has it, or where that cannot be, by how long it says it kept the
 // record (RFC 2869 section 5.3, RFC 2866 section 5.2). It is never later than now.
 func eventTime(p *radius.Packet, now time.Time) time.Time {
+	if at := toldTime(p, now); !at.IsZero() {
+		return at
+	}
+	delay, _ := number(p, wire.TypeAcctDelayTime)
+	return now.Add(-min(time.Duration(delay)*time.Second, mostDelay)).Truncate(time.Second)
+}
+
+// toldTime is when it was so as the NAS has it, which stays the same however often it sends the record. Zero: it does not say, or that
+// cannot be.
+func toldTime(p *radius.Packet, now time.Time) time.Time {
 	if seconds, there := number(p, wire.TypeEventTimestamp); there {
 		at := time.Unix(int64(seconds), 0)
 		if late := now.Sub(at); late >= 0 && late <= mostLate {
 			return at
 		}
 	}
-	delay, _ := number(p, wire.TypeAcctDelayTime)
-	return now.Add(-min(time.Duration(delay)*time.Second, mostDelay)).Truncate(time.Second)
+	return time.Time{}
 }
 
 // recordOf makes a record. The login that it belongs to is filled in by addLogin.

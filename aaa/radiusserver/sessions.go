@@ -22,6 +22,7 @@ type known struct {
 	last  time.Time // when the latest login began whose mark came
 	name  string    // of the user
 	ended bool      // it had its Stop; a record that comes late still belongs to it
+	told  time.Time // the latest Event-Timestamp that came
 }
 
 // sessions remembers which login the sessions of NASes belong to. A NAS that asks anew while a session lives gets a new Class and
@@ -50,9 +51,16 @@ func (s *sessions) find(at nasSession, name string) (string, time.Time, bool) {
 	return k.mark.session, k.mark.started, true
 }
 
+// news is a record, as far as it matters here.
+type news struct {
+	kind aaa.RecordKind
+	told time.Time // its Event-Timestamp; zero: it has none
+	came time.Time
+}
+
 // settle says which login a record belongs to, and remembers it. The mark is that which came with the record, or where marked is
 // false an estimate.
-func (s *sessions) settle(at nasSession, name string, m mark, marked bool, kind aaa.RecordKind) mark {
+func (s *sessions) settle(at nasSession, name string, m mark, marked bool, n news) mark {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before, there := s.known[at]
@@ -63,22 +71,34 @@ func (s *sessions) settle(at nasSession, name string, m mark, marked bool, kind 
 	switch {
 	case !there:
 	case marked && before.ended && m.started.After(before.last): // it is the next of this name, whose Start was lost
-	case marked && kind != aaa.RecordStart:
+	case marked && before.isFollowed(m, n):
+		m.started = n.came.Truncate(time.Second)
+	case marked && (n.kind != aaa.RecordStart || m.session == before.mark.session):
 		m = before.mark
-	case !marked && (kind != aaa.RecordStart || m.started.Sub(before.mark.started).Abs() <= sameStart):
+	case !marked && (n.kind != aaa.RecordStart || m.started.Sub(before.mark.started).Abs() <= sameStart):
 		m = before.mark
 	}
 	if !there {
 		s.makeRoom()
 		s.order = append(s.order, at)
 	}
-	ended := kind == aaa.RecordStop || there && before.ended && before.mark == m
-	s.known[at] = known{m, last, name, ended}
+	ended := n.kind == aaa.RecordStop || there && before.ended && before.mark == m
+	told := before.told
+	if n.told.After(told) {
+		told = n.told
+	}
+	s.known[at] = known{m, last, name, ended, told}
 	if s.ofNAS[at.nas] == nil {
 		s.ofNAS[at.nas] = make(map[string]bool)
 	}
 	s.ofNAS[at.nas][at.id] = true
 	return m
+}
+
+// isFollowed says that a Start is not that of the session, which had the same login: the NAS has lost it, without a word, has given
+// its name to the next one of the same user, and has asked about that as if it were the same.
+func (k *known) isFollowed(m mark, n news) bool {
+	return n.kind == aaa.RecordStart && !k.ended && m.session == k.mark.session && !k.told.IsZero() && n.told.Sub(k.told) > sameStart
 }
 
 // makeRoom forgets the one that came first, when there are too many, and those that are forgotten already.

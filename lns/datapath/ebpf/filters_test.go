@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"log/slog"
-	"net"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/cilium/ebpf"
 	"pgregory.net/rapid"
 
 	"lnsgate/lns/datapath"
@@ -95,56 +93,8 @@ func drawPacket(t *rapid.T, way datapath.Direction) []byte {
 	return append(append(append(b, from.AsSlice()...), to.AsSlice()...), payload...)
 }
 
-// filterBench is a rig and a session in it whose packets seem to leave the host by lo, as they do when the kernel is asked to run a
-// program.
-type filterBench struct {
-	*rig
-	entry pathEntry
-	spec  datapath.Spec
-}
-
-func newFilterBench(t *testing.T) *filterBench {
-	t.Helper()
-	b := &filterBench{rig: newRig(t, nil), spec: datapathtest.Spec("vt1")}
-	b.spec.IPv6 = []netip.Prefix{netip.MustParsePrefix("2001:db8:1::/64")}
-	s := &session{path: b.path, id: idOf(b.spec.Key), template: 1, spec: b.spec}
-	b.entry = s.entry()
-	slot, ok := b.path.tables.take()
-	if !ok {
-		t.Fatal("there is no slot")
-	}
-	b.entry.Slot, b.entry.Filter = slot, 1
-	number, err := b.path.tables.write(b.entry)
-	must(t, err)
-	must(t, b.path.tables.insert(s.id, s.template, number, &b.spec))
-	return b
-}
-
-// run has the kernel run a program on a packet. It says whether the program has taken it, and whether it was denied.
-func (b *filterBench) run(t *rapid.T, way datapath.Direction, packet []byte) (taken, denied bool) {
-	data, program := packet, b.path.objects.Down
-	if way == datapath.Up {
-		protocol := []byte{0, 0x21}
-		if packet[0]>>4 == 6 {
-			protocol[1] = 0x57
-		}
-		datagram := append([]byte{0, 2, 0, 3, 0, 4, 0xFF, 3}, append(protocol, packet...)...)
-		data, program = frame(make(net.HardwareAddr, 6), b.spec.Path, datagram), b.path.objects.Up
-	}
-	before := b.path.tables.drops()[datapath.Filtered.String()]
-	var result uint32
-	if err := b.host.Do(func() (err error) {
-		result, err = program.Run(&ebpf.RunOptions{Data: data, DataOut: make([]byte, len(data)+256)})
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	const next = 1<<32 - 1
-	return result != next, b.path.tables.drops()[datapath.Filtered.String()] != before
-}
-
 func TestTheKernelJudgesAsUserSpaceDoes(t *testing.T) {
-	b := newFilterBench(t)
+	b := newQuestions(t)
 	var judged [2]struct{ denied, passed int }
 	rapid.Check(t, func(t *rapid.T) {
 		rules := rapid.SliceOfN(rapid.Custom(drawRule), 0, 20).Draw(t, "rules")

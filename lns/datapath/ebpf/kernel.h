@@ -9,11 +9,13 @@
 #define DECAP_L3_IPV4 (1ULL << 7)
 #define DECAP_L3_IPV6 (1ULL << 8)
 #define CHECKSUM_PARTIAL 3
+#define XFRM_USERPOLICY_BLOCK 1
 
 /* What is looked at of the kernel's own structures, wherever it has it. */
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct netns_xfrm {
 	unsigned int policy_count[6]; /* in, out, forward */
+	__u8 policy_default[3];	      /* what becomes of packets without a policy */
 };
 struct net {
 	struct netns_xfrm xfrm;
@@ -40,5 +42,8 @@ static __always_inline bool guarded(struct __sk_buff *skb)
 	struct net *net = kernel->dev->nd_net.net;
 	if (!bpf_core_field_exists(net->xfrm))
 		return false;
-	return net->xfrm.policy_count[0] || net->xfrm.policy_count[1];
+	if (net->xfrm.policy_count[0] || net->xfrm.policy_count[1])
+		return true;
+	return bpf_core_field_exists(net->xfrm.policy_default) &&
+	       (net->xfrm.policy_default[0] == XFRM_USERPOLICY_BLOCK || net->xfrm.policy_default[1] == XFRM_USERPOLICY_BLOCK);
 }

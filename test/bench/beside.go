@@ -4,18 +4,29 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"time"
 )
 
 // besideLegend goes with the comparison with l2tpns.
 const besideLegend = `
-Beside l2tpns 2.3 as Debian has it: the same load, the same RADIUS server (an lnsgate), one after the other. Logins come as from a
-LAC, 100 to a tunnel, because l2tpns has room for 500 tunnels. Streams and packets go through one session.
+Beside l2tpns 2.4.1 as Debian has it: the same load, the same RADIUS server (an lnsgate), one after the other. Logins come as from a
+LAC, in %d tunnels from one port, each with one call at a time, and stay. The calls side by side are %d at once, 100 to a tunnel:
+l2tpns takes an SCCRQ for the repetition of another one while a tunnel from the same port is being opened, and does not acknowledge
+calls while one of its own messages has not been acknowledged, so it waits for repetitions, a second each. Streams and packets
+go through one session.
 `
+
+// lanes is how many tunnels the logins come in; l2tpns has room for 500.
+const lanes = 64
+
+// sideBySide is how many times fewer logins are side by side.
+const sideBySide = 10
 
 // besides are what one LNS does.
 type besides struct {
-	logins            float64 // per second
+	logins, crowded   float64 // per second, with one call at a time in a tunnel and with many
+	loginCost         float64 // processor time of one in microseconds
 	up, down          float64 // packets per second
 	streamUp, streamD float64 // Mbit/s
 	memory            float64 // octets, after the logins
@@ -23,8 +34,8 @@ type besides struct {
 
 // measureBeside has lnsgate and the l2tpns of Debian do the same, in turns.
 func measureBeside(ctx context.Context, b *bench, w *world) error {
-	b.explain(besideLegend)
-	if _, err := w.atHeadquarters(ctx, b.size.logins); err != nil {
+	b.explain(fmt.Sprintf(besideLegend, lanes, underWay))
+	if _, err := w.atHeadquarters(ctx, b.size.logins+1); err != nil {
 		return err
 	}
 	if _, err := w.start(w.hq, "iperf3", "iperf3", "-s", "-4"); err != nil {
@@ -44,6 +55,8 @@ func measureBeside(ctx context.Context, b *bench, w *world) error {
 	const name = "l2tpns"
 	c := &b.figures
 	c.add("logins per second beside l2tpns, RADIUS asked", "/s", ours.logins, name, theirs.logins)
+	c.add("processor time of the server per login, RADIUS asked", "us", ours.loginCost, name, theirs.loginCost)
+	c.add("logins per second beside l2tpns, RADIUS asked, calls side by side", "/s", ours.crowded, name, theirs.crowded)
 	c.add("packets of 64 octets beside l2tpns, up", "/s", ours.up, name, theirs.up)
 	c.add("packets of 64 octets beside l2tpns, down", "/s", ours.down, name, theirs.down)
 	c.add("TCP beside l2tpns, up", "Mbit/s", ours.streamUp, name, theirs.streamUp)
@@ -54,18 +67,25 @@ func measureBeside(ctx context.Context, b *bench, w *world) error {
 
 // measureLNS measures a running LNS, whichever it is.
 func (w *world) measureLNS(ctx context.Context, b *bench, server *process) (m besides, err error) {
-	load, err := w.tryLoad(ctx, fileUsers, b.size.logins, 0, "--sessions-per-tunnel", "100")
-	if err == nil && load.Up != b.size.logins {
-		err = fmt.Errorf("not every login at %s succeeded: %+v", server.command, load)
-	}
+	load, err := w.tryLoad(ctx, fileUsers, max(1, b.size.logins/sideBySide), 0, "--sessions-per-tunnel", strconv.Itoa(perTunnel))
 	if err != nil {
 		return m, err
 	}
-	m.logins = load.PerSecond
+	m.crowded = load.PerSecond
+	var all *crowd
+	spent, err := busy(server, func() (err error) {
+		all, err = w.newCrowdIn(ctx, b.size.logins, lanes)
+		return err
+	})
+	if err != nil {
+		return m, fmt.Errorf("%s: %w", server.command, err)
+	}
+	defer all.close()
+	m.logins, m.loginCost = all.perSecond(), spent.Seconds()*1e6/float64(b.size.logins)
 	if m.memory, err = resident(server.pid()); err != nil {
 		return m, err
 	}
-	client, address, err := w.callAs(ctx, "user1")
+	client, address, err := w.callAs(ctx, fmt.Sprintf(fileUsers, b.size.logins+1))
 	if err != nil {
 		return m, err
 	}

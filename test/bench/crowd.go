@@ -33,6 +33,10 @@ type crowd struct {
 	users    int           // logins that have begun
 	wanted   int
 	pending  int
+	lanes    int       // tunnels that stand side by side; 0: one is filled after the other
+	free     []int     // of those, by their places in callers, the ones without a call that is being set up
+	began    time.Time // when all lanes were open
+	took     time.Duration
 	out      lac.Out
 	sessions []lac.Up
 	failure  error
@@ -45,8 +49,15 @@ type crowd struct {
 
 // newCrowd logs in user1 and so on at the server of this world, and returns when all are up.
 func (w *world) newCrowd(ctx context.Context, count int) (*crowd, error) {
+	return w.newCrowdIn(ctx, count, 0)
+}
+
+// newCrowdIn does so in that many tunnels, each of which has one call to be set up at a time; with 0 a tunnel is filled before
+// the next one is opened.
+func (w *world) newCrowdIn(ctx context.Context, count, lanes int) (*crowd, error) {
 	c := &crowd{
-		fd: -1, wanted: count, arrived: make(chan struct{}, 1), done: make(chan struct{}), ready: make(chan struct{}),
+		fd: -1, wanted: count, lanes: lanes,
+		arrived: make(chan struct{}, 1), done: make(chan struct{}), ready: make(chan struct{}),
 	}
 	err := w.client.Do(func() (err error) {
 		if c.fd, _, err = receiver(netip.MustParseAddr(clientAddress)); err != nil {
@@ -142,15 +153,23 @@ func (c *crowd) advance(now time.Time) {
 
 // dialMore begins logins, each in the last tunnel or, when that is full, in another.
 func (c *crowd) dialMore(now time.Time) {
-	for ; c.users < c.wanted && c.pending < dialling && c.failure == nil; c.pending++ {
+	for c.users < c.wanted && c.failure == nil {
+		tunnel := c.lane()
+		if tunnel < 0 {
+			return
+		}
 		user := fmt.Sprintf("user%d", c.users+1)
 		login := lac.Login{
 			Session: l2tp.SessionID(c.users%perTunnel + 1), User: user, MRU: longest,
 			Credentials: secret.NewAnswerer(user, aaa.NewSecret(password), [16]byte{}), Methods: []aaa.Method{aaa.CHAP},
 		}
+		if c.lanes > 0 {
+			login.Session = l2tp.SessionID(c.users + 1)
+		}
 		c.users++
-		if login.Session > 1 {
-			c.callers[len(c.callers)-1].Place(login, now, &c.out)
+		c.pending++
+		if tunnel < len(c.callers) {
+			c.callers[tunnel].Place(login, now, &c.out)
 		} else {
 			caller := lac.NewCaller(lac.Config{HostName: "crowd", Tunnel: l2tp.TunnelID(len(c.callers) + 1), Rand: rand.Reader})
 			c.callers = append(c.callers, caller)
@@ -158,6 +177,30 @@ func (c *crowd) dialMore(now time.Time) {
 		}
 		c.settle()
 	}
+}
+
+// lane is the place of the tunnel for the next call, behind all others if it is to be opened, and -1 when it has to wait.
+//
+// Lanes are opened one after the other, because l2tpns takes an SCCRQ for the repetition of another one while a tunnel from
+// the same port is being opened, and have one call at a time: it does not acknowledge what it receives while something of
+// its own has not been acknowledged, so that calls beside each other in a tunnel wait for a second again and again.
+func (c *crowd) lane() int {
+	switch {
+	case c.lanes == 0 && c.pending >= dialling:
+		return -1
+	case c.lanes == 0 && c.users%perTunnel == 0:
+		return len(c.callers)
+	case c.lanes == 0:
+		return len(c.callers) - 1
+	case len(c.callers) < c.lanes && c.pending == 0:
+		return len(c.callers)
+	case len(c.callers) < c.lanes || len(c.free) == 0:
+		return -1
+	}
+	last := len(c.free) - 1
+	tunnel := c.free[last]
+	c.free = c.free[:last]
+	return tunnel
 }
 
 // settle carries out what a caller wants.
@@ -179,10 +222,19 @@ func (c *crowd) setUp(up lac.Up) {
 	if len(c.sessions) == c.wanted || c.failure != nil {
 		return // it came up again
 	}
-	if c.sessions = append(c.sessions, up); len(c.sessions) == c.wanted {
+	c.sessions = append(c.sessions, up)
+	c.free = append(c.free, int(up.Tunnel)-1)
+	if len(c.sessions) == c.lanes {
+		c.began = time.Now()
+	}
+	if len(c.sessions) == c.wanted {
+		c.took = time.Since(c.began)
 		close(c.ready)
 	}
 }
+
+// perSecond is the rate of logins from when all lanes were open.
+func (c *crowd) perSecond() float64 { return float64(c.wanted-c.lanes) / c.took.Seconds() }
 
 // fail tells the one who waits for the crowd to be up. Later nobody asks: packets that are lost are counted.
 func (c *crowd) fail(err error) {

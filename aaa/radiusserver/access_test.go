@@ -158,7 +158,7 @@ func TestRFC2865Section5_6_ServicesThatAreNotOurs(t *testing.T) {
 	r := newRig(t, nil)
 	for service, want := range map[uint32]radius.Code{
 		1: radius.CodeAccessReject, 2: radius.CodeAccessAccept, 3: radius.CodeAccessReject, 5: radius.CodeAccessReject, 6: radius.CodeAccessReject,
-		7: radius.CodeAccessReject, 8: radius.CodeAccessAccept, 10: radius.CodeAccessReject, 17: radius.CodeAccessReject, 99: radius.CodeAccessReject,
+		7: radius.CodeAccessReject, 8: radius.CodeAccessAccept, 10: radius.CodeAccessAccept, 17: radius.CodeAccessReject, 99: radius.CodeAccessReject,
 	} {
 		reply := r.ask(login(t, "alice", password, num(6, service), num(7, 1)))
 		if reply.Code != want {
@@ -166,6 +166,27 @@ func TestRFC2865Section5_6_ServicesThatAreNotOurs(t *testing.T) {
 		}
 		if service != 2 && reply.Get(wire.TypeServiceType) != nil || service == 2 && (len(reply.Get(wire.TypeServiceType)) != 4 || len(reply.Get(wire.TypeFramedProtocol)) != 4) {
 			t.Errorf("service %d: the reply has %x", service, reply.Get(wire.TypeServiceType))
+		}
+	}
+}
+
+// TestALoginAtAPortal is asked about as WISPr has it (Best Current Practices, attributes), and MikroTik and CoovaChilli do. A login to the
+// equipment has none of what they send.
+func TestALoginAtAPortal(t *testing.T) {
+	r := newRig(t, nil)
+	for name, tc := range map[string]struct {
+		also row
+		want radius.Code
+	}{
+		"the user's address":    {addr(8, "192.168.88.10"), radius.CodeAccessAccept},
+		"where to log off":      {row{wire.WISPr, 3, []byte("http://192.168.88.1/logout")}, radius.CodeAccessAccept},
+		"an address that is no": {str(8, "no"), radius.CodeAccessReject},
+		"another vendor":        {row{wire.Cisco, 1, []byte("shell:priv-lvl=15")}, radius.CodeAccessReject},
+	} {
+		for service, want := range map[uint32]radius.Code{1: tc.want, 6: radius.CodeAccessReject, 7: radius.CodeAccessReject} {
+			if reply := r.ask(login(t, "alice", password, num(6, service), tc.also)); reply.Code != want {
+				t.Errorf("%s, service %d: %s", name, service, reply.Code)
+			}
 		}
 	}
 }

@@ -10,10 +10,12 @@ import (
 )
 
 // Services that a user may ask for (RFC 2865 section 5.6). All others are for those who administer equipment: who may use the
-// network has no business there.
+// network has no business there. So is a Login, but for that at a portal.
 const (
+	serviceLogin            = 1
 	serviceFramed           = 2
 	serviceAuthenticateOnly = 8
+	serviceCallCheck        = 10 // of switches and access points, for what is known by its hardware address
 	protocolPPP             = 1
 )
 
@@ -73,12 +75,30 @@ func requestOf(c *client, p *radius.Packet, from netip.AddrPort, nas *aaa.NAS) (
 	}
 	service, there := number(p, wire.TypeServiceType)
 	r.AuthenticateOnly = service == serviceAuthenticateOnly
-	if there && service != serviceFramed && service != serviceAuthenticateOnly {
-		return r, aaa.Reject(aaa.Refused, "the NAS asks for Service-Type %d, such as a login to the equipment itself; only Framed (2) is for these accounts", service)
+	if there && !isForUsers(p, service) {
+		return r, aaa.Reject(aaa.Refused, "the NAS asks for Service-Type %d, such as a login to the equipment itself; only Framed (2), Call-Check (10) "+
+			"and the Login (1) of a portal, with the user's address, are for these accounts", service)
 	}
 	proof, rejection := proofOf(p)
 	r.Proof = proof
 	return r, rejection
+}
+
+// isForUsers says whether a service is one of those who use the network. At a portal they have an address already, or the portal speaks
+// as WISPr has it, which demands a Login.
+func isForUsers(p *radius.Packet, service uint32) bool {
+	switch service {
+	case serviceFramed, serviceAuthenticateOnly, serviceCallCheck:
+		return true
+	case serviceLogin:
+		for a := range wire.VendorAttributes(p) {
+			if a.Vendor == wire.WISPr {
+				return true
+			}
+		}
+		return address(p, wire.TypeFramedIPAddress, 0).IsValid()
+	}
+	return false
 }
 
 // proofOf takes what the user showed out of a request. There must be one proof and no more (RFC 2865 section 4.1, RFC 3579

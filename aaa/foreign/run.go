@@ -174,7 +174,7 @@ func (s *Sessions) resumeOffers(ctx context.Context) error {
 		return err
 	}
 	for _, l := range offers {
-		rest := l.Expires.Sub(s.config.Now())
+		rest := min(l.Expires.Sub(s.config.Now()), s.config.Offer) // the clock may have been set back
 		if _, known := s.get(l.Holder); known || rest <= 0 {
 			continue
 		}

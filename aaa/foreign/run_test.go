@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"lnsgate/aaa"
 	"lnsgate/aaa/foreign"
@@ -21,6 +22,25 @@ func (a *away) Find(ctx context.Context, q foreign.Query) ([]aaa.Record, error) 
 		return nil, a.fault
 	}
 	return a.Store.Find(ctx, q)
+}
+
+// TestOffersOfAClockThatWasSetBack are not set aside for longer than an offer lasts.
+func TestOffersOfAClockThatWasSetBack(t *testing.T) {
+	run(t, func(r *rig) {
+		address := r.pools.first(t)
+		offer := pool.Lease{Address: address, Pool: "p", Account: "ann", Holder: "nas/before", Expires: time.Now().Add(5 * time.Hour)}
+		if err := r.store.Offered(r.Context(), offer); err != nil {
+			t.Fatal(err)
+		}
+		r.restart()
+		if h := r.pools.holder(t, address.String()); h != offer.Holder {
+			t.Fatalf("the address is %q's", h)
+		}
+		r.pass(2 * time.Minute)
+		if h := r.pools.holder(t, address.String()); h != "" {
+			t.Errorf("the address is still %q's", h)
+		}
+	})
 }
 
 // A node that shares its sessions with others, and has pools of its own in memory: after a start nobody is let in to those before

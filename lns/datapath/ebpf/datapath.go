@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -41,6 +41,8 @@ type DataPath struct {
 	epoch     epoch
 	paces     bool // under keeps its rates where the programs do
 	namespace uint64
+	changes   *os.File // tells of those of interfaces
+	following sync.WaitGroup
 	links     []link.Link // at the virtual templates
 	carried   atomic.Int64
 	dropped   map[string]uint64 // by the programs, until they were taken out
@@ -49,9 +51,9 @@ type DataPath struct {
 
 	mu      sync.Mutex // guards what follows
 	outside map[uint32]link.Link
-	looked  time.Time
 	open    map[*session]struct{}
 	closed  bool
+	refused map[uint32]bool // the interfaces of which it was said that the programs cannot be there
 	told    map[string]bool // the filters of which it was said that they do not fit
 }
 
@@ -83,7 +85,7 @@ func New(c Config) (*DataPath, error) {
 	d := &DataPath{
 		under: c.Under, log: c.Log, port: c.Port,
 		templates: make(map[string]uint32), outside: make(map[uint32]link.Link), open: make(map[*session]struct{}), epoch: newEpoch(),
-		told: make(map[string]bool),
+		refused: make(map[uint32]bool), told: make(map[string]bool),
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -97,6 +99,9 @@ func New(c Config) (*DataPath, error) {
 	}
 	if err := d.attach(c.Templates); err != nil {
 		return nil, errors.Join(err, d.unload())
+	}
+	if err := d.follow(); err != nil {
+		return nil, errors.Join(&LoadError{Step: "watch the network interfaces", Err: err}, d.unload())
 	}
 	d.Look()
 	return d, nil
@@ -158,9 +163,9 @@ func (d *DataPath) attach(names []string) error {
 
 // unload takes everything out of the kernel.
 func (d *DataPath) unload() error {
+	faults := []error{d.ignore()}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var faults []error
 	for _, l := range d.outside {
 		faults = append(faults, l.Close())
 	}
@@ -192,7 +197,6 @@ func (d *DataPath) Add(spec datapath.Spec) (datapath.Session, error) {
 		d.tables.give(slot)
 		return nil, err
 	}
-	d.lookAgain()
 	return d.carry(under, spec, template, slot), nil
 }
 

@@ -1,18 +1,12 @@
 package ebpf
 
 import (
-	"net"
-	"os"
-	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 )
-
-// lookEvery is how often a new session may cause the interfaces to be looked at.
-const lookEvery = 5 * time.Second
 
 // leavesSums marks an interface that is given packets whose checksums are to be completed behind it. Such packets, which this host
 // or another one on the same machine has made, are sent by user space: with headers that the device does not know it could
@@ -23,43 +17,33 @@ const leavesSums = 0x01
 // it could not cut them up. With a device behind it the kernel cuts them up, unless the device can.
 const handsOn = 0x02
 
-// lookAgain looks at the interfaces, unless that was done a moment ago or this thread is in another network namespace.
-func (d *DataPath) lookAgain() {
-	d.mu.Lock()
-	recent := time.Since(d.looked) < lookEvery
-	d.mu.Unlock()
-	if recent {
-		return
-	}
-	if here, err := namespace(); err == nil && here == d.namespace {
-		d.Look()
-	}
-}
-
 // Look attaches the programs to the Ethernet interfaces that there are now in the network namespace of the calling thread. What
-// comes in on others is carried by user space.
+// comes in on others is carried by user space. Those that belong to a bond, a bridge or a VRF are left to that one, which decides
+// what is taken: a bond, for example, does not listen to those in reserve.
 func (d *DataPath) Look() {
-	interfaces, err := net.Interfaces()
+	all, err := links()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.looked = time.Now()
+	if err != nil {
+		d.log.Warn("the network interfaces cannot be listed; user space carries what comes in on new ones", "cause", err)
+	}
 	if err != nil || d.closed {
 		return
 	}
-	here := make(map[uint32]bool, len(interfaces))
-	for _, i := range interfaces {
-		index := uint32(i.Index)
-		if len(i.HardwareAddr) != 6 || i.Flags&net.FlagLoopback != 0 {
+	here := make(map[uint32]bool, len(all))
+	for _, l := range all {
+		if !l.ethernet || l.slave {
 			continue
 		}
-		here[index] = true
-		if err := d.watch(index, i.Name); err != nil {
-			d.log.Warn("packets that come in on an interface are carried by user space", "interface", i.Name, "cause", err)
+		here[l.index] = true
+		if err := d.watch(l); err != nil && !d.refused[l.index] {
+			d.refused[l.index] = true
+			d.log.Warn("packets that come in on an interface are carried by user space", "interface", l.name, "cause", err)
 		}
 	}
 	for index, l := range d.outside {
 		if !here[index] {
-			_ = l.Close() // the interface is gone, and the link with it
+			_ = l.Close() // of no use, or gone with the interface
 			_ = d.objects.Outside.Delete(index)
 			delete(d.outside, index)
 		}
@@ -67,28 +51,22 @@ func (d *DataPath) Look() {
 }
 
 // watch attaches to an interface, and notes what it does with checksums, which an administrator can change.
-func (d *DataPath) watch(index uint32, name string) error {
-	if d.outside[index] == nil {
-		l, err := link.AttachTCX(link.TCXOptions{Interface: int(index), Program: d.objects.Up, Attach: ebpf.AttachTCXIngress})
+func (d *DataPath) watch(n networkLink) error {
+	if d.outside[n.index] == nil {
+		l, err := link.AttachTCX(link.TCXOptions{Interface: int(n.index), Program: d.objects.Up, Attach: ebpf.AttachTCXIngress})
 		if err != nil {
 			return err
 		}
-		d.outside[index] = l
+		d.outside[n.index] = l
 	}
 	flags := uint32(0)
-	if sumsLater(name) {
+	if sumsLater(n.name) {
 		flags |= leavesSums
-		if !physical(name) {
+		if !n.device {
 			flags |= handsOn
 		}
 	}
-	return d.objects.Outside.Put(index, flags)
-}
-
-// physical says that an interface is of a device, real or virtual, and not of the kernel alone.
-func physical(name string) bool {
-	_, err := os.Stat("/sys/class/net/" + name + "/device")
-	return err == nil
+	return d.objects.Outside.Put(n.index, flags)
 }
 
 // sumsLater says that an interface takes packets without complete checksums. It says so too when that is not known.
@@ -110,11 +88,4 @@ func sumsLater(name string) bool {
 		return true
 	}
 	return value.data != 0
-}
-
-// namespace names the network namespace of the calling thread.
-func namespace() (uint64, error) {
-	var s unix.Stat_t
-	err := unix.Stat("/proc/thread-self/ns/net", &s)
-	return s.Ino, err
 }

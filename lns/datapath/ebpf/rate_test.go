@@ -21,6 +21,7 @@ func TestARateIsKeptByBothPathsTogether(t *testing.T) {
 	for i := range burst {
 		p := datapathtest.Packet{Source: "10.10.1.10", Destination: "192.0.2.80", Port: 9, Payload: 972, ID: uint16(i + 1)}
 		r.Receive(spec.Path, append([]byte{0, 2, 0, 3, 0, 4, 0x21}, p.Bytes()...))
+		r.Flush()
 		p.Source, p.Destination = p.Destination, p.Source
 		r.ToPeers(p.Bytes())
 	}

@@ -45,6 +45,7 @@ type rig struct {
 	wire       int          // the far end of the wire
 	index      int          // of the far end
 	gateway    net.HardwareAddr
+	far        net.HardwareAddr // the peer's
 	inject6    int
 	fast       *atomic.Int64
 	hurried    bool
@@ -141,7 +142,7 @@ func (r *rig) speakIPv6() *rig {
 func (r *rig) openPeer() (err error) {
 	i, err := net.InterfaceByName("wan")
 	must(r.t, err)
-	r.index = i.Index
+	r.index, r.far = i.Index, i.HardwareAddr
 	if _, err := r.host.Run("ip", "neigh", "replace", "10.99.0.2", "lladdr", i.HardwareAddr.String(), "dev", "wan"); err != nil {
 		return err
 	}

@@ -28,7 +28,8 @@ type Attempts struct {
 	log           *slog.Logger
 	queue         chan aaa.Attempt
 	steps         Steps
-	rows          copyRows // of the batch that is being written
+	room          []aaa.Attempt // for a batch; only Run uses it
+	rows          copyRows      // of the batch that is being written
 	denied        denial
 	lost, written atomic.Uint64
 }
@@ -63,6 +64,8 @@ func (a *Attempts) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		if batch := a.gather(ctx); len(batch) > 0 {
 			a.keepStoring(ctx, batch)
+			a.room = batch[:0]
+			clear(batch)
 		}
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), attemptsEnd)
@@ -79,7 +82,7 @@ func (a *Attempts) gather(ctx context.Context) []aaa.Attempt {
 		if len(a.queue) < attemptsBatch {
 			pause(ctx, attemptsGap)
 		}
-		return a.take([]aaa.Attempt{first})
+		return a.take(append(a.room, first))
 	case <-ctx.Done():
 		return nil
 	}

@@ -51,7 +51,7 @@ func newRemembered(most int) *remembered {
 }
 
 // get returns what is remembered of a name, as it would be read now; nil is nothing. An answer that took long was true when
-// the database gave it, which is not known: for the account it is rather later than it is, never earlier.
+// the database gave it, which is not known: for the account it is rather later than it is, never earlier. Nobody may change it.
 func (m *remembered) get(name, domain string, now time.Time) *account {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -65,6 +65,9 @@ func (m *remembered) get(name, domain string, now time.Time) *account {
 	if !young {
 		delete(m.old, name)
 		m.keep(name, r)
+	}
+	if r.account.from.IsZero() && r.account.until.IsZero() { // it is the same at any time
+		return r.account
 	}
 	a := *r.account
 	a.now = a.now.Add(now.Sub(r.asked))

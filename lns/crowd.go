@@ -23,6 +23,10 @@ func (s *Server) greet(config *bindings, g *Group, q dialling, now time.Time) bo
 	if id == 0 {
 		return false
 	}
+	defer s.sketches.settle(id)
+	if !s.tunnels.free(id) {
+		return false
+	}
 	secret := s.firstSecret(g, q)
 	var out control.Out
 	h, ok, err := control.Greet(s.controlConfig(g, id, config.Limits.SessionsPerTunnel, secret), nil, q.datagram, now, &out)
@@ -87,7 +91,7 @@ func (s *Server) awaken(from datapath.Path, h l2tp.Header, payload, datagram []b
 	if len(payload) == 0 { // the bare acknowledgement of the SCCRP: what counts comes behind it
 		return false
 	}
-	k, ok := s.sketches.take(h.Tunnel, from.Remote, now)
+	k, ok := s.sketches.find(h.Tunnel, from.Remote, now)
 	if !ok {
 		return false
 	}
@@ -102,6 +106,10 @@ func (s *Server) awaken(from datapath.Path, h l2tp.Header, payload, datagram []b
 	if g == nil || s.closing.Load() || g.RequireIPsec && !from.Secure {
 		return false
 	}
+	if k, ok = s.sketches.take(h.Tunnel, from.Remote, now); !ok {
+		return false
+	}
+	defer s.sketches.settle(h.Tunnel)
 	q := dialling{from: from, hostName: hostName, key: peerKey{from.Remote, k.peer}, datagram: bytes.Clone(datagram), sketch: &k}
 	s.openTunnel(config, g, q, true, now)
 	return true

@@ -145,6 +145,27 @@ func TestAForgedSCCCNInACrowdMakesNoTunnel(t *testing.T) {
 	})
 }
 
+// A message that makes no tunnel spends no sketch: a moment later the peer gets in.
+func TestASketchIsNotSpentOnWhatIsNotLetIn(t *testing.T) {
+	bans := &bannedHost{address: netip.MustParseAddr("203.0.113.9")}
+	crowdedWith(t, fast, func(_ *lns.Config, d *lns.Deps) { d.Bans = bans }, func(r *rig) {
+		l, rx := r.listenAt("203.0.113.9:1701"), r.server.Receiver()
+		rx.Datagram(l.from, sccrq(9))
+		r.sleep(time.Second)
+		_, payload, _ := l2tp.ParseHeader(l.got[0])
+		id, _ := l2tp.PeekAssigned(payload)
+		connected := l2tp.AppendControl(nil, id, 0, 1, 1, l2tp.Append(nil, l2tp.SCCCN{}, l2tp.AppendOptions{}))
+		bans.until = time.Now().Add(time.Hour)
+		rx.Datagram(l.from, connected)
+		synctest.Wait()
+		r.wantCounters(map[string]uint64{"half_open_sketches_completed": 0, "drop_banned_source": 1})
+		bans.until = time.Time{}
+		rx.Datagram(l.from, connected)
+		synctest.Wait()
+		r.wantCounters(map[string]uint64{"half_open_sketches_completed": 1, "tunnels_opened": 1})
+	})
+}
+
 // What goes wrong in a crowd has the same verdict as without one.
 func TestASecretThatIsRefusedInACrowdHasItsVerdict(t *testing.T) {
 	var rec *recorder.Recorder

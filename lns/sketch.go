@@ -68,10 +68,11 @@ const (
 // sketches are safe for concurrent use. A sketch is where its tunnel id says; and that follows from the peer's address and id, by a hash
 // that nobody else can compute, so that the peer gets the same when it repeats itself, and a flood overwrites by chance.
 type sketches struct {
-	count atomic.Int64 // those ever made and not taken or overwritten; zero spares a look
+	count atomic.Int64 // those ever made and not taken or overwritten, and ids that are kept; zero spares a look
 	mu    sync.Mutex
 	seed  maphash.Seed
-	book  []sketch // nil until it is needed
+	book  []sketch                   // nil until it is needed
+	kept  map[l2tp.TunnelID]struct{} // ids that are about to be those of a sketch, or of the tunnel that was one
 }
 
 type sketchChoice struct {
@@ -102,7 +103,25 @@ func (b *sketches) holds(id l2tp.TunnelID) bool {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.book != nil && b.slot(id).id == id
+	_, kept := b.kept[id]
+	return kept || b.book != nil && b.slot(id).id == id
+}
+
+// keep has an id promised until settle. The lock is held.
+func (b *sketches) keep(id l2tp.TunnelID) {
+	if b.kept == nil {
+		b.kept = make(map[l2tp.TunnelID]struct{})
+	}
+	b.kept[id] = struct{}{}
+	b.count.Add(1)
+}
+
+// settle ends what room and take have begun: by now the id is that of a sketch or of a tunnel, or of nobody.
+func (b *sketches) settle(id l2tp.TunnelID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.kept, id)
+	b.count.Add(-1)
 }
 
 // again finds the sketch of a peer that repeats its SCCRQ, and counts one more answer to it. It says false when there is none, or when
@@ -127,7 +146,8 @@ func (b *sketches) again(key peerKey, opening uint64, now time.Time) (k sketch, 
 	return sketch{}, false, false
 }
 
-// room finds an id for a new sketch, one that no tunnel has: where nothing is, or by chance. Zero is none.
+// room finds an id for a new sketch, one that no tunnel has: where nothing is, or by chance. Zero is none. The id is kept until
+// settle; a tunnel that was looking for an id at the same moment may have it by then.
 func (b *sketches) room(key peerKey, taken func(l2tp.TunnelID) bool, now time.Time) l2tp.TunnelID {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -138,10 +158,11 @@ func (b *sketches) room(key peerKey, taken func(l2tp.TunnelID) bool, now time.Ti
 	n := 0
 	for salt := range uint8(sketchChoices) {
 		id := b.candidate(key, salt)
-		if id == 0 || taken(id) {
+		if _, kept := b.kept[id]; id == 0 || kept || taken(id) {
 			continue
 		}
 		if at := b.slot(id); at.of(key) || !at.live(now) {
+			b.keep(id)
 			return id
 		}
 		choices[n] = id
@@ -150,7 +171,9 @@ func (b *sketches) room(key peerKey, taken func(l2tp.TunnelID) bool, now time.Ti
 	if n == 0 {
 		return 0
 	}
-	return choices[rand.IntN(n)]
+	id := choices[rand.IntN(n)]
+	b.keep(id)
+	return id
 }
 
 // put enters a sketch at its place, and says whether one that was still waiting had to go.
@@ -166,21 +189,44 @@ func (b *sketches) put(k *sketch, now time.Time) (evicted bool) {
 	return evicted
 }
 
-// take takes the sketch of a tunnel id out, if a message from this address is from its peer.
-func (b *sketches) take(id l2tp.TunnelID, from netip.AddrPort, now time.Time) (k sketch, ok bool) {
+// find looks for the sketch of a tunnel id, if a message from this address is from its peer.
+func (b *sketches) find(id l2tp.TunnelID, from netip.AddrPort, now time.Time) (k sketch, ok bool) {
 	if b.count.Load() == 0 {
 		return sketch{}, false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	at := b.slot(id)
-	if id == 0 || at.id != id || !at.live(now) || !at.of(peerKey{from, at.peer}) {
+	at := b.entry(id, from, now)
+	if at == nil {
+		return sketch{}, false
+	}
+	return *at, true
+}
+
+// take takes the sketch out. Its id is kept until settle: others shall not have it before its tunnel does.
+func (b *sketches) take(id l2tp.TunnelID, from netip.AddrPort, now time.Time) (k sketch, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	at := b.entry(id, from, now)
+	if at == nil {
 		return sketch{}, false
 	}
 	k = *at
 	*at = sketch{}
 	b.count.Add(-1)
+	b.keep(id)
 	return k, true
+}
+
+// entry is where the sketch is; nil when there is none. The lock is held.
+func (b *sketches) entry(id l2tp.TunnelID, from netip.AddrPort, now time.Time) *sketch {
+	if id == 0 || b.book == nil {
+		return nil
+	}
+	if at := b.slot(id); at.id == id && at.live(now) && at.of(peerKey{from, at.peer}) {
+		return at
+	}
+	return nil
 }
 
 // draw makes a sketch of a peer that was answered. It says false of one that does not fit: long names, or a zone in the address.

@@ -73,6 +73,7 @@ func (b *sketches) sketchOf(t *testing.T, key peerKey, now time.Time) l2tp.Tunne
 		t.Fatalf("id %d, fits %v", id, fits)
 	}
 	b.put(&k, now)
+	b.settle(id)
 	return id
 }
 
@@ -98,8 +99,57 @@ func TestASketchIsItsPeersAlone(t *testing.T) {
 	if _, ok := b.take(id, key.remote, now); ok {
 		t.Error("taken twice")
 	}
-	if b.count.Load() != 0 {
+	if !b.holds(id) {
+		t.Error("its id is anybody's before it is a tunnel's")
+	}
+	b.settle(id)
+	if b.count.Load() != 0 || b.holds(id) {
 		t.Errorf("%d left", b.count.Load())
+	}
+}
+
+// An id is promised from the moment it was chosen, to one peer at a time.
+func TestAnIDIsPromisedBeforeItsSketchIsDrawn(t *testing.T) {
+	var b sketches
+	now := time.Unix(1000, 0)
+	key := peerKey{netip.MustParseAddrPort("203.0.113.7:1701"), 9}
+	id, second := b.room(key, nobodyHas, now), b.room(key, nobodyHas, now)
+	if id == second || !b.holds(id) || !b.holds(second) {
+		t.Errorf("ids %d and %d, promised %v and %v", id, second, b.holds(id), b.holds(second))
+	}
+	b.settle(id)
+	b.settle(second)
+	if b.holds(id) || b.count.Load() != 0 {
+		t.Errorf("promised after all was over: %v, %d", b.holds(id), b.count.Load())
+	}
+	if again := b.room(key, nobodyHas, now); again != id {
+		t.Errorf("id %d was %d before", again, id)
+	}
+}
+
+// A tunnel that found an id free at the same moment as a sketch has it, and the peer of the sketch is told no id of another.
+func TestATunnelAndASketchDoNotHaveOneID(t *testing.T) {
+	var b sketches
+	now := time.Unix(1000, 0)
+	var both l2tp.TunnelID
+	tb := table{}
+	tb.promised = func(id l2tp.TunnelID) bool {
+		promised := b.holds(id)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.keep(id) // a moment later
+		both = id
+		return promised
+	}
+	tn := new(tunnel)
+	if !tb.insert(tn, 100) || tn.id != both {
+		t.Fatalf("the tunnel has id %d, not %d", tn.id, both)
+	}
+	if tb.free(both) {
+		t.Error("the id is said to be free")
+	}
+	if _, found := b.find(both, netip.MustParseAddrPort("203.0.113.7:1701"), now); found {
+		t.Error("there is a sketch")
 	}
 }
 

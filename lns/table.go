@@ -79,6 +79,13 @@ func (tb *table) insert(t *tunnel, limit int) bool {
 	return true
 }
 
+// free reports whether no tunnel has the id. Of an id that was promised before the question none will, while there is another.
+func (tb *table) free(id l2tp.TunnelID) bool {
+	tb.mu.Lock()
+	defer tb.mu.Unlock() // whoever has asked for promises before this one was made has its id by now
+	return tb.byID[id].Load() == nil
+}
+
 func (tb *table) remove(t *tunnel) {
 	tb.mu.Lock()
 	defer tb.mu.Unlock()

@@ -14,7 +14,8 @@ import (
 // is given back when it is over.
 const (
 	garbageIdle  = 50        // percent of what lives
-	garbageMost  = 2000      // likewise, during a crowd
+	garbageLeast = 100       // likewise, during a crowd
+	garbageMost  = 2000      // likewise
 	garbageCrowd = 192 << 20 // octets of it that may be there during a crowd, at least
 
 	garbageLook  = 500 * time.Millisecond
@@ -43,7 +44,7 @@ func (a *allowance) look(allocated, live uint64) (changed, over bool) {
 		return over, over
 	}
 	a.quiet = 0
-	want := int(min(max(garbageIdle, 100*garbageCrowd/max(live, 1)), garbageMost))
+	want := int(min(max(garbageLeast, 100*garbageCrowd/max(live, 1)), garbageMost))
 	if 4*want >= 3*a.percent && 3*want <= 4*a.percent { // setting it stops the world for a moment
 		return false, false
 	}

@@ -21,7 +21,7 @@ func TestGarbageOfACrowd(t *testing.T) {
 		{50 * mb, 5 * mb, true, false, 2000},
 		{50 * mb, 64 * mb, true, false, 300},
 		{50 * mb, 80 * mb, false, false, 300}, // nearly the same
-		{50 * mb, 512 * mb, true, false, 50},  // half of what lives is more than enough
+		{50 * mb, 512 * mb, true, false, 100}, // as much as lives is more than enough
 		{50 * mb, 64 * mb, true, false, 300},
 		{0, 64 * mb, false, false, 300},
 	} {

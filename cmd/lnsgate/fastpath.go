@@ -9,6 +9,25 @@ import (
 	"lnsgate/lns/datapath/ebpf"
 )
 
+// fastPath is the data path in the kernel.
+type fastPath struct {
+	*ebpf.DataPath     // nil: everything is carried in user space
+	refused        int // virtual templates that would be carried in the kernel, if it could
+}
+
+// figures say what the kernel carries. Nobody is told of it who has not asked for it.
+func (f fastPath) figures() map[string]uint64 {
+	all := make(map[string]uint64)
+	if f.refused > 0 {
+		all["ebpf_templates"], all["ebpf_templates_refused"] = 0, uint64(f.refused)
+	}
+	if f.DataPath != nil {
+		all["ebpf_templates"], all["ebpf_templates_refused"] = uint64(f.Templates()), 0
+		all["ebpf_sessions"], all["ebpf_sessions_long_filter"] = uint64(f.Carried()), uint64(f.Unfit())
+	}
+	return all
+}
+
 // openFastPath puts the path in the kernel over the one in user space, for the virtual templates that ask for it.
 func (n *node) openFastPath(c *configs.Config) error {
 	templates, demanded := inKernel(c)
@@ -18,7 +37,7 @@ func (n *node) openFastPath(c *configs.Config) error {
 	}
 	port, err := onePort(c)
 	if err == nil {
-		n.fast, err = ebpf.New(ebpf.Config{Under: n.path, Templates: templates, Port: port, Log: n.log})
+		n.fast.DataPath, err = ebpf.New(ebpf.Config{Under: n.path, Templates: templates, Port: port, Log: n.log})
 	}
 	switch {
 	case err == nil:
@@ -28,7 +47,7 @@ func (n *node) openFastPath(c *configs.Config) error {
 	case demanded != "":
 		return errors.Join(fmt.Errorf("virtual template %s has \"datapath: ebpf\", which is not to be had: %w", demanded, err), n.path.Close())
 	}
-	n.fast = nil
+	n.fast = fastPath{refused: len(templates)}
 	n.log.Info("user space carries user packets, because BPF programs cannot", "interfaces", templates, "cause", err)
 	n.onClose(n.path.Close)
 	return nil
@@ -36,8 +55,8 @@ func (n *node) openFastPath(c *configs.Config) error {
 
 // carrier is the data path that the engine uses.
 func (n *node) carrier() datapath.DataPath {
-	if n.fast != nil {
-		return n.fast
+	if n.fast.DataPath != nil {
+		return n.fast.DataPath
 	}
 	return n.path
 }

@@ -6,7 +6,6 @@ import (
 	"lnsgate/aaa/eap"
 	"lnsgate/aaa/guard"
 	"lnsgate/lns/admin"
-	"lnsgate/lns/datapath/ebpf"
 	"lnsgate/lns/datapath/tun"
 	"lnsgate/lns/transport"
 )
@@ -21,10 +20,10 @@ type figures struct {
 	books     *books
 
 	authorization *authorization
-	answering     *answering     // nil: no NAS of others is answered
-	eap           *eap.Server    // nil: nobody is offered EAP
-	fast          *ebpf.DataPath // nil: everything is carried in user space
-	bans          *guard.Bans    // nil: nobody is banned, and nobody has to wait
+	answering     *answering  // nil: no NAS of others is answered
+	eap           *eap.Server // nil: nobody is offered EAP
+	fast          fastPath
+	bans          *guard.Bans // nil: nobody is banned, and nobody has to wait
 	guesses       *guard.Guard
 }
 
@@ -32,7 +31,7 @@ type figures struct {
 // templates together, "db_" and "spool_" those of the database and of the records for it, "radius_" those of the RADIUS
 // servers of all groups together, "dynauth_" what they asked of us, "nas_" those of our own RADIUS server for other NASes,
 // "eap_" EAP conversations, "admission_" what became of requests for tunnels before anything was kept of them. Names that end in "_sockets" tell
-// how many there are now, ebpf_templates and ebpf_sessions what is carried in the kernel, and tun_offload is 1 while all virtual templates take large packets unsegmented.
+// how many there are now, "ebpf_" what is carried in the kernel now, if that is asked for, and what could not be, and tun_offload is 1 while all virtual templates take large packets unsegmented.
 func (f figures) Counters() map[string]uint64 {
 	all := f.Engine.Counters()
 	for _, name := range []string{"udp_rx_buffer_full", "udp_tx_buffer_full"} { // shown even before they happen
@@ -55,9 +54,7 @@ func (f figures) Counters() map[string]uint64 {
 	maps.Copy(all, banFigures(f.bans, f.guesses))
 	all["tun_offload"] = one(f.path.Capabilities().Offload)
 	all["tun_merge_refused"] = f.path.MergeRefused()
-	if f.fast != nil {
-		all["ebpf_templates"], all["ebpf_sessions"] = uint64(f.fast.Templates()), uint64(f.fast.Carried())
-	}
+	maps.Copy(all, f.fast.figures())
 	if f.db != nil {
 		maps.Copy(all, f.db.figures())
 	}

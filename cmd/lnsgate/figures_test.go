@@ -29,7 +29,7 @@ func TestCountersTellOfSocketsAndVirtualTemplates(t *testing.T) {
 	if err := sockets.Send(to, make([]byte, 1<<16)); err == nil {
 		t.Fatal("a datagram that is too long was sent")
 	}
-	all := figures{&fakeEngine{}, sockets, path, nil, newRADIUSGroups("n", t.TempDir(), slog.New(slog.DiscardHandler)), &books{}, &authorization{}, nil, nil, nil, nil, nil}.Counters()
+	all := figures{&fakeEngine{}, sockets, path, nil, newRADIUSGroups("n", t.TempDir(), slog.New(slog.DiscardHandler)), &books{}, &authorization{}, nil, nil, fastPath{}, nil, nil}.Counters()
 	for name, want := range map[string]uint64{
 		"logins": 1, "udp_sockets": 2, "udp_tx_datagrams": 1, "udp_tx_octets": 5, "udp_tx_too_long": 1,
 		"udp_rx_buffer_full": 0, "udp_tx_buffer_full": 0, "tun_offload": 0, "admission_admitted": 0, "admission_over_source_budget": 0, "admission_over_repeat_budget": 0, "tun_merge_refused": 0,

@@ -19,7 +19,6 @@ import (
 	"lnsgate/lns/admin/metrics"
 	"lnsgate/lns/admin/web"
 	"lnsgate/lns/capture"
-	"lnsgate/lns/datapath/ebpf"
 	"lnsgate/lns/datapath/tun"
 	"lnsgate/lns/host"
 	"lnsgate/lns/recorder"
@@ -37,7 +36,7 @@ type node struct {
 	reach     *reach
 	transport *transport.Transport
 	path      *tun.DataPath
-	fast      *ebpf.DataPath // over path; nil: everything is carried in user space
+	fast      fastPath // over path
 	filePools *memory.Allocator
 	pools     pool.Keeper // those of the file, with a database those of the database too
 	gateway   *liveGateway

@@ -68,6 +68,9 @@ func (f *foes) vanish(d simnet.Datagram) bool {
 	return f.gone[d.From][head.Tunnel]
 }
 
+// forget is for when all who have vanished have been given up: what is kept of them is not the server's.
+func (f *foes) forget() { clear(f.gone) }
+
 func goodbye(t l2tp.MessageType) bool { return t == l2tp.TypeCDN || t == l2tp.TypeStopCCN }
 
 func terminates(payload []byte) bool {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/sync/errgroup"
 
 	"lnsgate/pool"
 	"lnsgate/test/pgtest"
@@ -107,6 +108,27 @@ func TestLeasesOfOtherNASesOutliveTheProcess(t *testing.T) {
 	}
 }
 
+// While the database is away nobody can keep leases, and their sessions live on. When it is back nodes have a while to keep them again
+// before others get their addresses.
+func TestLeasesThatRanOutWhileTheDatabaseWasAway(t *testing.T) {
+	t.Parallel()
+	c := &lenders{makeCutOff(t), t}
+	c.b.close()
+	lives, over := c.a.get(offered("p", "y")), c.a.get(offered("p", "z"))
+	for _, l := range []pool.Lease{lives, over} {
+		c.a.keep(l, c.Now().Add(10*time.Minute))
+	}
+	c.cut(t)
+	c.pass(life / 2)
+	c.rejoin(t)
+	for range 3 {
+		c.leaves(64-3, c.a, c.before, lives, over)
+	}
+	c.a.keep(lives, c.Now().Add(life))
+	c.pass(grace)
+	c.leaves(64-2, c.a, c.before, lives)
+}
+
 // A session may say that it has an address that is in no pool, and not be heard of again. No row of it stays.
 func TestWhatWasKeptOutsideOfPoolsIsForgotten(t *testing.T) {
 	t.Parallel()
@@ -120,7 +142,7 @@ func TestWhatWasKeptOutsideOfPoolsIsForgotten(t *testing.T) {
 	if n := rows(); n != 5 {
 		t.Fatalf("%d rows outside of pools", n)
 	}
-	c.pass(2 * time.Minute)
+	c.pass(grace)
 	eventually(t, "the leases are over", func() bool {
 		return one[int](t, c.db, "SELECT count(*) FROM leases WHERE pool IS NULL AND state = 'bound'") == 0
 	})
@@ -363,6 +385,45 @@ func TestTheTablesOfLentLeases(t *testing.T) {
 		var refused *pgconn.PgError
 		if _, err := db.Exec(t.Context(), statement); !errors.As(err, &refused) || refused.ConstraintName != constraint {
 			t.Errorf("%s: %v", statement, err)
+		}
+	}
+}
+
+// TestManyOffersAtOnce has more ask at a time than one statement lends to. Whoever comes back gets the address of before.
+func TestManyOffersAtOnce(t *testing.T) {
+	t.Parallel()
+	db := dial(t, pgtest.DSN(t))
+	define(t, db, makePool(t, "p", time.Minute, "10.66.0.0/21"))
+	n := open(t, Config{Pool: db, Timeout: 20 * time.Second})
+	const many = 3 * lendLeast
+	var before [many]netip.Addr
+	for round := range 3 {
+		var all errgroup.Group
+		var leases [many]pool.Lease
+		for i := range many {
+			all.Go(func() (err error) {
+				r := offered("p", fmt.Sprint("account ", i))
+				r.Holder = fmt.Sprintf("%d of round %d", i, round)
+				leases[i], err = n.Allocate(t.Context(), r)
+				return err
+			})
+		}
+		if err := all.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		holders := make(map[netip.Addr]string)
+		for i, l := range leases {
+			if other, given := holders[l.Address]; given {
+				t.Errorf("%v is offered to %s and %s", l.Address, other, l.Holder)
+			}
+			holders[l.Address] = l.Holder
+			if round > 0 && l.Address != before[i] {
+				t.Errorf("account %d had %v and is offered %v", i, before[i], l.Address)
+			}
+			before[i] = l.Address
+			if err := n.Release(t.Context(), l); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }

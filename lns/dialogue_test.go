@@ -215,6 +215,7 @@ func (w *torture) flood(h *hostile, s *score) {
 
 // makeTrouble has a room of the server be slow or fail.
 func (w *torture) makeTrouble(what, much byte) {
+	w.rooms = true
 	wait := int64(time.Millisecond << (much % 17))
 	switch what % 5 {
 	case 0:

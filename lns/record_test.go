@@ -31,12 +31,12 @@ func (l *ledger) Account(r aaa.Record) {
 	l.records = append(l.records, r)
 }
 
-// carrierLost says that a session of the account has ended because its peer was not heard any more.
-func (l *ledger) carrierLost(account string) bool {
+// ended says that a session of the account has ended for one of these causes.
+func (l *ledger) ended(account string, causes ...aaa.TerminateCause) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.ContainsFunc(l.records, func(r aaa.Record) bool {
-		return r.Kind == aaa.RecordStop && r.Account == account && r.Terminate == aaa.TerminateLostCarrier
+		return r.Kind == aaa.RecordStop && r.Account == account && slices.Contains(causes, r.Terminate)
 	})
 }
 

@@ -32,8 +32,9 @@ type torture struct {
 	record  *recorder.Recorder
 	bad     [4]*hostile
 	trouble trouble
-	honest  int  // honest peers so far
-	loses   bool // the network loses datagrams
+	honest  int // honest peers so far
+	weather simnet.Config
+	rooms   bool // a room of the server has been in trouble
 	steady  *client
 }
 
@@ -161,7 +162,7 @@ func (w *wiring) left() (all []any) {
 
 // runTorture plays a game with a server on such a network, and checks that nothing of it remains.
 func runTorture(t *testing.T, network simnet.Config, crowded bool, game func(*torture)) {
-	w := &torture{loses: network.Loss > 0, books: &ledger{}, network: newWiring(), record: recorder.New(recorder.Config{Prefix: "x", Octets: 1 << 20})}
+	w := &torture{weather: network, books: &ledger{}, network: newWiring(), record: recorder.New(recorder.Config{Prefix: "x", Octets: 1 << 20})}
 	runWith(t, network, w.arrange(crowded), func(r *rig) {
 		w.rig = r
 		w.furnish(t)
@@ -261,13 +262,15 @@ func (w *torture) honestLogin() *client {
 }
 
 // checkSteady looks after the peer that was there from the beginning. A network that loses much may in hours lose what it says to
-// four questions in a row.
+// four questions in a row; and one that brings something late or twice may have it negotiate again just when a room is in trouble.
 func (w *torture) checkSteady() {
 	w.t.Helper()
 	select {
 	case err := <-w.steady.ended:
 		w.steady.ended <- err
-		if w.loses && w.books.carrierLost("l2tpuser") {
+		late := w.weather.Loss + w.weather.Duplicate + w.weather.Reorder + w.weather.Jitter.Seconds()
+		if w.weather.Loss > 0 && w.books.ended("l2tpuser", aaa.TerminateLostCarrier) ||
+			late > 0 && w.rooms && w.books.ended("l2tpuser", aaa.TerminatePortError, aaa.TerminateNASError, aaa.TerminateUserError, aaa.TerminateUnknown) {
 			return
 		}
 		w.t.Errorf("the peer that did nothing wrong lost its session: %v", err)

@@ -25,7 +25,7 @@ func TestContractOfIPv6(t *testing.T) {
 }
 
 // A session that is being added while the path closes finds no counters: they are not in this process's memory any more.
-func TestThereAreNoSlotsAfterTheEnd(t *testing.T) {
+func TestThereAreNoPlacesAfterTheEnd(t *testing.T) {
 	var d DataPath
 	must(t, d.load())
 	if _, ok := d.tables.take(); !ok {

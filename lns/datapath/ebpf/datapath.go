@@ -183,21 +183,21 @@ func (d *DataPath) Add(spec datapath.Spec) (datapath.Session, error) {
 	if !ours {
 		return d.under.Add(spec)
 	}
-	slot, ok := d.tables.take()
+	place, ok := d.tables.take()
 	if !ok {
 		d.full.Do(func() {
 			d.log.Warn("no more sessions find room in the kernel; user space carries the others",
-				"sessions", d.objects.Counted.MaxEntries())
+				"sessions", d.tables.places.most)
 		})
 		return d.under.Add(spec)
 	}
-	spec.Paid = d.tables.paid(slot)
+	spec.Paid = d.tables.paid(place)
 	under, err := d.under.Add(spec)
 	if err != nil {
-		d.tables.give(slot)
+		d.tables.give(place)
 		return nil, err
 	}
-	return d.carry(under, spec, template, slot), nil
+	return d.carry(under, spec, template, place), nil
 }
 
 // Ingress implements datapath.DataPath: it takes what user space receives.

@@ -203,8 +203,7 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 		return NEXT;
 	if (!l.to || !(l.to->flags & CARRY_DOWN) || guarded(skb) || !fits(&l, end))
 		return NEXT;
-	__u32 slot = l.to->slot;
-	struct figures *count = bpf_map_lookup_elem(&counted, &slot);
+	struct place *count = counts(l.to);
 	if (!count)
 		return NEXT;
 	l.judged.protocol = l.protocol;

@@ -30,16 +30,25 @@ type pathEntry struct {
 	PeerTunnel  uint16
 	PeerSession uint16
 	Address     uint32
-	Slot        uint32
+	Place       uint32
 	Mru         uint32
 	Filter      uint32
 	RateUp      uint64
 	RateDown    uint64
+	Spare       uint64
 }
 
-type pathFigures struct {
-	_  structs.HostLayout
-	Up struct {
+type pathFilter struct {
+	_     structs.HostLayout
+	Rules uint32
+	Allow uint32
+	Rule  [64]pathRule
+}
+
+type pathPlace struct {
+	_     structs.HostLayout
+	Entry pathEntry
+	Up    struct {
 		_       structs.HostLayout
 		Packets uint64
 		Octets  uint64
@@ -59,13 +68,6 @@ type pathFigures struct {
 		Linger  int64
 		Spare   [2]uint64
 	}
-}
-
-type pathFilter struct {
-	_     structs.HostLayout
-	Rules uint32
-	Allow uint32
-	Rule  [64]pathRule
 }
 
 type pathReason uint32
@@ -101,11 +103,10 @@ type pathRule struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	pathMapAddresses         = "addresses"
-	pathMapCounted           = "counted"
 	pathMapDrops             = "drops"
-	pathMapEntries           = "entries"
 	pathMapFilters           = "filters"
 	pathMapOutside           = "outside"
+	pathMapPlaces            = "places"
 	pathMapRoutes4           = "routes4"
 	pathMapRoutes6           = "routes6"
 	pathMapSessions          = "sessions"
@@ -116,6 +117,7 @@ const (
 	pathVarUnusedDestination = "unused_destination"
 	pathVarUnusedEntry       = "unused_entry"
 	pathVarUnusedFilter      = "unused_filter"
+	pathVarUnusedPlace       = "unused_place"
 	pathVarUnusedReason      = "unused_reason"
 	pathVarUnusedRoute       = "unused_route"
 	pathVarUnusedRule        = "unused_rule"
@@ -172,11 +174,10 @@ type pathProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type pathMapSpecs struct {
 	Addresses *ebpf.MapSpec `ebpf:"addresses"`
-	Counted   *ebpf.MapSpec `ebpf:"counted"`
 	Drops     *ebpf.MapSpec `ebpf:"drops"`
-	Entries   *ebpf.MapSpec `ebpf:"entries"`
 	Filters   *ebpf.MapSpec `ebpf:"filters"`
 	Outside   *ebpf.MapSpec `ebpf:"outside"`
+	Places    *ebpf.MapSpec `ebpf:"places"`
 	Routes4   *ebpf.MapSpec `ebpf:"routes4"`
 	Routes6   *ebpf.MapSpec `ebpf:"routes6"`
 	Sessions  *ebpf.MapSpec `ebpf:"sessions"`
@@ -191,6 +192,7 @@ type pathVariableSpecs struct {
 	UnusedDestination *ebpf.VariableSpec `ebpf:"unused_destination"`
 	UnusedEntry       *ebpf.VariableSpec `ebpf:"unused_entry"`
 	UnusedFilter      *ebpf.VariableSpec `ebpf:"unused_filter"`
+	UnusedPlace       *ebpf.VariableSpec `ebpf:"unused_place"`
 	UnusedReason      *ebpf.VariableSpec `ebpf:"unused_reason"`
 	UnusedRoute       *ebpf.VariableSpec `ebpf:"unused_route"`
 	UnusedRule        *ebpf.VariableSpec `ebpf:"unused_rule"`
@@ -217,11 +219,10 @@ func (o *pathObjects) Close() error {
 // It can be passed to loadPathObjects or ebpf.CollectionSpec.LoadAndAssign.
 type pathMaps struct {
 	Addresses *ebpf.Map `ebpf:"addresses"`
-	Counted   *ebpf.Map `ebpf:"counted"`
 	Drops     *ebpf.Map `ebpf:"drops"`
-	Entries   *ebpf.Map `ebpf:"entries"`
 	Filters   *ebpf.Map `ebpf:"filters"`
 	Outside   *ebpf.Map `ebpf:"outside"`
+	Places    *ebpf.Map `ebpf:"places"`
 	Routes4   *ebpf.Map `ebpf:"routes4"`
 	Routes6   *ebpf.Map `ebpf:"routes6"`
 	Sessions  *ebpf.Map `ebpf:"sessions"`
@@ -230,11 +231,10 @@ type pathMaps struct {
 func (m *pathMaps) Close() error {
 	return _PathClose(
 		m.Addresses,
-		m.Counted,
 		m.Drops,
-		m.Entries,
 		m.Filters,
 		m.Outside,
+		m.Places,
 		m.Routes4,
 		m.Routes6,
 		m.Sessions,
@@ -250,6 +250,7 @@ type pathVariables struct {
 	UnusedDestination *ebpf.Variable `ebpf:"unused_destination"`
 	UnusedEntry       *ebpf.Variable `ebpf:"unused_entry"`
 	UnusedFilter      *ebpf.Variable `ebpf:"unused_filter"`
+	UnusedPlace       *ebpf.Variable `ebpf:"unused_place"`
 	UnusedReason      *ebpf.Variable `ebpf:"unused_reason"`
 	UnusedRoute       *ebpf.Variable `ebpf:"unused_route"`
 	UnusedRule        *ebpf.Variable `ebpf:"unused_rule"`

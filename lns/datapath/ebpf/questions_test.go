@@ -25,13 +25,12 @@ func newQuestions(t *testing.T) *questions {
 	b.spec.IPv6 = []netip.Prefix{netip.MustParsePrefix("2001:db8:1::/64")}
 	s := &session{path: b.path, id: idOf(b.spec.Key), template: 1, spec: b.spec}
 	b.entry = s.entry()
-	slot, ok := b.path.tables.take()
+	place, ok := b.path.tables.take()
 	if !ok {
-		t.Fatal("there is no slot")
+		t.Fatal("there is no place")
 	}
-	b.entry.Slot, b.entry.Filter = slot, 1
-	number, err := b.path.tables.write(b.entry)
-	must(t, err)
+	b.entry.Place, b.entry.Filter = place, 1
+	number, _ := b.path.tables.write(b.entry, true)
 	must(t, b.path.tables.insert(s.id, s.template, number, &b.spec))
 	return b
 }
@@ -63,8 +62,7 @@ func (b *questions) run(t interface{ Fatal(...any) }, way datapath.Direction, pa
 func TestWhatIsToBeSealedByDefaultIsLeftToTheStack(t *testing.T) {
 	b := newQuestions(t)
 	b.entry.Filter = 0
-	number, err := b.path.tables.write(b.entry)
-	must(t, err)
+	number, _ := b.path.tables.write(b.entry, false)
 	must(t, b.path.tables.insert(idOf(b.spec.Key), 1, number, &b.spec))
 	up := datapathtest.Packet{Source: "10.10.1.10", Destination: "8.0.0.1", Payload: 40}.Bytes()
 	down := datapathtest.Packet{Source: "8.0.0.1", Destination: "10.10.1.10", Payload: 40}.Bytes()

@@ -37,7 +37,7 @@ func TestASessionThatChangesTooOftenIsCarriedByUserSpace(t *testing.T) {
 	r := newRig(t, nil)
 	s, err := r.path.Add(datapathtest.Spec("vt1"))
 	must(t, err)
-	r.path.tables.entries.most = 3
+	r.path.tables.spare.most = r.path.tables.spare.next + 2
 	away := datapathtest.Spec("vt1").Path
 	away.Remote = netip.MustParseAddrPort("203.0.113.9:1701")
 	s.SetPath(away)
@@ -49,7 +49,7 @@ func TestASessionThatChangesTooOftenIsCarriedByUserSpace(t *testing.T) {
 	if up, down := r.crossed(); up || down || r.path.Carried() != 0 {
 		t.Errorf("without a place for its entry the kernel carries up %v, down %v", up, down)
 	}
-	r.path.tables.entries.most = 4
+	r.path.tables.spare.most++
 	s.SetPath(datapathtest.Spec("vt1").Path)
 	if up, down := r.crossed(); !up || !down {
 		t.Errorf("with a place the kernel carries up %v, down %v", up, down)

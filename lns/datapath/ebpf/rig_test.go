@@ -182,8 +182,8 @@ func (r *rig) carried() (n uint64) {
 }
 
 func (r *rig) ways() (rx, tx uint64) {
-	for slot := range r.path.tables.counted.next {
-		f := r.path.tables.figures(slot)
+	for place := range r.path.tables.places.next {
+		f := r.path.tables.at(place)
 		rx += atomic.LoadUint64(&f.Up.Packets)
 		tx += atomic.LoadUint64(&f.Down.Packets)
 	}

@@ -29,12 +29,13 @@ type session struct {
 	under    datapath.Session
 	id       uint32
 	template uint32
-	slot     uint32
+	place    uint32
 
 	mu       sync.Mutex // guards what follows
 	spec     datapath.Spec
-	findable bool   // packets find the entry
-	number   uint32 // of the entry
+	findable bool      // packets find the entry
+	number   uint32    // of the place where the entry is
+	left     time.Time // when it last was not at the session's own place any more
 	filter   *heldFilter
 	unfit    bool // its filter is not in the kernel
 	closed   bool
@@ -42,8 +43,8 @@ type session struct {
 }
 
 // carry makes a session that the path beneath has already.
-func (d *DataPath) carry(under datapath.Session, spec datapath.Spec, template, slot uint32) datapath.Session {
-	s := &session{path: d, under: under, id: idOf(spec.Key), template: template, slot: slot, spec: spec}
+func (d *DataPath) carry(under datapath.Session, spec datapath.Spec, template, place uint32) datapath.Session {
+	s := &session{path: d, under: under, id: idOf(spec.Key), template: template, place: place, spec: spec}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if d.remember(s) {
@@ -79,14 +80,14 @@ func (s *session) update() {
 		return
 	}
 	t := &s.path.tables
-	number, err := t.write(entry)
-	if err != nil {
+	number, ok := t.write(entry, s.ownIsFree())
+	if !ok { // so many have changed just now
 		s.withdraw()
 		return
 	}
-	err = t.insert(s.id, s.template, number, &s.spec)
+	err := t.insert(s.id, s.template, number, &s.spec)
 	if s.findable {
-		t.drop(s.number)
+		s.drop()
 	} else {
 		s.path.carried.Add(1)
 	}
@@ -96,12 +97,25 @@ func (s *session) update() {
 	}
 }
 
+// ownIsFree says that no program looks at the session's own place.
+func (s *session) ownIsFree() bool {
+	return (!s.findable || s.number != s.place) && (s.left.IsZero() || time.Since(s.left) > settled)
+}
+
+// drop leaves the entry that there was.
+func (s *session) drop() {
+	s.path.tables.drop(s.number, s.place)
+	if s.number == s.place {
+		s.left = time.Now()
+	}
+}
+
 // withdraw leaves the session to user space.
 func (s *session) withdraw() {
 	if s.findable {
 		t := &s.path.tables
 		t.remove(s.id, s.template, &s.spec)
-		t.drop(s.number)
+		s.drop()
 		s.findable = false
 		s.path.carried.Add(-1)
 	}
@@ -114,7 +128,7 @@ func (s *session) entry() pathEntry {
 		Id: s.id, Peer: number4(spec.Path.Remote.Addr()), Local: number4(spec.Path.Local),
 		PeerPort:   networkOrder(spec.Path.Remote.Port()),
 		PeerTunnel: networkOrder(spec.PeerTunnel), PeerSession: networkOrder(spec.PeerSession),
-		Address: number4(spec.Address), Template: s.template, Slot: s.slot, Mru: datapath.DefaultPeerMRU,
+		Address: number4(spec.Address), Template: s.template, Place: s.place, Mru: datapath.DefaultPeerMRU,
 		RateUp: spec.RateUp, RateDown: spec.RateDown,
 	}
 	if spec.PeerMRU != 0 {
@@ -157,7 +171,7 @@ func (s *session) Counters() datapath.Counters {
 
 // together adds what the kernel has carried.
 func (s *session) together(c datapath.Counters) datapath.Counters {
-	f := s.path.tables.figures(s.slot)
+	f := s.path.tables.at(s.place)
 	c.RxPackets += atomic.LoadUint64(&f.Up.Packets)
 	c.RxOctets += atomic.LoadUint64(&f.Up.Octets)
 	c.TxPackets += atomic.LoadUint64(&f.Down.Packets)
@@ -232,7 +246,7 @@ func (s *session) Close() datapath.Counters {
 		s.path.filters.leave(s.judgedBy(nil), time.Now())
 		s.last = s.together(s.under.Close())
 		s.closed = true
-		s.path.tables.give(s.slot)
+		s.path.tables.give(s.place)
 		s.path.forget(s)
 	}
 	return s.last

@@ -14,26 +14,29 @@ import (
 	"lnsgate/lns/datapath"
 )
 
-// tables are the maps, and the places in those that are arrays.
+// tables are the maps.
 type tables struct {
 	objects *pathObjects
-	memory  []byte // the counters, shared with the kernel
+	memory  []byte // the places, shared with the kernel
 
-	mu      *sync.Mutex // guards what follows
-	counted slots
-	entries slots
+	mu     *sync.Mutex // guards what follows
+	places slots       // one for each session
+	spare  slots       // and some more for entries that have changed, behind those
 }
 
+// sparePlaces is how many places there are for entries that have changed, as in tables.h.
+const sparePlaces = 1 << 14
+
 func newTables(o *pathObjects) (tables, error) {
-	size := int(o.Counted.MaxEntries()) * int(unsafe.Sizeof(pathFigures{}))
-	memory, err := unix.Mmap(o.Counted.FD(), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	all := o.Places.MaxEntries()
+	memory, err := unix.Mmap(o.Places.FD(), 0, int(all)*placeSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	return tables{
 		objects: o, memory: memory, mu: new(sync.Mutex),
-		counted: slots{most: o.Counted.MaxEntries()}, entries: slots{most: o.Entries.MaxEntries()},
+		places: slots{most: all - sparePlaces}, spare: slots{next: all - sparePlaces, most: all},
 	}, err
 }
 
-// close gives the counters back. There are no slots afterwards, for a session that is just being added.
+// close gives the memory back. There are no places afterwards, for a session that is just being added.
 func (t *tables) close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -42,33 +45,33 @@ func (t *tables) close() error {
 	return unix.Munmap(memory)
 }
 
-// take gives a slot whose figures are all zero, or says that there is none.
-func (t *tables) take() (slot uint32, ok bool) {
+// take gives a place whose figures are all zero, or says that there is none.
+func (t *tables) take() (place uint32, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.memory == nil {
 		return 0, false
 	}
-	if slot, ok = t.counted.take(time.Now()); ok {
-		*t.figures(slot) = pathFigures{}
+	if place, ok = t.places.take(time.Now()); ok {
+		*t.at(place) = pathPlace{}
 	}
-	return slot, ok
+	return place, ok
 }
 
-func (t *tables) give(slot uint32) {
+func (t *tables) give(place uint32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.counted.give(slot, time.Now())
+	t.places.give(place, time.Now())
 }
 
-// paid is where the rates of the session with a slot are kept.
-func (t *tables) paid(slot uint32) datapath.Paid {
+// paid is where the rates of the session with a place are kept.
+func (t *tables) paid(place uint32) datapath.Paid {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.memory == nil {
 		return datapath.Paid{}
 	}
-	f := t.figures(slot)
+	f := t.at(place)
 	return datapath.Paid{Up: &f.Up.Paid, Down: &f.Down.Paid}
 }
 
@@ -85,33 +88,34 @@ func (t *tables) drops() map[string]uint64 {
 	return all
 }
 
-// write puts an entry where no program looks, and tells where that is.
-func (t *tables) write(e pathEntry) (number uint32, err error) {
+// write puts an entry where no program looks, and tells where that is: at the session's own place, if that is free.
+func (t *tables) write(e pathEntry, free bool) (number uint32, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	number, ok := t.entries.take(time.Now())
-	if !ok {
-		return 0, errFull
+	if number = e.Place; !free {
+		if number, ok = t.spare.take(time.Now()); !ok {
+			return 0, false
+		}
 	}
-	if err := t.objects.Entries.Put(number, e); err != nil {
-		t.entries.give(number, time.Time{})
-		return 0, err
-	}
-	return number, nil
+	t.at(number).Entry = e
+	return number, true
 }
 
-// errFull says that so many entries have been changed in a moment that there is no place for another.
-var errFull = errors.New("no place is free")
-
-// drop says that an entry is not to be found any more.
-func (t *tables) drop(number uint32) {
+// drop says that the entry of a session is not to be found any more. Its own place goes with the session.
+func (t *tables) drop(number, own uint32) {
+	if number == own {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.entries.give(number, time.Now())
+	t.spare.give(number, time.Now())
 }
 
-func (t *tables) figures(slot uint32) *pathFigures {
-	return (*pathFigures)(unsafe.Pointer(&t.memory[uintptr(slot)*unsafe.Sizeof(pathFigures{})]))
+// placeSize is how many octets a place has.
+const placeSize = int(unsafe.Sizeof(pathPlace{}))
+
+func (t *tables) at(place uint32) *pathPlace {
+	return (*pathPlace)(unsafe.Pointer(&t.memory[int(place)*placeSize]))
 }
 
 // insert makes a session's packets find an entry. When it fails, remove takes out what is there.

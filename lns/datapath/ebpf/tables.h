@@ -27,10 +27,11 @@ struct entry {
 	__u16 peer_port, flags;
 	__u16 peer_tunnel, peer_session;
 	__u32 address;
-	__u32 slot; /* of its figures */
+	__u32 place; /* where its packets are counted */
 	__u32 mru;
 	__u32 filter; /* its number; 0 is none */
 	__u64 rate_up, rate_down; /* bits per second; 0 is no bound */
+	__u64 spare;
 };
 
 /* lane is one direction of a session, on a cache line of its own. last is a coarse monotonic time; paid and linger belong to the
@@ -41,7 +42,9 @@ struct lane {
 	__u64 spare[2];
 };
 
-struct figures {
+/* place is a session, as a packet of it touches it. */
+struct place {
+	struct entry entry;
 	struct lane up, down;
 };
 
@@ -78,19 +81,24 @@ struct route {
 	__u8 address[16]; /* of IPv4 the first four */
 };
 
-/* An element of a hash may be given to another key while a program still reads it. So the keys lead to the number of an entry,
- * which says whose it is, and numbers are not used again for a while. */
+#define SESSIONS (1 << 17)
+#define SPARE_PLACES (1 << 14)
+
+/* An element of a hash may be given to another key while a program still reads it. So the keys lead to the number of a place, whose
+ * entry says whose it is, and a place is not used again for a while. A session has a place of its own; when its entry changes, the
+ * new one is in another place, but it is counted where it was. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1 << 18);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SESSIONS + SPARE_PLACES);
 	__type(key, __u32);
-	__type(value, struct entry);
-} entries SEC(".maps");
+	__type(value, struct place);
+} places SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1 << 17);
+	__uint(max_entries, SESSIONS);
 	__type(key, __u32); /* an id */
 	__type(value, __u32);
 } sessions SEC(".maps");
@@ -98,7 +106,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1 << 17);
+	__uint(max_entries, SESSIONS);
 	__type(key, struct destination);
 	__type(value, __u32);
 } addresses SEC(".maps");
@@ -106,18 +114,10 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1 << 17);
+	__uint(max_entries, SESSIONS);
 	__type(key, struct route);
 	__type(value, __u32);
 } routes4 SEC(".maps"), routes6 SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1 << 17);
-	__type(key, __u32);
-	__type(value, struct figures);
-} counted SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -143,6 +143,7 @@ struct {
 	__type(value, __u32);
 } outside SEC(".maps");
 
+const struct place *unused_place __attribute__((unused));
 const struct entry *unused_entry __attribute__((unused));
 const struct filter *unused_filter __attribute__((unused));
 const struct rule *unused_rule __attribute__((unused));
@@ -150,13 +151,17 @@ const enum reason *unused_reason __attribute__((unused));
 const struct destination *unused_destination __attribute__((unused));
 const struct route *unused_route __attribute__((unused));
 
+/* entry_at is the entry in a place; 0 where there is none. */
+static __always_inline const struct entry *entry_at(__u32 *number)
+{
+	const struct place *p = number ? bpf_map_lookup_elem(&places, number) : 0;
+	return p ? &p->entry : 0;
+}
+
 /* session finds an entry by our tunnel and session id. */
 static __always_inline const struct entry *session(__u32 id)
 {
-	__u32 *number = bpf_map_lookup_elem(&sessions, &id);
-	if (!number)
-		return 0;
-	const struct entry *e = bpf_map_lookup_elem(&entries, number);
+	const struct entry *e = entry_at(bpf_map_lookup_elem(&sessions, &id));
 	return e && e->id == id ? e : 0;
 }
 
@@ -164,18 +169,12 @@ static __always_inline const struct entry *session(__u32 id)
 static __always_inline const struct entry *holder4(__u32 template, __u32 address)
 {
 	struct destination d = {template, address};
-	const struct entry *e;
-	__u32 *number = bpf_map_lookup_elem(&addresses, &d);
-	if (number) {
-		e = bpf_map_lookup_elem(&entries, number);
-		return e && e->address == address && e->template == template ? e : 0;
-	}
+	const struct entry *e = entry_at(bpf_map_lookup_elem(&addresses, &d));
+	if (e)
+		return e->address == address && e->template == template ? e : 0;
 	struct route r = {64, template, {}};
 	__builtin_memcpy(r.address, &address, 4);
-	number = bpf_map_lookup_elem(&routes4, &r);
-	if (!number)
-		return 0;
-	e = bpf_map_lookup_elem(&entries, number);
+	e = entry_at(bpf_map_lookup_elem(&routes4, &r));
 	return e && e->flags & ROUTES && e->template == template ? e : 0;
 }
 
@@ -183,11 +182,15 @@ static __always_inline const struct entry *holder6(__u32 template, const struct 
 {
 	struct route r = {160, template, {}};
 	__builtin_memcpy(r.address, address, 16);
-	__u32 *number = bpf_map_lookup_elem(&routes6, &r);
-	if (!number)
-		return 0;
-	const struct entry *e = bpf_map_lookup_elem(&entries, number);
+	const struct entry *e = entry_at(bpf_map_lookup_elem(&routes6, &r));
 	return e && e->flags & IPV6 && e->template == template ? e : 0;
+}
+
+/* counts finds the place where the session of an entry is counted. */
+static __always_inline struct place *counts(const struct entry *e)
+{
+	__u32 number = e->place;
+	return bpf_map_lookup_elem(&places, &number);
 }
 
 /* drop counts packets that go nowhere. */

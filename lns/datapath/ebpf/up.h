@@ -91,25 +91,25 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 
 	if (guarded(skb))
 		return NEXT;
-	__u32 slot = e->slot, template = e->template;
-	struct figures *f = bpf_map_lookup_elem(&counted, &slot);
-	if (!f)
+	__u32 template = e->template;
+	struct place *count = counts(e);
+	if (!count)
 		return NEXT;
 	__u32 length = octets - (decap == DECAP_L3_IPV4 ? 20 : 40);
 	switch (judge(e->filter, &j, next, end, length, false)) {
 	case LEFT:
 		return NEXT;
 	case DENIED:
-		drop(&f->up, FILTERED, 1);
+		drop(&count->up, FILTERED, 1);
 		return SHOT;
 	default:
 		break;
 	}
-	switch (admit(&f->up, e->rate_up, octets, octets)) {
+	switch (admit(&count->up, e->rate_up, octets, octets)) {
 	case LEFT:
 		return NEXT;
 	case DENIED:
-		drop(&f->up, RATE_UP, 1);
+		drop(&count->up, RATE_UP, 1);
 		return SHOT;
 	default:
 		break;
@@ -118,6 +118,6 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 		return NEXT;
 	if (bpf_skb_adjust_room(skb, -(__s32)(28 + headers), BPF_ADJ_ROOM_MAC, decap))
 		return NEXT;
-	carry(&f->up, 1, octets);
+	carry(&count->up, 1, octets);
 	return bpf_redirect(template, BPF_F_INGRESS);
 }

@@ -28,6 +28,7 @@ type besides struct {
 	logins, crowded   float64 // per second, with one call at a time in a tunnel and with many
 	loginCost         float64 // processor time of one in microseconds
 	up, down          float64 // packets per second
+	upCost, downCost  float64 // processor time of one in microseconds
 	streamUp, streamD float64 // Mbit/s
 	memory            float64 // octets, after the logins
 }
@@ -57,12 +58,19 @@ func measureBeside(ctx context.Context, b *bench, w *world) error {
 	c.add("logins per second beside l2tpns, RADIUS asked", "/s", ours.logins, name, theirs.logins)
 	c.add("processor time of the server per login, RADIUS asked", "us", ours.loginCost, name, theirs.loginCost)
 	c.add("logins per second beside l2tpns, RADIUS asked, calls side by side", "/s", ours.crowded, name, theirs.crowded)
-	c.add("packets of 64 octets beside l2tpns, up", "/s", ours.up, name, theirs.up)
-	c.add("packets of 64 octets beside l2tpns, down", "/s", ours.down, name, theirs.down)
-	c.add("TCP beside l2tpns, up", "Mbit/s", ours.streamUp, name, theirs.streamUp)
-	c.add("TCP beside l2tpns, down", "Mbit/s", ours.streamD, name, theirs.streamD)
+	c.traffic(name, ours, theirs)
 	c.add("resident memory of the server beside l2tpns", "MB", ours.memory/(1<<20), name, theirs.memory/(1<<20))
 	return nil
+}
+
+// traffic adds what measureTraffic has measured.
+func (c *collection) traffic(name string, ours, theirs besides) {
+	c.add("packets of 64 octets beside "+name+", up", "/s", ours.up, name, theirs.up)
+	c.add("packets of 64 octets beside "+name+", down", "/s", ours.down, name, theirs.down)
+	c.add("processor time per packet beside "+name+", up", "us", ours.upCost, name, theirs.upCost)
+	c.add("processor time per packet beside "+name+", down", "us", ours.downCost, name, theirs.downCost)
+	c.add("TCP beside "+name+", up", "Mbit/s", ours.streamUp, name, theirs.streamUp)
+	c.add("TCP beside "+name+", down", "Mbit/s", ours.streamD, name, theirs.streamD)
 }
 
 // measureLNS measures a running LNS, whichever it is.
@@ -85,23 +93,39 @@ func (w *world) measureLNS(ctx context.Context, b *bench, server *process) (m be
 	if m.memory, err = resident(server.pid()); err != nil {
 		return m, err
 	}
-	client, address, err := w.callAs(ctx, fmt.Sprintf(fileUsers, b.size.logins+1))
+	return m, w.measureTraffic(ctx, b, server, "chap", fmt.Sprintf(fileUsers, b.size.logins+1), &m)
+}
+
+// measureTraffic sends packets and streams through one session of a running LNS.
+func (w *world) measureTraffic(ctx context.Context, b *bench, server *process, method, user string, m *besides) error {
+	client, address, err := w.callBy(ctx, method, user)
 	if err != nil {
-		return m, err
+		return err
 	}
 	defer client.kill()
-	inside := netip.MustParseAddr(tunnelled)
-	if m.up, err = rateOf(blast(ctx, w.client, w.hq, inside, small, b.size.datagrams)); err != nil {
-		return m, err
-	}
-	if m.down, err = rateOf(blast(ctx, w.hq, w.client, address, small, b.size.datagrams)); err != nil {
-		return m, err
-	}
 	if m.streamUp, err = w.megabits(ctx, b.size.transfer/2); err != nil {
-		return m, err
+		return err
 	}
-	m.streamD, err = w.megabits(ctx, b.size.transfer/2, "-R")
-	return m, err
+	if m.streamD, err = w.megabits(ctx, b.size.transfer/2, "-R"); err != nil {
+		return err
+	}
+	inside := netip.MustParseAddr(tunnelled)
+	if m.up, m.upCost, err = costOf(server, func() (flow, error) {
+		return blast(ctx, w.client, w.hq, inside, small, b.size.datagrams)
+	}); err != nil {
+		return err
+	}
+	m.down, m.downCost, err = costOf(server, func() (flow, error) {
+		return blast(ctx, w.hq, w.client, address, small, b.size.datagrams)
+	})
+	return err
+}
+
+// costOf is the rate of a flow, and the processor time of the server for each of its packets in microseconds.
+func costOf(server *process, send func() (flow, error)) (rate, cost float64, err error) {
+	var f flow
+	spent, err := busy(server, func() (err error) { f, err = send(); return err })
+	return f.rate(), spent.Seconds() * 1e6 / float64(max(1, f.received)), err
 }
 
 func rateOf(f flow, err error) (float64, error) { return f.rate(), err }

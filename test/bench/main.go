@@ -109,6 +109,7 @@ var measurements = []measurement{
 	{"answering", "sql", measureAnswering},
 	{"hostile", "", measureHostile},
 	{"l2tpns", "", measureBeside},
+	{"softether", "", measureSoftEther},
 	{"trace", "", measureTrace},
 	{"many", "", measureMany},
 	{"scale", "", measureScale},

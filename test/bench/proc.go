@@ -41,7 +41,7 @@ func processorTime(pid int) (time.Duration, error) {
 	return parseProcessorTime(string(text))
 }
 
-// familyTime is the processor time of a process, of its children, and of those of its children that have ended.
+// familyTime is the processor time of a process, of those that descend from it, and of those of them that have ended.
 func familyTime(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -60,7 +60,7 @@ func familyTime(pid int) (time.Duration, error) {
 		if err != nil {
 			return 0, err
 		}
-		if t, err := processorTime(child); err == nil { // one that has just ended counts among those next time
+		if t, err := familyTime(child); err == nil { // one that has just ended counts among those next time
 			sum += t
 		}
 	}

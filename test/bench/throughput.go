@@ -24,8 +24,13 @@ func (w *world) online(ctx context.Context) (*server, netip.Addr, error) {
 
 // callAs starts a client with an interface, and returns when it is up.
 func (w *world) callAs(ctx context.Context, user string) (*process, netip.Addr, error) {
+	return w.callBy(ctx, "chap", user)
+}
+
+// callBy does so with a method of authentication.
+func (w *world) callBy(ctx context.Context, method, user string) (*process, netip.Addr, error) {
 	var address netip.Addr
-	p, err := w.start(w.client, "dial", w.program, "dial", "--json", "--server", serverAddress, "--auth", "chap",
+	p, err := w.start(w.client, "dial", w.program, "dial", "--json", "--server", serverAddress, "--auth", method,
 		"--user", user, "--password", password, "--tun", "vpn0", "--route", tunnelled+"/32")
 	if err != nil {
 		return nil, address, err

@@ -210,9 +210,10 @@ func (s *server) awaitOpen(ctx context.Context, want int) error {
 	})
 }
 
-// busy measures the processor time of a process during f, and that of the threads of the kernel that work for it alone.
+// busy measures the processor time of a process and its children during f, and that of the threads of the kernel that work
+// for it alone.
 func busy(p *process, f func() error) (time.Duration, error) {
-	before, err := processorTime(p.pid())
+	before, err := familyTime(p.pid())
 	if err != nil {
 		return 0, err
 	}
@@ -220,6 +221,6 @@ func busy(p *process, f func() error) (time.Duration, error) {
 	if err := f(); err != nil {
 		return 0, err
 	}
-	after, err := processorTime(p.pid())
+	after, err := familyTime(p.pid())
 	return after - before + threadsTime(template) - threads, err
 }

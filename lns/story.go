@@ -52,21 +52,17 @@ func (t *tunnel) record(a control.Said, now time.Time) {
 	story.Note(now, trace.Step{Stage: stage, Actor: actor, What: a.Message.String(), Detail: a.Detail, Again: a.Again})
 }
 
-// storyOf finds the story of the call that a message is about. The header has the receiver's id of it.
+// storyOf finds the story of the call that a message is about.
 func (t *tunnel) storyOf(a control.Said) *recorder.Story {
 	if t.telling != nil {
 		return t.telling
 	}
-	if !a.Sent {
-		if c := t.calls[a.Session]; c != nil {
-			return c.tale()
-		}
-		return nil
+	id := a.Session // of the header, which has the receiver's
+	if a.Sent {
+		id = a.Own
 	}
-	for _, c := range t.calls {
-		if c.peer == a.Session {
-			return c.tale()
-		}
+	if c := t.calls[id]; c != nil {
+		return c.tale()
 	}
 	return nil
 }

@@ -62,6 +62,7 @@ type Channel struct {
 type Outgoing struct {
 	Type    l2tp.MessageType
 	Session l2tp.SessionID // the peer's id of the call, or 0
+	Own     l2tp.SessionID // ours, for Said
 	Body    []byte         // its AVPs
 	Detail  string         // for Said
 }
@@ -235,7 +236,7 @@ func (c *Channel) pump(now time.Time, out *Out) {
 // transmit sends queue[i] with the acknowledgement as it stands now: a resent message carries a fresh Nr.
 func (c *Channel) transmit(i int, out *Out) {
 	m := &c.queue[i]
-	out.add(Said{Sent: true, Message: m.Type, Session: m.Session, Detail: m.Detail, Again: i < c.reached})
+	out.add(Said{Sent: true, Message: m.Type, Session: m.Session, Own: m.Own, Detail: m.Detail, Again: i < c.reached})
 	c.emit(m.Session, c.una+uint16(i), m.Body, out)
 }
 

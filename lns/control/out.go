@@ -65,6 +65,7 @@ type Said struct {
 	Sent    bool             // we said it; else the peer
 	Message l2tp.MessageType // l2tp.TypeZLB for a bare acknowledgement
 	Session l2tp.SessionID   // of the header: the receiver's id of the call, 0 for the tunnel
+	Own     l2tp.SessionID   // our id of the call, where we said it
 	Detail  string           // what it said, in words; may be empty
 	Again   bool             // said before: a resend
 }

@@ -2,8 +2,10 @@ package control
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"lnsgate/lns/l2tp"
 )
@@ -140,5 +142,31 @@ func TestNames(t *testing.T) {
 	}
 	if LNS.String() != "LNS" || LAC.String() != "LAC" {
 		t.Error("roles")
+	}
+}
+
+// What we say of a call is told with our own id of it, also when it is said again: whoever writes it down need not search.
+func TestSaidOfACallHasOurID(t *testing.T) {
+	s := newScript(t, Config{})
+	s.say(0, goodSCCRQ)
+	s.say(0, l2tp.SCCCN{})
+	s.say(0, l2tp.ICRQ{AssignedSession: 3})
+	var own []l2tp.SessionID
+	s.do(func(now time.Time, out *Out) {
+		if err := s.tun.AcceptCall(201, 3, now, out); err != nil {
+			t.Fatal(err)
+		}
+		s.tun.CloseCall(201, l2tp.ResultCode{Result: l2tp.CDNAdministrative}, now, out)
+		for range 3 {
+			s.tun.Advance(now.Add(time.Second), out)
+		}
+		for _, a := range out.Actions {
+			if a, ok := a.(Said); ok && a.Message.OfCall() {
+				own = append(own, a.Own)
+			}
+		}
+	})
+	if len(own) < 2 || slices.ContainsFunc(own, func(id l2tp.SessionID) bool { return id != 201 }) {
+		t.Errorf("ids of ours: %v", own)
 	}
 }

@@ -269,8 +269,20 @@ func (t *Tunnel) say(session l2tp.SessionID, m l2tp.Message, now time.Time, out 
 		o = l2tp.AppendOptions{Secret: t.secret(), Hide: true, RandomVector: t.random(16)}
 	}
 	t.channel.Send(Outgoing{
-		Type: m.Type(), Session: session, Body: l2tp.Append(make([]byte, 0, bodyRoom), m, o), Detail: describe(m),
+		Type: m.Type(), Session: session, Own: assigned(m), Body: l2tp.Append(make([]byte, 0, bodyRoom), m, o), Detail: describe(m),
 	}, now, out)
+}
+
+// assigned is the id of the call that a message of ours tells the peer.
+func assigned(m l2tp.Message) l2tp.SessionID {
+	switch m := m.(type) {
+	case l2tp.ICRP:
+		return m.AssignedSession
+	case l2tp.CDN:
+		return m.AssignedSession
+	default:
+		return 0
+	}
 }
 
 // random gives n random octets. A source that fails is replaced: neither a challenge nor a random vector may be weak.

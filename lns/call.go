@@ -281,7 +281,7 @@ func (c *call) step(now time.Time, act func(*session.Out)) {
 	}
 	c.settle()
 	if c.core.Phase() != session.Ended {
-		c.tunnel.due.set(c, earlier(c.core.Deadline(), c.interimBy))
+		c.tunnel.due.set(c, onStroke(earlier(c.core.Deadline(), c.interimBy), now))
 	}
 }
 

@@ -113,6 +113,16 @@ func unhurried(wait time.Duration, deadline time.Time) time.Duration {
 	return wait
 }
 
+// onStroke is when a deadline that is so far away is met. Each session has its own, and those of a tunnel that fall upon the same
+// stroke are one piece of work.
+func onStroke(deadline, now time.Time) time.Time {
+	if deadline.IsZero() {
+		return deadline
+	}
+	wait := deadline.Sub(now)
+	return deadline.Add(unhurried(wait, deadline) - wait)
+}
+
 // leave is the last act: nobody finds the tunnel any more, and unread letters are dealt with.
 func (t *tunnel) leave() {
 	s := t.server

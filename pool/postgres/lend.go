@@ -200,8 +200,13 @@ DELETE FROM leases l WHERE l.ctid = ANY (ARRAY(SELECT f.ctid FROM leases f
     WHERE f.pool IS NULL AND f.node = '' AND f.state IN ('quarantine', 'offered')
         AND f.expires_at <= coalesce($1::timestamptz, clock_timestamp()) - $2 * interval '1 microsecond' LIMIT $3 FOR UPDATE SKIP LOCKED))`
 
-// sweep ends what has run out. It has to look at all leases that are kept, so it is not done more often than that is cheap.
+// sweep ends what has run out. It has to look at all leases that are kept, so it is not done more often than that is cheap. After the
+// database was away, or its clock has leapt, leases of sessions that live have run out because nobody could keep them: nodes have the
+// grace time to do so.
 func (r *runner) sweep(ctx context.Context) error {
+	if !r.settled() {
+		return nil
+	}
 	began := time.Now()
 	for again := true; again; {
 		r.mu.Lock()

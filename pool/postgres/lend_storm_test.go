@@ -130,7 +130,7 @@ func TestLentLeasesInAStorm(t *testing.T) {
 	db := dial(t, dsn)
 	define(t, db, makePool(t, "p", 5*time.Millisecond, "10.65.0.0/22"))
 	link, far := through(t, dsn)
-	cfg := Config{Pool: db, Tick: 20 * time.Millisecond, JournalEvery: 5 * time.Millisecond, Timeout: 10 * time.Second}
+	cfg := Config{Pool: db, Tick: 20 * time.Millisecond, JournalEvery: 5 * time.Millisecond, Timeout: 10 * time.Second, Grace: 100 * time.Millisecond}
 	s := &nas{storm: &storm{pools: []string{"p"}, limit: 6000}, t: t, h: newHistory()}
 	histories := []*history{s.h}
 	var all sync.WaitGroup

@@ -357,7 +357,7 @@ func TestTheTablesOfLentLeases(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	define(t, db, makePool(t, "p", time.Hour, "10.0.0.0/24"))
-	n := open(t, Config{Pool: db})
+	n := open(t, Config{Pool: db, Grace: time.Nanosecond})
 	kept, back := n.get(offered("p", "x")), n.get(offered("p", "y"))
 	n.get(offered("p", "z"))
 	n.keep(kept, time.Now().Add(time.Hour))

@@ -50,10 +50,7 @@ WHERE l.node = ANY (ARRAY(SELECT h.node FROM holding h WHERE h.node <> $3 AND h.
 // come back to the database, or found that the database's clock has leapt, leaves the others a grace time to do so too: all
 // blocks have expired, and their owners are alive.
 func (r *runner) reap(ctx context.Context) error {
-	r.mu.Lock()
-	settled := !r.now().Before(r.attached.Add(r.cfg.Grace))
-	r.mu.Unlock()
-	if !settled {
+	if !r.settled() {
 		return nil
 	}
 	grace := r.cfg.Grace.Microseconds()
@@ -65,6 +62,13 @@ func (r *runner) reap(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// settled says that the grace time is over which others have after the database came back.
+func (r *runner) settled() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.now().Before(r.attached.Add(r.cfg.Grace))
 }
 
 // sign says that we are alive, and answers the database's clock.

@@ -158,6 +158,33 @@ func TestSessionAfterAPowerCut(t *testing.T) {
 	})
 }
 
+// TestManyOweWhenThePoolsAreBack: each waits for the database, and not for the others.
+func TestManyOweWhenThePoolsAreBack(t *testing.T) {
+	run(t, func(r *rig) {
+		var starts []aaa.Record
+		for range 10 {
+			q, d := r.mustLogin("nas", "ann")
+			starts = append(starts, startOf(q, d))
+		}
+		r.pools.fail(errors.New("away"))
+		for _, start := range starts {
+			r.tell(start)
+		}
+		r.pass(2 * time.Second)
+		r.pools.slow(5 * time.Second)
+		r.pools.fail(nil)
+		r.pass(40 * time.Second)
+		if n := r.Stats().Owed; n != 0 {
+			t.Errorf("%d addresses are owed", n)
+		}
+		for _, start := range starts {
+			if h := r.pools.holder(t, start.Address.String()); h != start.Session {
+				t.Errorf("%s is %q's", start.Address, h)
+			}
+		}
+	})
+}
+
 func TestSessionGoesOnWhilePoolsAreAway(t *testing.T) {
 	run(t, func(r *rig) {
 		d := decision("ann")

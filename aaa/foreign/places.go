@@ -110,12 +110,7 @@ func (s *Sessions) payDebts(ctx context.Context, now time.Time) {
 	if !due {
 		return
 	}
-	var fault error
-	for _, session := range sessions {
-		if fault = s.payOne(ctx, session); fault != nil {
-			break
-		}
-	}
+	fault := s.payAll(ctx, sessions)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -127,6 +122,19 @@ func (s *Sessions) payDebts(ctx context.Context, now time.Time) {
 	default:
 		s.pay = now.Add(firstPay)
 	}
+}
+
+// payAll does it for several at a time: after an outage there are as many as sessions. It ends with the first that fails.
+func (s *Sessions) payAll(ctx context.Context, sessions []string) (fault error) {
+	round, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	_ = each(round, sessions, func(session string) error {
+		if err := s.payOne(round, session); err != nil {
+			stop(err)
+		}
+		return nil
+	})
+	return context.Cause(round)
 }
 
 // payOne does what is owed of one session.

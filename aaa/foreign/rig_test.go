@@ -156,6 +156,13 @@ type pools struct {
 	*memory.Allocator
 	mu    sync.Mutex
 	fault error
+	takes time.Duration // that Keep takes
+}
+
+func (p *pools) slow(takes time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.takes = takes
 }
 
 func (p *pools) fail(err error) {
@@ -181,6 +188,10 @@ func (p *pools) Keep(ctx context.Context, l pool.Lease, until time.Time) error {
 	if err := p.failing(); err != nil {
 		return err
 	}
+	p.mu.Lock()
+	takes := p.takes
+	p.mu.Unlock()
+	time.Sleep(takes) // virtual
 	return p.Allocator.Keep(ctx, l, until)
 }
 

@@ -191,7 +191,7 @@ func (p *pools) Keep(ctx context.Context, l pool.Lease, until time.Time) error {
 	p.mu.Lock()
 	takes := p.takes
 	p.mu.Unlock()
-	time.Sleep(takes) // virtual
+	<-time.After(takes) // virtual
 	return p.Allocator.Keep(ctx, l, until)
 }
 

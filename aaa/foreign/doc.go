@@ -37,7 +37,7 @@
 //
 // Silent is a session of which nothing was heard for three Interims and two minutes. A NAS that has never sent an Interim may not
 // send any, whatever it was asked for; its sessions have a day. The clock of a NAS does not count, and neither does the time
-// in which this process was away.
+// in which this process was away, nor for what another node hears, in which the Store was.
 //
 // A NAS that does not send our Class back names its sessions itself; they are found by Acct-Session-Id or by the address that
 // was offered. Where another node had the login, and the offer cannot be found, the address it says it has is taken over

@@ -72,6 +72,27 @@ func TestTheRecordOfEachKind(t *testing.T) {
 	}
 }
 
+func TestRFC3162Section2_WhatASessionHasOfIPv6(t *testing.T) {
+	prefix, delegated := "\x00\x40\x20\x01\x0d\xb8\x00\x01\x00\x02", "\x00\x38\x20\x01\x0d\xb8\xff\xff\xff\xff" // 64 and 56 bits
+	link, behind := netip.MustParsePrefix("2001:db8:1:2::/64"), netip.MustParsePrefix("2001:db8:ffff:ff00::/56")
+	given := "\x20\x01\x0d\xb8" + strings.Repeat("\x00", 11) + "\x07"
+	for i, x := range []struct {
+		rows []row
+		want aaa.RecordIPv6
+	}{
+		{nil, aaa.RecordIPv6{}},
+		{[]row{str(97, prefix), str(123, delegated), str(96, "\x00\x00\x00\x00\x00\x00\x01\x00")}, aaa.RecordIPv6{Prefix: link, Delegated: behind, InterfaceID: 256}},
+		{[]row{str(168, given)}, aaa.RecordIPv6{Prefix: netip.MustParsePrefix("2001:db8::7/128")}},
+		{[]row{str(168, given), str(97, prefix)}, aaa.RecordIPv6{Prefix: link}},
+		{[]row{str(97, "\x00\x81"), str(123, "\x00"), str(96, "short"), str(168, "short")}, aaa.RecordIPv6{}}, // as good as none
+	} {
+		r := newRig(t, nil)
+		if got := r.took(accounting(t, 1, append([]row{str(44, "0001"), str(1, "alice")}, x.rows...)...)); got.IPv6 != x.want {
+			t.Errorf("%d: %+v, want %+v", i, got.IPv6, x.want)
+		}
+	}
+}
+
 func TestATimeThatCannotBeIsNotBelieved(t *testing.T) {
 	now := time.Unix(1_800_000_000, 500)
 	at := func(rows ...row) time.Duration {

@@ -8,6 +8,7 @@ import (
 
 	"layeh.com/radius"
 
+	"lnsgate/aaa"
 	"lnsgate/aaa/radius/wire"
 )
 
@@ -42,6 +43,28 @@ func address(p *radius.Packet, four, six radius.Type) netip.Addr {
 		return a.Unmap()
 	}
 	return netip.Addr{}
+}
+
+// sixesOf is what a session has of IPv6. An address that was given by DHCPv6 is a prefix of all its bits.
+func sixesOf(p *radius.Packet) (six aaa.RecordIPv6) {
+	six.Prefix = prefix(p, wire.TypeFramedIPv6Prefix)
+	if a := address(p, 0, wire.TypeFramedIPv6Address); !six.Prefix.IsValid() && a.Is6() {
+		six.Prefix = netip.PrefixFrom(a, a.BitLen())
+	}
+	six.Delegated = prefix(p, wire.TypeDelegatedIPv6Prefix)
+	if id := p.Get(wire.TypeFramedInterfaceID); len(id) == 8 {
+		six.InterfaceID = binary.BigEndian.Uint64(id)
+	}
+	return six
+}
+
+// prefix reads a prefix. One that is malformed is as good as none.
+func prefix(p *radius.Packet, t radius.Type) netip.Prefix {
+	found, err := wire.ParsePrefix(p.Get(t))
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return found
 }
 
 // eapOf puts the EAP packet of a request together (RFC 3579 section 3.1).

@@ -162,33 +162,17 @@ func prefix(name string, read func(o *offer, p netip.Prefix)) attribute {
 	return attribute{
 		name: name,
 		show: func(b []byte) string {
-			if p, err := parsePrefix(b); err == nil {
+			if p, err := wire.ParsePrefix(b); err == nil {
 				return p.String()
 			}
 			return fmt.Sprintf("0x%x", b)
 		},
 		read: func(o *offer, b []byte) error {
-			p, err := parsePrefix(b)
+			p, err := wire.ParsePrefix(b)
 			if err == nil {
 				read(o, p)
 			}
 			return err
 		},
 	}
-}
-
-func parsePrefix(b []byte) (netip.Prefix, error) {
-	if len(b) < 2 || len(b) > 18 {
-		return netip.Prefix{}, fmt.Errorf("it has %d octets, not 2 to 18", len(b))
-	}
-	bits := int(b[1])
-	switch {
-	case bits > 128:
-		return netip.Prefix{}, fmt.Errorf("a prefix of %d bits does not exist", bits)
-	case bits > 8*(len(b)-2):
-		return netip.Prefix{}, fmt.Errorf("a prefix of %d bits does not fit in %d octets", bits, len(b)-2)
-	}
-	var full [16]byte
-	copy(full[:], b[2:])
-	return netip.PrefixFrom(netip.AddrFrom16(full), bits).Masked(), nil
 }

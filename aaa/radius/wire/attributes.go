@@ -2,7 +2,7 @@ package wire
 
 import "layeh.com/radius"
 
-// Attributes by their numbers (RFC 2865, 2866, 2867, 2868, 2869, 3162, 4372, 4818, 5176).
+// Attributes by their numbers (RFC 2865, 2866, 2867, 2868, 2869, 3162, 4372, 4818, 5176, 6911).
 const (
 	TypeUserName             radius.Type = 1
 	TypeUserPassword         radius.Type = 2
@@ -55,4 +55,5 @@ const (
 	TypeFramedIPv6Prefix     radius.Type = 97
 	TypeErrorCause           radius.Type = 101
 	TypeDelegatedIPv6Prefix  radius.Type = 123
+	TypeFramedIPv6Address    radius.Type = 168
 )

@@ -108,26 +108,24 @@ func (s *Server) enter(ctx context.Context, c *call, r *aaa.Request, d *aaa.Deci
 
 // leave counts a session out, away from the tunnel's goroutine, however long the registry is away: an account whose session
 // stayed counted could not log in again.
-func (s *Server) leave(uid string) {
+func (s *Server) leave(uid string) { s.work.must(func() { s.tryLeave(uid, true) }) }
+
+func (s *Server) tryLeave(uid string, first bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
+	defer cancel()
+	err := s.deps.Registry.Leave(ctx, uid)
+	switch {
+	case err == nil:
+		return
+	case s.life.Err() != nil:
+		s.deps.Log.Warn("session still counted; it ends with this node's epoch", "session", uid, "cause", err)
+		return
+	case first:
+		s.deps.Log.Warn("session still counted, trying on", "session", uid, "cause", err)
+	}
 	s.work.begin(func() {
-		for tries := 1; ; tries++ {
-			var err error
-			do(s.work.owed, func() {
-				ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
-				defer cancel()
-				err = s.deps.Registry.Leave(ctx, uid)
-			})
-			switch {
-			case err == nil:
-				return
-			case s.life.Err() != nil:
-				s.deps.Log.Warn("session still counted; it ends with this node's epoch", "session", uid, "cause", err)
-				return
-			case tries == 1:
-				s.deps.Log.Warn("session still counted, trying on", "session", uid, "cause", err)
-			}
-			pause(s.life, leavePause)
-		}
+		pause(s.life, leavePause)
+		s.work.must(func() { s.tryLeave(uid, false) })
 	})
 }
 

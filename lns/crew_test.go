@@ -1,10 +1,12 @@
 package lns
 
 import (
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 func TestCrewRunsEverythingWithinItsLimit(t *testing.T) {
@@ -57,6 +59,32 @@ func TestCrewGivesWorkToWhoIsIdle(t *testing.T) {
 		}
 		if len(c.idle) != 1 {
 			t.Errorf("%d goroutines stay after functions that ran one by one", len(c.idle))
+		}
+	})
+}
+
+// What ten thousand sessions owe at once takes few goroutines, and all of it is done.
+func TestWhatIsOwedTakesFewGoroutines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w work
+		w.limit(1, 1)
+		defer w.dues.close()
+		gate := make(chan struct{})
+		var done atomic.Int32
+		before := runtime.NumGoroutine()
+		for range 10_000 {
+			w.must(func() {
+				<-gate
+				done.Add(1)
+			})
+		}
+		synctest.Wait()
+		if n := runtime.NumGoroutine() - before; n != mostDues {
+			t.Errorf("%d goroutines instead of %d", n, mostDues)
+		}
+		close(gate)
+		if !w.wait(time.Minute) || done.Load() != 10_000 {
+			t.Errorf("%d are done", done.Load())
 		}
 	})
 }

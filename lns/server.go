@@ -141,6 +141,7 @@ func (s *Server) Close(ctx context.Context) {
 		s.deps.Log.Error("a login, lease or record is still being asked for, and its back end does not give up: not waiting for it")
 	}
 	s.work.crew.close()
+	s.work.dues.close()
 	s.work.checks.crew.close()
 	s.readers.close()
 	s.newcomers.crew.close()

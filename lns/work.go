@@ -8,7 +8,7 @@ import (
 // work runs what may take long, away from the goroutines of the tunnels and bounded in number.
 type work struct {
 	checks doorway // the jobs of try, and before them those of soon
-	owed   chan struct{}
+	dues   crew    // of must: when a server closes there is one for each session, and a goroutine for each would take more than they do
 	jobs   sync.WaitGroup
 	crew   crew
 }
@@ -17,7 +17,7 @@ type work struct {
 func (w *work) limit(running, waiting int) {
 	running = max(running, 1)
 	w.checks.open(running, running+waiting)
-	w.owed = make(chan struct{}, owedSlots)
+	w.dues.limit = mostDues
 }
 
 // try runs the job when it is its turn; false when too many wait already.
@@ -28,26 +28,22 @@ func (w *work) soon(job func()) { w.checks.pass(&w.jobs, job, true) }
 
 // must runs the job soon, however many wait: it gives back what would leak otherwise. Slow logins do not hold it up.
 func (w *work) must(job func()) {
-	w.begin(func() { do(w.owed, job) })
+	w.on(&w.dues, job)
 }
 
 // begin runs the job at once. It bounds nothing.
-func (w *work) begin(job func()) {
+func (w *work) begin(job func()) { w.on(&w.crew, job) }
+
+func (w *work) on(c *crew, job func()) {
 	w.jobs.Add(1)
-	w.crew.run(func() {
+	c.run(func() {
 		defer w.jobs.Done()
 		job()
 	})
 }
 
-// owedSlots is how many jobs of must run at once.
-const owedSlots = 64
-
-func do(slots chan struct{}, job func()) {
-	slots <- struct{}{}
-	defer func() { <-slots }()
-	job()
-}
+// mostDues is how many jobs of must run at once.
+const mostDues = 64
 
 // wait returns when every job is done, or false when that takes too long.
 func (w *work) wait(limit time.Duration) bool {

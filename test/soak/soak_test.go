@@ -65,7 +65,7 @@ type state struct {
 // returned says whether nothing is more than it was, but for what memory does not give back octet by octet.
 func (s state) returned(before state) bool {
 	const slack = 2 << 20
-	const staying = 3 * 32 // goroutines, at most, that wait for the next thing to do: as many as have once been needed at once
+	const staying = 4 * 32 // goroutines, at most, that wait for the next thing to do: as many as have once been needed at once
 	return s.goroutines <= before.goroutines+staying && s.heap-s.kept <= before.heap-before.kept+slack && s.stacks <= before.stacks+slack &&
 		s.tunnels+s.sessions+s.leases+s.specs+s.held+s.stories == 0 && s.kept <= recorded
 }

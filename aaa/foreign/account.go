@@ -99,7 +99,10 @@ func (s *Sessions) rename(ctx context.Context, r *aaa.Record) (entry, bool) {
 	}
 	old := e
 	e.session, e.started, e.entered, e.limits = r.Session, r.Started, time.Time{}, limits{}
-	s.giveBack(ctx, &old) // keep takes the address again at once
+	if lease, moved := s.move(ctx, &old, e.session); moved {
+		e.lease, old.lease = lease, pool.Lease{}
+	}
+	s.giveBack(ctx, &old) // an address that was not moved is taken again at once, by keep
 	return e, true
 }
 

@@ -9,6 +9,8 @@ import (
 
 	"lnsgate/aaa"
 	"lnsgate/aaa/foreign"
+	"lnsgate/pool"
+	"lnsgate/pool/memory"
 )
 
 func TestLateAndRepeatedRecordsChangeNothing(t *testing.T) {
@@ -156,6 +158,37 @@ func TestSessionAfterAPowerCut(t *testing.T) {
 		r.live()
 		r.mustLogin("nas", "ann") // the place is free
 	})
+}
+
+// TestNobodyHasTheAddressBetweenLoginAndStart of a NAS that sends no Class back, whose sessions have another name than their logins. Who
+// logs in with the same account at that moment would get it, for it was the last that the account had.
+func TestNobodyHasTheAddressBetweenLoginAndStart(t *testing.T) {
+	list, err := pool.ParseRange("10.0.0.1-10.0.0.10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	allocator, err := memory.New(memory.Config{Pools: []pool.Pool{{Name: "p", Ranges: []pool.Range{list}, Quarantine: time.Minute, Sticky: true}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &pools{Allocator: allocator}
+	run(t, func(r *rig) {
+		_, d := r.mustLogin("nas", "ann")
+		var other aaa.Decision
+		p.after = func() { _, other = r.mustLogin("nas", "ann") }
+		start := unmarked("nas", "00000001", "ann")
+		start.Address = d.Address
+		r.tell(start)
+		if other.Address == d.Address {
+			t.Errorf("two have %s", d.Address)
+		}
+		if h := p.holder(t, d.Address.String()); h != start.Session {
+			t.Errorf("the address is %q's", h)
+		}
+		if got := r.Stats(); got.Conflicts != 0 {
+			t.Errorf("%+v", got)
+		}
+	}, func(c *foreign.Config) { c.Pools = p })
 }
 
 // TestManyOweWhenThePoolsAreBack: each waits for the database, and not for the others.

@@ -163,10 +163,25 @@ func (s *Sessions) keepAgain(ctx context.Context, e *entry) error {
 	return nil
 }
 
+// move makes the offer of a login that of its session, so that nobody has the address in between. False: it could not be.
+func (s *Sessions) move(ctx context.Context, login *entry, session string) (pool.Lease, bool) {
+	if s.config.Pools == nil || !login.lease.Address.IsValid() {
+		return pool.Lease{}, false
+	}
+	lease, err := s.config.Pools.Allocate(ctx, pool.Request{
+		Account: login.account, Address: login.lease.Address, PrefixLength: login.lease.PrefixLength, Holder: session, Offer: s.config.Offer,
+	})
+	return lease, err == nil
+}
+
 // takeOver has an address given back by its holder, if that is this session by another name. False: it is not.
 func (s *Sessions) takeOver(ctx context.Context, e *entry, holder string) bool {
 	if s.isOrphan(ctx, e, holder) {
-		s.giveBack(ctx, &entry{session: holder, counted: true, lease: pool.Lease{Address: e.lease.Address, Holder: holder}})
+		orphan := entry{session: holder, account: e.account, counted: true, lease: pool.Lease{Address: e.lease.Address, Holder: holder}}
+		if _, moved := s.move(ctx, &orphan, e.session); moved {
+			orphan.lease = pool.Lease{}
+		}
+		s.giveBack(ctx, &orphan)
 		return true
 	}
 	if e.nas.Session == "" {

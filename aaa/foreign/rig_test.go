@@ -157,6 +157,7 @@ type pools struct {
 	mu    sync.Mutex
 	fault error
 	takes time.Duration // that Keep takes
+	after func()        // done after each Release; nil: nothing
 }
 
 func (p *pools) slow(takes time.Duration) {
@@ -199,7 +200,14 @@ func (p *pools) Release(ctx context.Context, l pool.Lease) error {
 	if err := p.failing(); err != nil {
 		return err
 	}
-	return p.Allocator.Release(ctx, l)
+	err := p.Allocator.Release(ctx, l)
+	p.mu.Lock()
+	after := p.after
+	p.mu.Unlock()
+	if after != nil {
+		after()
+	}
+	return err
 }
 
 // holder is who has an address; "" = nobody.

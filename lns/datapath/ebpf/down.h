@@ -19,7 +19,7 @@ struct leaving {
 	__u32 head, longest; /* of the segments: their headers, and altogether */
 	__u32 packets, octets;
 	__u8 protocol, ppp;
-	__u16 clamped;
+	__u16 mss; /* the largest that this SYN may announce; 0 is any, or it is none */
 	__u64 pseudo, header; /* sums: of the pseudo-header, and of the header of IP, which is nothing for IPv4 */
 	bool summed;	      /* the sum of all of it is known */
 	struct judged judged;
@@ -31,7 +31,7 @@ static __always_inline bool leaves4(struct leaving *l, struct iphdr *ip, void *e
 		return false;
 	l->to = holder4(template, ip->daddr);
 	l->next = (void *)(ip + 1), l->ip = 20;
-	l->protocol = ip->protocol, l->ppp = 0x21, l->clamped = CLAMP;
+	l->protocol = ip->protocol, l->ppp = 0x21, l->mss = l->to ? l->to->mss : 0;
 	l->pseudo = (__u64)ip->saddr + ip->daddr + bpf_htons(l->len - 20);
 	l->judged.far[0] = ip->saddr, l->judged.is = RULE_IPV4;
 	return true;
@@ -45,7 +45,7 @@ static __always_inline bool leaves6(struct leaving *l, struct ipv6hdr *ip, void 
 		return false;
 	l->to = holder6(template, &ip->daddr);
 	l->next = (void *)(ip + 1), l->ip = 40;
-	l->protocol = ip->nexthdr, l->ppp = 0x57, l->clamped = CLAMP6;
+	l->protocol = ip->nexthdr, l->ppp = 0x57, l->mss = l->to ? l->to->mss6 : 0;
 	l->judged.is = RULE_IPV6;
 	for (int i = 0; i < 4; i++) {
 		l->pseudo += (__u64)ip->saddr.s6_addr32[i] + ip->daddr.s6_addr32[i];
@@ -68,8 +68,10 @@ static __always_inline bool fits(struct leaving *l, void *end)
 		return false;
 	switch (l->protocol) {
 	case IPPROTO_TCP:
-		if ((void *)(next + 14) > end || (next[13] & SYN && l->to->flags & l->clamped))
+		if ((void *)(next + 14) > end || l->len < l->ip + TCP_LEAST || (next[13] & SYN && l->whole))
 			return false;
+		if (!(next[13] & SYN))
+			l->mss = 0;
 		if (l->whole) {
 			l->head = l->ip + (next[12] >> 4) * 4, l->longest = l->head + l->whole;
 			l->packets = (l->len - l->head + l->whole - 1) / l->whole;
@@ -230,6 +232,8 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 	default:
 		break;
 	}
+	if (l.protocol == IPPROTO_TCP && l.mss && !lower(skb, l.ip, l.len - l.ip, l.mss))
+		return NEXT;
 	if (l.whole) {
 		if (bpf_skb_adjust_room(skb, 28 + n, BPF_ADJ_ROOM_MAC,
 					BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP))

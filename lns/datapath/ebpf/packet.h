@@ -6,6 +6,7 @@
 #define LOOKED_AT (MOST_HEADERS + 40 + 14) /* to the flags of TCP over IPv6 */
 #define LOOKED_AT_DOWN (40 + 14)
 #define SYN 0x02
+#define TCP_LEAST 20
 
 /* verdict is what becomes of a packet here: it passes, it is for user space to say, or it goes nowhere. */
 enum verdict { PASSES, LEFT, DENIED };

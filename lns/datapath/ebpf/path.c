@@ -20,6 +20,7 @@
 #include "packet.h"
 #include "rate.h"
 #include "filter.h"
+#include "clamp.h"
 #include "up.h"
 #include "down.h"
 

@@ -35,7 +35,9 @@ type pathEntry struct {
 	Filter      uint32
 	RateUp      uint64
 	RateDown    uint64
-	Spare       uint64
+	Mss         uint16
+	Mss6        uint16
+	Spare       uint32
 }
 
 type pathFilter struct {

@@ -37,6 +37,12 @@ func newQuestions(t *testing.T) *questions {
 
 // run has the kernel run a program on a packet. It says whether the program has taken it, and whether it was denied.
 func (b *questions) run(t interface{ Fatal(...any) }, way datapath.Direction, packet []byte) (taken, denied bool) {
+	_, taken, denied = b.see(t, way, packet)
+	return taken, denied
+}
+
+// see tells too what the program has made of the packet.
+func (b *questions) see(t interface{ Fatal(...any) }, way datapath.Direction, packet []byte) (made []byte, taken, denied bool) {
 	data, program := packet, b.path.objects.Down
 	if way == datapath.Up {
 		protocol := []byte{0, 0x21}
@@ -49,13 +55,15 @@ func (b *questions) run(t interface{ Fatal(...any) }, way datapath.Direction, pa
 	before := b.path.tables.drops()[datapath.Filtered.String()]
 	var result uint32
 	if err := b.host.Do(func() (err error) {
-		result, err = program.Run(&ebpf.RunOptions{Data: data, DataOut: make([]byte, len(data)+256)})
+		o := ebpf.RunOptions{Data: data, DataOut: make([]byte, len(data)+256)}
+		result, err = program.Run(&o)
+		made = o.DataOut
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
 	const next = 1<<32 - 1
-	return result != next, b.path.tables.drops()[datapath.Filtered.String()] != before
+	return made, result != next, b.path.tables.drops()[datapath.Filtered.String()] != before
 }
 
 // A host can be told to drop whatever comes or goes without IPsec, with no policy at all.

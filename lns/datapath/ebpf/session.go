@@ -15,8 +15,6 @@ const (
 	compressProtocol = 0x04
 	compressAddress  = 0x08
 	carriesIPv6      = 0x10
-	clamps           = 0x20
-	clamps6          = 0x40
 	hasRoutes        = 0x80
 )
 
@@ -129,7 +127,7 @@ func (s *session) entry() pathEntry {
 		PeerPort:   networkOrder(spec.Path.Remote.Port()),
 		PeerTunnel: networkOrder(spec.PeerTunnel), PeerSession: networkOrder(spec.PeerSession),
 		Address: number4(spec.Address), Template: s.template, Place: s.place, Mru: datapath.DefaultPeerMRU,
-		RateUp: spec.RateUp, RateDown: spec.RateDown,
+		RateUp: spec.RateUp, RateDown: spec.RateDown, Mss: uint16(spec.MSS), Mss6: uint16(spec.MSS6),
 	}
 	if spec.PeerMRU != 0 {
 		e.Mru = uint32(min(spec.PeerMRU, largestMRU))
@@ -148,8 +146,6 @@ func (s *session) entry() pathEntry {
 		{spec.PFC, compressProtocol},
 		{spec.ACFC, compressAddress},
 		{len(spec.IPv6) > 0, carriesIPv6},
-		{spec.MSS != 0, clamps},
-		{spec.MSS6 != 0, clamps6},
 		{len(spec.Routes) > 0, hasRoutes},
 	} {
 		if f.set {

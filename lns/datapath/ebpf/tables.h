@@ -10,8 +10,6 @@ volatile const __u16 port = 0;
 #define COMPRESS_PROTOCOL 0x04
 #define COMPRESS_ADDRESS 0x08
 #define IPV6 0x10
-#define CLAMP 0x20
-#define CLAMP6 0x40
 #define ROUTES 0x80
 
 /* What is known of an interface outside. */
@@ -31,7 +29,8 @@ struct entry {
 	__u32 mru;
 	__u32 filter; /* its number; 0 is none */
 	__u64 rate_up, rate_down; /* bits per second; 0 is no bound */
-	__u64 spare;
+	__u16 mss, mss6;	  /* the largest that a SYN may announce; 0 is any */
+	__u32 spare;
 };
 
 /* lane is one direction of a session, on a cache line of its own. last is a coarse monotonic time; paid and linger belong to the

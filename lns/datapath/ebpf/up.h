@@ -54,7 +54,7 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 	__u32 octets;
 	__u64 decap;
 	__u8 *next;
-	__u16 clamped;
+	__u32 mss;
 	struct judged j = {};
 	if (protocol == 0x21) {
 		struct iphdr *inner = (void *)p;
@@ -66,7 +66,7 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 		if (inner->saddr != e->address)
 			whose = e->flags & ROUTES ? holder4(e->template, inner->saddr) : 0;
 		j.far[0] = inner->daddr, j.protocol = inner->protocol, j.is = RULE_IPV4;
-		next = (void *)(inner + 1), clamped = CLAMP;
+		next = (void *)(inner + 1), mss = e->mss;
 		decap = DECAP_L3_IPV4;
 	} else if (protocol == 0x57) {
 		struct ipv6hdr *inner = (void *)p;
@@ -79,15 +79,19 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 		for (int i = 0; i < 4; i++)
 			j.far[i] = inner->daddr.s6_addr32[i];
 		j.protocol = inner->nexthdr, j.is = RULE_IPV6;
-		next = (void *)(inner + 1), clamped = CLAMP6;
+		next = (void *)(inner + 1), mss = e->mss6;
 		decap = DECAP_L3_IPV6;
 	} else {
 		return NEXT;
 	}
 	if (!whose || whose->id != id)
 		return NEXT;
-	if (j.protocol == IPPROTO_TCP && e->flags & clamped && ((void *)(next + 14) > end || next[13] & SYN))
+	if (j.protocol != IPPROTO_TCP)
+		mss = 0;
+	else if ((void *)(next + 14) > end || octets < (decap == DECAP_L3_IPV4 ? 40 : 60))
 		return NEXT;
+	else if (!(next[13] & SYN))
+		mss = 0;
 
 	if (guarded(skb))
 		return NEXT;
@@ -114,6 +118,8 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 	default:
 		break;
 	}
+	if (mss && !lower(skb, ETHERNET + 28 + headers + octets - length, length, mss))
+		return NEXT;
 	if (len != ETHERNET + 28 + payload && bpf_skb_change_tail(skb, ETHERNET + 28 + payload, 0))
 		return NEXT;
 	if (bpf_skb_adjust_room(skb, -(__s32)(28 + headers), BPF_ADJ_ROOM_MAC, decap))

@@ -296,6 +296,26 @@ func testOfferStatic(t *testing.T, open Open) {
 	}
 }
 
+// testOfferMoves: a session may have another name than the login that it began with.
+func testOfferMoves(t *testing.T, open Open) {
+	b := start(t, open, Setup{Pools: []pool.Pool{makePool(t, "a", "10.0.0.1-10.0.0.9")}})
+	lent := b.borrow(offered("a", "x"))
+	moved := b.borrow(pool.Request{Address: lent.Address, Account: "x", Holder: "session", Offer: offer})
+	if moved.Address != lent.Address || moved.Pool != "a" {
+		t.Fatalf("%+v became %+v", lent, moved)
+	}
+	b.release(lent) // it has nothing any more
+	b.keep(moved, b.now.Add(2*offer))
+	b.pass(offer)
+	b.inUse(b.Keep(t.Context(), lent, time.Time{}), lent.Address, "session")
+	second := b.borrow(offered("a", "x"))
+	if second.Address == lent.Address {
+		t.Errorf("%v is offered to two", lent.Address)
+	}
+	b.release(moved)
+	b.release(second)
+}
+
 func testOfferConcurrent(t *testing.T, open Open) {
 	p := makePool(t, "a", "10.0.0.1-10.0.0.20")
 	p.Quarantine = 0

@@ -49,6 +49,7 @@ func Run(t *testing.T, open Open) {
 		"offers exactly one address":                      testOfferExactly,
 		"offers an account its last address":              testOfferSticky,
 		"offers static addresses":                         testOfferStatic,
+		"offers move to another holder":                   testOfferMoves,
 		"never offers one address to two":                 testOfferConcurrent,
 		"behaves like the model":                          testModel,
 	} {

@@ -11,7 +11,8 @@ import (
 
 const scaleLegend = `
 Many sessions at once: they idle, 100 in a tunnel, or all in one, and the server asks each of them every 30 seconds by LCP echo
-whether it is there. What a session takes is what the server has grown by. Beside each figure stands that of a tenth as many.
+whether it is there (and each tunnel every minute by HELLO, where nothing was heard). What a session takes is what the server has grown by.
+Beside each figure stands that of a tenth as many; what grows in step with the number has a ratio of 1 where it is given for each, of 10 else.
 With records in SQL each session has a row, and the stop of the server counts as done when every row tells of the end.
 `
 
@@ -32,7 +33,8 @@ type upkeep struct {
 	login  float64 // microseconds of the server's processor time each
 	memory float64 // octets each
 	idle   float64 // processor time of the server, % of a core
-	list   float64 // milliseconds for a list of all
+	list   float64 // milliseconds for a list of all, until the one who asked has understood it
+	listed float64 // microseconds of the server's processor time for each session in such a list
 	stop   float64 // seconds
 }
 
@@ -68,6 +70,7 @@ func (b *bench) compareThrongs(few, many throng, less, more upkeep) {
 	c.add(what+"resident memory each", "KB", more.memory/1024, beside, less.memory/1024)
 	c.add(what+"processor time of the server, idle", "% of a core", more.idle, beside, less.idle)
 	c.add(what+"a list of all, each", "us", more.list*1000/float64(many.sessions), beside, less.list*1000/float64(few.sessions))
+	c.add(what+"processor time of the server per session in a list", "us", more.listed, beside, less.listed)
 	c.add(what+"stop", "s", more.stop, beside, less.stop)
 }
 
@@ -126,9 +129,14 @@ func (w *world) hold(ctx context.Context, b *bench, c throng, more string) (u up
 		return u, err
 	}
 	u.memory = (after - before) / float64(c.sessions)
-	if u.list, err = s.listAll(ctx, c.sessions); err != nil {
+	spent, err = busy(s.process, func() (err error) {
+		u.list, err = s.listAll(ctx, c.sessions)
+		return err
+	})
+	if err != nil {
 		return u, err
 	}
+	u.listed = spent.Seconds() * 1e6 / float64(looks*c.sessions)
 	began := time.Now()
 	err = s.end(ctx)
 	u.stop = time.Since(began).Seconds()

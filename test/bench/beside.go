@@ -11,14 +11,14 @@ import (
 // besideLegend goes with the comparison with l2tpns.
 const besideLegend = `
 Beside l2tpns 2.4.1 as Debian has it: the same load, the same RADIUS server (an lnsgate), one after the other. Logins come as from a
-LAC, in %d tunnels from one port, each with one call at a time, and stay. The calls side by side are %d at once, 100 to a tunnel:
+LAC, in %d tunnels from one port, each with one call at a time, and stay. The calls side by side are %d at once, %d to a tunnel:
 l2tpns takes an SCCRQ for the repetition of another one while a tunnel from the same port is being opened, and does not acknowledge
 calls while one of its own messages has not been acknowledged, so it waits for repetitions, a second each. Streams and packets
 go through one session.
 `
 
-// lanes is how many tunnels the logins come in; l2tpns has room for 500.
-const lanes = 64
+// perTunnel is how many calls a LAC that places them side by side has in a tunnel.
+const perTunnel = 100
 
 // sideBySide is how many times fewer logins are side by side.
 const sideBySide = 10
@@ -35,7 +35,7 @@ type besides struct {
 
 // measureBeside has lnsgate and the l2tpns of Debian do the same, in turns.
 func measureBeside(ctx context.Context, b *bench, w *world) error {
-	b.explain(fmt.Sprintf(besideLegend, lanes, underWay))
+	b.explain(fmt.Sprintf(besideLegend, lanes, underWay, perTunnel))
 	if _, err := w.atHeadquarters(ctx, b.size.logins+1); err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (w *world) measureLNS(ctx context.Context, b *bench, server *process) (m be
 	m.crowded = load.PerSecond
 	var all *crowd
 	spent, err := busy(server, func() (err error) {
-		all, err = w.newCrowdIn(ctx, b.size.logins, lanes)
+		all, err = w.newCrowd(ctx, b.size.logins)
 		return err
 	})
 	if err != nil {

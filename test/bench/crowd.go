@@ -19,11 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	perTunnel = 100
-	// dialling is how many of a crowd log in at once: l2tpns loses calls when many do.
-	dialling = 32
-)
+// lanes is how many tunnels a crowd comes in, each with one call to be set up at a time; l2tpns has room for 500.
+const lanes = 64
 
 // crowd is a LAC with many sessions on one port, which handles user packets with as little work as there can be: those
 // to be sent lie ready with all their headers, those that come are only counted. So what is measured is the LNS.
@@ -33,7 +30,7 @@ type crowd struct {
 	users    int           // logins that have begun
 	wanted   int
 	pending  int
-	lanes    int       // tunnels that stand side by side; 0: one is filled after the other
+	lanes    int       // tunnels
 	free     []int     // of those, by their places in callers, the ones without a call that is being set up
 	began    time.Time // when all lanes were open
 	took     time.Duration
@@ -49,14 +46,8 @@ type crowd struct {
 
 // newCrowd logs in user1 and so on at the server of this world, and returns when all are up.
 func (w *world) newCrowd(ctx context.Context, count int) (*crowd, error) {
-	return w.newCrowdIn(ctx, count, 0)
-}
-
-// newCrowdIn does so in that many tunnels, each of which has one call to be set up at a time; with 0 a tunnel is filled before
-// the next one is opened.
-func (w *world) newCrowdIn(ctx context.Context, count, lanes int) (*crowd, error) {
 	c := &crowd{
-		fd: -1, wanted: count, lanes: lanes,
+		fd: -1, wanted: count, lanes: min(lanes, count),
 		arrived: make(chan struct{}, 1), done: make(chan struct{}), ready: make(chan struct{}),
 	}
 	err := w.client.Do(func() (err error) {
@@ -151,7 +142,7 @@ func (c *crowd) advance(now time.Time) {
 	}
 }
 
-// dialMore begins logins, each in the last tunnel or, when that is full, in another.
+// dialMore begins logins, as many as there are lanes for.
 func (c *crowd) dialMore(now time.Time) {
 	for c.users < c.wanted && c.failure == nil {
 		tunnel := c.lane()
@@ -160,11 +151,8 @@ func (c *crowd) dialMore(now time.Time) {
 		}
 		user := fmt.Sprintf("user%d", c.users+1)
 		login := lac.Login{
-			Session: l2tp.SessionID(c.users%perTunnel + 1), User: user, MRU: longest,
+			Session: l2tp.SessionID(c.users + 1), User: user, MRU: longest,
 			Credentials: secret.NewAnswerer(user, aaa.NewSecret(password), [16]byte{}), Methods: []aaa.Method{aaa.CHAP},
-		}
-		if c.lanes > 0 {
-			login.Session = l2tp.SessionID(c.users + 1)
 		}
 		c.users++
 		c.pending++
@@ -186,12 +174,6 @@ func (c *crowd) dialMore(now time.Time) {
 // its own has not been acknowledged, so that calls beside each other in a tunnel wait for a second again and again.
 func (c *crowd) lane() int {
 	switch {
-	case c.lanes == 0 && c.pending >= dialling:
-		return -1
-	case c.lanes == 0 && c.users%perTunnel == 0:
-		return len(c.callers)
-	case c.lanes == 0:
-		return len(c.callers) - 1
 	case len(c.callers) < c.lanes && c.pending == 0:
 		return len(c.callers)
 	case len(c.callers) < c.lanes || len(c.free) == 0:

@@ -17,7 +17,7 @@ import (
 )
 
 const pathsLegend = `
-Packets of users are sent and counted by a LAC that does next to nothing else, %d sessions to a tunnel, all from one port, and by a
+Packets of users are sent and counted by a LAC that does next to nothing else, in %d tunnels, all from one port, and by a
 host at headquarters. Plain forwarding is the same two hosts without a tunnel, through the same wires, right before and after.
 `
 
@@ -59,7 +59,7 @@ func crossings(most int) (all []crossing) {
 
 // measurePaths sends packets of users through lnsgate, by plain forwarding, and through the l2tpns of Debian.
 func measurePaths(ctx context.Context, b *bench, w *world) error {
-	b.explain(fmt.Sprintf(pathsLegend, perTunnel))
+	b.explain(fmt.Sprintf(pathsLegend, lanes))
 	if _, err := w.atHeadquarters(ctx, b.size.crowd); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"lnsgate/test/netns"
 	"lnsgate/test/pgtest"
@@ -46,6 +47,7 @@ func TestEveryMeasurementFillsItsLines(t *testing.T) {
 			}
 		})
 	}
+	t.Run("cost of a packet", func(t *testing.T) { packetsCostNotManyTimesPlainForwarding(t, program) })
 }
 
 // checkRow wants a number in the column of the median; only what may well be nothing is allowed to be 0.
@@ -62,6 +64,34 @@ func checkRow(t *testing.T, line string) {
 	if err != nil || value < 0 || value == 0 && !mayBeNothing {
 		t.Errorf("no figure: %s", line)
 	}
+}
+
+// dearest is how many times the processor time of a packet without a tunnel the server may need for one: a third to one is
+// usual. It is so much because a test must not depend on what else runs; what costs a system call more is seen by the tests
+// of lns/datapath/tun and lns/transport, which count.
+const dearest = 10
+
+// packetsCostNotManyTimesPlainForwarding wants that a packet through the tunnel is not out of all proportion to one that is forwarded without: once of three times is enough.
+func packetsCostNotManyTimesPlainForwarding(t *testing.T, program string) {
+	b := &bench{program: program, folder: filepath.Dir(program), progress: t.Output(), size: size{datagrams: 500 * time.Millisecond}}
+	for range 3 {
+		b.figures = collection{}
+		if err := b.once(t.Context(), measurement{"packets", "", measurePackets}); err != nil {
+			t.Fatal(err)
+		}
+		worst := 0.0
+		for _, r := range b.figures.all() {
+			if r.beside == allOfPlain {
+				ratio := r.values.over(r.reference).median()
+				t.Logf("%s: %.2f times that of plain forwarding", r.what, ratio)
+				worst = max(worst, ratio)
+			}
+		}
+		if worst > 0 && worst < dearest {
+			return
+		}
+	}
+	t.Errorf("a packet costs the server more than %d times what it costs without a tunnel", dearest)
 }
 
 func TestFaultyRequestsAreRefused(t *testing.T) {

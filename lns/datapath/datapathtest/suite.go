@@ -8,7 +8,8 @@ import (
 	"lnsgate/lns/datapath"
 )
 
-// Run checks that a data path keeps the contract. newRig makes a rig that lives as long as the test it is given.
+// Run checks that a data path keeps the contract. newRig makes a rig that lives as long as the test it is given. The tests run beside
+// each other, so they end after Run does, with the test that calls it.
 func Run(t *testing.T, newRig func(*testing.T) Rig) {
 	run(t, newRig, map[string]func(*testing.T, *bench){
 		"up/every form of header":               upForms,
@@ -35,6 +36,7 @@ func Run(t *testing.T, newRig func(*testing.T) Rig) {
 func run(t *testing.T, newRig func(*testing.T) Rig, tests map[string]func(*testing.T, *bench)) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // real rigs spend their time waiting for the kernel
 			rig := newRig(t)
 			test(t, &bench{T: t, Rig: rig, in: rig.DataPath().Ingress()})
 		})

@@ -9,8 +9,10 @@ import (
 
 func TestContract(t *testing.T) {
 	var fast atomic.Int64
-	datapathtest.Run(t, func(t *testing.T) datapathtest.Rig { return newRig(t, &fast) })
-	datapathtest.RunRates(t, func(t *testing.T) datapathtest.Rig { return newRig(t, &fast) })
+	t.Run("suite", func(t *testing.T) {
+		datapathtest.Run(t, func(t *testing.T) datapathtest.Rig { return newRig(t, &fast) })
+		datapathtest.RunRates(t, func(t *testing.T) datapathtest.Rig { return newRig(t, &fast) })
+	})
 	if n := fast.Load(); n < 200 {
 		t.Errorf("the kernel has carried %d packets of the suite only", n)
 	}
@@ -18,7 +20,9 @@ func TestContract(t *testing.T) {
 
 func TestContractOfIPv6(t *testing.T) {
 	var fast atomic.Int64
-	datapathtest.RunIPv6(t, func(t *testing.T) datapathtest.Rig { return newRig(t, &fast).speakIPv6() })
+	t.Run("suite", func(t *testing.T) {
+		datapathtest.RunIPv6(t, func(t *testing.T) datapathtest.Rig { return newRig(t, &fast).speakIPv6() })
+	})
 	if n := fast.Load(); n < 5 {
 		t.Errorf("the kernel has carried %d packets of the suite only", n)
 	}

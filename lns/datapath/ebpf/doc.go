@@ -7,9 +7,10 @@
 // puts the headers in front, asks the routing table for the way to the peer, and sends the packet there.
 //
 // What these programs do not carry goes on to user space as if they were not there, and is judged, counted, answered or
-// dropped there: fragments, IP options and extension headers, sequence numbers, packets longer than the peer receives, large unsegmented packets (but those of TCP over IPv4 on their way down, which cross
-// whole), everything of PPP but IP, peers that are reached by IPv6, senders that are not who they should be, and sessions whose
-// filter has more than 64 rules. So whatever is odd is treated the same on both paths.
+// dropped there: fragments, IP options and extension headers, sequence numbers, packets longer than the peer receives, large
+// unsegmented packets (but those of TCP over IPv4 on their way down, which cross whole), everything of PPP but IP, peers that are
+// reached by IPv6, senders that are not who they should be, and sessions whose filter has more than 64 rules. So whatever is odd
+// is treated the same on both paths.
 //
 // A rate is kept by both paths together, which pay at one place (datapath.Paid): packets that are due pass here, those that have
 // to wait for a moment do so in user space, and those that would wait too long are dropped here. So a session that stays below its

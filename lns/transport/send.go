@@ -301,10 +301,10 @@ func (o *outgoing) push() error {
 	}
 }
 
-// call makes one system call for the messages that are still to be sent.
+// call makes one system call for the messages that are still to be sent. It never waits, so Go's scheduler is not told of it.
 func (o *outgoing) call(fd uintptr) {
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&o.messages[o.done])),
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&o.messages[o.done])),
 			uintptr(o.loaded-o.done), unix.MSG_DONTWAIT, 0, 0)
 		if errno == unix.EINTR {
 			continue

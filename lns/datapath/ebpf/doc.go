@@ -17,7 +17,7 @@
 // rate is in the kernel, one that is at its rate goes through user space, and a flood costs little.
 //
 // Behind IPsec nothing is carried here: neither sessions whose path is secure, nor anything at all while the host has IPsec
-// policies, because only its stack knows whom they protect. What is carried here does not pass the host's firewall for UDP,
+// policies or drops by default what has none, because only its stack knows whom they protect. What is carried here does not pass the host's firewall for UDP,
 // once a session is open; the packets in it pass the one on the virtual template. Its outer UDP checksum is not verified, as
 // the packet has its own.
 //

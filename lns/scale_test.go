@@ -141,9 +141,16 @@ func TestALoginKeepsToItsAllocations(t *testing.T) {
 	}
 }
 
-// settled is what so many open sessions take that are in one tunnel or in many: octets of memory, and allocations on the
-// way there, each, of both ends together and without the sockets. Processor time would depend on who else uses it.
-func settled(t *testing.T, count, perTunnel int) (octets, allocations float64) {
+// cost is what so many open sessions take, each, of both ends together and without the sockets. Processor time would depend on
+// who else uses it.
+type cost struct {
+	octets        float64 // of memory
+	allocations   float64 // on the way there
+	listed, looks float64 // octets that a list of all takes, and heads that are looked at for it
+}
+
+// settled has that many come up, in one tunnel or in many.
+func settled(t *testing.T, count, perTunnel int) (each cost) {
 	t.Helper()
 	c := newCrowd(t, lac.LoadConfig{Count: count, Concurrency: 256, SessionsPerTunnel: perTunnel, KeepUp: true})
 	before := heap()
@@ -161,29 +168,44 @@ func settled(t *testing.T, count, perTunnel int) (octets, allocations float64) {
 		t.Fatalf("not all have logged in: %+v", c.load.Report())
 	}
 	runtime.ReadMemStats(&end)
-	allocations = float64(end.Mallocs-start.Mallocs) / float64(count)
-	octets = float64(heap()-before) / float64(count)
+	n := float64(count)
+	each.allocations = float64(end.Mallocs-start.Mallocs) / n
+	each.octets = float64(heap()-before) / n
 	if open := c.server.Counters()["sessions_opened"]; open != uint64(count) {
 		t.Fatalf("%d of %d sessions are open at the server", open, count)
 	}
+	runtime.ReadMemStats(&start)
+	var refs []lns.SessionRef
+	c.server.EachSession(t.Context(), func(h *lns.SessionHead) {
+		each.looks += 1 / n
+		refs = append(refs, h.SessionRef)
+	})
+	if infos := c.server.SessionInfos(t.Context(), refs); len(infos) != count {
+		t.Errorf("%d of %d sessions are listed", len(infos), count)
+	}
+	runtime.ReadMemStats(&end)
+	each.listed = float64(end.TotalAlloc-start.TotalAlloc) / n
 	leave()
 	<-left
 	c.close()
-	return octets, allocations
+	return each
 }
 
-// What a session takes, and what its login costs, does not grow with the number of sessions, in one tunnel or in many.
+// What a session takes, what its login costs, and its line in a list of all do not grow with the number of sessions, in one tunnel or
+// in many.
 func TestManySessionsCostNoMoreThanFew(t *testing.T) {
 	const few, many = 500, 2000
 	for _, inOne := range []bool{false, true} {
-		less, lighter := settled(t, few, cmp.Or(few*btoi(inOne), 100))
-		more, heavier := settled(t, many, cmp.Or(many*btoi(inOne), 100))
-		t.Logf("one tunnel %v: %.0f and %.0f octets, %.0f and %.0f allocations", inOne, less, more, lighter, heavier)
-		if more > 1.25*less {
-			t.Errorf("one tunnel %v: %.0f octets for each of %d sessions, %.0f for each of %d", inOne, more, many, less, few)
-		}
-		if heavier > 1.25*lighter {
-			t.Errorf("one tunnel %v: %.0f allocations for each of %d sessions, %.0f for each of %d", inOne, heavier, many, lighter, few)
+		less := settled(t, few, cmp.Or(few*btoi(inOne), 100))
+		more := settled(t, many, cmp.Or(many*btoi(inOne), 100))
+		t.Logf("one tunnel %v: %+v and %+v", inOne, less, more)
+		for what, pair := range map[string][2]float64{
+			"octets": {less.octets, more.octets}, "allocations": {less.allocations, more.allocations},
+			"octets of a list": {less.listed, more.listed}, "looks for a list": {less.looks, more.looks},
+		} {
+			if pair[1] > 1.25*pair[0] {
+				t.Errorf("one tunnel %v: %.0f %s for each of %d sessions, %.0f for each of %d", inOne, pair[1], what, many, pair[0], few)
+			}
 		}
 	}
 }

@@ -132,6 +132,7 @@ func (c *checker) checkUsers() {
 		c.mtu(path+".mtu", u.MTU)
 		c.checkRoutes(path+".routes", u.Routes)
 	}
+	c.checkOwnPrefixes()
 }
 
 // mostRoutes is how many networks may be behind one user: that many fit into an Access-Accept beside all else.

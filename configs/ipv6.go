@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -128,5 +129,32 @@ func (c *checker) checkPrefix(path string, p netip.Prefix, link bool) {
 		c.say(path, "%v is not a /64, the only size of which hosts make addresses", p)
 	case p.Bits() < shortestPrefix || p.Bits() > linkPrefix:
 		c.say(path, "%v is not between /%d and /%d", p, shortestPrefix, linkPrefix)
+	}
+}
+
+// ownPrefix is a network of one user in the file.
+type ownPrefix struct {
+	path   string
+	prefix netip.Prefix
+}
+
+// checkOwnPrefixes says which networks of users lie within others: each packet would have two ways, and the second of two
+// sessions would be refused its network.
+func (c *checker) checkOwnPrefixes() {
+	var all []ownPrefix
+	for i, u := range c.cfg.Users {
+		all = append(all, ownPrefix{fmt.Sprintf("users[%d].ipv6_prefix", i), u.IPv6Prefix}, ownPrefix{fmt.Sprintf("users[%d].delegated_prefix", i), u.Delegated})
+	}
+	all = slices.DeleteFunc(all, func(o ownPrefix) bool { return !o.prefix.IsValid() || o.prefix != o.prefix.Masked() })
+	slices.SortStableFunc(all, func(a, b ownPrefix) int { // each directly behind those that it lies within
+		return cmp.Or(a.prefix.Addr().Compare(b.prefix.Addr()), cmp.Compare(a.prefix.Bits(), b.prefix.Bits()))
+	})
+	var wider ownPrefix
+	for _, o := range all {
+		if wider.prefix.IsValid() && wider.prefix.Overlaps(o.prefix) {
+			c.say(o.path, "%v overlaps %s, which has %v; no two may share addresses", o.prefix, wider.path, wider.prefix)
+			continue
+		}
+		wider = o
 	}
 }

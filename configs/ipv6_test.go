@@ -58,7 +58,10 @@ func TestFaultsOfIPv6(t *testing.T) {
 		"name server":          {`["2001:db8::53"]`, "[10.0.0.53]", []string{"line 2: virtual_templates[0].ipv6_dns[0]: 10.0.0.53 is not the IPv6 address of a server"}},
 		"own prefix":           {`"2001:db8:f00::/64"`, `"2001:db8:f00::/60"`, []string{"line 12: users[0].ipv6_prefix: 2001:db8:f00::/60 is not a /64"}},
 		"own prefix of IPv4":   {`"2001:db8:f00::/64"`, "10.0.0.0/8", []string{"line 12: users[0].ipv6_prefix: 10.0.0.0/8 is not an IPv6 network"}},
-		"delegated too long":   {`"2001:db8:f10::/48"`, `"2001:db8:f10::/80"`, []string{"line 12: users[0].delegated_prefix: 2001:db8:f10::/80 is not between /32 and /64"}},
+		"within one's own":     {`"2001:db8:f00::/64"`, `"2001:db8:f10:7::/64"`, []string{"line 12: users[0].ipv6_prefix: 2001:db8:f10:7::/64 overlaps users[0].delegated_prefix, which has 2001:db8:f10::/48"}},
+		"within another's": {`"2001:db8:f10::/48"}`, `"2001:db8:f10::/48"}` + "\n  - {name: eve, password: \"Eve@12345\", delegated_prefix: \"2001:db8:f10:100::/56\"}\n" + `  - {name: joe, password: "Joe@12345", ipv6_prefix: "2001:db8:f11::/64"}`,
+			[]string{"line 13: users[1].delegated_prefix: 2001:db8:f10:100::/56 overlaps users[0].delegated_prefix, which has 2001:db8:f10::/48"}},
+		"delegated too long": {`"2001:db8:f10::/48"`, `"2001:db8:f10::/80"`, []string{"line 12: users[0].delegated_prefix: 2001:db8:f10::/80 is not between /32 and /64"}},
 	} {
 		t.Run(name, func(t *testing.T) { expectFaults(t, replaceOnce(t, dualStack, c.old, c.replacement), c.want) })
 	}

@@ -51,11 +51,15 @@ func (e *UnknownPoolError) Error() string { return fmt.Sprintf("there is no pool
 type InUseError struct {
 	Address netip.Addr
 	Holder  string
-	Node    string    // the node of the holder, where that is another one and known to be silent
-	Silent  time.Time // since when it is
+	Within  netip.Prefix // what the holder has, where that is another prefix than was asked for
+	Node    string       // the node of the holder, where that is another one and known to be silent
+	Silent  time.Time    // since when it is
 }
 
 func (e *InUseError) Error() string {
+	if e.Within.IsValid() {
+		return fmt.Sprintf("address %v is in use by %s, which has %v: prefixes of two sessions must not overlap", e.Address, e.Holder, e.Within)
+	}
 	if e.Node == "" {
 		return fmt.Sprintf("address %v is in use by %s", e.Address, e.Holder)
 	}

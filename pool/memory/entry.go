@@ -11,6 +11,7 @@ type entry struct {
 	lease    pool.Lease // as given; after the release it still says who had the address
 	leased   bool
 	foreign  bool      // while leased: another NAS carries the session
+	own      bool      // while leased: a prefix of no pool
 	offered  bool      // while leased: nobody has kept it yet; later: and nobody ever did
 	turn     int       // on the queue of those that end by themselves
 	home     *state    // the pool that the address lies in now, nil if in none

@@ -40,6 +40,7 @@ func (a *Allocator) Keep(ctx context.Context, l pool.Lease, until time.Time) err
 	}
 	a.count(e)
 	e.give(pool.Request{Account: l.Account, Holder: l.Holder, PrefixLength: l.PrefixLength}, now, "the session says that it has it")
+	a.own(e)
 	a.adopt(e, until)
 	return nil
 }
@@ -65,6 +66,7 @@ func (a *Allocator) repeat(e *entry, r pool.Request, now time.Time) pool.Lease {
 // lend gives the entry away, as an offer if the request says so.
 func (a *Allocator) lend(e *entry, r pool.Request, now time.Time, why string) pool.Lease {
 	e.give(r, now, why)
+	a.own(e)
 	if r.Offer > 0 {
 		e.offered = true
 		a.adopt(e, now.Add(r.Offer))

@@ -32,6 +32,7 @@ type Allocator struct {
 	index    index                 // the same by address
 	reserved map[netip.Addr]string // static address -> account
 	entries  map[netip.Addr]*entry // every address that is leased or was released, and no other
+	owned    own                   // those of them that are prefixes of no pool, and leased
 	foreign  map[string][]*entry   // leases of sessions that other NASes carry, by holder
 	ending   queue                 // those of them that end by themselves
 }
@@ -85,6 +86,7 @@ func (a *Allocator) Release(_ context.Context, l pool.Lease) error {
 // end takes a lease from its holder.
 func (a *Allocator) end(e *entry, at time.Time) {
 	a.disown(e)
+	a.disownPrefix(e)
 	_, reserved := a.reserved[e.lease.Address]
 	if e.home == nil || reserved {
 		delete(a.entries, e.lease.Address)
@@ -141,8 +143,8 @@ func (a *Allocator) now() time.Time {
 // has this address is a decision of the administrator.
 func (a *Allocator) allocateExactly(r pool.Request, now time.Time) (pool.Lease, error) {
 	address := pool.First(r.Address.Unmap(), r.PrefixLength)
-	if home := a.index.find(address); home != nil && home.cfg.PrefixLength != r.PrefixLength {
-		return pool.Lease{}, &pool.MismatchError{Prefix: pool.PrefixOf(address, r.PrefixLength), Pool: home.cfg.Name, Length: home.cfg.PrefixLength}
+	if err := a.fits(address, r.PrefixLength); err != nil {
+		return pool.Lease{}, err
 	}
 	account, reserved := a.reserved[address]
 	if reserved && account != r.Account {

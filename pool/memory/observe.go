@@ -109,6 +109,9 @@ func (a *Allocator) Forecast(_ context.Context, r pool.Request) (pool.Lease, err
 
 func (a *Allocator) forecastExactly(r pool.Request) (pool.Lease, error) {
 	address := pool.First(r.Address.Unmap(), r.PrefixLength)
+	if err := a.fits(address, r.PrefixLength); err != nil {
+		return pool.Lease{}, err
+	}
 	account, reserved := a.reserved[address]
 	if reserved && account != r.Account {
 		return pool.Lease{}, &pool.ReservedError{Address: address, Account: account}

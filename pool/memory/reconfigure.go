@@ -62,6 +62,8 @@ func (a *Allocator) rehome() {
 			released = append(released, e)
 		case !reserved && e.home != nil:
 			e.home.leased++
+		default:
+			a.own(e)
 		}
 	}
 	slices.SortFunc(released, func(x, y *entry) int {
@@ -103,14 +105,7 @@ func checkStatics(x index, statics []Static) error {
 	var faults []error
 	for _, s := range statics {
 		address := pool.First(s.Address.Unmap(), s.PrefixLength)
-		home := x.find(address)
-		if home == nil { // a prefix outside must not hold one that a pool gives
-			all := pool.Range{First: address, Last: address}.Widen(s.PrefixLength)
-			if i := slices.IndexFunc(x, func(l located) bool { return l.span.Overlaps(all) }); i >= 0 {
-				home = x[i].home
-			}
-		}
-		if home != nil && home.cfg.PrefixLength != s.PrefixLength {
+		if home := x.unfit(address, s.PrefixLength); home != nil {
 			faults = append(faults, fmt.Errorf("account %q: %w", s.Account,
 				&pool.MismatchError{Prefix: pool.PrefixOf(address, s.PrefixLength), Pool: home.cfg.Name, Length: home.cfg.PrefixLength}))
 		}

@@ -135,6 +135,44 @@ func testPrefixMismatch(t *testing.T, open Open) {
 	b.get(from("a", "x"))
 }
 
+// Prefixes of no pool that share addresses are not held at the same time, whichever is the wider one, and even by one session.
+func testPrefixOverlap(t *testing.T, open Open) {
+	b := start(t, open, Setup{Pools: []pool.Pool{makePrefixes(t, "a", 64, "2001:db8::/61")}})
+	exactly := func(account, want string) pool.Request {
+		p := prefix(want)
+		return pool.Request{Account: account, Holder: "session of " + account, Address: p.Addr(), PrefixLength: p.Bits()}
+	}
+	refused := func(account, want, holder string) {
+		t.Helper()
+		_, err := b.Allocate(t.Context(), exactly(account, want))
+		var inUse *pool.InUseError
+		if !errors.As(err, &inUse) || inUse.Holder != holder {
+			t.Errorf("%s asks for %s, and %s has some of it: %v", account, want, holder, err)
+		}
+	}
+	wide := b.get(exactly("x", "2001:db8:f000::/48"))
+	beside := b.get(exactly("z", "2001:db8:f001::/48"))
+	for _, overlapping := range []string{"2001:db8:f000:5::/64", "2001:db8:f000::/64", "2001:db8:f000:100::/56"} {
+		refused("y", overlapping, "session of x")
+	}
+	refused("x", "2001:db8:f000:5::/64", "session of x")
+	if again := b.get(exactly("x", "2001:db8:f000::/48")); again.Prefix() != wide.Prefix() {
+		t.Errorf("asked again: %+v", again)
+	}
+	_, err := b.Allocate(t.Context(), exactly("y", "2001:db8::/48"))
+	var mismatch *pool.MismatchError
+	if !errors.As(err, &mismatch) || mismatch.Pool != "a" {
+		t.Errorf("a prefix that takes in a pool: %v", err)
+	}
+	b.release(wide)
+	b.release(beside)
+	inner := b.get(exactly("y", "2001:db8:f000:5::/64"))
+	refused("x", "2001:db8:f000::/48", inner.Holder)
+	refused("x", "2001:db8:f000::/47", inner.Holder)
+	b.release(inner)
+	b.get(exactly("x", "2001:db8:f000::/47"))
+}
+
 func testPrefixLarge(t *testing.T, open Open) {
 	b := start(t, open, Setup{Pools: []pool.Pool{makePrefixes(t, "a", 128-8, "2001:db8::/32"), makePrefixes(t, "b", 64, "2001:db9::/40")}})
 	b.get(from("a", "x"))

@@ -67,6 +67,7 @@ func RunPrefixes(t *testing.T, open Open) {
 		"reserves static prefixes":                       testPrefixStatic,
 		"gives exact prefixes":                           testPrefixExact,
 		"refuses a prefix of another length":             testPrefixMismatch,
+		"keeps overlapping prefixes apart":               testPrefixOverlap,
 		"serves more prefixes than can be counted":       testPrefixLarge,
 		"never gives one prefix to two at the same time": testPrefixConcurrent,
 		"behaves like the model":                         testPrefixModel,

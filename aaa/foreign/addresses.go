@@ -14,7 +14,11 @@ import (
 // offer gives a login its address, as the client wants it, and says so in the decision.
 func (s *Sessions) offer(ctx context.Context, e *entry, d *aaa.Decision) error {
 	exact, pools := d.Address, d.Pools
-	switch by := s.client(&e.nas).Addresses; {
+	by := s.client(&e.nas).Addresses
+	if by != Named { // the NAS has no pools of these names: they are those of our own sessions
+		d.IPv6Pools, d.DelegatedPools = nil, nil
+	}
+	switch {
 	case by == None:
 		d.Address, d.Pools = netip.Addr{}, nil
 		return nil

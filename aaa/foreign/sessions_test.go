@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -159,6 +160,25 @@ func TestWhoGivesAddresses(t *testing.T) {
 		r.people.set("bob", none)
 		if _, d := r.mustLogin("nas", "bob"); d.Address.IsValid() {
 			t.Errorf("neither pool nor address: %v", d.Address)
+		}
+	})
+}
+
+// A NAS is told names of pools for prefixes where it has such pools, and nowhere else.
+func TestWhoHasPoolsOfPrefixes(t *testing.T) {
+	run(t, func(r *rig) {
+		six := decision("ann")
+		six.IPv6Pools, six.DelegatedPools = []string{"links"}, []string{"homes"}
+		six.IPv6.Delegated = []netip.Prefix{netip.MustParsePrefix("2001:db8:7::/56")}
+		r.people.set("ann", six)
+		for client, told := range map[string]bool{"bras": true, "nas": false, "wifi": false} {
+			_, d := r.mustLogin(client, "ann")
+			if (len(d.IPv6Pools) == 1) != told || (len(d.DelegatedPools) == 1) != told {
+				t.Errorf("%s: %v, %v", client, d.IPv6Pools, d.DelegatedPools)
+			}
+			if !slices.Equal(d.IPv6.Delegated, six.IPv6.Delegated) {
+				t.Errorf("%s: its own prefix: %v", client, d.IPv6.Delegated)
+			}
 		}
 	})
 }

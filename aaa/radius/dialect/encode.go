@@ -30,7 +30,7 @@ func Encode(p *radius.Packet, d *aaa.Decision, e Equipment) error {
 	w.filter(d.Filter)
 	w.routes(d)
 	w.marks(d)
-	w.sixes(&d.IPv6)
+	w.sixes(d)
 	return w.fault
 }
 

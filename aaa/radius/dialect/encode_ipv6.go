@@ -8,8 +8,10 @@ import (
 	"lnsgate/aaa/radius/wire"
 )
 
-// sixes says what there is for IPv6.
-func (w *writer) sixes(v *aaa.IPv6) {
+// sixes says what there is for IPv6: prefixes, or else the pools that they come from.
+func (w *writer) sixes(d *aaa.Decision) {
+	v := &d.IPv6
+	pool, delegatedPool := firstPool(v.Pool, d.IPv6Pools, v.Prefixes), firstPool(v.DelegatedPool, d.DelegatedPools, v.Delegated)
 	if v.InterfaceID != 0 {
 		w.put(key{0, 96}, binary.BigEndian.AppendUint64(nil, v.InterfaceID))
 	}
@@ -20,14 +22,14 @@ func (w *writer) sixes(v *aaa.IPv6) {
 		w.put(key{0, 123}, PrefixOctets(p))
 	}
 	w.address(key{0, 168}, v.Address)
-	w.text(key{0, 100}, v.Pool)
+	w.text(key{0, 100}, pool)
 	switch w.equipment {
 	case Mikrotik:
-		w.text(key{wire.Mikrotik, wire.MikrotikDelegatedIPv6Pool}, v.DelegatedPool)
+		w.text(key{wire.Mikrotik, wire.MikrotikDelegatedIPv6Pool}, delegatedPool)
 	case Huawei:
-		w.text(key{wire.Huawei, wire.HuaweiDelegatedIPv6PrefixPool}, v.DelegatedPool)
+		w.text(key{wire.Huawei, wire.HuaweiDelegatedIPv6PrefixPool}, delegatedPool)
 	default:
-		w.text(key{0, 171}, v.DelegatedPool)
+		w.text(key{0, 171}, delegatedPool)
 	}
 	w.text(key{0, 172}, v.AddressPool)
 	for _, a := range v.DNS {
@@ -36,6 +38,14 @@ func (w *writer) sixes(v *aaa.IPv6) {
 	for _, r := range v.Routes {
 		w.text(key{0, 99}, routeText(r, "::"))
 	}
+}
+
+// firstPool is the pool that is named: the account's own, or the first of its domain's where it has no prefix.
+func firstPool(own string, domains []string, prefixes []netip.Prefix) string {
+	if own != "" || len(prefixes) > 0 || len(domains) == 0 {
+		return own
+	}
+	return domains[0]
 }
 
 // PrefixOctets is a prefix in the form of RFC 3162 section 2.3, as short as it can be.

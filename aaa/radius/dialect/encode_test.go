@@ -164,6 +164,39 @@ func TestOneProfileEveryDialect(t *testing.T) {
 	}
 }
 
+// TestRFC6911Section3_IPv6InEveryDialect shows pools and prefixes of IPv6 in each form: a prefix of its own takes the place of a pool.
+func TestRFC6911Section3_IPv6InEveryDialect(t *testing.T) {
+	d := aaa.Decision{
+		IPv6: aaa.IPv6{
+			InterfaceID: 0x0102030405060708, AddressPool: "hosts", DNS: []netip.Addr{netip.MustParseAddr("2001:db8::53")},
+			Routes: []aaa.Route{{Prefix: netip.MustParsePrefix("2001:db8:9::/48")}},
+		},
+		IPv6Pools: []string{"links", "spare"}, DelegatedPools: []string{"homes", "spare"},
+	}
+	own := d
+	own.IPv6.Prefixes = []netip.Prefix{netip.MustParsePrefix("2001:db8:1::/64")}
+	own.IPv6.Delegated = []netip.Prefix{netip.MustParsePrefix("2001:db8:100::/56")}
+	standard := []string{`100="links"`, `171="homes"`}
+	for e, pools := range map[Equipment][]string{
+		Standard: standard, WISPr: standard, Accel: standard, Cisco: standard,
+		Mikrotik: {`100="links"`, `Mikrotik 22="homes"`}, Huawei: {`100="links"`, `Huawei 191="homes"`},
+	} {
+		for _, c := range []struct {
+			decision aaa.Decision
+			own      []string
+		}{{d, pools}, {own, []string{"97=2001:db8:1::/64", "123=2001:db8:100::/56"}}} {
+			p := &radius.Packet{}
+			if err := Encode(p, &c.decision, e); err != nil {
+				t.Fatal(err)
+			}
+			common := []string{"96=0x0102030405060708", `172="hosts"`, "169=2001:db8::53", `99="2001:db8:9::/48 ::"`}
+			if diff := cmp.Diff(slices.Sorted(slices.Values(append(common, c.own...))), shown(p)); diff != "" {
+				t.Errorf("%s: %s", e, diff)
+			}
+		}
+	}
+}
+
 // shown are the attributes of a packet in words.
 func shown(p *radius.Packet) []string {
 	var list []string

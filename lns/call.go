@@ -208,14 +208,14 @@ func (c *call) admit(d *aaa.Decision) error {
 	if err := c.overUs(d); err != nil {
 		return err
 	}
-	routes, leftOut, err := s.claimRoutes(c.uid, c.tunnel.path.Remote.Addr(), d.Routes)
+	routes, leftOut, err := s.claimRoutes(c.uid, c.tunnel.path.Remote.Addr(), bothFamilies(d))
 	if err != nil {
 		return err
 	}
 	for _, cause := range leftOut {
 		c.log().Warn("the network of a netmask is not led to the peer", "cause", cause)
 	}
-	d.Routes = routes
+	d.Routes, d.IPv6.Routes = byFamily(routes)
 	c.filter = filter
 	return c.rebind(*d)
 }

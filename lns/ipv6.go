@@ -133,12 +133,18 @@ func (c *call) cameUp(o session.Opened) bool {
 	return c.interfaceID != before
 }
 
-// ownRoutes are the routes of the session's prefixes that no pool leads into the virtual template.
+// ownRoutes are the routes of IPv6 that no pool leads into the virtual template: of the session's own prefixes, and of the networks
+// behind its peer.
 func (c *call) ownRoutes(carried []netip.Prefix) []aaa.Route {
 	var routes []aaa.Route
 	for _, l := range c.core.Prefixes().All() {
 		if l.Pool == "" && slices.Contains(carried, l.Prefix()) {
 			routes = append(routes, aaa.Route{Prefix: l.Prefix()})
+		}
+	}
+	for _, r := range c.core.Decision().IPv6.Routes {
+		if slices.Contains(carried, r.Prefix) && !slices.ContainsFunc(c.core.Prefixes().Networks(), func(p netip.Prefix) bool { return p == r.Prefix }) {
+			routes = append(routes, r)
 		}
 	}
 	return routes

@@ -91,9 +91,18 @@ func runIPv6With(t *testing.T, change func(*lns.Deps), test func(*rig, *sixBooks
 			a.IPv6 = &aaa.IPv6{Prefixes: []netip.Prefix{netip.MustParsePrefix(link)}, Delegated: []netip.Prefix{netip.MustParsePrefix(site)}}
 			return a
 		}
+		behind := func(name string, networks ...string) local.Account {
+			a := account(name, "secret")
+			a.IPv6 = &aaa.IPv6{}
+			for _, n := range networks {
+				a.IPv6.Routes = append(a.IPv6.Routes, aaa.Route{Prefix: netip.MustParsePrefix(n)})
+			}
+			return a
+		}
 		backend, err := local.New([]local.Account{
 			account("l2tpuser", "secret"), account("alice@six", "secret"),
 			own("carol", "2001:db8:f00::/64", "2001:db8:f10::/48"), own("mallory", "2001:db8:20:1::/64", "2001:db8:f20::/48"),
+			behind("router", "2001:db8:f30::/48", "2001:db8:f30:1::/64"), behind("rival", "2001:db8:f30:2::/64"), behind("thief", "2001:db8:20:2::/64"),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -210,6 +219,39 @@ func TestPrefixesOfAnAccount(t *testing.T) {
 		if _, routes := books.all(); !slices.Equal(routes, own) {
 			t.Errorf("routes %v", routes)
 		}
+	})
+}
+
+// Framed-IPv6-Route (RFC 3162 section 2.5): networks behind the peer are carried and routed as its prefixes are, and no two
+// sessions have the same ones.
+func TestNetworksOfIPv6BehindAPeer(t *testing.T) {
+	runIPv6(t, func(r *rig, books *sixBooks) {
+		network := netip.MustParsePrefix("2001:db8:f30::/48")
+		c := r.dial(1, "router", "secret", six)
+		r.wantIPv6(c)
+		if _, routes := books.all(); !slices.Equal(routes, []netip.Prefix{network}) {
+			t.Errorf("routes %v", routes)
+		}
+		if s := r.server.Sessions(); len(s) != 1 || !slices.Equal(s[0].Routes, []netip.Prefix{network}) {
+			t.Errorf("shown: %+v", s)
+		}
+		carried := r.path.Specs()[0].IPv6
+		if !slices.Contains(carried, network) || len(carried) != 3 {
+			t.Errorf("the data path carries %v", carried)
+		}
+		for host, why := range map[int]string{2: "overlaps 2001:db8:f30::/48", 3: "overlaps headquarters"} {
+			r.wantEnd(r.dial(host, []string{2: "rival", 3: "thief"}[host], "secret", six), time.Minute)
+			if log := r.log.String(); !strings.Contains(log, why) {
+				t.Errorf("the log does not say that a network %s", why)
+			}
+		}
+		c.cancel()
+		r.wantEnd(c, 10*time.Second)
+		r.sleep(5 * time.Second)
+		if _, routes := books.all(); len(routes) != 0 {
+			t.Errorf("routes left behind: %v", routes)
+		}
+		r.wantIPv6(r.dial(4, "rival", "secret", six))
 	})
 }
 

@@ -158,7 +158,7 @@ func (c *call) info(now time.Time) SessionInfo {
 		RateUp:          d.RateUp,
 		RateDown:        d.RateDown,
 		Filter:          d.Filter,
-		Routes:          prefixes(d.Routes),
+		Routes:          prefixes(bothFamilies(&d)),
 		Backend:         d.Backend,
 		Counters:        c.counters(),
 		Quality:         c.core.Quality(),

@@ -179,7 +179,7 @@ func (c *call) reauthorize(d aaa.Decision, err error, now time.Time) {
 		c.close(trace.Because(trace.AccountChanged, "its domain is now %s", d.Domain), now)
 	case template != c.template:
 		c.close(trace.Because(trace.AccountChanged, "its virtual template is now %s", template), now)
-	case rerouted(before.Routes, d.Routes):
+	case rerouted(before.Routes, d.Routes), rerouted(before.IPv6.Routes, d.IPv6.Routes):
 		c.close(trace.Because(trace.AccountChanged, "the networks behind it are others now"), now)
 	case c.core.Prefixes().Link.Address.IsValid() && otherPrefixes(before.IPv6, d.IPv6):
 		c.close(trace.Because(trace.AccountChanged, "its IPv6 prefixes are others now"), now)

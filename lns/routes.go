@@ -152,8 +152,8 @@ func (s *Server) claimable(peer netip.Addr, routes []aaa.Route) ([]aaa.Route, er
 func widest(routes []aaa.Route) ([]aaa.Route, error) {
 	var kept []aaa.Route
 	for _, r := range routes {
-		if !r.Prefix.IsValid() || !r.Prefix.Addr().Is4() {
-			return nil, aaa.Reject(aaa.Misconfigured, "the route to %s is not to an IPv4 network", r.Prefix)
+		if !r.Prefix.IsValid() || r.Prefix.Addr().Is4In6() || r.Prefix.Bits() == 0 && r.Prefix.Addr().Is6() {
+			return nil, aaa.Reject(aaa.Misconfigured, "the route to %s is not to a network that can be behind a peer", r.Prefix)
 		}
 		r.Prefix = r.Prefix.Masked()
 		if slices.ContainsFunc(kept, func(k aaa.Route) bool { return within(r.Prefix, k.Prefix) }) {
@@ -163,6 +163,36 @@ func widest(routes []aaa.Route) ([]aaa.Route, error) {
 		kept = append(kept, r)
 	}
 	return kept, nil
+}
+
+// ownAddress returns the address of the virtual template that is in a network; the zero address when none is.
+func (t *Template) ownAddress(p netip.Prefix) netip.Addr {
+	for _, own := range []netip.Addr{t.Address, t.Address6} {
+		if p.Contains(own) {
+			return own
+		}
+	}
+	return netip.Addr{}
+}
+
+// bothFamilies are the networks behind the peer that a decision names, those of IPv6 behind those of IPv4.
+func bothFamilies(d *aaa.Decision) []aaa.Route {
+	if len(d.IPv6.Routes) == 0 {
+		return d.Routes
+	}
+	return append(slices.Clone(d.Routes), d.IPv6.Routes...)
+}
+
+// byFamily takes them apart again.
+func byFamily(routes []aaa.Route) (four, six []aaa.Route) {
+	for _, r := range routes {
+		if r.Prefix.Addr().Is4() {
+			four = append(four, r)
+		} else {
+			six = append(six, r)
+		}
+	}
+	return four, six
 }
 
 // within says that all of a is in b.
@@ -190,8 +220,8 @@ func (c *Config) reserved(routes []aaa.Route) error {
 			}
 		}
 		for _, t := range c.Templates {
-			if r.Prefix.Contains(t.Address) {
-				return aaa.Reject(aaa.Misconfigured, "the route to %s behind the peer takes in %s, our own address on virtual template %q", r.Prefix, t.Address, t.Name).For(aaa.RouteTaken)
+			if own := t.ownAddress(r.Prefix); own.IsValid() {
+				return aaa.Reject(aaa.Misconfigured, "the route to %s behind the peer takes in %s, our own address on virtual template %q", r.Prefix, own, t.Name).For(aaa.RouteTaken)
 			}
 		}
 	}
@@ -201,7 +231,7 @@ func (c *Config) reserved(routes []aaa.Route) error {
 // clearRoutes has earlier sessions of the same account give way that still have the networks of this login: they are remnants
 // of a connection that broke.
 func (s *Server) clearRoutes(ctx context.Context, uid string, d *aaa.Decision) {
-	networks := prefixes(named(d.Routes))
+	networks := prefixes(named(bothFamilies(d)))
 	for tries := 0; tries < maxRemnants; tries++ {
 		c, taken := s.claims.taken(uid, networks)
 		if !taken || !s.displace(ctx, c.holder, d.Account) {

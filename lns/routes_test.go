@@ -87,19 +87,19 @@ func TestClaimsAgreeWithAListOfThem(t *testing.T) {
 
 func TestRoutesThatCannotBe(t *testing.T) {
 	config := &Config{
-		Templates: []Template{{Name: "vt1", Address: netip.MustParseAddr("10.10.0.1")}},
+		Templates: []Template{{Name: "vt1", Address: netip.MustParseAddr("10.10.0.1"), Address6: netip.MustParseAddr("2001:db8::1")}},
 		Reserved:  []Reserved{{Network: netip.MustParsePrefix("10.10.1.0/24"), What: `pool "pool1"`}, {Network: netip.MustParsePrefix("172.16.0.0/12"), What: "headquarters"}},
 	}
 	for text, want := range map[string]bool{
 		"192.168.1.0/24": true, "10.10.2.0/24": true, "10.10.1.128/25": false, "10.0.0.0/8": false, "10.10.0.1/32": false,
-		"172.16.1.1/32": false, "0.0.0.0/0": false,
+		"172.16.1.1/32": false, "0.0.0.0/0": false, "2001:db8:7::/48": true, "2001:db8::/48": false,
 	} {
 		err := config.reserved([]aaa.Route{{Prefix: netip.MustParsePrefix(text)}})
 		if (err == nil) != want {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	for _, bad := range []netip.Prefix{{}, netip.MustParsePrefix("2001:db8::/32")} {
+	for _, bad := range []netip.Prefix{{}, netip.MustParsePrefix("::ffff:10.0.0.0/104"), netip.MustParsePrefix("::/0")} {
 		if _, err := widest([]aaa.Route{{Prefix: bad}}); err == nil {
 			t.Errorf("%s is taken", bad)
 		}

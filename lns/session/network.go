@@ -2,6 +2,7 @@ package session
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"lnsgate/aaa"
@@ -116,6 +117,11 @@ func (s *Session) open(now time.Time, out *Out) {
 	}
 	if s.carriesIPv6() {
 		out.Open.IPv6 = s.Prefixes().Networks()
+		for _, p := range networks(s.decision.IPv6.Routes) {
+			if !slices.Contains(out.Open.IPv6, p) {
+				out.Open.IPv6 = append(out.Open.IPv6, p)
+			}
+		}
 	}
 }
 

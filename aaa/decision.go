@@ -63,7 +63,8 @@ type IPv6 struct {
 	DelegatedPool string
 	AddressPool   string // of DHCPv6 addresses
 	DNS           []netip.Addr
-	Routes        []Route
+	Routes        []Route        // networks behind the peer
+	Advertised    []netip.Prefix // networks that the peer is told to reach through us, beside all others
 }
 
 // Challenge is the answer of a back end that wants to hear more of the peer before it decides (RFC 3579 section 2.1). It is an

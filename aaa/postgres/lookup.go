@@ -104,6 +104,7 @@ func (a *account) yes(reply string) aaa.Grant {
 	g := a.grant
 	g.Pools, g.Routes, g.Reply = slices.Clone(g.Pools), slices.Clone(g.Routes), reply
 	g.IPv6.Prefixes, g.IPv6.Delegated, g.IPv6.DNS = slices.Clone(g.IPv6.Prefixes), slices.Clone(g.IPv6.Delegated), slices.Clone(g.IPv6.DNS)
+	g.IPv6.Routes, g.IPv6.Advertised = slices.Clone(g.IPv6.Routes), slices.Clone(g.IPv6.Advertised)
 	return g
 }
 

@@ -17,6 +17,7 @@ const (
 
 	optionPrefix = 3
 	optionMTU    = 5
+	optionRoute  = 24 // RFC 4191 section 2.3
 	optionRDNSS  = 25 // RFC 8106 section 5.1
 
 	flagManaged    = 0x80 // of a router advertisement: addresses are to be had by DHCPv6
@@ -39,6 +40,7 @@ type advert struct {
 	mtu            int // 0: not said
 	dns            []netip.Addr
 	dnsLifetime    time.Duration
+	routes         []netip.Prefix // through us, as long as we are a default router
 }
 
 // bytes writes the message (RFC 4861 section 4.2):
@@ -86,7 +88,29 @@ func (a advert) bytes() []byte {
 			b = append(b, octets[:]...)
 		}
 	}
+	for _, r := range a.routes {
+		b = appendRoute(b, r, a.lifetime)
+	}
 	return b
+}
+
+// appendRoute writes a Route Information option of medium preference, with no more of the prefix than counts.
+func appendRoute(b []byte, r netip.Prefix, lifetime time.Duration) []byte {
+	units := (r.Bits() + 63) / 64
+	b = append(b, optionRoute, byte(1+units), byte(r.Bits()), 0)
+	b = binary.BigEndian.AppendUint32(b, uint32(lifetime/time.Second))
+	network := r.Masked().Addr().As16()
+	return append(b, network[:8*units]...)
+}
+
+// readRoute reads one; false when it is none that counts.
+func readRoute(o []byte) (netip.Prefix, bool) {
+	if len(o) < 8 || len(o) > 24 || int(o[2]) > 8*(len(o)-8) {
+		return netip.Prefix{}, false
+	}
+	var network [16]byte
+	copy(network[:], o[8:])
+	return netip.PrefixFrom(netip.AddrFrom16(network), int(o[2])).Masked(), true
 }
 
 // parseAdvert reads a router advertisement. Only the first prefix is kept.
@@ -107,6 +131,10 @@ func parseAdvert(b []byte) (a advert, ok bool) {
 			a.prefix = netip.PrefixFrom(netip.AddrFrom16([16]byte(o[16:])), int(o[2])).Masked()
 			a.autonomous = o[3]&flagAutonomous != 0
 			a.valid, a.preferred = seconds(o[4:]), seconds(o[8:])
+		case o[0] == optionRoute:
+			if r, ok := readRoute(o); ok {
+				a.routes = append(a.routes, r)
+			}
 		case o[0] == optionMTU && len(o) == 8:
 			a.mtu = int(binary.BigEndian.Uint32(o[4:]))
 		case o[0] == optionRDNSS && len(o) >= 24:

@@ -22,7 +22,8 @@ type Learnt struct {
 	Address   netip.Addr   // ours, made of Link; invalid when hosts are not to make any
 	Delegated netip.Prefix // invalid: none so far, or none at all
 	DNS       []netip.Addr
-	MTU       int // 0: not said
+	Routes    []netip.Prefix // that lead through the router, beside all else (RFC 4191)
+	MTU       int            // 0: not said
 }
 
 // How often the router is asked, and how long apart (RFC 4861 section 10).
@@ -125,7 +126,7 @@ func (h *Host) Receive(b []byte) bool {
 
 func (h *Host) take(router netip.Addr, a advert) {
 	h.next = time.Time{}
-	h.learnt.Router, h.learnt.MTU, h.learnt.DNS = router, a.mtu, a.dns
+	h.learnt.Router, h.learnt.MTU, h.learnt.DNS, h.learnt.Routes = router, a.mtu, a.dns, a.routes
 	h.learnt.Link, h.learnt.Address = a.prefix, netip.Addr{}
 	if a.prefix.IsValid() && a.autonomous && a.prefix.Bits() == 64 { // RFC 4862 section 5.5.3
 		address, local := a.prefix.Addr().As16(), h.cfg.Local.As16()

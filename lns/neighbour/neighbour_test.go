@@ -1,8 +1,10 @@
 package neighbour
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -51,6 +53,33 @@ func TestRFC4861Section6_2_6_RouterSolicitationIsAnswered(t *testing.T) {
 		if a.prefix != whole.Link || !a.autonomous || a.managed || !a.other || a.lifetime != routerLifetime || a.mtu != 1400 ||
 			len(a.dns) != 2 || a.dns[1] != whole.DNS[1] || a.valid != validForever || a.preferred != preferredForever {
 			t.Errorf("%+v", a)
+		}
+	}
+}
+
+func TestRFC4191Section2_3_RouteInformation(t *testing.T) {
+	c := whole
+	for _, r := range []string{"2001:db8:9::/48", "::/0", "2001:db8:a::1/128", "2001:db8:b::/64"} {
+		c.Routes = append(c.Routes, netip.MustParsePrefix(r))
+	}
+	b := mustParse(t, NewRouter(c, Spent{}, start).Advance(start)[0]).payload
+	option := []byte{24, 2, 48, 0, 0, 0, 0x23, 0x28, 0x20, 0x01, 0x0d, 0xb8, 0, 9, 0, 0} // 9,000 seconds
+	if !bytes.Contains(b, option) || !bytes.Contains(b, []byte{24, 1, 0, 0, 0, 0, 0x23, 0x28, 24, 3, 128, 0}) {
+		t.Errorf("% x", b)
+	}
+	if a, ok := parseAdvert(b); !ok || !slices.Equal(a.routes, c.Routes) {
+		t.Errorf("%+v", a)
+	}
+	for range 30 {
+		c.Routes = append(c.Routes, netip.MustParsePrefix("2001:db8:a::1/128"))
+	}
+	packet := NewRouter(c, Spent{}, start).Advance(start)[0]
+	if a, ok := parseAdvert(mustParse(t, packet).payload); !ok || len(a.routes) != maxRoutes || len(packet) > 1280 {
+		t.Errorf("%d routes in %d octets", len(a.routes), len(packet))
+	}
+	for _, bad := range [][]byte{{24, 1, 64, 0, 0, 0, 0, 9}, {24, 2, 129, 0, 0, 0, 0, 9, 1, 2, 3, 4, 5, 6, 7, 8}} {
+		if _, ok := readRoute(bad); ok {
+			t.Errorf("% x is read", bad)
 		}
 	}
 }

@@ -12,8 +12,9 @@ type Config struct {
 	Address     netip.Addr   // given by DHCPv6; invalid: none
 	Delegated   netip.Prefix // for the networks behind the peer, by DHCPv6; invalid: none
 	DNS         []netip.Addr
-	MTU         int    // the largest packet on the link, octets
-	DUID        []byte // who we are in DHCPv6: the same for all links, over restarts too
+	Routes      []netip.Prefix // that lead through us, for hosts with more than one way (RFC 4191)
+	MTU         int            // the largest packet on the link, octets
+	DUID        []byte         // who we are in DHCPv6: the same for all links, over restarts too
 }
 
 // How often, and for how long, things are said. A link that goes down takes all of it along, so it may last.
@@ -78,11 +79,15 @@ func (r *Router) advertise() []byte {
 		lifetime: routerLifetime,
 		prefix:   c.Link, autonomous: c.Link.Bits() == 64, preferred: preferredForever, valid: validForever,
 		mtu: c.MTU, dns: c.DNS[:min(len(c.DNS), maxServers)], dnsLifetime: routerLifetime,
+		routes: c.Routes[:min(len(c.Routes), maxRoutes)],
 	}.bytes())
 }
 
 // maxServers is how many name servers are told: hosts use no more (RFC 8106 section 5.3.1).
 const maxServers = 3
+
+// maxRoutes is how many routes are told, as many as may be on a link (RFC 4191 section 4). They fit beside all else.
+const maxRoutes = 17
 
 // Receive takes a packet that the peer has sent to its neighbour, and returns the answers. What is not for us, is broken, or
 // comes too fast gets none.

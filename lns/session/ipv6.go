@@ -164,6 +164,7 @@ func (s *Session) neighbourConfig() neighbour.Config {
 	if len(s.decision.IPv6.DNS) > 0 {
 		c.DNS = s.decision.IPv6.DNS
 	}
+	c.Routes = s.decision.IPv6.Advertised
 	if prefixes.Delegated.Address.IsValid() {
 		c.Delegated = prefixes.Delegated.Prefix()
 	}

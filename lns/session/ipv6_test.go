@@ -93,11 +93,15 @@ func (r *rig) wantCarried(ipv4, ipv6 bool) {
 
 func TestDualStackOpensAndTells(t *testing.T) {
 	r := newDualRig(t)
+	r.decision.IPv6.Advertised = []netip.Prefix{netip.MustParsePrefix("2001:db8:9::/48")}
 	r.dial()
 	r.wantCarried(true, true)
 	got := r.dual.host.Learnt()
 	if got.Link != linkLease.Prefix() || got.Delegated != siteLease.Prefix() || len(got.DNS) != 1 || got.DNS[0] != dns6 || got.MTU != 1400 {
 		t.Errorf("the peer learned %+v", got)
+	}
+	if !slices.Equal(got.Routes, r.decision.IPv6.Advertised) {
+		t.Errorf("the peer learned the routes %v", got.Routes)
 	}
 	if got.Router != netip.MustParseAddr("fe80::1") || r.s.InterfaceID() != r.dual.six.Result().Local || r.leaseAsks != 1 {
 		t.Errorf("router %v, peer %v, %d asks", got.Router, r.s.InterfaceID(), r.leaseAsks)

@@ -152,6 +152,8 @@ func TestGrantOfEachAttribute(t *testing.T) {
 			v6(func(v *aaa.IPv6) { v.Prefixes = []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")} })},
 		{"Delegated-IPv6-Prefix", []row{{0, 123, []byte{0, 56, 0x20, 1, 0xd, 0xb8, 0, 1, 1}}},
 			v6(func(v *aaa.IPv6) { v.Delegated = []netip.Prefix{netip.MustParsePrefix("2001:db8:1:100::/56")} })},
+		{"Route-IPv6-Information", []row{{0, 170, []byte{0, 48, 0x20, 1, 0xd, 0xb8, 0, 9}}},
+			v6(func(v *aaa.IPv6) { v.Advertised = []netip.Prefix{netip.MustParsePrefix("2001:db8:9::/48")} })},
 		{"Framed-IPv6-Route", []row{s(99, "2001:db8:7::/48 :: 5")}, v6(func(v *aaa.IPv6) { v.Routes = []aaa.Route{network("2001:db8:7::/48", 5)} })},
 		{"Framed-IPv6-Address and DNS-Server-IPv6-Address", []row{a(168, "2001:db8::2"), a(169, "2001:db8::53"), a(169, "2001:db8::54")},
 			v6(func(v *aaa.IPv6) {

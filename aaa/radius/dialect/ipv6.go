@@ -8,8 +8,7 @@ import (
 	"lnsgate/aaa"
 )
 
-// sixes is the standard's attributes of IPv6: RFC 3162, 4818 and 6911. Route-IPv6-Information (170) is not among them: it
-// is for router advertisements, which this server does not send.
+// sixes is the standard's attributes of IPv6: RFC 3162, 4818 and 6911.
 var sixes = family{
 	96: {
 		name: "Framed-Interface-Id",
@@ -22,6 +21,7 @@ var sixes = family{
 	123: prefix("Delegated-IPv6-Prefix", func(o *offer, p netip.Prefix) { o.ipv6.Delegated = append(o.ipv6.Delegated, p) }),
 	168: address6("Framed-IPv6-Address", readAddress6),
 	169: address6("DNS-Server-IPv6-Address", readDNS6),
+	170: prefix("Route-IPv6-Information", func(o *offer, p netip.Prefix) { o.ipv6.Advertised = append(o.ipv6.Advertised, p) }),
 	171: text("Delegated-IPv6-Prefix-Pool", name6(func(v *aaa.IPv6) *string { return &v.DelegatedPool })),
 	172: text("Stateful-IPv6-Address-Pool", name6(func(v *aaa.IPv6) *string { return &v.AddressPool })),
 }

@@ -81,19 +81,13 @@ func openNative(c Config) (*nativeDevice, error) {
 // openBest opens the queues with what makes them fast, as far as this host has it. step tells what failed.
 func openBest(c Config) (descriptors []int, threads bool, step string, err error) {
 	if c.Threads {
-		descriptors, step, err = openQueues(c, unix.IFF_NAPI)
-		if err == nil {
-			if err = useThreads(c.Interface, descriptors); err != nil {
-				closeAll(descriptors)
-			}
+		if descriptors, err = openThreaded(c); err != nil {
+			c.Log.Info("virtual template: packets from peers get no threads of the kernel, the readers carry them through the "+
+				"stack themselves", "interface", c.Interface, "cause", err)
 		}
 		threads = err == nil
 	}
 	if !threads {
-		if c.Threads {
-			c.Log.Info("virtual template: packets from peers get no threads of the kernel, the readers carry them through the "+
-				"stack themselves", "interface", c.Interface, "cause", err)
-		}
 		if descriptors, step, err = openQueues(c, 0); err != nil {
 			return nil, false, step, err
 		}
@@ -105,6 +99,19 @@ func openBest(c Config) (descriptors []int, threads bool, step string, err error
 		}
 	}
 	return descriptors, threads, "", nil
+}
+
+// openThreaded opens the queues with threads of the kernel behind them.
+func openThreaded(c Config) ([]int, error) {
+	descriptors, _, err := openQueues(c, unix.IFF_NAPI)
+	if err != nil {
+		return nil, err
+	}
+	if err := useThreads(c.Interface, descriptors); err != nil {
+		closeAll(descriptors)
+		return nil, err
+	}
+	return descriptors, nil
 }
 
 // openQueues opens one descriptor per queue. step tells what failed.

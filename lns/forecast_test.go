@@ -27,6 +27,8 @@ func TestCheckRoutes(t *testing.T) {
 				{"user0", "192.168.7.0/24", ""}, // its own session gives way
 				{"user1", "192.168.7.128/25", "overlaps 192.168.7.0/24, which is behind session"},
 				{"user1", "192.168.8.0/24", ""},
+				{"user1", "2001:db8:8::/48", ""},
+				{"user1", "::/0", "can be behind a peer"},
 				{"user1", "10.10.1.0/28", "overlaps pool"},
 				{"user1", "203.0.113.0/24", "the way to the peer itself"},
 			} {

@@ -22,11 +22,11 @@ func (f *forecast) network(ctx context.Context) bool {
 	if d.Filter != "" {
 		f.note(trace.StageAuthentication, "filter", "%q", d.Filter)
 	}
-	if len(d.Routes) > 0 {
-		if err := f.node.engine.CheckRoutes(ctx, d.Account, f.test.From, d.Routes); err != nil {
+	if routes := append(slices.Clone(d.Routes), d.IPv6.Routes...); len(routes) > 0 {
+		if err := f.node.engine.CheckRoutes(ctx, d.Account, f.test.From, routes); err != nil {
 			return f.refuse(trace.StageAuthentication, "routes", session.LoginVerdict(err))
 		}
-		f.note(trace.StageAuthentication, "routes", "%d networks behind the peer are free", len(d.Routes))
+		f.note(trace.StageAuthentication, "routes", "%d networks behind the peer are free", len(routes))
 	}
 	f.out.Attributes = f.attributes(ctx)
 	return true

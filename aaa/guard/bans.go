@@ -175,6 +175,9 @@ func (b *Bans) List(now time.Time) []Ban {
 func (b *Bans) Add(ban Ban) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if ban.By == Automatic { // somebody is called so, perhaps the service's own user
+		ban.By = "operator " + Automatic
+	}
 	b.expire(ban.Since)
 	b.enter(ban)
 	b.publish()

@@ -200,7 +200,6 @@ func TestFailuresInARowBanTheSource(t *testing.T) {
 	for i := range 4 {
 		g.try(t, fmt.Sprint("a", i), "192.0.2.1", wrong)
 		g.try(t, fmt.Sprint("b", i), "198.51.100.1", wrong)
-		g.try(t, fmt.Sprint("c", i), fmt.Sprintf("2001:db8::%d", i), wrong) // four sources of one /64 are four to the delays
 	}
 	if !b.Banned(netip.MustParseAddr("192.0.2.1"), noon) || b.Banned(netip.MustParseAddr("192.0.2.2"), noon) {
 		t.Error("not the source alone is banned")
@@ -211,6 +210,58 @@ func TestFailuresInARowBanTheSource(t *testing.T) {
 	_, err := g.Before(&g.next).Authenticate(context.Background(), &aaa.Request{Name: "new", Peer: netip.MustParseAddrPort("192.0.2.1:1701")})
 	if reasonOf(err) != aaa.SourceBanned || !strings.Contains(err.Error(), "192.0.2.1") {
 		t.Errorf("%v", err)
+	}
+}
+
+// Whoever has a /64 has a new address for each guess, and is one source all the same; an exempt address in it is still exempt, and a
+// ban that an operator gave to one address of it is that address's.
+func TestAHostOfIPv6IsOneSource(t *testing.T) {
+	g, b := guardianOf(t, Policy{SourceFailures: 4, SourceTime: time.Hour, Exempt: []netip.Prefix{network("2001:db8:9::1/128")}})
+	for i := range 4 {
+		g.try(t, fmt.Sprint("a", i), fmt.Sprintf("2001:db8:1::%d", i+1), wrong)
+		g.try(t, fmt.Sprint("b", i), fmt.Sprintf("2001:db8:2:%d::1", i), wrong)
+		g.try(t, fmt.Sprint("c", i), "2001:db8:9::1", wrong)
+	}
+	mustAdd(t, b, Ban{Source: network("2001:db8:3::7/128"), Since: noon})
+	for address, gets := range map[string]bool{
+		"2001:db8:1::99": false, "2001:db8:1:1::1": true, "2001:db8:2::1": true, "2001:db8:9::1": true, "2001:db8:3::7": false, "2001:db8:3::8": true,
+	} {
+		if g.try(t, "new", address, nil) != gets {
+			t.Errorf("%s: gets in: %v", address, !gets)
+		}
+	}
+	if all := b.List(noon); len(all) != 2 || all[0].Who() != "2001:db8:1::/64" || all[0].By != Automatic || all[0].Why != "4 failed logins in a row" || all[0].Until != noon.Add(time.Hour) {
+		t.Errorf("%+v", all)
+	}
+}
+
+func TestAHostOfIPv6WaitsAsOneSource(t *testing.T) {
+	g := newGuardian(Config{Failures: -1, SourceFailures: 2})
+	for i := range 3 {
+		if !g.try(t, fmt.Sprint("a", i), fmt.Sprintf("2001:db8:1::%d", i+1), wrong) {
+			t.Errorf("guess %d waits", i)
+		}
+	}
+	_, err := g.Before(&g.next).Authenticate(context.Background(), &aaa.Request{Name: "new", Peer: netip.MustParseAddrPort("[2001:db8:1::9]:1701")})
+	if reasonOf(err) != aaa.SourceDelayed || !strings.Contains(err.Error(), "from 2001:db8:1::/64 in a row") {
+		t.Errorf("%v", err)
+	}
+}
+
+// An operator whose name is that of the automaton, as the service's own user is, is an operator.
+func TestTheBanOfAnOperatorCalledAsTheServiceOutlivesARestart(t *testing.T) {
+	file := File(filepath.Join(t.TempDir(), "bans.json"))
+	b, err := NewBans(Policy{}, file, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustAdd(t, b, Ban{Account: "anna", Since: noon, By: Automatic})
+	again, err := NewBans(Policy{}, file, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := again.List(noon); len(got) != 1 || got[0].By != "operator lnsgate" {
+		t.Errorf("%+v", got)
 	}
 }
 

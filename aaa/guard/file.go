@@ -31,7 +31,7 @@ func (f File) Load() ([]Ban, error) {
 func (f File) Save(all []Ban) error {
 	text, err := json.MarshalIndent(all, "", "\t")
 	if err == nil {
-		err = os.WriteFile(string(f)+".new", text, 0o600)
+		err = writeThrough(string(f)+".new", text)
 	}
 	if err == nil {
 		err = os.Rename(string(f)+".new", string(f))
@@ -40,4 +40,14 @@ func (f File) Save(all []Ban) error {
 		return fmt.Errorf("a restart will not know of this: %w", err)
 	}
 	return nil
+}
+
+// writeThrough writes a file, and waits until the disk has it: else a power cut after the rename may leave an empty one.
+func writeThrough(name string, text []byte) error {
+	to, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = to.Write(text)
+	return errors.Join(err, to.Sync(), to.Close())
 }

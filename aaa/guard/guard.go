@@ -32,7 +32,7 @@ const maxGuarded = 1 << 16
 // the name and the address. Memory is bounded; what is remembered is that of this node. It is safe for concurrent use.
 //
 // The address is that of the peer of the tunnel. Behind a LAC many subscribers share one, so it is given more room, and
-// every subscriber who logs in clears it. The users of another NAS all come from that NAS: there the source is the number of
+// every subscriber who logs in clears it. Of IPv6 the /64 around it counts. The users of another NAS all come from that NAS: there the source is the number of
 // the caller (Calling-Station-Id), and where the NAS does not tell it, there is none.
 //
 // An anonymous identity of EAP (RFC 7542 section 2.4) is the name of many, and stands for nobody: it is not counted.
@@ -45,9 +45,9 @@ type Guard struct {
 	now     func() time.Time
 }
 
-// source is where a login comes from: an address, or a caller of a NAS. The zero value is nowhere.
+// source is where a login comes from: the network of one host, or a caller of a NAS. The zero value is nowhere.
 type source struct {
-	address         netip.Addr
+	network         netip.Prefix // of IPv6 a /64: whoever has one has another address for each guess
 	client, station string
 }
 
@@ -57,17 +57,28 @@ const maxStation = 64
 func sourceOf(r *aaa.Request) source {
 	switch {
 	case r.NAS == nil:
-		return source{address: r.Peer.Addr().Unmap()}
+		return source{network: hostOf(peerOf(r))}
 	case r.CallingNumber == "":
 		return source{}
 	}
 	return source{client: r.NAS.Client, station: r.CallingNumber[:min(len(r.CallingNumber), maxStation)]}
 }
 
+// peerOf is the address that the login itself comes from, in full; that of a NAS is nobody's.
+func peerOf(r *aaa.Request) netip.Addr {
+	if r.NAS != nil {
+		return netip.Addr{}
+	}
+	return r.Peer.Addr().Unmap().WithZone("")
+}
+
 // String names the source in a rejection.
 func (s source) String() string {
-	if s.client == "" {
-		return s.address.String()
+	switch {
+	case s.client == "" && s.network.IsSingleIP():
+		return s.network.Addr().String()
+	case s.client == "":
+		return s.network.String()
 	}
 	return fmt.Sprintf("caller %q of %s", s.station, s.client)
 }
@@ -119,7 +130,7 @@ type guarded struct {
 func (g *guarded) Authenticate(ctx context.Context, r *aaa.Request) (aaa.Decision, error) {
 	began := g.now()
 	name, from := nameOf(r), sourceOf(r)
-	if no := g.shutOut(r.Name, from, began); no != nil {
+	if no := g.shutOut(r.Name, peerOf(r), began); no != nil {
 		pause(ctx, time.Duration(g.usual.Load())) // as long as any other rejection takes
 		return aaa.Decision{}, no
 	}
@@ -130,7 +141,7 @@ func (g *guarded) Authenticate(ctx context.Context, r *aaa.Request) (aaa.Decisio
 	}
 	d, err := g.next.Authenticate(ctx, r)
 	if err == nil && d.Account != r.Name { // typed otherwise than it is stored
-		if no := g.shutOut(d.Account, source{}, g.now()); no != nil {
+		if no := g.shutOut(d.Account, netip.Addr{}, g.now()); no != nil {
 			return aaa.Decision{}, no
 		}
 	}
@@ -151,7 +162,7 @@ func (g *guarded) Authenticate(ctx context.Context, r *aaa.Request) (aaa.Decisio
 		if name != "" && g.cfg.Bans.account(name, g.names.Change(name, now, fail).count, now) {
 			g.names.Forget(name)
 		}
-		if from != (source{}) && g.cfg.Bans.source(from.address, g.sources.Change(from, now, fail).count, now) {
+		if from != (source{}) && g.cfg.Bans.source(peerOf(r), g.sources.Change(from, now, fail).count, now) {
 			g.sources.Forget(from)
 		}
 	}
@@ -159,11 +170,11 @@ func (g *guarded) Authenticate(ctx context.Context, r *aaa.Request) (aaa.Decisio
 }
 
 // shutOut says that a name or a source is banned, or nothing.
-func (g *Guard) shutOut(name string, from source, now time.Time) *aaa.Rejection {
+func (g *Guard) shutOut(name string, peer netip.Addr, now time.Time) *aaa.Rejection {
 	if b, banned := g.cfg.Bans.Account(name, now); banned {
 		return aaa.Reject(aaa.TooManyFailures, "%s", b.words()).For(aaa.AccountBanned)
 	}
-	if b, banned := g.cfg.Bans.Source(from.address, now); banned {
+	if b, banned := g.cfg.Bans.Source(peer, now); banned {
 		return aaa.Reject(aaa.TooManyFailures, "%s", b.words()).For(aaa.SourceBanned)
 	}
 	return nil

@@ -81,3 +81,27 @@ func TestWithoutRequireIPsecNobodyIsAsked(t *testing.T) {
 		r.wantEnd(c, 10*time.Second)
 	})
 }
+
+// What names no tunnel is the peer's by its address alone: said past IPsec, an SCCRQ that is repeated or new does not reach its tunnel.
+func TestPastIPsecNoSCCRQReachesATunnel(t *testing.T) {
+	runWith(t, fast, wantsIPsec, func(r *rig) {
+		l := r.listenAt("198.51.100.9:40000")
+		secure := l.from
+		secure.Secure = true
+		rx := r.server.Receiver()
+		rx.Datagram(secure, sccrq(1))
+		synctest.Wait()
+		if n := len(r.server.Tunnels()); n != 1 {
+			t.Fatalf("%d tunnels", n)
+		}
+		other := l2tp.Append(nil, l2tp.SCCRQ{HostName: "another", Framing: l2tp.FramingSync, AssignedTunnel: 1}, l2tp.AppendOptions{})
+		for _, said := range [][]byte{sccrq(1), l2tp.AppendControl(nil, 0, 0, 0, 1, other)} {
+			rx.Datagram(l.from, said)
+		}
+		synctest.Wait()
+		r.wantCounters(map[string]uint64{"drop_without_ipsec": 2})
+		rx.Datagram(secure, sccrq(1))
+		synctest.Wait()
+		r.wantCounters(map[string]uint64{"drop_without_ipsec": 2})
+	})
+}

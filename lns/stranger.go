@@ -28,7 +28,7 @@ func (s *Server) stranger(from datapath.Path, payload, datagram []byte) {
 		return
 	default:
 		if t := s.forgetfulAt(from.Remote); t != nil {
-			t.hand(controlMessage{bytes.Clone(datagram)})
+			t.handFrom(from, controlMessage{bytes.Clone(datagram)})
 			return
 		}
 		s.counters.add(dropTunnelZero) // Apple's HELLOs before the SCCRQ, among others
@@ -36,7 +36,7 @@ func (s *Server) stranger(from datapath.Path, payload, datagram []byte) {
 	}
 	q := dialling{from: from, hostName: hostName, key: peerKey{from.Remote, peerID}, datagram: bytes.Clone(datagram)}
 	if t := s.tunnels.findPeer(q.key); t != nil && !t.mail.isClosed() {
-		t.hand(q)
+		t.handFrom(q.from, q)
 		return
 	}
 	now := time.Now()
@@ -48,6 +48,15 @@ func (s *Server) stranger(from datapath.Path, payload, datagram []byte) {
 	}
 }
 
+// handFrom is hand for what names no tunnel, and is the peer's by its address alone: of a peer behind IPsec it must have come that way.
+func (t *tunnel) handFrom(from datapath.Path, l letter) {
+	if t.group.RequireIPsec && !from.Secure {
+		t.server.counters.add(dropWithoutIPsec)
+		return
+	}
+	t.hand(l)
+}
+
 // receive opens a tunnel when it is the turn of its SCCRQ, unless the same has come twice while it waited.
 func (s *Server) receive(q dialling, repeated bool, now time.Time) {
 	if s.closing.Load() {
@@ -55,7 +64,7 @@ func (s *Server) receive(q dialling, repeated bool, now time.Time) {
 		return
 	}
 	if t := s.tunnels.findPeer(q.key); t != nil && !t.mail.isClosed() {
-		t.hand(q)
+		t.handFrom(q.from, q)
 		return
 	}
 	if !s.greetAgain(q, now) {

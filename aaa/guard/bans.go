@@ -108,15 +108,15 @@ func NewBans(p Policy, store Store, now time.Time) (*Bans, error) {
 // SetPolicy changes when bans are made. Those that there are stay.
 func (b *Bans) SetPolicy(p Policy) { b.policy.Store(&p) }
 
-// Account tells the ban of a name.
-func (b *Bans) Account(name string, now time.Time) (Ban, bool) {
+// Account tells the ban of a name. Known is asked for somebody who only an operator can ban.
+func (b *Bans) Account(name string, known bool, now time.Time) (Ban, bool) {
 	if b == nil || name == "" {
 		return Ban{}, false
 	}
 	b.mu.Lock()
 	ban, ok := b.accounts[name]
 	b.mu.Unlock()
-	return b.counted(ban, ok && !ban.over(now))
+	return b.counted(ban, ok && !ban.over(now) && (!known || ban.By != Automatic))
 }
 
 // Source tells the ban of an address: that of the smallest network around it.

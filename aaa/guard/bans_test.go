@@ -65,9 +65,9 @@ func TestABanEndsByItself(t *testing.T) {
 		Ban{Account: "eve", Since: noon})
 	last, over := noon.Add(time.Hour-1), noon.Add(time.Hour)
 	for _, at := range []time.Time{last, over} {
-		_, account := b.Account("bob", at)
+		_, account := b.Account("bob", false, at)
 		source := b.Banned(netip.MustParseAddr("203.0.113.7"), at)
-		_, forever := b.Account("eve", at)
+		_, forever := b.Account("eve", false, at)
 		if account != (at == last) || source != account || !forever {
 			t.Errorf("%v: %v, %v, %v", at, account, source, forever)
 		}
@@ -82,7 +82,7 @@ func TestABannedNameIsExact(t *testing.T) {
 	b := newBans(t, Policy{})
 	mustAdd(t, b, Ban{Account: "bob@sales", Since: noon})
 	for _, other := range []string{"bob", "Bob@sales", "bob@sales ", ""} {
-		if _, banned := b.Account(other, noon); banned {
+		if _, banned := b.Account(other, false, noon); banned {
 			t.Errorf("%q is banned", other)
 		}
 	}
@@ -142,7 +142,7 @@ func TestAFileThatCannotBeReadBansNobodyAndSaysSo(t *testing.T) {
 	if err := lost.Add(Ban{Account: "bob", Since: noon}); err == nil {
 		t.Error("that a restart will not know of it is not said")
 	}
-	if _, banned := lost.Account("bob", noon); !banned {
+	if _, banned := lost.Account("bob", false, noon); !banned {
 		t.Error("not in force")
 	}
 }
@@ -299,7 +299,7 @@ func TestBansForFailuresAreBounded(t *testing.T) {
 	if len(all) != 501 {
 		t.Errorf("%d bans", len(all))
 	}
-	if one, _ := b.Account("n5", noon); one.By != "root" {
+	if one, _ := b.Account("n5", false, noon); one.By != "root" {
 		t.Errorf("%+v", one)
 	}
 	if !b.account("later", 1, noon.Add(time.Hour)) {

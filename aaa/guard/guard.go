@@ -29,7 +29,7 @@ const maxGuarded = 1 << 16
 // Guard slows down who guesses passwords: after some failed logins of one name, or from one peer address, the next ones
 // are rejected with TooManyFailures without a look at the proof, for a time that grows. It counts what the whole chain of
 // back ends answered, names that do not exist included, so that nobody learns which exist. A login that succeeds clears
-// the name and the address. Memory is bounded; what is remembered is that of this node. It is safe for concurrent use.
+// the name and the address, and is known by that name from there: see pair. Memory is bounded; what is remembered is that of this node. It is safe for concurrent use.
 //
 // The address is that of the peer of the tunnel. Behind a LAC many subscribers share one, so it is given more room, and
 // every subscriber who logs in clears it. Of IPv6 the /64 around it counts. The users of another NAS all come from that NAS: there the source is the number of
@@ -40,6 +40,7 @@ type Guard struct {
 	cfg     Config
 	names   *fading.Map[string, failures]
 	sources *fading.Map[source, failures]
+	known   *fading.Map[pair, failures]
 	usual   atomic.Int64 // nanoseconds that a rejection takes
 	delayed atomic.Uint64
 	now     func() time.Time
@@ -110,7 +111,7 @@ func New(cfg Config) *Guard {
 	return &Guard{
 		cfg:   cfg,
 		names: fading.New[string, failures](2*cfg.Forget, maxGuarded), sources: fading.New[source, failures](2*cfg.Forget, maxGuarded),
-		now: time.Now,
+		known: fading.New[pair, failures](2*knownFor, mostKnown), now: time.Now,
 	}
 }
 
@@ -129,49 +130,38 @@ type guarded struct {
 // Authenticate asks the next one, unless the name or the address has to wait.
 func (g *guarded) Authenticate(ctx context.Context, r *aaa.Request) (aaa.Decision, error) {
 	began := g.now()
-	name, from := nameOf(r), sourceOf(r)
-	if no := g.shutOut(r.Name, peerOf(r), began); no != nil {
+	p := pairOf(r)
+	known := g.knows(p, began)
+	if no := g.shutOut(r.Name, peerOf(r), known, began); no != nil {
 		pause(ctx, time.Duration(g.usual.Load())) // as long as any other rejection takes
 		return aaa.Decision{}, no
 	}
-	if no := g.hold(name, from, began); no != nil {
+	if no := g.hold(p, known, began); no != nil {
 		g.delayed.Add(1)
 		pause(ctx, time.Duration(g.usual.Load()))
 		return aaa.Decision{}, no
 	}
 	d, err := g.next.Authenticate(ctx, r)
 	if err == nil && d.Account != r.Name { // typed otherwise than it is stored
-		if no := g.shutOut(d.Account, netip.Addr{}, g.now()); no != nil {
+		if no := g.shutOut(d.Account, netip.Addr{}, known, g.now()); no != nil {
 			return aaa.Decision{}, no
 		}
 	}
 	var no *aaa.Rejection
 	switch {
 	case err == nil:
-		g.names.Forget(name)
-		g.sources.Forget(from)
+		g.welcome(p, known, g.now())
 	case errors.As(err, &no) && isGuess(no.Cause):
 		now := g.now()
 		g.learn(now.Sub(began))
-		fail := func(f failures) failures {
-			if now.Sub(f.last) >= g.cfg.Forget {
-				f.count = 0
-			}
-			return failures{f.count + 1, now}
-		}
-		if name != "" && g.cfg.Bans.account(name, g.names.Change(name, now, fail).count, now) {
-			g.names.Forget(name)
-		}
-		if from != (source{}) && g.cfg.Bans.source(peerOf(r), g.sources.Change(from, now, fail).count, now) {
-			g.sources.Forget(from)
-		}
+		g.blame(r, p, known, now)
 	}
 	return d, err
 }
 
-// shutOut says that a name or a source is banned, or nothing.
-func (g *Guard) shutOut(name string, peer netip.Addr, now time.Time) *aaa.Rejection {
-	if b, banned := g.cfg.Bans.Account(name, now); banned {
+// shutOut says that a name or a source is banned, or nothing. What others have brought about does not shut out who is known.
+func (g *Guard) shutOut(name string, peer netip.Addr, known bool, now time.Time) *aaa.Rejection {
+	if b, banned := g.cfg.Bans.Account(name, known, now); banned {
 		return aaa.Reject(aaa.TooManyFailures, "%s", b.words()).For(aaa.AccountBanned)
 	}
 	if b, banned := g.cfg.Bans.Source(peer, now); banned {
@@ -211,15 +201,19 @@ func isGuess(c aaa.Cause) bool {
 }
 
 // hold says that a login comes too soon, or nothing.
-func (g *Guard) hold(name string, from source, now time.Time) *aaa.Rejection {
-	if f, ok := g.names.Get(name, now); ok {
+func (g *Guard) hold(p pair, known bool, now time.Time) *aaa.Rejection {
+	f, ok := g.names.Get(p.name, now)
+	if known {
+		f, ok = g.known.Get(p, now)
+	}
+	if ok {
 		if wait := g.wait(f, g.cfg.Failures, now); wait > 0 {
 			return aaa.Reject(aaa.TooManyFailures, "%d failed logins of this name in a row; the next is checked in %s", f.count, wait.Round(time.Second)).For(aaa.NameDelayed)
 		}
 	}
-	if f, ok := g.sources.Get(from, now); ok {
+	if f, ok := g.sources.Get(p.from, now); ok {
 		if wait := g.wait(f, g.cfg.SourceFailures, now); wait > 0 {
-			return aaa.Reject(aaa.TooManyFailures, "%d failed logins from %s in a row; the next is checked in %s", f.count, from, wait.Round(time.Second)).For(aaa.SourceDelayed)
+			return aaa.Reject(aaa.TooManyFailures, "%d failed logins from %s in a row; the next is checked in %s", f.count, p.from, wait.Round(time.Second)).For(aaa.SourceDelayed)
 		}
 	}
 	return nil

@@ -4,10 +4,13 @@ import (
 	"math"
 	"net/netip"
 	"reflect"
+	"sync"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"lnsgate/aaa"
 )
 
 // TestCardSaysWhatTheEntrySaid fills entries at random, every field of them, also those that somebody adds.
@@ -23,6 +26,20 @@ func TestCardSaysWhatTheEntrySaid(t *testing.T) {
 			t.Fatalf("%+v\nis read as\n%+v", e, got)
 		}
 	})
+}
+
+// TestACardIsWrittenWhileOthersLook at what entries have in common. It is for the race detector.
+func TestACardIsWrittenWhileOthersLook(t *testing.T) {
+	begun := time.Now()
+	e := entry{terms: &aaa.Terms{Interim: time.Minute, RateUp: 1, Filter: "f"}, sinks: []string{"a"}, class: [][]byte{{1}}, cui: []byte{2}}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			own := e
+			new(card).write(&own, begun, nil)
+		})
+	}
+	all.Wait()
 }
 
 // fill sets a value, and those in it that are not exported, too.

@@ -10,7 +10,8 @@ import (
 	"lnsgate/pool"
 )
 
-// pen writes the fields of an entry one behind the other, or reads them back, in one order for both. What it reads it has written.
+// pen writes the fields of an entry one behind the other, or reads them back, in one order for both. What it reads it has written. While
+// it writes it changes nothing: others may look at the same Terms.
 type pen struct {
 	octets []byte // written so far
 	text   string // still to be read
@@ -161,21 +162,24 @@ func (p *pen) flag(b *bool) {
 	if *b {
 		n = 1
 	}
-	p.number(&n)
-	*b = n == 1
+	if p.number(&n); p.reads {
+		*b = n == 1
+	}
 }
 
 func (p *pen) whole(n *int) {
 	wide := int64(*n)
-	p.signed(&wide)
-	*n = int(wide)
+	if p.signed(&wide); p.reads {
+		*n = int(wide)
+	}
 }
 
 // signed folds the sign into the lowest bit, so that small numbers take few octets.
 func (p *pen) signed(n *int64) {
 	folded := uint64(*n<<1) ^ uint64(*n>>63)
-	p.number(&folded)
-	*n = int64(folded>>1) ^ -int64(folded&1)
+	if p.number(&folded); p.reads {
+		*n = int64(folded>>1) ^ -int64(folded&1)
+	}
 }
 
 // number is written with seven bits in an octet, the lowest first; the highest bit says that more follow.

@@ -3,7 +3,9 @@ package peers_test
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -217,10 +219,29 @@ func TestQ09DataCountsAsLife(t *testing.T) {
 	})
 }
 
+// records keeps what a server tells of its sessions.
+type records struct {
+	mu   sync.Mutex
+	list []aaa.Record
+}
+
+func (r *records) Account(one aaa.Record) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.list = append(r.list, one)
+}
+
+func (r *records) all() []aaa.Record {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.list)
+}
+
 // the network changes under the client, and its NAT gives it another port. It sends HELLO over the new way, and the
 // tunnel follows; whoever only guesses the ids from elsewhere takes nothing.
 func TestQ16FollowsAClientToItsNewPort(t *testing.T) {
-	inLab(t, nil, func(l *lab) {
+	var books records
+	inLab(t, func(l *lab) { l.deps.Accounter = &books }, func(l *lab) {
 		nat := l.net.NAT(netip.MustParseAddr("203.0.113.9"))
 		peer := l.peerAt(peers.Apple(), nat.Endpoint(nil, netip.MustParseAddrPort("10.0.0.2:50000")))
 		l.dial(peer)
@@ -240,6 +261,14 @@ func TestQ16FollowsAClientToItsNewPort(t *testing.T) {
 		peer.Run(time.Second)
 		if len(peer.Frames(peers.LCP, peers.EchoReply)) < 2 { // one was for its own at the start
 			t.Errorf("the link is dead\n%s", peer.Transcript())
+		}
+		if n, err := l.server.Kick(t.Context(), userName, "enough"); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		peer.Run(time.Second)
+		first, last := books.all()[0], books.all()[len(books.all())-1]
+		if first.Peer != before || last.Kind != aaa.RecordStop || last.Peer != after {
+			t.Errorf("the records are from %s (%s) and %s (%s)", first.Peer, first.Kind, last.Peer, last.Kind)
 		}
 	})
 }

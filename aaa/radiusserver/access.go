@@ -40,7 +40,7 @@ func (s *Server) sessionOf(x *exchange, nas *aaa.NAS, name string) (string, time
 			return session, began
 		}
 	}
-	return newSession(x.client.Name), x.came
+	return newSession(x.client.Name, x.came), x.came
 }
 
 // resume adds what is known of a conversation to the peer's next word in it.

@@ -293,7 +293,7 @@ func TestAClassOfAnotherClientIsNotBelieved(t *testing.T) {
 func TestMarksComeBackAsTheyWent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		part := rapid.StringN(0, 60, 60)
-		m := mark{session: newSession(part.Draw(t, "client")), started: time.Unix(rapid.Int64Range(0, 1<<40).Draw(t, "began"), 0),
+		m := mark{session: newSession(part.Draw(t, "client"), time.Unix(1, 0)), started: time.Unix(rapid.Int64Range(0, 1<<40).Draw(t, "began"), 0),
 			method: aaa.Method(rapid.Byte().Draw(t, "method")), account: part.Draw(t, "account"), domain: part.Draw(t, "domain"), backend: part.Draw(t, "backend")}
 		class := m.encode()
 		got, ok := decodeMark(class)
@@ -355,7 +355,7 @@ func TestSessionsOfClientsDiffer(t *testing.T) {
 	long := strings.Repeat("x", 64)
 	names := []string{"a", "ab", long, long + "y", long + "z", strings.Repeat("é", 100)}
 	for _, name := range names {
-		m := mark{session: newSession(name), started: time.Unix(1, 0)}
+		m := mark{session: newSession(name, time.Unix(1, 0)), started: time.Unix(1, 0)}
 		if len(m.session) > 100 || !utf8.ValidString(m.session) {
 			t.Errorf("a session of %s is called %q", name, m.session)
 		}

@@ -75,7 +75,7 @@ type Config struct {
 	RejectDelay time.Duration // from the request to a no, 10 % more or less of it at random added; 0 = 1 s, < 0 = none
 	Timeout     time.Duration // for an answer of AAA or Records; 0 = 10 s
 	Remember    time.Duration // how long an answer is kept for a request that comes again; 0 = 10 s, else 5 to 30 s (RFC 5080 section 2.2.2)
-	AtOnce      int           // requests that are being answered at the same time, of either kind, three quarters of them of one client; 0 = 1024
+	AtOnce      int           // requests that are being answered at the same time, of either kind, three quarters of them of one client; 0 = 4096
 	Answers     int           // kept at most; 0 = 65536
 	StateFile   string        // where it stands who signs (see Auto); "" = forgotten at the end
 	Log         *slog.Logger
@@ -105,7 +105,7 @@ func (c Config) withDefaults() Config {
 	for _, n := range []struct {
 		value    *int
 		standard int
-	}{{&c.AtOnce, 1024}, {&c.Answers, 1 << 16}, {&c.TLSLimits.Connections, 1024}, {&c.TLSLimits.PerSource, 64}} {
+	}{{&c.AtOnce, 4096}, {&c.Answers, 1 << 16}, {&c.TLSLimits.Connections, 1024}, {&c.TLSLimits.PerSource, 64}} {
 		if *n.value <= 0 {
 			*n.value = n.standard
 		}

@@ -70,11 +70,13 @@ func decodeMark(class []byte) (m mark, ok bool) {
 }
 
 // newSession names a login, unique over all servers and restarts. The name of the client tells an administrator more than
-// the rest.
-func newSession(client string) string {
+// the rest. Names rise with time, as text too, so that those of a client are neighbours in every index and the next one comes last.
+func newSession(client string, now time.Time) string {
+	const timed = 6 // octets: milliseconds
 	var b [15]byte
-	rand.Read(b[:]) //nolint:errcheck // never fails
-	return sessionPrefix(client) + strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))
+	binary.BigEndian.PutUint64(b[:], uint64(now.UnixMilli())<<(64-8*timed))
+	rand.Read(b[timed:]) //nolint:errcheck // never fails
+	return sessionPrefix(client) + strings.ToLower(base32.HexEncoding.EncodeToString(b[:]))
 }
 
 // sessionPrefix is what the sessions of a client begin with. No other client can make us believe that a session is its own.

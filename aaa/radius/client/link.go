@@ -9,9 +9,9 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"layeh.com/radius"
 	"layeh.com/radius/rfc2865"
+	"lnsgate/aaa/radius/udp"
 	"lnsgate/aaa/radius/wire"
 )
 
@@ -177,16 +177,9 @@ func (l *link) farewell() {
 	l.conn.Close() //nolint:errcheck // the other end may have gone first
 }
 
-// enlarge gives the socket room for a burst of replies; more than the system's limit if we are allowed to.
+// enlarge gives the socket room for a burst of replies.
 func enlarge(conn net.Conn) {
-	c, ok := conn.(*net.UDPConn)
-	if !ok {
-		return
-	}
-	c.SetReadBuffer(receiveBuffer) //nolint:errcheck // it then has what the system gives
-	if raw, err := c.SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) { //nolint:errcheck // as above
-			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) //nolint:errcheck // as above
-		})
+	if c, ok := conn.(*net.UDPConn); ok {
+		udp.Enlarge(c, receiveBuffer)
 	}
 }

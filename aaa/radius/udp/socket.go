@@ -36,8 +36,17 @@ func Open(at netip.AddrPort) (Socket, error) {
 		return Socket{}, err
 	}
 	udp := conn.(*net.UDPConn)
-	_ = udp.SetReadBuffer(RoomInKernel) // less is no reason to stay away
+	Enlarge(udp, RoomInKernel)
 	return Socket{udp}, nil
+}
+
+// Enlarge gives a socket room for so many octets that come at once; more than the system's limit (net.core.rmem_max) if we are allowed
+// to (CAP_NET_ADMIN). Less is no reason to stay away.
+func Enlarge(c *net.UDPConn, octets int) {
+	_ = c.SetReadBuffer(octets)
+	if raw, err := c.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, octets) })
+	}
 }
 
 // RoomForControl is what the kernel needs to tell the address: one message, the larger one of IPv6.

@@ -97,7 +97,7 @@ func NewBans(p Policy, store Store, now time.Time) (*Bans, error) {
 	b.policy.Store(&p)
 	kept, err := store.Load()
 	for _, k := range kept {
-		if !k.over(now) {
+		if k.Account = folded(k.Account); !k.over(now) {
 			b.enter(k)
 		}
 	}
@@ -175,6 +175,7 @@ func (b *Bans) List(now time.Time) []Ban {
 func (b *Bans) Add(ban Ban) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	ban.Account = folded(ban.Account)
 	if ban.By == Automatic { // somebody is called so, perhaps the service's own user
 		ban.By = "operator " + Automatic
 	}
@@ -189,7 +190,7 @@ func (b *Bans) Lift(account string, source netip.Prefix, now time.Time) (bool, e
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.expire(now)
-	ban, ok := b.accounts[account]
+	ban, ok := b.accounts[folded(account)]
 	if account == "" {
 		ban, ok = b.sources[source.Masked()]
 	}

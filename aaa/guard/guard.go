@@ -28,7 +28,8 @@ const maxGuarded = 1 << 16
 
 // Guard slows down who guesses passwords: after some failed logins of one name, or from one peer address, the next ones
 // are rejected with TooManyFailures without a look at the proof, for a time that grows. It counts what the whole chain of
-// back ends answered, names that do not exist included, so that nobody learns which exist. A login that succeeds clears
+// back ends answered, names that do not exist included, so that nobody learns which exist. Of one name few are checked at once, until
+// one succeeds. A login that succeeds clears
 // the name and the address, and is known by that name from there: see pair. Memory is bounded; what is remembered is that of this node. It is safe for concurrent use.
 //
 // The address is that of the peer of the tunnel. Behind a LAC many subscribers share one, so it is given more room, and
@@ -41,6 +42,7 @@ type Guard struct {
 	names   *fading.Map[string, failures]
 	sources *fading.Map[source, failures]
 	known   *fading.Map[pair, failures]
+	turns   *turns
 	usual   atomic.Int64 // nanoseconds that a rejection takes
 	delayed atomic.Uint64
 	now     func() time.Time
@@ -111,7 +113,7 @@ func New(cfg Config) *Guard {
 	return &Guard{
 		cfg:   cfg,
 		names: fading.New[string, failures](2*cfg.Forget, maxGuarded), sources: fading.New[source, failures](2*cfg.Forget, maxGuarded),
-		known: fading.New[pair, failures](2*knownFor, mostKnown), now: time.Now,
+		known: fading.New[pair, failures](2*knownFor, mostKnown), turns: newTurns(cfg.Failures), now: time.Now,
 	}
 }
 
@@ -129,39 +131,74 @@ type guarded struct {
 
 // Authenticate asks the next one, unless the name or the address has to wait.
 func (g *guarded) Authenticate(ctx context.Context, r *aaa.Request) (aaa.Decision, error) {
-	began := g.now()
 	p := pairOf(r)
-	known := g.knows(p, began)
-	if no := g.shutOut(r.Name, peerOf(r), known, began); no != nil {
-		pause(ctx, time.Duration(g.usual.Load())) // as long as any other rejection takes
-		return aaa.Decision{}, no
+	known := g.knows(p, g.now())
+	if no := g.refusal(r, p, known); no != nil {
+		return g.refuse(ctx, no)
 	}
-	if no := g.hold(p, known, began); no != nil {
+	if known || p.name == "" || g.cfg.Failures < 0 {
+		d, _, err := g.check(ctx, r, p, known)
+		return d, err
+	}
+	if !g.turns.take(ctx, p.name) {
 		g.delayed.Add(1)
-		pause(ctx, time.Duration(g.usual.Load()))
-		return aaa.Decision{}, no
+		return aaa.Decision{}, aaa.Reject(aaa.TooManyFailures, "other logins of this name were being checked all the while").For(aaa.NameDelayed)
 	}
+	if no := g.refusal(r, p, false); no != nil { // those before have failed
+		g.turns.leave(p.name, neither)
+		return g.refuse(ctx, no)
+	}
+	became := neither
+	defer func() { g.turns.leave(p.name, became) }()
+	d, became, err := g.check(ctx, r, p, false)
+	return d, err
+}
+
+// refusal rejects who is banned or has to wait.
+func (g *guarded) refusal(r *aaa.Request, p pair, known bool) *aaa.Rejection {
+	now := g.now()
+	if no := g.shutOut(r.Name, peerOf(r), known, now); no != nil {
+		return no
+	}
+	no := g.hold(p, known, now)
+	if no != nil {
+		g.delayed.Add(1)
+	}
+	return no
+}
+
+// refuse takes as long as any other rejection.
+func (g *guarded) refuse(ctx context.Context, no *aaa.Rejection) (aaa.Decision, error) {
+	pause(ctx, time.Duration(g.usual.Load()))
+	return aaa.Decision{}, no
+}
+
+// check asks the next one, and notes what came of it.
+func (g *guarded) check(ctx context.Context, r *aaa.Request, p pair, known bool) (aaa.Decision, outcome, error) {
+	began := g.now()
 	d, err := g.next.Authenticate(ctx, r)
 	if err == nil && d.Account != r.Name { // typed otherwise than it is stored
 		if no := g.shutOut(d.Account, netip.Addr{}, known, g.now()); no != nil {
-			return aaa.Decision{}, no
+			return aaa.Decision{}, neither, no
 		}
 	}
 	var no *aaa.Rejection
 	switch {
 	case err == nil:
 		g.welcome(p, known, g.now())
+		return d, gotIn, nil
 	case errors.As(err, &no) && isGuess(no.Cause):
 		now := g.now()
 		g.learn(now.Sub(began))
 		g.blame(r, p, known, now)
+		return d, failed, err
 	}
-	return d, err
+	return d, neither, err
 }
 
 // shutOut says that a name or a source is banned, or nothing. What others have brought about does not shut out who is known.
 func (g *Guard) shutOut(name string, peer netip.Addr, known bool, now time.Time) *aaa.Rejection {
-	if b, banned := g.cfg.Bans.Account(name, known, now); banned {
+	if b, banned := g.cfg.Bans.Account(folded(name), known, now); banned {
 		return aaa.Reject(aaa.TooManyFailures, "%s", b.words()).For(aaa.AccountBanned)
 	}
 	if b, banned := g.cfg.Bans.Source(peer, now); banned {
@@ -192,7 +229,15 @@ func nameOf(r *aaa.Request) string {
 			return ""
 		}
 	}
-	return r.Name[:min(len(r.Name), aaa.MaxName)]
+	return folded(r.Name[:min(len(r.Name), aaa.MaxName)])
+}
+
+// folded is a name as accounts are called: a domain is the same in capitals, a user is not.
+func folded(name string) string {
+	if at := strings.LastIndexByte(name, '@'); at >= 0 {
+		return name[:at] + aaa.FoldDomain(name[at:])
+	}
+	return name
 }
 
 // isGuess reports whether a rejection may be that of somebody who guesses.

@@ -4,7 +4,8 @@
 // Up, a program at the entrance of each Ethernet interface outside (TCX) takes data messages of known sessions, strips their
 // headers and lets the packet enter the host through the virtual template, where routing, nftables and tcpdump see it as
 // they would without BPF. Down, a program at the exit of the virtual template finds the session by destination address,
-// puts the headers in front, asks the routing table for the way to the peer, and sends the packet there.
+// puts the headers in front, asks the routing table for the way to the peer, and sends the packet there. The answer is good for
+// 10 ms, in which packets to the same peer follow: a route or a neighbour that changes is heeded that much later.
 //
 // What these programs do not carry goes on to user space as if they were not there, and is judged, counted, answered or
 // dropped there: fragments, IP options and extension headers, sequence numbers, packets longer than the peer receives, large

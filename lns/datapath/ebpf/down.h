@@ -7,7 +7,7 @@ struct front {
 	struct iphdr ip;
 	struct udphdr udp;
 	__u8 l2tp[12];
-} __attribute__((packed, aligned(2)));
+} __attribute__((packed, aligned(8)));
 
 /* leaving is a packet on its way to a peer. */
 struct leaving {
@@ -122,37 +122,68 @@ static __always_inline __u32 frame(const struct leaving *l, __u8 *b)
 	return n;
 }
 
-/* departs finds the way to the peer, and says whether the device there can be given this. The datagram is this host's own, as if a
- * socket sent it: what rules say of packets from the template is not for it. */
-static __always_inline bool departs(struct __sk_buff *skb, const struct leaving *l, __u32 n, struct front *f, __u32 *out)
+/* ask has the kernel tell the way to the peer. The datagram is this host's own, as if a socket sent it: what rules say of packets
+ * from the template is not for it. */
+static __always_inline bool ask(struct __sk_buff *skb, const struct leaving *l, __u32 octets, struct way *w)
 {
-	struct bpf_fib_lookup way = {
+	struct bpf_fib_lookup found = {
 		.family = AF_INET, .l4_protocol = IPPROTO_UDP, .sport = port, .dport = l->to->peer_port,
-		.tot_len = 28 + n + l->longest, .ifindex = LOOPBACK, .ipv4_src = l->to->local, .ipv4_dst = l->to->peer,
+		.tot_len = octets, .ifindex = LOOPBACK, .ipv4_src = l->to->local, .ipv4_dst = l->to->peer,
 	};
-	if (bpf_fib_lookup(skb, &way, sizeof(way), 0) != BPF_FIB_LKUP_RET_SUCCESS)
+	if (bpf_fib_lookup(skb, &found, sizeof(found), 0) != BPF_FIB_LKUP_RET_SUCCESS)
 		return false;
-	*out = way.ifindex;
-	__u32 *device = bpf_map_lookup_elem(&outside, out);
+	__u32 *device = bpf_map_lookup_elem(&outside, &found.ifindex);
 	if (!device)
 		return false;
-	__builtin_memcpy(f->ethernet.h_dest, way.dmac, 6);
-	__builtin_memcpy(f->ethernet.h_source, way.smac, 6);
+	w->peer = l->to->peer, w->local = l->to->local, w->peer_port = l->to->peer_port;
+	w->octets = octets, w->out = found.ifindex, w->device = *device;
+	__builtin_memcpy(w->to, found.dmac, 6);
+	__builtin_memcpy(w->from, found.smac, 6);
+	return true;
+}
+
+/* reaches finds the way to the peer. To ask the kernel costs as much as all else here together, so the answer is good for a moment. */
+static __always_inline struct way *reaches(struct __sk_buff *skb, const struct leaving *l, __u32 octets)
+{
+	const struct entry *to = l->to;
+	__u32 slot = (to->peer ^ to->peer_port) * 0x9e3779b1U >> (32 - WAYS_BITS);
+	struct way *w = bpf_map_lookup_elem(&ways, &slot);
+	if (!w)
+		return 0;
+	__u64 now = bpf_ktime_get_coarse_ns();
+	if (w->peer == to->peer && w->local == to->local && w->peer_port == to->peer_port && octets <= w->octets && now - w->asked < WAY_TIME)
+		return w;
+	w->asked = 0;
+	if (!ask(skb, l, octets, w))
+		return 0;
+	w->asked = now;
+	return w;
+}
+
+/* departs says whether the device on the way to the peer can be given this. */
+static __always_inline bool departs(struct __sk_buff *skb, const struct leaving *l, __u32 n, struct front *f, __u32 *out)
+{
+	const struct way *w = reaches(skb, l, 28 + n + l->longest);
+	if (!w)
+		return false;
+	*out = w->out;
+	__builtin_memcpy(f->ethernet.h_dest, w->to, 6);
+	__builtin_memcpy(f->ethernet.h_source, w->from, 6);
 	f->ethernet.h_proto = bpf_htons(ETH_P_IP);
 	if (l->whole)
-		return !(*device & HANDS_ON);
-	if (!(*device & LEAVES_SUMS))
+		return !(w->device & HANDS_ON);
+	if (!(w->device & LEAVES_SUMS))
 		return true;
 	struct sk_buff *kernel = bpf_cast_to_kern_ctx(skb);
 	return BPF_CORE_READ_BITFIELD(kernel, ip_summed) != CHECKSUM_PARTIAL;
 }
 
-/* address writes the headers of IP and UDP in front of n octets of others. */
-static __always_inline void address(const struct leaving *l, __u32 n, struct front *f)
+/* address writes the headers of IP and UDP in front of n octets of others. The id is another one for each of 65536 packets. */
+static __always_inline void address(const struct leaving *l, __u32 n, struct front *f, __u64 packets)
 {
 	f->ip.version = 4, f->ip.ihl = 5, f->ip.ttl = 64, f->ip.protocol = IPPROTO_UDP;
 	f->ip.tot_len = bpf_htons(28 + n + l->len);
-	f->ip.id = bpf_get_prandom_u32();
+	f->ip.id = l->to->peer_session + packets * 0x9e37;
 	f->ip.saddr = l->to->local, f->ip.daddr = l->to->peer;
 	__u64 sum = (__u64)f->ip.saddr + f->ip.daddr;
 	f->ip.check = ~fold(sum + bpf_htons(0x4500) + f->ip.tot_len + f->ip.id + bpf_htons(0x4011));
@@ -171,22 +202,36 @@ static __always_inline void address(const struct leaving *l, __u32 n, struct fro
 	f->udp.check = check ? check : 0xffff;
 }
 
-/* put stores the headers. Their lengths have to be constants. */
-static __always_inline long put(struct __sk_buff *skb, struct front *f, __u32 n)
+/* copy writes so many octets, a constant, to where the packet begins. It says true when they do not fit. */
+static __always_inline bool copy(struct __sk_buff *skb, const struct front *f, const __u32 octets)
+{
+	void *data = (void *)(long)skb->data;
+	if (data + octets > (void *)(long)skb->data_end)
+		return true;
+	const __u64 *words = (const void *)f;
+	for (__u32 i = 0; i < 6; i++)
+		((__u64 *)data)[i] = words[i];
+	for (__u32 i = 48; i < octets; i++)
+		((__u8 *)data)[i] = ((const __u8 *)f)[i];
+	return false;
+}
+
+/* put writes the headers. Their lengths have to be constants. */
+static __always_inline bool put(struct __sk_buff *skb, const struct front *f, __u32 n)
 {
 	switch (n) {
 	case 12:
-		return bpf_skb_store_bytes(skb, 0, f, ETHERNET + 28 + 12, 0);
+		return copy(skb, f, ETHERNET + 28 + 12);
 	case 11:
-		return bpf_skb_store_bytes(skb, 0, f, ETHERNET + 28 + 11, 0);
+		return copy(skb, f, ETHERNET + 28 + 11);
 	case 10:
-		return bpf_skb_store_bytes(skb, 0, f, ETHERNET + 28 + 10, 0);
+		return copy(skb, f, ETHERNET + 28 + 10);
 	case 9:
-		return bpf_skb_store_bytes(skb, 0, f, ETHERNET + 28 + 9, 0);
+		return copy(skb, f, ETHERNET + 28 + 9);
 	case 8:
-		return bpf_skb_store_bytes(skb, 0, f, ETHERNET + 28 + 8, 0);
+		return copy(skb, f, ETHERNET + 28 + 8);
 	default:
-		return bpf_skb_store_bytes(skb, 0, f, ETHERNET + 28 + 7, 0);
+		return copy(skb, f, ETHERNET + 28 + 7);
 	}
 }
 
@@ -222,7 +267,7 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 	__u32 out, n = frame(&l, f.l2tp);
 	if (!departs(skb, &l, n, &f, &out))
 		return NEXT;
-	address(&l, n, &f);
+	address(&l, n, &f, count->down.packets);
 	switch (admit(&count->down, l.to->rate_down, l.octets, l.octets - (l.packets - 1) * (l.head + l.whole))) {
 	case LEFT:
 		return NEXT;

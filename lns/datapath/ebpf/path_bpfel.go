@@ -100,6 +100,19 @@ type pathRule struct {
 	Allow        uint8
 }
 
+type pathWay struct {
+	_        structs.HostLayout
+	Peer     uint32
+	Local    uint32
+	PeerPort uint16
+	Octets   uint16
+	Out      uint32
+	Device   uint32
+	To       [6]uint8
+	From     [6]uint8
+	Asked    uint64
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -112,6 +125,8 @@ const (
 	pathMapRoutes4           = "routes4"
 	pathMapRoutes6           = "routes6"
 	pathMapSessions          = "sessions"
+	pathMapShortCuts         = "short_cuts"
+	pathMapWays              = "ways"
 	pathProgDown             = "down"
 	pathProgUp               = "up"
 	pathVarPort              = "port"
@@ -123,6 +138,7 @@ const (
 	pathVarUnusedReason      = "unused_reason"
 	pathVarUnusedRoute       = "unused_route"
 	pathVarUnusedRule        = "unused_rule"
+	pathVarUnusedWay         = "unused_way"
 )
 
 // loadPath returns the embedded CollectionSpec for path.
@@ -183,6 +199,8 @@ type pathMapSpecs struct {
 	Routes4   *ebpf.MapSpec `ebpf:"routes4"`
 	Routes6   *ebpf.MapSpec `ebpf:"routes6"`
 	Sessions  *ebpf.MapSpec `ebpf:"sessions"`
+	ShortCuts *ebpf.MapSpec `ebpf:"short_cuts"`
+	Ways      *ebpf.MapSpec `ebpf:"ways"`
 }
 
 // pathVariableSpecs contains global variables before they are loaded into the kernel.
@@ -198,6 +216,7 @@ type pathVariableSpecs struct {
 	UnusedReason      *ebpf.VariableSpec `ebpf:"unused_reason"`
 	UnusedRoute       *ebpf.VariableSpec `ebpf:"unused_route"`
 	UnusedRule        *ebpf.VariableSpec `ebpf:"unused_rule"`
+	UnusedWay         *ebpf.VariableSpec `ebpf:"unused_way"`
 }
 
 // pathObjects contains all objects after they have been loaded into the kernel.
@@ -228,6 +247,8 @@ type pathMaps struct {
 	Routes4   *ebpf.Map `ebpf:"routes4"`
 	Routes6   *ebpf.Map `ebpf:"routes6"`
 	Sessions  *ebpf.Map `ebpf:"sessions"`
+	ShortCuts *ebpf.Map `ebpf:"short_cuts"`
+	Ways      *ebpf.Map `ebpf:"ways"`
 }
 
 func (m *pathMaps) Close() error {
@@ -240,6 +261,8 @@ func (m *pathMaps) Close() error {
 		m.Routes4,
 		m.Routes6,
 		m.Sessions,
+		m.ShortCuts,
+		m.Ways,
 	)
 }
 
@@ -256,6 +279,7 @@ type pathVariables struct {
 	UnusedReason      *ebpf.Variable `ebpf:"unused_reason"`
 	UnusedRoute       *ebpf.Variable `ebpf:"unused_route"`
 	UnusedRule        *ebpf.Variable `ebpf:"unused_rule"`
+	UnusedWay         *ebpf.Variable `ebpf:"unused_way"`
 }
 
 // pathPrograms contains all programs after they have been loaded into the kernel.

@@ -112,7 +112,7 @@ func (s *session) drop() {
 func (s *session) withdraw() {
 	if s.findable {
 		t := &s.path.tables
-		t.remove(s.id, s.template, &s.spec)
+		t.remove(s.id, s.template, s.number, &s.spec)
 		s.drop()
 		s.findable = false
 		s.path.carried.Add(-1)

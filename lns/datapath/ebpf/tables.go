@@ -18,6 +18,7 @@ import (
 type tables struct {
 	objects *pathObjects
 	memory  []byte // the places, shared with the kernel
+	short   shortCuts
 
 	mu     *sync.Mutex // guards what follows
 	places slots       // one for each session
@@ -30,10 +31,17 @@ const sparePlaces = 1 << 14
 func newTables(o *pathObjects) (tables, error) {
 	all := o.Places.MaxEntries()
 	memory, err := unix.Mmap(o.Places.FD(), 0, int(all)*placeSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return tables{}, err
+	}
+	short, err := newShortCuts(o.ShortCuts)
+	if err != nil {
+		return tables{}, errors.Join(err, unix.Munmap(memory))
+	}
 	return tables{
-		objects: o, memory: memory, mu: new(sync.Mutex),
+		objects: o, memory: memory, short: short, mu: new(sync.Mutex),
 		places: slots{most: all - sparePlaces}, spare: slots{next: all - sparePlaces, most: all},
-	}, err
+	}, nil
 }
 
 // close gives the memory back. There are no places afterwards, for a session that is just being added.
@@ -42,7 +50,7 @@ func (t *tables) close() error {
 	defer t.mu.Unlock()
 	memory := t.memory
 	t.memory = nil
-	return unix.Munmap(memory)
+	return errors.Join(t.short.close(), unix.Munmap(memory))
 }
 
 // take gives a place whose figures are all zero, or says that there is none.
@@ -125,11 +133,14 @@ func (t *tables) insert(id, template, number uint32, spec *datapath.Spec) error 
 		faults = append(faults, t.objects.Addresses.Put(pathDestination{Template: template, Address: number4(spec.Address)}, number))
 	}
 	t.routes(template, spec, func(m *ebpf.Map, r pathRoute) { faults = append(faults, m.Put(r, number)) })
-	return errors.Join(append(faults, t.objects.Sessions.Put(id, number))...)
+	err := errors.Join(append(faults, t.objects.Sessions.Put(id, number))...)
+	t.short.lead(id, template, spec.Address, number)
+	return err
 }
 
 // remove undoes insert.
-func (t *tables) remove(id, template uint32, spec *datapath.Spec) {
+func (t *tables) remove(id, template, number uint32, spec *datapath.Spec) {
+	t.short.end(id, template, spec.Address, number)
 	if spec.Address.IsValid() {
 		_ = t.objects.Addresses.Delete(pathDestination{Template: template, Address: number4(spec.Address)})
 	}

@@ -110,6 +110,20 @@ struct {
 	__type(value, __u32);
 } addresses SEC(".maps");
 
+/* Neighbours in a pool, or in a tunnel, have neighbouring short cuts, so that many of them are in the processor's cache where an
+ * element of a hash is in memory. Each is the number of a place and 1, of the last that came of those to share it; the first
+ * half is by id, the other one by address. */
+#define SHORT_CUTS (1 << 17)
+#define SPREAD 0x9e3779b1U
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2 * SHORT_CUTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} short_cuts SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -142,12 +156,33 @@ struct {
 	__type(value, __u32);
 } outside SEC(".maps");
 
+/* way is how a peer was reached a moment ago, on one processor. */
+struct way {
+	__u32 peer, local;
+	__u16 peer_port, octets; /* of the longest packet for which it was asked */
+	__u32 out, device;	 /* the interface, and what is known of it */
+	__u8 to[6], from[6];
+	__u64 asked; /* a coarse time */
+};
+
+/* A way is asked for again after so many nanoseconds: a change of a route or of a neighbour is heeded no later. */
+#define WAY_TIME 10000000ULL
+#define WAYS_BITS 10
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1 << WAYS_BITS);
+	__type(key, __u32);
+	__type(value, struct way);
+} ways SEC(".maps");
+
 const struct place *unused_place __attribute__((unused));
 const struct entry *unused_entry __attribute__((unused));
 const struct filter *unused_filter __attribute__((unused));
 const struct rule *unused_rule __attribute__((unused));
 const enum reason *unused_reason __attribute__((unused));
 const struct destination *unused_destination __attribute__((unused));
+const struct way *unused_way __attribute__((unused));
 const struct route *unused_route __attribute__((unused));
 
 /* entry_at is the entry in a place; 0 where there is none. */
@@ -157,18 +192,33 @@ static __always_inline const struct entry *entry_at(__u32 *number)
 	return p ? &p->entry : 0;
 }
 
+/* short_cut finds an entry where one with such a key may be. The caller looks whose it is. */
+static __always_inline const struct entry *short_cut(__u32 slot)
+{
+	__u64 *known = bpf_map_lookup_elem(&short_cuts, &slot);
+	__u32 number = known ? *known - 1 : -1;
+	return entry_at(&number);
+}
+
 /* session finds an entry by our tunnel and session id. */
 static __always_inline const struct entry *session(__u32 id)
 {
-	const struct entry *e = entry_at(bpf_map_lookup_elem(&sessions, &id));
+	__u32 key = bpf_ntohl(id);
+	const struct entry *e = short_cut((key + (key >> 16) * SPREAD) & (SHORT_CUTS - 1));
+	if (e && e->id == id)
+		return e;
+	e = entry_at(bpf_map_lookup_elem(&sessions, &id));
 	return e && e->id == id ? e : 0;
 }
 
 /* holder finds whose a destination is. */
 static __always_inline const struct entry *holder4(__u32 template, __u32 address)
 {
+	const struct entry *e = short_cut(SHORT_CUTS | ((bpf_ntohl(address) + template * SPREAD) & (SHORT_CUTS - 1)));
+	if (e && e->address == address && e->template == template)
+		return e;
 	struct destination d = {template, address};
-	const struct entry *e = entry_at(bpf_map_lookup_elem(&addresses, &d));
+	e = entry_at(bpf_map_lookup_elem(&addresses, &d));
 	if (e)
 		return e->address == address && e->template == template ? e : 0;
 	struct route r = {64, template, {}};

@@ -14,10 +14,11 @@ import (
 )
 
 const answeringLegend = `
-Both are RADIUS servers over the same PostgreSQL, asked over UDP by one program: 256 requests at once from 4 ports, PAP and CHAP
-unsigned. FreeRADIUS is Debian's, with its own queries, schema and thread pool, and its detail file beside radacct. Records are
-three of each session that logged in before, with the Class that it got. Ours are confirmed when they are on disk and counted when they are in the database; FreeRADIUS confirms
-when they are there.
+Both are RADIUS servers over the same PostgreSQL, asked over UDP by one program, 64 requests at once from each port, PAP and CHAP
+unsigned: as many at once, and then as many as suits each best, 256 or 1,024 for lnsgate, 64, 256 or 512 for FreeRADIUS, whose socket
+loses what is more. FreeRADIUS is Debian's, with its own queries, schema and thread pool, and its detail file beside radacct.
+Records are three of each session that logged in before, with the Class that it got. Ours are confirmed when they are on disk and
+counted when they are in the database; FreeRADIUS confirms when they are there.
 `
 
 // Where the load asks from: one NAS gets addresses for its users, the other does not.
@@ -28,16 +29,52 @@ var (
 
 const answeringSecret = "a secret of some length"
 
+// How many requests each server is asked at once, in turn. Both are asked inFlight once.
+var (
+	ourFlights   = []int{inFlight, 4 * inFlight}
+	theirFlights = []int{inFlight / 4, inFlight, 2 * inFlight}
+)
+
 // answers are the rates of one server, per second.
 type answers struct{ pap, chap, address, cached, confirmed, stored float64 }
+
+// best takes the higher rate of each kind.
+func (a answers) best(other answers) answers {
+	return answers{max(a.pap, other.pap), max(a.chap, other.chap), max(a.address, other.address),
+		max(a.cached, other.cached), max(a.confirmed, other.confirmed), max(a.stored, other.stored)}
+}
+
+// answersOf are those of one server by how many it was asked at once.
+type answersOf map[int]answers
+
+func (of answersOf) best() (best answers) {
+	for _, a := range of {
+		best = best.best(a)
+	}
+	return best
+}
 
 // measureAnswering asks lnsgate as a RADIUS server, and FreeRADIUS. Who is first changes from run to run.
 func measureAnswering(ctx context.Context, b *bench, w *world) error {
 	b.explain(answeringLegend)
-	var mine, theirs answers
+	mine, theirs := make(answersOf), make(answersOf)
 	turns := []func() error{
-		func() (err error) { mine, err = b.oursAnswers(ctx, w); return err },
-		func() (err error) { theirs, err = b.theirsAnswers(ctx); return err },
+		func() (err error) {
+			for _, flight := range ourFlights {
+				if mine[flight], err = b.oursAnswers(ctx, w, flight); err != nil {
+					return fmt.Errorf("%d at once: %w", flight, err)
+				}
+			}
+			return nil
+		},
+		func() (err error) {
+			for _, flight := range theirFlights {
+				if theirs[flight], err = b.theirsAnswers(ctx, flight); err != nil {
+					return fmt.Errorf("FreeRADIUS, %d at once: %w", flight, err)
+				}
+			}
+			return nil
+		},
 	}
 	if b.turns++; b.turns%2 == 0 {
 		slices.Reverse(turns)
@@ -47,19 +84,25 @@ func measureAnswering(ctx context.Context, b *bench, w *world) error {
 			return err
 		}
 	}
-	c := &b.figures
-	const sql = "FreeRADIUS with rlm_sql"
-	c.add("RADIUS server: PAP per second, accounts in SQL the server has not seen", "/s", mine.pap, sql, theirs.pap)
-	c.add("RADIUS server: CHAP per second, the same", "/s", mine.chap, sql, theirs.chap)
-	c.add("RADIUS server: PAP with an address per second, the same", "/s", mine.address, "FreeRADIUS with sqlippool, as shipped", theirs.address)
-	c.add("RADIUS server: PAP per second, accounts in SQL that come back", "/s", mine.cached, "FreeRADIUS with a users file", theirs.cached)
-	c.add("RADIUS server: records per second, until they are in SQL", "/s", mine.stored, sql, theirs.stored)
-	c.add("RADIUS server: records per second, until they are confirmed", "/s", mine.confirmed, sql, theirs.confirmed)
+	b.addAnswers(fmt.Sprintf(", %d at once", inFlight), mine[inFlight], theirs[inFlight])
+	b.addAnswers(", as many at once as suits each", mine.best(), theirs.best())
 	return nil
 }
 
-// oursAnswers asks a server of ours. Each quarter of the accounts is asked for in one way.
-func (b *bench) oursAnswers(ctx context.Context, w *world) (a answers, err error) {
+func (b *bench) addAnswers(how string, mine, theirs answers) {
+	c := &b.figures
+	const sql = "FreeRADIUS with rlm_sql"
+	c.add("RADIUS server"+how+": PAP per second, accounts in SQL the server has not seen", "/s", mine.pap, sql, theirs.pap)
+	c.add("RADIUS server"+how+": CHAP per second, the same", "/s", mine.chap, sql, theirs.chap)
+	c.add("RADIUS server"+how+": PAP with an address per second, the same", "/s", mine.address, "FreeRADIUS with sqlippool, as shipped", theirs.address)
+	c.add("RADIUS server"+how+": PAP per second, accounts in SQL that come back", "/s", mine.cached, "FreeRADIUS with a users file", theirs.cached)
+	c.add("RADIUS server"+how+": records per second, until they are in SQL", "/s", mine.stored, sql, theirs.stored)
+	c.add("RADIUS server"+how+": records per second, until they are confirmed", "/s", mine.confirmed, sql, theirs.confirmed)
+}
+
+// oursAnswers asks a server of ours, so many at once. Each fifth of the accounts is asked for in one way; two are to warm up, as
+// FreeRADIUS does before it is measured.
+func (b *bench) oursAnswers(ctx context.Context, w *world, flight int) (a answers, err error) {
 	s, d, err := b.office(ctx)
 	if err != nil {
 		return a, err
@@ -75,23 +118,26 @@ func (b *bench) oursAnswers(ctx context.Context, w *world) (a answers, err error
 	if err != nil {
 		return a, err
 	}
-	quarter := b.size.accounts / 4
-	load := radiusLoad{server: access, secret: []byte(answeringSecret), flight: inFlight, first: 1, count: quarter, from: noAddresses, classes: make(map[int][]byte)}
+	fifth := b.size.accounts / 5
+	load := radiusLoad{server: access, secret: []byte(answeringSecret), flight: flight, first: 1, count: fifth, from: noAddresses, classes: make(map[int][]byte)}
 	first := func(asks asking, from netip.Addr, out *float64) {
 		if err == nil {
 			load.asks, load.from, load.addresses = asks, from, from == givenAddresses
 			*out, err = load.run(ctx)
-			load.first += quarter
+			load.first += fifth
 		}
 	}
+	var warm float64
+	first(byPAP, noAddresses, &warm)
 	first(byPAP, noAddresses, &a.pap)
 	first(byCHAP, noAddresses, &a.chap)
+	first(byPAP, givenAddresses, &warm)
 	first(byPAP, givenAddresses, &a.address)
 	if err != nil {
 		return a, err
 	}
 	back := load
-	back.addresses, back.from, back.asks, back.count = false, noAddresses, byPAP, min(quarter, lately)
+	back.addresses, back.from, back.asks, back.count = false, noAddresses, byPAP, min(fifth, lately)
 	back.first = load.first - back.count
 	var rates sample
 	for range b.size.rounds {
@@ -151,8 +197,8 @@ func (l radiusLoad) sessions(ctx context.Context) (float64, error) {
 	return 3 / each, nil
 }
 
-// theirsAnswers asks FreeRADIUS: with accounts in SQL, with sqlippool besides, and with a users file.
-func (b *bench) theirsAnswers(ctx context.Context) (a answers, err error) {
+// theirsAnswers asks FreeRADIUS, so many at once: with accounts in SQL, with sqlippool besides, and with a users file.
+func (b *bench) theirsAnswers(ctx context.Context, flight int) (a answers, err error) {
 	d, err := b.database(ctx, "freeradius_plain", func(context.Context, *sqlServer, *sqlDatabase) error { return nil })
 	if err != nil {
 		return a, err
@@ -161,7 +207,7 @@ func (b *bench) theirsAnswers(ctx context.Context) (a answers, err error) {
 	if err != nil {
 		return a, err
 	}
-	load := radiusLoad{server: plain.Auth(), secret: []byte(plain.Secret()), flight: inFlight, count: b.size.radius, classes: make(map[int][]byte)}
+	load := radiusLoad{server: plain.Auth(), secret: []byte(plain.Secret()), flight: flight, count: b.size.radius, classes: make(map[int][]byte)}
 	load.first = b.size.accounts - load.count + 1
 	if _, err := load.run(ctx); err != nil {
 		return a, fmt.Errorf("FreeRADIUS, warming up: %w", err)
@@ -177,7 +223,7 @@ func (b *bench) theirsAnswers(ctx context.Context) (a answers, err error) {
 	if err := b.theirsRecords(ctx, d, plain, load, &a); err != nil {
 		return a, err
 	}
-	pooled, err := b.freeRADIUS(ctx, false)
+	pooled, err := b.freeRADIUS(ctx, false, flight)
 	if err != nil {
 		return a, err
 	}
@@ -186,7 +232,7 @@ func (b *bench) theirsAnswers(ctx context.Context) (a answers, err error) {
 	if err != nil {
 		return a, err
 	}
-	load = radiusLoad{server: file.Auth(), secret: []byte(file.Secret()), flight: inFlight, first: 1, count: 2 * b.size.radius}
+	load = radiusLoad{server: file.Auth(), secret: []byte(file.Secret()), flight: flight, first: 1, count: 2 * b.size.radius}
 	if _, err = load.run(ctx); err == nil {
 		a.cached, err = load.run(ctx)
 	}

@@ -39,11 +39,11 @@ func measureAuthorisations(ctx context.Context, b *bench, _ *world) error {
 	if err != nil {
 		return err
 	}
-	shipped, err := b.freeRADIUS(ctx, false)
+	shipped, err := b.freeRADIUS(ctx, false, inFlight)
 	if err != nil {
 		return err
 	}
-	skipping, err := b.freeRADIUS(ctx, true)
+	skipping, err := b.freeRADIUS(ctx, true, inFlight)
 	if err != nil {
 		return err
 	}
@@ -111,8 +111,8 @@ func (n *node) authorisations(ctx context.Context, b *bench, d *sqlDatabase, rou
 	return e, n.release(ctx, leases)
 }
 
-// freeRADIUS measures FreeRADIUS.
-func (b *bench) freeRADIUS(ctx context.Context, skipLocked bool) (e effort, err error) {
+// freeRADIUS measures FreeRADIUS with so many requests at once.
+func (b *bench) freeRADIUS(ctx context.Context, skipLocked bool, flight int) (e effort, err error) {
 	d, err := b.database(ctx, "freeradius", func(context.Context, *sqlServer, *sqlDatabase) error { return nil })
 	if err != nil {
 		return e, err
@@ -126,7 +126,7 @@ func (b *bench) freeRADIUS(ctx context.Context, skipLocked bool) (e effort, err 
 	if err != nil {
 		return e, err
 	}
-	load := radiusLoad{server: server.Auth(), secret: []byte(server.Secret()), flight: inFlight, count: b.size.radius, addresses: true}
+	load := radiusLoad{server: server.Auth(), secret: []byte(server.Secret()), flight: flight, count: b.size.radius, addresses: true}
 	// The server starts threads and connections as it needs them, one after the other; the first logins are for that.
 	load.first = b.size.accounts - load.count + 1
 	if _, err := load.run(ctx); err != nil {

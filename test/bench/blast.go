@@ -38,10 +38,36 @@ func (f flow) loss() float64 { return 100 * float64(f.lost) / float64(max(1, f.s
 // volley sends datagrams as fast as they arrive: never more than a window under way, so that what is measured is how fast
 // the way is, not how fast a queue overflows.
 type volley struct {
-	fd        int // a blocking socket
+	source   source
+	received func() int64 // counted at the other end
+	arrived  <-chan struct{}
+}
+
+// source sends packets of a volley.
+type source interface {
+	// sendFirst sends one packet.
+	sendFirst() error
+	// send sends some, of which so many may be under way, and at least one batch, and says how many.
+	send(free int64) (int, error)
+}
+
+// socketSource is a blocking socket, and what is sent by it.
+type socketSource struct {
+	fd        int
 	datagrams *messages
-	received  *atomic.Int64 // counted at the other end
-	arrived   <-chan struct{}
+}
+
+func (s socketSource) sendFirst() error {
+	_, err := s.datagrams.sendFirst(s.fd)
+	return err
+}
+
+func (s socketSource) send(int64) (int, error) {
+	n, err := s.datagrams.send(s.fd)
+	if errors.Is(err, unix.ENOBUFS) {
+		err = nil
+	}
+	return n, err
 }
 
 // blast sends packets of that many octets from one namespace to an address of another for a while.
@@ -60,7 +86,7 @@ func blast(ctx context.Context, from, to *netns.Namespace, address netip.Addr, o
 	for i := range batch {
 		m.address(i, s.address)
 	}
-	return (&volley{fd: fd, datagrams: m, received: &s.received, arrived: s.arrived}).fire(ctx, d)
+	return (&volley{source: socketSource{fd, m}, received: s.received.Load, arrived: s.arrived}).fire(ctx, d)
 }
 
 func socketIn(n *netns.Namespace) (fd int, err error) {
@@ -78,11 +104,11 @@ func (v *volley) fire(ctx context.Context, d time.Duration) (f flow, err error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	before, start := v.received.Load(), time.Now()
+	before, start := v.received(), time.Now()
 	f.sent, err = v.send(ctx, before)
-	f.received, f.took = v.received.Load()-before, time.Since(start)
+	f.received, f.took = v.received()-before, time.Since(start)
 	v.drain(before+f.sent, 4*overdue)
-	f.lost = max(0, f.sent-v.received.Load()+before)
+	f.lost = max(0, f.sent-v.received()+before)
 	if err == nil && f.received == 0 {
 		err = fmt.Errorf("none of %d packets arrived", f.sent)
 	}
@@ -94,15 +120,14 @@ func (v *volley) fire(ctx context.Context, d time.Duration) (f flow, err error) 
 func (v *volley) knock(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	before := v.received.Load()
+	before := v.received()
 	err := until(ctx, "the first packet arrives", func() (bool, error) {
-		if v.received.Load() > before {
+		if v.received() > before {
 			return true, nil
 		}
-		_, err := v.datagrams.sendFirst(v.fd)
-		return false, err
+		return false, v.source.sendFirst()
 	})
-	v.drain(v.received.Load()+window, overdue) // all that was sent
+	v.drain(v.received()+window, overdue) // all that was sent
 	return err
 }
 
@@ -112,10 +137,10 @@ func (v *volley) send(ctx context.Context, before int64) (sent int64, err error)
 	defer timer.Stop()
 	var writtenOff int64
 	for ctx.Err() == nil {
-		free := window - (sent - writtenOff - v.received.Load() + before)
+		free := window - (sent - writtenOff - v.received() + before)
 		if free >= batch {
-			n, err := v.datagrams.send(v.fd)
-			if err != nil && !errors.Is(err, unix.ENOBUFS) {
+			n, err := v.source.send(free)
+			if err != nil {
 				return sent, fmt.Errorf("send: %w", err)
 			}
 			sent += int64(n)
@@ -126,7 +151,7 @@ func (v *volley) send(ctx context.Context, before int64) (sent int64, err error)
 		case <-v.arrived:
 		case <-ctx.Done():
 		case <-timer.C:
-			writtenOff = sent - v.received.Load() + before
+			writtenOff = sent - v.received() + before
 		}
 	}
 	return sent, nil
@@ -136,7 +161,7 @@ func (v *volley) send(ctx context.Context, before int64) (sent int64, err error)
 func (v *volley) drain(all int64, idle time.Duration) {
 	timer := time.NewTimer(idle)
 	defer timer.Stop()
-	for v.received.Load() < all {
+	for v.received() < all {
 		select {
 		case <-v.arrived:
 			timer.Reset(idle)

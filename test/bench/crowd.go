@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"lnsgate/aaa"
@@ -22,12 +21,13 @@ import (
 // lanes is how many tunnels a crowd comes in, each with one call to be set up at a time; l2tpns has room for 500.
 const lanes = 64
 
-// crowd is a LAC with many sessions on one port, which handles user packets with as little work as there can be: those
-// to be sent lie ready with all their headers, those that come are only counted. So what is measured is the LNS.
+// crowd is a LAC with many sessions on one port, which leaves user packets alone: those are made and counted by the kernel. So
+// what is measured is the LNS.
 type crowd struct {
 	fd       int
-	callers  []*lac.Caller // one per tunnel, by its id less 1
-	users    int           // logins that have begun
+	address  netip.AddrPort // of that
+	callers  []*lac.Caller  // one per tunnel, by its id less 1
+	users    int            // logins that have begun
 	wanted   int
 	pending  int
 	lanes    int       // tunnels
@@ -37,8 +37,6 @@ type crowd struct {
 	out      lac.Out
 	sessions []lac.Up
 	failure  error
-	received atomic.Int64  // user packets
-	arrived  chan struct{} // wakes the sender
 	done     chan struct{}
 	ready    chan struct{} // closed when all are up, or one has failed; sessions and failure do not change any more
 	reading  sync.WaitGroup
@@ -48,10 +46,10 @@ type crowd struct {
 func (w *world) newCrowd(ctx context.Context, count int) (*crowd, error) {
 	c := &crowd{
 		fd: -1, wanted: count, lanes: min(lanes, count),
-		arrived: make(chan struct{}, 1), done: make(chan struct{}), ready: make(chan struct{}),
+		done: make(chan struct{}), ready: make(chan struct{}),
 	}
 	err := w.client.Do(func() (err error) {
-		if c.fd, _, err = receiver(netip.MustParseAddr(clientAddress)); err != nil {
+		if c.fd, c.address, err = receiver(netip.MustParseAddr(clientAddress)); err != nil {
 			return err
 		}
 		return unix.Connect(c.fd, &unix.SockaddrInet4{Addr: netip.MustParseAddr(serverAddress).As4(), Port: l2tp.Port})
@@ -114,21 +112,17 @@ func (c *crowd) run() {
 	}
 }
 
-// take counts user packets and hears all others.
+// take hears all but user packets.
 func (c *crowd) take(m *messages, n int, now time.Time) {
-	users := 0
 	for i := range n {
 		b := m.datagram(i)
 		if isUserPacket(b) {
-			users++
-		} else if t := tunnelOf(b); t > 0 && t <= len(c.callers) {
+			continue
+		}
+		if t := tunnelOf(b); t > 0 && t <= len(c.callers) {
 			c.callers[t-1].Receive(b, now, &c.out) // an error only names a drop
 			c.settle()
 		}
-	}
-	if users > 0 {
-		c.received.Add(int64(users))
-		wake(c.arrived)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"lnsgate/test/netns"
 )
@@ -12,7 +11,8 @@ import (
 const kernelLegend = `
 tun and ebpf are the data paths in user space and in the kernel, measured in turn in one world, whose interfaces behave like
 wires: packets leave them one at a time, with complete checksums. Every packet goes through the host's routing and nftables on
-the virtual template. Plain forwarding is the same two hosts without a tunnel, through the same wires, right before and after.
+the virtual template. The end of the TCP stream at the client is in the kernel, whatever the path of the server. Plain forwarding
+is the same two hosts without a tunnel, through the same wires, right before and after.
 `
 
 // measureKernel sends packets of users, and one TCP stream each way, through both data paths and by plain forwarding.
@@ -43,7 +43,12 @@ func (w *world) measurePath(ctx context.Context, b *bench, path string) error {
 	if err != nil {
 		return err
 	}
-	all, err := w.cross(ctx, b, s.process)
+	crowd, err := w.newCrowd(ctx, b.size.crowd)
+	if err != nil {
+		return err
+	}
+	defer crowd.close()
+	all, err := w.cross(ctx, b, s.process, crowd)
 	if err != nil {
 		return err
 	}
@@ -51,27 +56,5 @@ func (w *world) measurePath(ctx context.Context, b *bench, path string) error {
 		b.figures.add(fmt.Sprintf("packets per second, %s, %s", path, c), "/s", all[i].rate, "plain forwarding", all[i].plain)
 		b.figures.add(fmt.Sprintf("processor time of the server per packet, %s, %s", path, c), "us", all[i].cost, "")
 	}
-	dial, _, err := w.callAs(ctx, "user1")
-	if err != nil {
-		return err
-	}
-	for _, options := range [][]string{nil, {"-R"}} {
-		var inside streamed
-		plain, err := around(func() (float64, error) {
-			o, err := w.stream(ctx, forwarded, b.size.transfer/2, options...)
-			return o.megabits(), err
-		}, func() (err error) {
-			inside, err = w.stream(ctx, tunnelled, b.size.transfer, options...)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		way := "up"
-		if strings.Join(options, "") == "-R" {
-			way = "down"
-		}
-		b.figures.add(fmt.Sprintf("TCP, one stream through one session, %s, %s", path, way), "Mbit/s", inside.megabits(), "plain forwarding", plain)
-	}
-	return errors.Join(dial.interrupt(ctx), s.end(ctx))
+	return errors.Join(w.streams(ctx, b, crowd, path), s.end(ctx))
 }

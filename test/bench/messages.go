@@ -39,11 +39,6 @@ func newMessages(count, size int) *messages {
 	return m
 }
 
-// fill writes the i-th datagram.
-func (m *messages) fill(i int, datagram []byte) {
-	m.vectors[i].SetLen(copy(m.octets[i*m.size:(i+1)*m.size], datagram))
-}
-
 // address says where the i-th datagram goes, on a socket that is not connected.
 func (m *messages) address(i int, to netip.AddrPort) {
 	m.names[i] = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: to.Port()>>8 | to.Port()<<8, Addr: to.Addr().As4()}

@@ -3,22 +3,19 @@ package main
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"lnsgate/lns/l2tp"
 	"lnsgate/lns/lac"
 	"lnsgate/lns/ppp"
-
-	"golang.org/x/sys/unix"
 )
 
 const pathsLegend = `
-Packets of users are sent and counted by a LAC that does next to nothing else, in %d tunnels, all from one port, and by a
-host at headquarters. Plain forwarding is the same two hosts without a tunnel, through the same wires, right before and after.
+Packets of users come from a LAC, in %d tunnels, all from one port, or from a host at headquarters: they arrive at the interfaces
+of the machine that is measured as from the driver of a network card, made by the kernel. What leaves that machine is counted
+and dropped where it arrives. Plain forwarding is the same two hosts without a tunnel, through the same wires, right before and after.
 `
 
 // large is a packet that fits into a tunnel through an Ethernet.
@@ -65,10 +62,10 @@ func measurePaths(ctx context.Context, b *bench, w *world) error {
 	}
 	var ours, theirs []crossed
 	err := w.inTurn(ctx, func(server *process) (err error) {
-		ours, err = w.cross(ctx, b, server)
+		ours, err = w.crossAll(ctx, b, server)
 		return err
 	}, b.unlessAlone(func(server *process) (err error) {
-		theirs, err = w.cross(ctx, b, server)
+		theirs, err = w.crossAll(ctx, b, server)
 		return err
 	}))
 	if err != nil {
@@ -102,13 +99,18 @@ type crossed struct {
 	cost        float64 // processor time of the server per packet in microseconds
 }
 
-// cross measures all cells with one server.
-func (w *world) cross(ctx context.Context, b *bench, server *process) (all []crossed, err error) {
+// crossAll measures all cells with one server and a crowd of its own.
+func (w *world) crossAll(ctx context.Context, b *bench, server *process) ([]crossed, error) {
 	crowd, err := w.newCrowd(ctx, b.size.crowd)
 	if err != nil {
 		return nil, err
 	}
 	defer crowd.close()
+	return w.cross(ctx, b, server, crowd)
+}
+
+// cross measures all cells with the sessions of a crowd.
+func (w *world) cross(ctx context.Context, b *bench, server *process, crowd *crowd) (all []crossed, err error) {
 	for _, c := range crossings(b.size.crowd) {
 		var got crossed
 		got.plain, err = around(func() (float64, error) {
@@ -132,59 +134,28 @@ func (w *world) cross(ctx context.Context, b *bench, server *process) (all []cro
 	return all, nil
 }
 
-// plain sends past the tunnel.
-func (w *world) plain(ctx context.Context, c crossing, d time.Duration) (flow, error) {
-	if c.up {
-		return blast(ctx, w.client, w.hq, netip.MustParseAddr(forwarded), c.octets, d)
-	}
-	return blast(ctx, w.hq, w.client, netip.MustParseAddr(clientAddress), c.octets, d)
-}
-
-// through sends through sessions of a crowd, one packet each in turn.
-func (w *world) through(ctx context.Context, all *crowd, c crossing, d time.Duration) (flow, error) {
-	sessions := all.sessions[:c.sessions]
-	if !c.up {
-		fd, err := socketIn(w.hq)
-		if err != nil {
-			return flow{}, err
-		}
-		defer unix.Close(fd)
-		m := newMessages(len(sessions), c.octets-headers)
-		for i := range m.heads {
-			m.address(i, netip.AddrPortFrom(sessions[i%len(sessions)].Address, 9))
-		}
-		return (&volley{fd: fd, datagrams: m, received: &all.received, arrived: all.arrived}).fire(ctx, d)
-	}
-	s, err := newSink(w.hq, netip.MustParseAddr(tunnelled))
-	if err != nil {
-		return flow{}, err
-	}
-	m := newMessages(len(sessions), longest)
-	for i := range m.heads {
-		m.fill(i, datagramOf(sessions[i%len(sessions)], s.address, c.octets))
-	}
-	f, err := (&volley{fd: all.fd, datagrams: m, received: &s.received, arrived: s.arrived}).fire(ctx, d)
-	return f, errors.Join(err, s.close())
-}
-
 // datagramOf is a UDP packet of that many octets from a session to an address, in its headers of L2TP and PPP.
 func datagramOf(from lac.Up, to netip.AddrPort, octets int) []byte {
 	header := ppp.AppendFrameHeader(nil, ppp.IPv4, ppp.Framing{})
 	b := l2tp.AppendDataHeader(nil, l2tp.Header{Length: true, Tunnel: from.ServerTunnel, Session: from.ServerSession}, len(header)+octets)
-	b = append(b, header...)
+	return appendUDP(append(b, header...), netip.AddrPortFrom(from.Address, 1024), to, make([]byte, octets-headers))
+}
+
+// appendUDP appends a datagram in its headers of IPv4 and UDP.
+func appendUDP(b []byte, from, to netip.AddrPort, payload []byte) []byte {
 	ip := len(b)
 	b = append(b, 0x45, 0)
-	b = binary.BigEndian.AppendUint16(b, uint16(octets))
+	b = binary.BigEndian.AppendUint16(b, uint16(headers+len(payload)))
 	b = append(b, 0, 0, 0x40, 0, 64, 17, 0, 0)
-	b = append(b, from.Address.AsSlice()...)
+	b = append(b, from.Addr().AsSlice()...)
 	b = append(b, to.Addr().AsSlice()...)
 	binary.BigEndian.PutUint16(b[ip+10:], ^onesSum(b[ip:]))
-	b = binary.BigEndian.AppendUint16(b, 1024)
+	b = binary.BigEndian.AppendUint16(b, from.Port())
 	b = binary.BigEndian.AppendUint16(b, to.Port())
-	b = binary.BigEndian.AppendUint16(b, uint16(octets-20))
-	b = append(b, 0, 0)
-	binary.BigEndian.PutUint16(b[ip+26:], ^onesSum(slices.Concat(b[ip+12:], []byte{0, 17}, b[ip+24:ip+26])))
-	return append(b, make([]byte, octets-headers)...) // which adds nothing to the sum
+	b = binary.BigEndian.AppendUint16(b, uint16(headers-20+len(payload)))
+	b = append(append(b, 0, 0), payload...)
+	binary.BigEndian.PutUint16(b[ip+26:], ^onesSum(slices.Concat(b[ip+12:ip+20], []byte{0, 17}, b[ip+24:ip+26], b[ip+20:], make([]byte, len(payload)%2))))
+	return b
 }
 
 // onesSum adds up 16-bit words (RFC 1071).

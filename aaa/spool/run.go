@@ -161,8 +161,8 @@ func (s *Spool) deliver(ctx context.Context) {
 		if err == nil {
 			err = s.hand(ctx, items)
 		}
-		if ctx.Err() != nil {
-			return
+		if err != nil && ctx.Err() != nil {
+			return // the end is to blame, not the sink
 		}
 		since = s.sink(err, since)
 		if left = remaining(err); left > 0 && left < len(items) {

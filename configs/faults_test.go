@@ -111,7 +111,8 @@ func TestFaults(t *testing.T) {
 		{"trace", "", "trace: {memory: 100KiB, keep_days: -1}\n", []string{
 			"line 12: trace.keep_days: -1 is not between 0 and 36500",
 			"line 12: trace.memory: 100KiB is neither 0 nor between 1MiB and 4GiB"}},
-		{"trace steps", "", "trace: {steps: some}\n", []string{`line 12: trace.steps: "some" is not one of failed, all, none`}},
+		{"trace steps", "", "trace: {steps: some, rows: few}\n", []string{
+			`line 12: trace.rows: "few" is not one of failed, all, none`, `line 12: trace.steps: "some" is not one of failed, all, none`}},
 		{"listen", "", "listen: [1701, 0.0.0.0:1701, 0.0.0.0:1701, \"\"]\nadmin_socket: run.sock\n", []string{
 			"line 12: listen[0]: YAML takes 1701 for something else",
 			"line 12: listen[2]: 0.0.0.0:1701 is listed twice",

@@ -4,27 +4,28 @@ package configs
 type Trace struct {
 	Memory   Size  `mapstructure:"memory"`    // for the stories of attempts that are over; 0: none are told
 	KeepDays int   `mapstructure:"keep_days"` // of the rows of the table logins; 0: for ever
-	Steps    Steps `mapstructure:"steps"`     // of which logins the table has every step
+	Rows     Which `mapstructure:"rows"`      // which logins have a row there
+	Steps    Which `mapstructure:"steps"`     // and of which of them the row has every step
 }
 
-// Steps says of which logins every step is written into the database.
-type Steps uint8
+// Which says which logins are written into the database.
+type Which uint8
 
 // The choices.
 const (
-	StepsOfFailed Steps = iota
-	StepsOfAll
-	StepsOfNone
+	WhichFailed Which = iota
+	WhichAll
+	WhichNone
 )
 
-var stepsNames = []string{"failed", "all", "none"}
+var whichNames = []string{"failed", "all", "none"}
 
-func (v Steps) String() string { return nameOf(stepsNames, v) }
+func (v Which) String() string { return nameOf(whichNames, v) }
 
 // UnmarshalText reads failed, all or none.
-func (v *Steps) UnmarshalText(b []byte) error { return readName(v, stepsNames, b) }
+func (v *Which) UnmarshalText(b []byte) error { return readName(v, whichNames, b) }
 
-func defaultTrace() Trace { return Trace{Memory: 16 << 20, KeepDays: 90} }
+func defaultTrace() Trace { return Trace{Memory: 16 << 20, KeepDays: 90, Rows: WhichAll} }
 
 func (c *checker) checkTrace() {
 	if m := c.cfg.Trace.Memory; m != 0 && m < 1<<20 || m > 4<<30 {

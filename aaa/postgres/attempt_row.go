@@ -2,15 +2,17 @@ package postgres
 
 import "lnsgate/aaa"
 
-// Steps says of which attempts every step is written.
-type Steps uint8
+// Which says which attempts are written.
+type Which uint8
 
 // The choices.
 const (
-	StepsOfFailed Steps = iota
-	StepsOfAll
-	StepsOfNone
+	WhichFailed Which = iota
+	WhichAll
+	WhichNone
 )
+
+func (w Which) has(t *aaa.Attempt) bool { return w == WhichAll || w == WhichFailed && !t.OK }
 
 // granted is the verdict of a login that succeeded.
 const granted = "granted"
@@ -62,7 +64,7 @@ func (a *Attempts) story(t *aaa.Attempt) {
 		c.said(text(s))
 	}
 	var steps []byte
-	if t.Tale != nil && (a.steps == StepsOfAll || a.steps == StepsOfFailed && !t.OK) {
+	if t.Tale != nil && a.steps.has(t) {
 		steps = t.Tale.Steps()
 	}
 	c.jsonb(steps)

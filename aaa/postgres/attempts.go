@@ -27,7 +27,7 @@ type Attempts struct {
 	db            *database
 	log           *slog.Logger
 	queue         chan aaa.Attempt
-	steps         Steps
+	kept, steps   Which
 	room          []aaa.Attempt // for a batch; only Run uses it
 	rows          copyRows      // of the batch that is being written
 	denied        denial
@@ -38,14 +38,18 @@ var _ aaa.AttemptLog = (*Attempts)(nil)
 
 // NewAttempts makes the log. It writes nothing before Run.
 func NewAttempts(pool *pgxpool.Pool, log *slog.Logger) *Attempts {
-	return &Attempts{db: newDatabase(pool, 0), log: log, queue: make(chan aaa.Attempt, attemptsQueue)}
+	return &Attempts{db: newDatabase(pool, 0), log: log, kept: WhichAll, queue: make(chan aaa.Attempt, attemptsQueue)}
 }
 
-// Keep says of which attempts every step is written: without a word, of those that failed. It is to be called before Run.
-func (a *Attempts) Keep(steps Steps) { a.steps = steps }
+// Keep says which attempts are written, and of which of them every step: without a word, all, and the steps of those that failed. It is
+// to be called before Run.
+func (a *Attempts) Keep(rows, steps Which) { a.kept, a.steps = rows, steps }
 
 // Log takes an attempt. When too many wait, because the database has been away for long, it is lost and counted.
 func (a *Attempts) Log(attempt aaa.Attempt) {
+	if !a.kept.has(&attempt) {
+		return
+	}
 	select {
 	case a.queue <- attempt:
 	default:

@@ -62,15 +62,32 @@ func TestAttemptsAreReadBackAsTheyWere(t *testing.T) {
 
 func TestStepsAreKeptAsSaid(t *testing.T) {
 	pool := sharedPool(t)
-	for steps, want := range map[Steps]int{StepsOfAll: 2, StepsOfFailed: 1, StepsOfNone: 0} {
+	for steps, want := range map[Which]int{WhichAll: 2, WhichFailed: 1, WhichNone: 0} {
 		run(t, pool, "TRUNCATE logins")
 		a := NewAttempts(pool, quiet)
-		a.Keep(steps)
+		a.Keep(WhichAll, steps)
 		if err := a.insert(t.Context(), []aaa.Attempt{wholeAttempt(1, time.Now()), refusedAttempt(2, time.Now())}); err != nil {
 			t.Fatal(err)
 		}
 		if n := one[int](t, pool, "SELECT count(steps) FROM logins"); n != want {
 			t.Errorf("%d: %d with steps, want %d", steps, n, want)
+		}
+	}
+}
+
+func TestRowsAreKeptAsSaid(t *testing.T) {
+	pool := sharedPool(t)
+	for rows, want := range map[Which]string{WhichAll: "logged-in wrong-password", WhichFailed: "wrong-password", WhichNone: ""} {
+		run(t, pool, "TRUNCATE logins")
+		a := NewAttempts(pool, quiet)
+		a.Keep(rows, WhichNone)
+		a.Log(wholeAttempt(1, time.Now()))
+		a.Log(refusedAttempt(2, time.Now()))
+		ended, end := context.WithCancel(t.Context())
+		end()
+		a.Run(ended)
+		if got := one[string](t, pool, "SELECT coalesce(string_agg(cause, ' ' ORDER BY cause), '') FROM logins"); got != want {
+			t.Errorf("%d: %q, want %q", rows, got, want)
 		}
 	}
 }

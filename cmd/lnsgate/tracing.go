@@ -20,7 +20,7 @@ func (n *node) openTracing(c *configs.Config) error {
 		Octets: int(c.Trace.Memory),
 	}
 	if n.db != nil {
-		n.db.attempts.Keep(sqlaccounts.Steps(c.Trace.Steps))
+		n.db.attempts.Keep(sqlaccounts.Which(c.Trace.Rows), sqlaccounts.Which(c.Trace.Steps))
 		config.Archive = archive{sqlaccounts.NewAttemptBook(n.db.pool, archiveTimeout)}
 	}
 	if c.Trace.Memory > 0 {

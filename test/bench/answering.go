@@ -36,12 +36,12 @@ var (
 )
 
 // answers are the rates of one server, per second.
-type answers struct{ pap, chap, address, cached, confirmed, stored float64 }
+type answers struct{ pap, chap, address, cached, silent, confirmed, stored float64 }
 
 // best takes the higher rate of each kind.
 func (a answers) best(other answers) answers {
 	return answers{max(a.pap, other.pap), max(a.chap, other.chap), max(a.address, other.address),
-		max(a.cached, other.cached), max(a.confirmed, other.confirmed), max(a.stored, other.stored)}
+		max(a.cached, other.cached), max(a.silent, other.silent), max(a.confirmed, other.confirmed), max(a.stored, other.stored)}
 }
 
 // answersOf are those of one server by how many it was asked at once.
@@ -96,6 +96,7 @@ func (b *bench) addAnswers(how string, mine, theirs answers) {
 	c.add("RADIUS server"+how+": CHAP per second, the same", "/s", mine.chap, sql, theirs.chap)
 	c.add("RADIUS server"+how+": PAP with an address per second, the same", "/s", mine.address, "FreeRADIUS with sqlippool, as shipped", theirs.address)
 	c.add("RADIUS server"+how+": PAP per second, accounts in SQL that come back", "/s", mine.cached, "FreeRADIUS with a users file", theirs.cached)
+	c.add("RADIUS server"+how+": PAP per second, the same, and no rows of those who get in", "/s", mine.silent, "FreeRADIUS with a users file", theirs.cached)
 	c.add("RADIUS server"+how+": records per second, until they are in SQL", "/s", mine.stored, sql, theirs.stored)
 	c.add("RADIUS server"+how+": records per second, until they are confirmed", "/s", mine.confirmed, sql, theirs.confirmed)
 }
@@ -114,7 +115,7 @@ func (b *bench) oursAnswers(ctx context.Context, w *world, flight int) (a answer
 	if err != nil {
 		return a, err
 	}
-	server, err := w.serveIn(ctx, nil, w.answeringConfiguration(s, d, access, records))
+	server, err := w.serveIn(ctx, nil, w.answeringConfiguration(s, d, access, records, "all"))
 	if err != nil {
 		return a, err
 	}
@@ -139,20 +140,39 @@ func (b *bench) oursAnswers(ctx context.Context, w *world, flight int) (a answer
 	back := load
 	back.addresses, back.from, back.asks, back.count = false, noAddresses, byPAP, min(fifth, lately)
 	back.first = load.first - back.count
-	var rates sample
-	for range b.size.rounds {
-		rate, err := back.run(ctx)
-		if err != nil {
-			return a, err
-		}
-		rates = append(rates, rate)
+	if a.cached, err = b.again(ctx, back); err != nil {
+		return a, err
 	}
-	a.cached = rates.median()
 	load.server, load.from, load.first, load.addresses = records, noAddresses, 1, false
 	if err := b.oursRecords(ctx, d, server, load, &a); err != nil {
 		return a, err
 	}
+	if err := server.end(ctx); err != nil {
+		return a, err
+	}
+	if server, err = w.serveIn(ctx, nil, w.answeringConfiguration(s, d, access, records, "failed")); err != nil {
+		return a, err
+	}
+	if _, err := back.run(ctx); err != nil { // it has not seen them yet
+		return a, err
+	}
+	if a.silent, err = b.again(ctx, back); err != nil {
+		return a, err
+	}
 	return a, server.end(ctx)
+}
+
+// again asks for the same accounts again and again, and returns the median rate.
+func (b *bench) again(ctx context.Context, l radiusLoad) (float64, error) {
+	var rates sample
+	for range b.size.rounds {
+		rate, err := l.run(ctx)
+		if err != nil {
+			return 0, err
+		}
+		rates = append(rates, rate)
+	}
+	return rates.median(), nil
 }
 
 // oursRecords has sessions begin, go on and end, and looks for them in the table.
@@ -268,20 +288,21 @@ func (b *bench) plainSQLRADIUS(ctx context.Context, d *sqlDatabase) (*radtest.Se
 		domain, password, b.size.accounts), "VACUUM ANALYZE")
 }
 
-// answeringConfiguration is that of a RADIUS server over the database, and no more.
-func (w *world) answeringConfiguration(s *sqlServer, d *sqlDatabase, access, records netip.AddrPort) string {
+// answeringConfiguration is that of a RADIUS server over the database, and no more. Of rows, see trace.rows.
+func (w *world) answeringConfiguration(s *sqlServer, d *sqlDatabase, access, records netip.AddrPort, rows string) string {
 	return fmt.Sprintf(`admin_socket: %s
 state_dir: %s
 spool_dir: %s
 default_domain: %s
 database: {url: %q, key_file: %q}
+trace: {rows: %s}
 radius_server:
   listen: [%q]
   accounting_listen: [%q]
   clients:
     - {name: given, source: %s/32, secret: %q, addresses: given}
     - {name: none, source: %s/32, secret: %q, addresses: none}
-`, w.socket(), w.folder, filepath.Join(w.folder, "spool"), domain, d.url, s.keyFile, access, records, givenAddresses, answeringSecret, noAddresses, answeringSecret)
+`, w.socket(), w.folder, filepath.Join(w.folder, "spool"), domain, d.url, s.keyFile, rows, access, records, givenAddresses, answeringSecret, noAddresses, answeringSecret)
 }
 
 // twoPorts are two free UDP ports of the loopback address.

@@ -112,7 +112,7 @@ func (s *Server) hold(x *exchange, reply []byte) {
 	if tenth := int64(delay / 10); tenth > 0 {
 		delay += time.Duration(rand.Int64N(tenth))
 	}
-	if !s.delays.add(x.came.Add(delay), send) {
+	if !s.delays.add(x.came.Add(delay), x.client.Name, send) {
 		s.abandon(x, Busy)
 	}
 }

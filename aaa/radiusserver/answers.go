@@ -21,6 +21,7 @@ type question struct {
 // entry is a question that came, with the authenticator that tells it from the next one with the same identifier.
 type entry struct {
 	question      question
+	client        string
 	authenticator [wire.AuthenticatorLength]byte
 	reply         []byte // nil while there is none
 	until         time.Time
@@ -29,16 +30,15 @@ type entry struct {
 // answers remembers what was answered, so that a request that comes again gets the same octets and is not carried out twice
 // (RFC 5080 section 2.2.2). It holds what is being answered, which others bound, and so many answers at most.
 type answers struct {
-	most int
 	life time.Duration
 
 	mu    sync.Mutex
 	known map[question]*entry
-	order []*entry // that are answered, the oldest first
+	order *fair[*entry] // that are answered
 }
 
 func newAnswers(most int, life time.Duration) *answers {
-	return &answers{most: most, life: life, known: make(map[question]*entry)}
+	return &answers{life: life, known: make(map[question]*entry), order: newFair[*entry](most)}
 }
 
 // fate is what begin found.
@@ -51,12 +51,12 @@ const (
 	isBusy // new, and not admitted
 )
 
-// begin notes a question, unless it came before. A different one with the same identifier takes the place of the older, whose
+// begin notes a question of a client, unless it came before. A different one with the same identifier takes the place of the older, whose
 // answer nobody waits for any more. admit is asked before a new one is noted.
-func (a *answers) begin(q question, authenticator [wire.AuthenticatorLength]byte, now time.Time, admit func() bool) (e *entry, reply []byte, f fate) {
+func (a *answers) begin(q question, client string, authenticator [wire.AuthenticatorLength]byte, now time.Time, admit func() bool) (e *entry, reply []byte, f fate) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.forget(now, a.most)
+	a.forget(now)
 	if e = a.known[q]; e != nil && e.authenticator == authenticator {
 		if e.reply == nil {
 			return nil, nil, isPending
@@ -66,7 +66,7 @@ func (a *answers) begin(q question, authenticator [wire.AuthenticatorLength]byte
 	if !admit() {
 		return nil, nil, isBusy
 	}
-	e = &entry{question: q, authenticator: authenticator}
+	e = &entry{question: q, client: client, authenticator: authenticator}
 	a.known[q] = e
 	return e, nil, isNew
 }
@@ -78,9 +78,12 @@ func (a *answers) end(e *entry, reply []byte, now time.Time) bool {
 	if a.known[e.question] != e {
 		return false
 	}
-	a.forget(now, a.most-1)
+	a.forget(now)
+	if most := a.order.surplus(); most != nil {
+		a.remove(most)
+	}
 	e.reply, e.until = reply, now.Add(a.life)
-	a.order = append(a.order, e)
+	a.order.add(e, e.client)
 	return true
 }
 
@@ -95,21 +98,22 @@ func (a *answers) drop(e *entry) bool {
 	return true
 }
 
-// forget drops answers whose time is over, and the oldest until no more are left than that.
-func (a *answers) forget(now time.Time, left int) {
-	n := 0
-	for n < len(a.order) && (!now.Before(a.order[n].until) || len(a.order)-n > left) {
-		if e := a.order[n]; a.known[e.question] == e {
-			delete(a.known, e.question)
-		}
-		a.order[n] = nil
-		n++
+// forget drops answers whose time is over.
+func (a *answers) forget(now time.Time) {
+	for first := a.order.oldest(); first != nil && !now.Before(first.thing.until); first = a.order.oldest() {
+		a.remove(first)
 	}
-	a.order = a.order[n:]
+}
+
+func (a *answers) remove(p *place[*entry]) {
+	a.order.remove(p)
+	if e := p.thing; a.known[e.question] == e {
+		delete(a.known, e.question)
+	}
 }
 
 func (a *answers) len() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return len(a.order)
+	return a.order.len()
 }

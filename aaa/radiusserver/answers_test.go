@@ -141,7 +141,7 @@ func TestAnswersAreBoundedAndExpire(t *testing.T) {
 	now := time.Unix(1000, 0)
 	admit := func() bool { return true }
 	ask := func(id byte, at time.Time) fate {
-		e, _, f := a.begin(question{identifier: id}, [16]byte{id}, at, admit)
+		e, _, f := a.begin(question{identifier: id}, "branch", [16]byte{id}, at, admit)
 		if f == isNew && !a.end(e, []byte{id}, at) {
 			t.Error("it was superseded")
 		}
@@ -159,7 +159,7 @@ func TestAnswersAreBoundedAndExpire(t *testing.T) {
 	if ask(4, now.Add(10*time.Second)) != isNew {
 		t.Error("an answer outlived its time")
 	}
-	if _, _, f := a.begin(question{identifier: 99}, [16]byte{}, now, func() bool { return false }); f != isBusy || a.known[question{identifier: 99}] != nil {
+	if _, _, f := a.begin(question{identifier: 99}, "branch", [16]byte{}, now, func() bool { return false }); f != isBusy || a.known[question{identifier: 99}] != nil {
 		t.Error("what was not admitted is kept")
 	}
 }

@@ -76,7 +76,7 @@ type Config struct {
 	Timeout     time.Duration // for an answer of AAA or Records; 0 = 10 s
 	Remember    time.Duration // how long an answer is kept for a request that comes again; 0 = 10 s, else 5 to 30 s (RFC 5080 section 2.2.2)
 	AtOnce      int           // requests that are being answered at the same time, of either kind, three quarters of them of one client; 0 = 4096
-	Answers     int           // kept at most; 0 = 65536
+	Answers     int           // kept at most, those of the client that has most give way first; 0 = 65536
 	StateFile   string        // where it stands who signs (see Auto); "" = forgotten at the end
 	Log         *slog.Logger
 }

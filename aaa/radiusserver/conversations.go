@@ -1,7 +1,6 @@
 package radiusserver
 
 import (
-	"container/list"
 	"crypto/rand"
 	"sync"
 	"time"
@@ -23,19 +22,20 @@ type conversation struct {
 	state        []byte // of that
 	until        time.Time
 
-	own   string        // the State that went out to the peer
-	place *list.Element // in the order
+	own   string // the State that went out to the peer
+	place *place[*conversation]
 }
 
-// conversations are those in which the peer is to speak, by the State that went out to it. They are bounded: the oldest give
-// way.
+// conversations are those in which the peer is to speak, by the State that went out to it. They are bounded.
 type conversations struct {
 	mu    sync.Mutex
 	open  map[string]*conversation
-	order list.List // of them, the oldest first
+	order *fair[*conversation] // of them
 }
 
-func newConversations() *conversations { return &conversations{open: make(map[string]*conversation)} }
+func newConversations() *conversations {
+	return &conversations{open: make(map[string]*conversation), order: newFair[*conversation](mostConversations)}
+}
 
 // wait keeps a conversation until the peer answers, and returns its State.
 func (c *conversations) wait(of *conversation, now time.Time) []byte {
@@ -51,20 +51,19 @@ func (c *conversations) keep(of *conversation, now time.Time) {
 	of.until = now.Add(longestTurn)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for first := c.order.Front(); first != nil; first = c.order.Front() {
-		oldest := first.Value.(*conversation)
-		if now.Before(oldest.until) && len(c.open) < mostConversations {
-			break
-		}
-		c.remove(oldest)
+	for first := c.order.oldest(); first != nil && !now.Before(first.thing.until); first = c.order.oldest() {
+		c.remove(first.thing)
 	}
-	of.place = c.order.PushBack(of)
+	if most := c.order.surplus(); most != nil {
+		c.remove(most.thing)
+	}
+	of.place = c.order.add(of, of.client)
 	c.open[of.own] = of
 }
 
 func (c *conversations) remove(of *conversation) {
 	delete(c.open, of.own)
-	c.order.Remove(of.place)
+	c.order.remove(of.place)
 }
 
 // resume takes a conversation out. Nil: there is none with that State, its time is over, or it is somebody else's.

@@ -7,13 +7,15 @@ import (
 	"time"
 )
 
-// mostDelayed is how many no's wait at most. What is more is dropped: to send it early would tell it from the others.
+// mostDelayed is how many no's wait at most, three quarters of them for one client. What is more is dropped: to send it early would
+// tell it from the others.
 const mostDelayed = 1 << 16
 
 // delayed is a no that waits for its time.
 type delayed struct {
-	at   time.Time
-	send func()
+	at     time.Time
+	client string
+	send   func()
 }
 
 // byTime is a heap, the earliest in front.
@@ -35,19 +37,21 @@ func (h *byTime) Pop() any {
 type delays struct {
 	mu      sync.Mutex
 	waiting byTime
-	sooner  chan struct{} // there is one that is due before the others
+	of      map[string]int // how many of them, by client
+	sooner  chan struct{}  // there is one that is due before the others
 }
 
-func newDelays() *delays { return &delays{sooner: make(chan struct{}, 1)} }
+func newDelays() *delays { return &delays{of: make(map[string]int), sooner: make(chan struct{}, 1)} }
 
-// add has send called at that time. False: there are too many.
-func (d *delays) add(at time.Time, send func()) bool {
+// add has send called at that time. False: there are too many, or too many of the client.
+func (d *delays) add(at time.Time, client string, send func()) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.waiting) >= mostDelayed {
+	if len(d.waiting) >= mostDelayed || d.of[client] >= shareOf(mostDelayed) {
 		return false
 	}
-	heap.Push(&d.waiting, delayed{at, send})
+	heap.Push(&d.waiting, delayed{at, client, send})
+	d.of[client]++
 	if d.waiting[0].at.Equal(at) {
 		select {
 		case d.sooner <- struct{}{}:
@@ -83,7 +87,11 @@ func (d *delays) due(now time.Time) []func() {
 	defer d.mu.Unlock()
 	var list []func()
 	for len(d.waiting) > 0 && !now.Before(d.waiting[0].at) {
-		list = append(list, heap.Pop(&d.waiting).(delayed).send)
+		one := heap.Pop(&d.waiting).(delayed)
+		if d.of[one.client]--; d.of[one.client] == 0 {
+			delete(d.of, one.client)
+		}
+		list = append(list, one.send)
 	}
 	return list
 }

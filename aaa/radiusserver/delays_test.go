@@ -70,7 +70,7 @@ func TestDelaysComeInTheirOrder(t *testing.T) {
 		began := time.Now()
 		for _, seconds := range []int{3, 1, 4, 2, 1000} {
 			synctest.Wait() // run has set its timer for those before
-			d.add(began.Add(time.Duration(seconds)*time.Second), func() { got = append(got, fmt.Sprint(seconds, " after ", time.Since(began))) })
+			d.add(began.Add(time.Duration(seconds)*time.Second), "branch", func() { got = append(got, fmt.Sprint(seconds, " after ", time.Since(began))) })
 		}
 		time.Sleep(10 * time.Second)
 		synctest.Wait()

@@ -6,7 +6,7 @@
 // with a yes, after a delay that is the same for every reason with a no, and not at all when nobody could be asked, so that
 // the NAS asks its next server. Of a request that comes twice the second gets the same octets again. A no never has more
 // octets than a request that anybody could have forged, so the server is no good as an amplifier. No client has more than three
-// quarters of what is answered at the same time.
+// quarters of what is answered at the same time, and of what is remembered the client gives way that has most.
 //
 // Over TLS (RFC 6614) one port serves both kinds of requests. Who is there is found out by certificate and source, nothing comes
 // twice, requests of one connection are answered as their answers come, and a client that does not read, or stops in the middle

@@ -66,7 +66,7 @@ func (s *Server) take(ctx context.Context, d datagram, now time.Time) {
 		return
 	}
 	q := question{d.listener, d.from, verified.Octets[1], verified.Code()}
-	entry, reply, fate := s.answers.begin(q, [wire.AuthenticatorLength]byte(verified.Octets[4:]), now, func() bool { return s.enter(c, d.role) })
+	entry, reply, fate := s.answers.begin(q, c.Name, [wire.AuthenticatorLength]byte(verified.Octets[4:]), now, func() bool { return s.enter(c, d.role) })
 	switch fate {
 	case isPending:
 		s.count(c, Pending)

@@ -23,21 +23,22 @@ type known struct {
 	name  string    // of the user
 	ended bool      // it had its Stop; a record that comes late still belongs to it
 	told  time.Time // the latest Event-Timestamp that came
+
+	place *place[nasSession]
 }
 
 // sessions remembers which login the sessions of NASes belong to. A NAS that asks anew while a session lives gets a new Class and
 // sends that from then on, and one that sends no Class back gives no more than an estimate of the start: the session must
 // stay what it was. What is forgotten, for want of room or by a restart, counts only for such NASes.
 type sessions struct {
-	most  int
 	mu    sync.Mutex
 	known map[nasSession]known
 	ofNAS map[string]map[string]bool // the same, by NAS: one that starts anew again and again must not cost the others their time
-	order []nasSession               // the oldest first
+	order *fair[nasSession]
 }
 
 func newSessions() *sessions {
-	return &sessions{most: mostSessions, known: make(map[nasSession]known), ofNAS: make(map[string]map[string]bool)}
+	return &sessions{known: make(map[nasSession]known), ofNAS: make(map[string]map[string]bool), order: newFair[nasSession](mostSessions)}
 }
 
 // find returns the login of a live session, when it is of that user.
@@ -53,9 +54,10 @@ func (s *sessions) find(at nasSession, name string) (string, time.Time, bool) {
 
 // news is a record, as far as it matters here.
 type news struct {
-	kind aaa.RecordKind
-	told time.Time // its Event-Timestamp; zero: it has none
-	came time.Time
+	client string
+	kind   aaa.RecordKind
+	told   time.Time // its Event-Timestamp; zero: it has none
+	came   time.Time
 }
 
 // settle says which login a record belongs to, and remembers it. The mark is that which came with the record, or where marked is
@@ -79,15 +81,17 @@ func (s *sessions) settle(at nasSession, name string, m mark, marked bool, n new
 		m = before.mark
 	}
 	if !there {
-		s.makeRoom()
-		s.order = append(s.order, at)
+		if most := s.order.surplus(); most != nil {
+			s.drop(most.thing)
+		}
+		before.place = s.order.add(at, n.client)
 	}
 	ended := n.kind == aaa.RecordStop || there && before.ended && before.mark == m
 	told := before.told
 	if n.told.After(told) {
 		told = n.told
 	}
-	s.known[at] = known{m, last, name, ended, told}
+	s.known[at] = known{m, last, name, ended, told, before.place}
 	if s.ofNAS[at.nas] == nil {
 		s.ofNAS[at.nas] = make(map[string]bool)
 	}
@@ -101,18 +105,8 @@ func (k *known) isFollowed(m mark, n news) bool {
 	return n.kind == aaa.RecordStart && !k.ended && m.session == k.mark.session && !k.told.IsZero() && n.told.Sub(k.told) > sameStart
 }
 
-// makeRoom forgets the one that came first, when there are too many, and those that are forgotten already.
-func (s *sessions) makeRoom() {
-	for len(s.order) > 0 {
-		if _, there := s.known[s.order[0]]; there && len(s.order) < s.most {
-			return
-		}
-		s.drop(s.order[0])
-		s.order = s.order[1:]
-	}
-}
-
 func (s *sessions) drop(at nasSession) {
+	s.order.remove(s.known[at].place)
 	delete(s.known, at)
 	if delete(s.ofNAS[at.nas], at.id); len(s.ofNAS[at.nas]) == 0 {
 		delete(s.ofNAS, at.nas)
@@ -124,7 +118,6 @@ func (s *sessions) forget(nas string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id := range s.ofNAS[nas] {
-		delete(s.known, nasSession{nas, id})
+		s.drop(nasSession{nas, id})
 	}
-	delete(s.ofNAS, nas)
 }

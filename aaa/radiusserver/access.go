@@ -15,6 +15,10 @@ import (
 func (s *Server) access(ctx context.Context, x *exchange) {
 	nas := nasOf(x.client, x.packet, x.from.Addr())
 	r, rejection := requestOf(x.client, x.packet, x.from, nas)
+	if rejection == nil && r.Proof.Method == aaa.EAP && len(r.Proof.EAP) == 0 {
+		s.finish(x, s.askIdentity(x), Challenged)
+		return
+	}
 	session, began := s.sessionOf(x, nas, r.Name)
 	r.Session, r.Attempt = session, session
 	var d aaa.Decision

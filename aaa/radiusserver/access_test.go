@@ -132,7 +132,6 @@ func TestAProofThatIsNoneIsRejected(t *testing.T) {
 		"MS-CHAPv2 no challenge":    {ms(25, make([]byte, 50))},
 		"MS-CHAPv1 of LAN Manager":  {ms(1, make([]byte, 50)), ms(11, make([]byte, 8))},
 		"a change of password":      {ms(27, make([]byte, 68)), ms(11, make([]byte, 16))},
-		"EAP of no octets":          {str(79, "")},
 		"EAP of three octets":       {str(79, "\x02\x01\x00")},
 	} {
 		if reply := r.ask(packet(t, radius.CodeAccessRequest, append(rows, str(1, "alice"))...)); reply == nil || reply.Code != radius.CodeAccessReject {
@@ -347,6 +346,53 @@ func TestRFC3579Section2_1_EAPConversation(t *testing.T) {
 	again := r.ask(packet(t, radius.CodeAccessRequest, str(1, "alice"), row{0, 24, state}, str(79, "\x02\x08\x00\x04")))
 	if again.Code != radius.CodeAccessReject || hex.EncodeToString(eapOf(again)) != "04080004" {
 		t.Errorf("%v", again)
+	}
+}
+
+// A NAS that does not ask for the identity itself has the server do it; its User-Name may be missing, or be anything.
+func TestRFC3579Section2_1_EAPStart(t *testing.T) {
+	for name, rows := range map[string][]row{
+		"nothing is known":  {str(31, "00-11-22-33-44-55")},
+		"a number":          {str(1, "00-11-22-33-44-55")},
+		"no empty name":     {str(1, "")},
+		"a State of before": {str(1, "alice"), str(24, "no longer")},
+		"two attributes":    {str(79, "")},
+	} {
+		lead := &asker{turns: []func(*aaa.Request) (aaa.Decision, error){func(q *aaa.Request) (aaa.Decision, error) {
+			if q.Name != "alice" || len(q.Proof.State) > 0 || string(q.Proof.EAP[5:]) != "alice" {
+				t.Errorf("%s: %+v", name, q)
+			}
+			return aaa.Decision{}, &aaa.Challenge{Packet: []byte{1, 8, 0, 6, 4, 0}, State: []byte("inner"), Backend: "eap"}
+		}}}
+		r := newRig(t, func(c *Config) { c.EAP = lead })
+		start := packet(t, radius.CodeAccessRequest, append(rows, str(79, ""))...)
+		octets, box := octetsOf(t, start), newMailbox()
+		r.put(forAccess, octets, nasAddress, box)
+		reply := r.read(octets, box)
+		if reply == nil || reply.Code != radius.CodeAccessChallenge {
+			t.Fatalf("%s: %v", name, reply)
+		}
+		asked := eapOf(reply)
+		if len(asked) != 5 || asked[0] != 1 || asked[3] != 5 || asked[4] != 1 || lead.last != nil || r.conversations.len() != 0 {
+			t.Errorf("%s: asked %x, somebody was asked: %v", name, asked, lead.last)
+		}
+		identity := append([]byte{2, asked[1], 0, 10, 1}, "alice"...)
+		reply = r.ask(packet(t, radius.CodeAccessRequest, str(1, "alice"), row{0, 79, identity}))
+		if reply == nil || reply.Code != radius.CodeAccessChallenge || len(reply.Get(wire.TypeState)) == 0 {
+			t.Errorf("%s: the identity gets %v", name, reply)
+		}
+	}
+	r := newRig(t, nil)
+	for name, p := range map[string]*radius.Packet{
+		"a password beside it": login(t, "alice", password, str(79, "")),
+		"an administrator":     packet(t, radius.CodeAccessRequest, str(79, ""), num(wire.TypeServiceType, 6)),
+	} {
+		if reply := r.ask(p); reply == nil || reply.Code != radius.CodeAccessReject {
+			t.Errorf("%s: %v", name, reply)
+		}
+	}
+	if r.ask(packet(t, radius.CodeAccessRequest, str(79, ""), unsignedRequest)) != nil {
+		t.Error("one that is not signed is answered")
 	}
 }
 

@@ -129,6 +129,15 @@ func (s *Server) challenge(x *exchange, r *aaa.Request, c *aaa.Challenge) []byte
 	return s.sealed(x, reply)
 }
 
+// askIdentity answers an EAP-Start, an EAP-Message without a packet in it, of a NAS that leaves it to the server to ask who the peer
+// is (RFC 3579 section 2.1). Nothing is kept of it, so there is no State: a conversation begins with the peer's answer, and the
+// NAS need not know the name before.
+func (s *Server) askIdentity(x *exchange) []byte {
+	reply := x.packet.Response(radius.CodeAccessChallenge)
+	addEAP(reply, []byte{eapRequest, x.packet.Identifier, 0, 5, eapIdentity})
+	return s.sealed(x, reply)
+}
+
 // reject makes an Access-Reject. Whatever the reason, it looks the same, but for what another server wants the peer to be told.
 // To a request that anybody could have forged it has no more octets than that.
 func (s *Server) reject(x *exchange, r *aaa.Request, no *aaa.Rejection) []byte {
@@ -172,10 +181,13 @@ func failureText(p *aaa.Proof, given string) string {
 	return text
 }
 
-// Codes of EAP (RFC 3748 section 4).
+// Codes of EAP (RFC 3748 section 4), and a type.
 const (
+	eapRequest = 1
 	eapSuccess = 3
 	eapFailure = 4
+
+	eapIdentity = 1 // the type of a request
 )
 
 // eapEnd makes the packet that ends a conversation, with the identifier of the peer's last (RFC 3748 section 4.2).

@@ -23,8 +23,11 @@ func (s *Server) record(ctx context.Context, x *exchange) {
 		addLogin(r, x.packet, s.sessions.settle(nasSession{nas.Name, nas.Session}, r.Name, m, marked, news{x.client.Name, kind, toldTime(x.packet, x.came), x.came}), x.came)
 		s.confirm(x, s.config.Records.Account(ctx, r), Recorded)
 	case status == statusOn, status == statusOff:
-		s.sessions.forget(nas.Name)
-		s.confirm(x, s.config.Records.Restarted(ctx, nas.Name, eventTime(x.packet, x.came)), Recorded)
+		at, again := s.restarts.settle(nas.Name, restartOf(x.client, x.packet, status, x.came))
+		if !again {
+			s.sessions.forget(nas.Name)
+		}
+		s.confirm(x, s.config.Records.Restarted(ctx, nas.Name, at), Recorded)
 	default: // of tunnels and links (RFC 2867), or unknown: a NAS that hears nothing would send it for ever
 		s.confirm(x, nil, Ignored)
 	}

@@ -26,7 +26,7 @@ type Accounter interface {
 	// comes late changes nothing. Node and Terms are for the Accounter to know.
 	Account(ctx context.Context, r *aaa.Record) error
 	// Restarted says that a NAS has started, or is about to end: those of its sessions that began before are over. The name
-	// is that in Record.NAS.
+	// is that in Record.NAS. A NAS that repeats it has the same time told again.
 	Restarted(ctx context.Context, nas string, at time.Time) error
 	// Withdrawn says that nobody is told of a login that AAA let in, and granted what cannot be said: there will be no Start.
 	Withdrawn(ctx context.Context, session string)

@@ -1,0 +1,106 @@
+package radiusserver
+
+import (
+	"sync"
+	"time"
+
+	"layeh.com/radius"
+
+	"lnsgate/aaa/radius/wire"
+)
+
+// Bounds of what is remembered of NASes that have started or ended.
+const (
+	mostRestarts = 1 << 12
+	// mostRepeats is how long after an On or Off that was heard a like one is the same once more.
+	mostRepeats = time.Minute
+	// sameMoment is how far apart the moments of one may be that follow from Acct-Delay-Time: it counts whole seconds, and the way here
+	// takes some.
+	sameMoment = 5 * time.Second
+)
+
+// restart is an Accounting-On or -Off.
+type restart struct {
+	client  string
+	status  uint32
+	session string    // its Acct-Session-Id; many NASes have the same for all
+	told    time.Time // its Event-Timestamp; zero: it has none
+	delayed bool      // it has been sent before, for so long as its Acct-Delay-Time says
+	at      time.Time // when it was so
+	came    time.Time
+}
+
+// restartOf reads one.
+func restartOf(c *client, p *radius.Packet, status uint32, came time.Time) restart {
+	delay, _ := number(p, wire.TypeAcctDelayTime)
+	return restart{c.Name, status, text(p, wire.TypeAcctSessionID), toldTime(p, came), delay > 0, eventTime(p, came), came}
+}
+
+// isAgain says that it is the same as one of its kind before, which came once more, or older: its NAS has not heard that it was taken.
+//
+// Event-Timestamp tells it for certain, and so does an Acct-Delay-Time that counts. Of a NAS that sends neither, each of its
+// tries looks like the next start: many have one Acct-Session-Id for all, and count identifiers from the same number on, so
+// that even the octets of two starts are equal. What comes within mostRepeats then is a repetition. A NAS that does start
+// twice within that time leaves sessions behind, which are over when nothing is heard of them; to end them would end those too
+// that have begun since, and live. What a server knew before it was started itself, or another one knows, cannot be known.
+func (r *restart) isAgain(before *restart) bool {
+	switch {
+	case !r.told.IsZero() || !before.told.IsZero():
+		return r.told.Equal(before.told)
+	case r.delayed:
+		return r.at.Sub(before.at) <= sameMoment
+	}
+	return r.session == before.session && r.came.Sub(before.came) <= mostRepeats
+}
+
+// event is which of the two a NAS has told last.
+type event struct {
+	nas    string
+	status uint32
+}
+
+// restarts remembers the last On and the last Off of NASes.
+type restarts struct {
+	mu    sync.Mutex
+	last  map[event]*place[noted]
+	order *fair[noted]
+}
+
+type noted struct {
+	event
+	restart
+}
+
+func newRestarts() *restarts {
+	return &restarts{last: make(map[event]*place[noted]), order: newFair[noted](mostRestarts)}
+}
+
+// settle says since when the sessions are over that began before, and whether that is known already.
+func (s *restarts) settle(nas string, r restart) (at time.Time, again bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	of := event{nas, r.status}
+	at = r.at
+	if before := s.last[of]; before != nil {
+		if again = r.isAgain(&before.thing.restart); again {
+			r.at = before.thing.at
+			if r.at.Before(at) {
+				at = r.at
+			}
+		}
+		s.drop(before)
+	}
+	if !again && r.status == statusOff { // the next On is that of another start
+		s.drop(s.last[event{nas, statusOn}])
+	}
+	s.drop(s.order.surplus())
+	s.last[of] = s.order.add(noted{of, r}, r.client)
+	return at, again
+}
+
+func (s *restarts) drop(p *place[noted]) {
+	if p != nil {
+		s.order.remove(p)
+		delete(s.last, p.thing.event)
+	}
+}

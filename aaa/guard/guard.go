@@ -28,13 +28,14 @@ const maxGuarded = 1 << 16
 
 // Guard slows down who guesses passwords: after some failed logins of one name, or from one peer address, the next ones
 // are rejected with TooManyFailures without a look at the proof, for a time that grows. It counts what the whole chain of
-// back ends answered, names that do not exist included, so that nobody learns which exist. Of one name few are checked at once, until
-// one succeeds. A login that succeeds clears
-// the name and the address, and is known by that name from there: see pair. Memory is bounded; what is remembered is that of this node. It is safe for concurrent use.
+// back ends answered, names that do not exist included, so that nobody learns which exist. Of one name few are checked at once,
+// until one succeeds; whoever waits for that when the time is over has timed out. A login that succeeds clears the name and the
+// address, and is known by that name from there: see pair. Memory is bounded; what is remembered is that of this node. It is safe
+// for concurrent use.
 //
 // The address is that of the peer of the tunnel. Behind a LAC many subscribers share one, so it is given more room, and
-// every subscriber who logs in clears it. Of IPv6 the /64 around it counts. The users of another NAS all come from that NAS: there the source is the number of
-// the caller (Calling-Station-Id), and where the NAS does not tell it, there is none.
+// every subscriber who logs in clears it. Of IPv6 the /64 around it counts. The users of another NAS all come from that NAS:
+// there the source is the number of the caller (Calling-Station-Id), and where the NAS does not tell it, there is none.
 //
 // An anonymous identity of EAP (RFC 7542 section 2.4) is the name of many, and stands for nobody: it is not counted.
 type Guard struct {
@@ -113,7 +114,7 @@ func New(cfg Config) *Guard {
 	return &Guard{
 		cfg:   cfg,
 		names: fading.New[string, failures](2*cfg.Forget, maxGuarded), sources: fading.New[source, failures](2*cfg.Forget, maxGuarded),
-		known: fading.New[pair, failures](2*knownFor, mostKnown), turns: newTurns(cfg.Failures), now: time.Now,
+		known: fading.New[pair, failures](2*knownFor, mostKnown), turns: newTurns(), now: time.Now,
 	}
 }
 
@@ -136,21 +137,25 @@ func (g *guarded) Authenticate(ctx context.Context, r *aaa.Request) (aaa.Decisio
 	if no := g.refusal(r, p, known); no != nil {
 		return g.refuse(ctx, no)
 	}
-	if known || p.name == "" || g.cfg.Failures < 0 {
+	if p.name == "" || g.cfg.Failures < 0 {
 		d, _, err := g.check(ctx, r, p, known)
 		return d, err
 	}
-	if !g.turns.take(ctx, p.name) {
-		g.delayed.Add(1)
-		return aaa.Decision{}, aaa.Reject(aaa.TooManyFailures, "other logins of this name were being checked all the while").For(aaa.NameDelayed)
+	of := pair{name: p.name}
+	if known {
+		of = p
 	}
-	if no := g.refusal(r, p, false); no != nil { // those before have failed
-		g.turns.leave(p.name, neither)
+	if !g.turns.take(ctx, of, g.free(p, known, g.now())) {
+		return aaa.Decision{}, aaa.Reject(aaa.Timeout, "other logins of this name were being checked all the while")
+	}
+	known = known && g.knows(p, g.now())
+	if no := g.refusal(r, p, known); no != nil { // those before have failed
+		g.turns.leave(of, neither)
 		return g.refuse(ctx, no)
 	}
 	became := neither
-	defer func() { g.turns.leave(p.name, became) }()
-	d, became, err := g.check(ctx, r, p, false)
+	defer func() { g.turns.leave(of, became) }()
+	d, became, err := g.check(ctx, r, p, known)
 	return d, err
 }
 
@@ -183,10 +188,13 @@ func (g *guarded) check(ctx context.Context, r *aaa.Request, p pair, known bool)
 		}
 	}
 	var no *aaa.Rejection
+	var more *aaa.Challenge
 	switch {
 	case err == nil:
 		g.welcome(p, known, g.now())
 		return d, gotIn, nil
+	case errors.As(err, &more):
+		return d, goesOn, err
 	case errors.As(err, &no) && isGuess(no.Cause):
 		now := g.now()
 		g.learn(now.Sub(began))
@@ -232,10 +240,14 @@ func nameOf(r *aaa.Request) string {
 	return folded(r.Name[:min(len(r.Name), aaa.MaxName)])
 }
 
-// folded is a name as accounts are called: a domain is the same in capitals, a user is not.
+// folded is a name as accounts are called: a domain is the same in capitals, a user is not. Where it is in a name is told by
+// aaa.ParseIdentity.
 func folded(name string) string {
 	if at := strings.LastIndexByte(name, '@'); at >= 0 {
 		return name[:at] + aaa.FoldDomain(name[at:])
+	}
+	if slash := strings.LastIndexByte(name, '\\'); slash >= 0 {
+		return aaa.FoldDomain(name[:slash]) + name[slash:]
 	}
 	return name
 }
@@ -247,11 +259,7 @@ func isGuess(c aaa.Cause) bool {
 
 // hold says that a login comes too soon, or nothing.
 func (g *Guard) hold(p pair, known bool, now time.Time) *aaa.Rejection {
-	f, ok := g.names.Get(p.name, now)
-	if known {
-		f, ok = g.known.Get(p, now)
-	}
-	if ok {
+	if f, ok := g.failed(p, known, now); ok {
 		if wait := g.wait(f, g.cfg.Failures, now); wait > 0 {
 			return aaa.Reject(aaa.TooManyFailures, "%d failed logins of this name in a row; the next is checked in %s", f.count, wait.Round(time.Second)).For(aaa.NameDelayed)
 		}
@@ -262,6 +270,23 @@ func (g *Guard) hold(p pair, known bool, now time.Time) *aaa.Rejection {
 		}
 	}
 	return nil
+}
+
+// failed tells the failures of a name, or of who is known by it.
+func (g *Guard) failed(p pair, known bool, now time.Time) (failures, bool) {
+	if known {
+		return g.known.Get(p, now)
+	}
+	return g.names.Get(p.name, now)
+}
+
+// free is how many more failures are free.
+func (g *Guard) free(p pair, known bool, now time.Time) int {
+	f, ok := g.failed(p, known, now)
+	if !ok || now.Sub(f.last) >= g.cfg.Forget {
+		return g.cfg.Failures
+	}
+	return g.cfg.Failures - f.count
 }
 
 // wait is how long somebody has to wait yet.

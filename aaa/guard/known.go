@@ -54,7 +54,7 @@ func (g *Guard) blame(r *aaa.Request, p pair, known bool, now time.Time) {
 		return failures{f.count + 1, now}
 	}
 	switch {
-	case known:
+	case known && g.knows(p, now): // still
 		if g.known.Change(p, now, fail).count >= mostSlips {
 			g.known.Forget(p)
 		}

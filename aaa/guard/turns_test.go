@@ -2,7 +2,9 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -40,20 +42,23 @@ func (s *slow) Authorize(ctx context.Context, r *aaa.Request) (aaa.Decision, err
 	return s.Authenticate(ctx, r)
 }
 
-// together has a thousand log in at the same moment, each from an address of their own, and returns how many got in.
-func together(ctx context.Context, g *Guard, next aaa.Authenticator, name string) int {
-	var in atomic.Int32
+// together has a thousand log in at the same moment, each from an address of their own, and tells what each has heard.
+func together(ctx context.Context, g *Guard, next aaa.Authenticator, name string) []error {
+	heard := make([]error, 1000)
+	many(len(heard), func(i int) {
+		r := &aaa.Request{Name: name, Peer: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 1701)}
+		_, heard[i] = g.Before(next).Authenticate(ctx, r)
+	})
+	return heard
+}
+
+// many does something so often at the same time, and waits for all of it.
+func many(n int, do func(int)) {
 	var all sync.WaitGroup
-	for i := range 1000 {
-		all.Go(func() {
-			r := &aaa.Request{Name: name, Peer: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 1701)}
-			if _, err := g.Before(next).Authenticate(ctx, r); err == nil {
-				in.Add(1)
-			}
-		})
+	for i := range n {
+		all.Go(func() { do(i) })
 	}
 	all.Wait()
-	return int(in.Load())
 }
 
 // TestGuessesAtOnceAreNoMoreThanGuessesInTurn: who sends a thousand before the first has failed has tried six.
@@ -67,8 +72,8 @@ func TestGuessesAtOnceAreNoMoreThanGuessesInTurn(t *testing.T) {
 		if n := g.Delayed(); n != 994 {
 			t.Errorf("%d were delayed", n)
 		}
-		if n := len(g.turns.names); n != 0 {
-			t.Errorf("%d names are remembered", n)
+		if n := len(g.turns.lines); n != 0 {
+			t.Errorf("%d lines are remembered", n)
 		}
 	})
 }
@@ -77,30 +82,36 @@ func TestGuessesAtOnceAreNoMoreThanGuessesInTurn(t *testing.T) {
 func TestACrowdOfOneNameGetsIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, next, began := New(Config{Failures: 5}), &slow{}, time.Now()
-		if n := together(t.Context(), g, next, "door"); n != 1000 {
-			t.Errorf("%d got in", n)
+		if err := errors.Join(together(t.Context(), g, next, "door")...); err != nil {
+			t.Error(err)
 		}
 		if took := time.Since(began); took > 500*time.Millisecond {
 			t.Errorf("it took %v", took)
 		}
-		if n := len(g.turns.names); n != 0 {
-			t.Errorf("%d names are remembered", n)
+		if n := len(g.turns.lines); n != 0 {
+			t.Errorf("%d lines are remembered", n)
 		}
 	})
 }
 
-// TestWhoWaitsForATurnIsToldWhy when the time is over, and holds up nobody.
-func TestWhoWaitsForATurnIsToldWhy(t *testing.T) {
+// TestWhoWaitsForATurnTimesOut when the back end is slow, which is nobody's guess: another NAS then gets no answer rather than a
+// no. It holds up nobody.
+func TestWhoWaitsForATurnTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, next := New(Config{Failures: 5}), &slow{err: aaa.Reject(aaa.BackendUnavailable, "")} // says nothing of passwords
 		ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
 		defer cancel()
-		together(ctx, g, next, "ann")
-		if asked, delayed := next.asked.Load(), g.Delayed(); asked != 15 || delayed != 985 {
-			t.Errorf("%d asked, %d delayed", asked, delayed)
+		late := 0
+		for _, err := range together(ctx, g, next, "ann") {
+			if no, ok := errors.AsType[*aaa.Rejection](err); ok && no.Retryable() && strings.Contains(no.Detail, "other logins of this name") {
+				late++
+			}
 		}
-		if n := len(g.turns.names); n != 0 {
-			t.Errorf("%d names are remembered", n)
+		if asked := next.asked.Load(); asked != 15 || late != 985 || g.Delayed() != 0 {
+			t.Errorf("%d asked, %d late, %d delayed", asked, late, g.Delayed())
+		}
+		if n := len(g.turns.lines); n != 0 {
+			t.Errorf("%d lines are remembered", n)
 		}
 		if next.crowd != 5 {
 			t.Errorf("%d at once", next.crowd)
@@ -108,8 +119,45 @@ func TestWhoWaitsForATurnIsToldWhy(t *testing.T) {
 	})
 }
 
-// TestWhoIsKnownNeedsNoTurn, as strangers could take them all.
-func TestWhoIsKnownNeedsNoTurn(t *testing.T) {
+// TestWhoGivesUpIsForgotten at once, even while nobody leaves: or memory would grow with each call that ends while a back end hangs.
+func TestWhoGivesUpIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, next := New(Config{Failures: 5}), &slow{err: wrong}
+		go together(t.Context(), g, next, "ann")
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		go together(ctx, g, next, "ann")
+		synctest.Wait()
+		line := g.turns.lines[pair{name: "ann"}]
+		if n := line.waiting.Len(); n != 1995 {
+			t.Errorf("%d wait", n)
+		}
+		cancel()
+		synctest.Wait()
+		if n := line.waiting.Len(); n != 995 {
+			t.Errorf("%d wait, of whom 1000 have given up", n)
+		}
+		<-time.After(time.Second)
+	})
+}
+
+// TestAfterItsDelayANameHasOneCheck, however many wait for that moment.
+func TestAfterItsDelayANameHasOneCheck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, next := New(Config{Failures: 5, SourceFailures: -1}), &slow{err: wrong}
+		together(t.Context(), g, next, "ann")
+		for i := range int32(3) {
+			<-time.After(10 * time.Second)
+			together(t.Context(), g, next, "ann")
+			if n := next.asked.Load(); n != 7+i {
+				t.Errorf("%d passwords were tried after %d delays", n, i+1)
+			}
+		}
+	})
+}
+
+// TestWhoIsKnownHasTurnsApart, as strangers could take them all.
+func TestWhoIsKnownHasTurnsApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, next := New(Config{Failures: 5}), &slow{}
 		ann := &aaa.Request{Name: "ann", Peer: netip.MustParseAddrPort("192.0.2.1:1701")}
@@ -129,6 +177,43 @@ func TestWhoIsKnownNeedsNoTurn(t *testing.T) {
 		<-time.After(time.Second)
 	})
 }
+
+// TestWhereANameIsKnownGuessesTakeTurnsToo: all subscribers of a LAC come from one address.
+func TestWhereANameIsKnownGuessesTakeTurnsToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, next := New(Config{Failures: 5, SourceFailures: -1}), &slow{}
+		ann := &aaa.Request{Name: "ann", Peer: netip.MustParseAddrPort("192.0.2.1:1701")}
+		if _, err := g.Before(next).Authenticate(t.Context(), ann); err != nil {
+			t.Fatal(err)
+		}
+		guesses := &slow{err: wrong}
+		many(1000, func(int) { _, _ = g.Before(guesses).Authenticate(t.Context(), ann) })
+		if n := guesses.asked.Load(); n != 6 {
+			t.Errorf("%d passwords were tried", n)
+		}
+		if n := len(g.turns.lines); n != 0 {
+			t.Errorf("%d lines are remembered", n)
+		}
+	})
+}
+
+// TestATurnEndsWhateverComesOfIt, even when a back end panics and somebody catches that.
+func TestATurnEndsWhateverComesOfIt(t *testing.T) {
+	g := New(Config{Failures: 1})
+	for range 3 {
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = g.Before(panics{}).Authenticate(t.Context(), &aaa.Request{Name: "ann"})
+		}()
+	}
+	if n := len(g.turns.lines); n != 0 {
+		t.Errorf("%d turns are still taken", n)
+	}
+}
+
+type panics struct{ aaa.Authenticator }
+
+func (panics) Authenticate(context.Context, *aaa.Request) (aaa.Decision, error) { panic("a fault") }
 
 // TestSpellingsOfADomainAreOneName, of a user not: accounts are told apart so.
 func TestSpellingsOfADomainAreOneName(t *testing.T) {
@@ -151,5 +236,14 @@ func TestSpellingsOfADomainAreOneName(t *testing.T) {
 	}
 	if lifted, err := bans.Lift("bob@EXAMPLE.com", netip.Prefix{}, g.clock); !lifted || err != nil {
 		t.Errorf("%v %v", lifted, err)
+	}
+	for _, name := range []string{`Example.com\ann`, `EXAMPLE.com\ann`, `example.com\ann`} {
+		g.try(t, name, elsewhere, wrong)
+	}
+	if g.try(t, `exampLe.com\ann`, elsewhere, wrong) {
+		t.Error("another spelling is another name, where the domain stands in front")
+	}
+	if !g.try(t, `example.com\Ann`, elsewhere, nil) {
+		t.Error("another user waits, where the domain stands in front")
 	}
 }

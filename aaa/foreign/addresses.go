@@ -11,6 +11,11 @@ import (
 	"lnsgate/pool"
 )
 
+// drawsFromPool says that a login needs an address, and not one that is its own already.
+func (s *Sessions) drawsFromPool(e *entry, d *aaa.Decision) bool {
+	return s.config.Pools != nil && s.client(&e.nas).Addresses == Given && !d.Address.IsValid() && len(d.Pools) > 0 && !e.lease.Address.IsValid()
+}
+
 // offer gives a login its address, as the client wants it, and says so in the decision.
 func (s *Sessions) offer(ctx context.Context, e *entry, d *aaa.Decision) error {
 	exact, pools := d.Address, d.Pools

@@ -70,6 +70,7 @@ type book struct {
 	signs   map[uint64]*card // logins that wait, by what else they are found by
 	logins  []*card          // that wait for their Start, the oldest first, and some that do not any more
 	waiting int              // logins that do
+	unheard map[uint64]int   // of them, those that have an offer, by unheardSigns
 	scratch []byte           // to write cards in
 
 	tombs   map[string]tomb
@@ -80,7 +81,8 @@ type book struct {
 func newBook(most int, begun time.Time) *book {
 	return &book{
 		most: most, begun: begun, seed: maphash.MakeSeed(), cards: map[string]*card{}, signs: map[uint64]*card{},
-		tombs: map[string]tomb{}, reports: map[string]bool{},
+		unheard: map[uint64]int{},
+		tombs:   map[string]tomb{}, reports: map[string]bool{},
 	}
 }
 
@@ -152,6 +154,8 @@ func (b *book) link(c *card, e *entry) {
 	}
 	b.waiting++
 	b.logins = append(b.logins, c)
+	c.unheard = b.unheardOf(e)
+	b.count(c.unheard, 1)
 	c.signs = [...]uint64{b.placeSign(e), b.nasSign(e.nas.Name, e.nas.Session), b.addressSign(e.lease.Address)}
 	for _, sign := range c.signs {
 		if sign != 0 {
@@ -165,6 +169,7 @@ func (b *book) unlink(c *card) {
 		return
 	}
 	b.waiting--
+	b.count(c.unheard, -1)
 	for _, sign := range c.signs {
 		if b.signs[sign] == c {
 			delete(b.signs, sign)

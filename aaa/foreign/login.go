@@ -63,6 +63,14 @@ func (s *Sessions) admit(ctx context.Context, r *aaa.Request, d *aaa.Decision, a
 		}
 		return err
 	}
+	if s.drawsFromPool(&e, d) {
+		arrived, err := s.reserve(&e, d)
+		if err != nil {
+			s.undo(ctx, &e, again)
+			return err
+		}
+		defer arrived()
+	}
 	if err := s.offer(ctx, &e, d); err != nil {
 		s.undo(ctx, &e, again)
 		return err

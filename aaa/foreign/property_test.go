@@ -166,6 +166,9 @@ func (w *world) login(t *rapid.T) {
 	w.lines++
 	q := request(nas, name, w.lines)
 	q.NAS.Session = rapid.SampledFrom([]string{"", fmt.Sprintf("acct%d", w.lines)}).Draw(t, "said")
+	if rapid.Bool().Draw(t, "one line for all") {
+		q.CallingNumber, q.NAS.Port = "", 1
+	}
 	d, err := w.auth.Authenticate(w.ctx, q)
 	w.obey()
 	if err != nil {

@@ -19,12 +19,15 @@ func (s *Server) access(ctx context.Context, x *exchange) {
 		s.finish(x, s.askIdentity(x), Challenged)
 		return
 	}
-	session, began := s.sessionOf(x, nas, r.Name)
+	session, began := s.sessionOf(x, r)
 	r.Session, r.Attempt = session, session
 	var d aaa.Decision
 	var err error
 	if rejection == nil && r.Proof.Method == aaa.EAP {
 		rejection = s.resume(x, r)
+	}
+	if x.talk != nil {
+		began = x.talk.began
 	}
 	switch {
 	case rejection != nil:
@@ -37,10 +40,14 @@ func (s *Server) access(ctx context.Context, x *exchange) {
 	s.reply(ctx, x, r, d, err, began)
 }
 
-// sessionOf names the session that a login would open, and when it began: a NAS may ask anew for one that is open.
-func (s *Server) sessionOf(x *exchange, nas *aaa.NAS, name string) (string, time.Time) {
-	if nas.Session != "" {
-		if session, began, ok := s.sessions.find(nasSession{nas.Name, nas.Session}, name); ok {
+// sessionOf names the session that a login would open, and when it began: a NAS may ask anew for one that is open, or is about to
+// be.
+func (s *Server) sessionOf(x *exchange, r *aaa.Request) (string, time.Time) {
+	if nas := r.NAS; nas.Session != "" {
+		if session, began, ok := s.sessions.find(nasSession{nas.Name, nas.Session}, r.Name); ok {
+			return session, began
+		}
+		if session, began, ok := s.logins.find(r, x.came); ok && !s.restarts.overtook(nas.Name, began) {
 			return session, began
 		}
 	}
@@ -72,6 +79,7 @@ func (s *Server) reply(ctx context.Context, x *exchange, r *aaa.Request, d aaa.D
 		var reply []byte
 		if reply, err = s.accept(x, r, &d, &m); err == nil {
 			s.log(x, r, &d, nil)
+			s.logins.note(r, began, x.came)
 			s.finish(x, reply, Accepted)
 			return
 		}
@@ -80,7 +88,7 @@ func (s *Server) reply(ctx context.Context, x *exchange, r *aaa.Request, d aaa.D
 		}
 	}
 	if c := (*aaa.Challenge)(nil); errors.As(err, &c) && r.Proof.Method == aaa.EAP {
-		s.finish(x, s.challenge(x, r, c), Challenged)
+		s.finish(x, s.challenge(x, r, c, began), Challenged)
 		return
 	}
 	rejection := explained(rejectionOf(err), x, r)

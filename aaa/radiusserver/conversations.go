@@ -18,8 +18,9 @@ const (
 type conversation struct {
 	client, name string // who may go on with it
 	session      string
-	backend      string // which one leads it
-	state        []byte // of that
+	began        time.Time // of the session
+	backend      string    // which one leads it
+	state        []byte    // of that
 	until        time.Time
 
 	own   string // the State that went out to the peer
@@ -88,6 +89,6 @@ func (c *conversations) len() int {
 }
 
 // conversationOf makes a conversation of a challenge.
-func conversationOf(r *aaa.Request, client string, c *aaa.Challenge) *conversation {
-	return &conversation{client: client, name: r.Name, session: r.Session, backend: c.Backend, state: c.State}
+func conversationOf(r *aaa.Request, client string, c *aaa.Challenge, began time.Time) *conversation {
+	return &conversation{client: client, name: r.Name, session: r.Session, began: began, backend: c.Backend, state: c.State}
 }

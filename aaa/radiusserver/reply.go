@@ -119,10 +119,10 @@ func addKeys(reply *radius.Packet, keys *aaa.Keys) error {
 }
 
 // challenge makes an Access-Challenge and keeps the conversation.
-func (s *Server) challenge(x *exchange, r *aaa.Request, c *aaa.Challenge) []byte {
+func (s *Server) challenge(x *exchange, r *aaa.Request, c *aaa.Challenge, began time.Time) []byte {
 	reply := x.packet.Response(radius.CodeAccessChallenge)
 	addEAP(reply, c.Packet)
-	reply.Add(wire.TypeState, s.conversations.wait(conversationOf(r, x.client.Name, c), x.came))
+	reply.Add(wire.TypeState, s.conversations.wait(conversationOf(r, x.client.Name, c, began), x.came))
 	if seconds := c.Timeout / time.Second; seconds > 0 {
 		reply.Add(wire.TypeSessionTimeout, binary.BigEndian.AppendUint32(nil, uint32(seconds)))
 	}

@@ -98,6 +98,18 @@ func (s *restarts) settle(nas string, r restart) (at time.Time, again bool) {
 	return at, again
 }
 
+// overtook says that a NAS has started or ended since.
+func (s *restarts) overtook(nas string, began time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, status := range []uint32{statusOn, statusOff} {
+		if last := s.last[event{nas, status}]; last != nil && began.Before(last.thing.at) {
+			return true
+		}
+	}
+	return false
+}
+
 func (s *restarts) drop(p *place[noted]) {
 	if p != nil {
 		s.order.remove(p)

@@ -28,6 +28,7 @@ type Server struct {
 	pins          *pins
 	conversations *conversations
 	sessions      *sessions
+	logins        *logins
 	restarts      *restarts
 
 	working   sync.WaitGroup
@@ -78,7 +79,7 @@ func newServer(c Config) (*Server, error) {
 	s := &Server{
 		config: c, slots: newSlots(c.AtOnce),
 		answers: newAnswers(c.Answers, c.Remember), delays: newDelays(), pins: pins,
-		conversations: newConversations(), sessions: newSessions(), restarts: newRestarts(), streams: newStreams(c.TLSLimits),
+		conversations: newConversations(), sessions: newSessions(), logins: newLogins(), restarts: newRestarts(), streams: newStreams(c.TLSLimits),
 	}
 	if c.TLSConfig != nil {
 		s.streams.config.Store(strict(c.TLSConfig))

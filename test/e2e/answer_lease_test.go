@@ -49,12 +49,14 @@ func (s *server) leased(held, resting uint64) {
 	}
 }
 
-// startsAnew has the NAS say that it has started, until so many addresses are held and so many rest: what began in the same second
-// may be of after the start.
+// startsAnew has the NAS start again and again, until so many addresses are held and so many rest: what began in the same second may be of
+// after the start. Each start has a name of its own, or it would be the first, told once more.
 func (r *router) startsAnew(s *server, held, resting uint64) {
 	r.t.Helper()
+	starts := 0
 	eventually(r.t, fmt.Sprintf("%d addresses are held and %d rest after the NAS started", held, resting), func() bool {
-		r.records(number(statusType, statusOn))
+		starts++
+		r.records(number(statusType, statusOn), text(sessionID, fmt.Sprintf("start %d", starts)))
 		p := s.pools()[0]
 		return p.Leased == held && p.Quarantined == resting
 	})

@@ -99,7 +99,7 @@ var libraries = []struct {
 	{"github.com/spf13/viper", []string{"configs"}},
 	{"github.com/go-viper/mapstructure", []string{"configs"}},
 	{"github.com/spf13/cobra", []string{program}},
-	{"github.com/vishvananda/netlink", []string{"lns/host", "lns/host/netns", "lns/datapath/tun"}},
+	{"github.com/vishvananda/netlink", []string{"lns/host", "lns/host/netns", "lns/datapath/tun", "lns/datapath/ebpf"}},
 	{"github.com/cilium/ebpf", []string{"lns/datapath/ebpf", "test/bench/frames"}},
 	{"github.com/tailscale/wireguard-go", []string{"lns/datapath/tun"}},
 	{"github.com/jackc/pgx", []string{"aaa/postgres", "pool/postgres", "migrations", "test/pgtest", "test/e2e", "test/bench", "test/radtest"}},

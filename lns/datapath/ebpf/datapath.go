@@ -36,6 +36,7 @@ type DataPath struct {
 	port      uint16
 	templates map[string]uint32 // their interfaces
 	objects   pathObjects
+	collector *collector // nil: large packets are not made of small ones
 	tables    tables
 	filters   filters
 	epoch     epoch
@@ -94,8 +95,12 @@ func New(c Config) (*DataPath, error) {
 		d.paces = true
 		d.epoch.rates = d.epoch.nanoseconds(under.RateEpoch())
 	}
+	var err error
+	if d.collector, err = newCollector(); err != nil {
+		d.log.Warn("packets of TCP from peers are routed one by one, which costs speed", "cause", err)
+	}
 	if err := d.load(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, d.collector.close())
 	}
 	if err := d.attach(c.Templates); err != nil {
 		return nil, errors.Join(err, d.unload())
@@ -131,6 +136,9 @@ func (d *DataPath) load() (err error) {
 	if err := spec.Variables[pathVarRateEpoch].Set(d.epoch.rates); err != nil {
 		return failed("set the time", err)
 	}
+	if err := spec.Variables[pathVarCollector].Set(d.collector.index()); err != nil {
+		return failed("set the interface of the collector", err)
+	}
 	if err := spec.LoadAndAssign(&d.objects, nil); err != nil {
 		return failed("load the programs", err)
 	}
@@ -146,6 +154,11 @@ func (d *DataPath) load() (err error) {
 
 // attach puts the program for the way down at the virtual templates.
 func (d *DataPath) attach(names []string) error {
+	if d.collector != nil {
+		if err := d.collector.serve(d.objects.Collected); err != nil {
+			return &LoadError{Step: "attach to the collector", Err: err}
+		}
+	}
 	for _, name := range names {
 		i, err := net.InterfaceByName(name)
 		if err != nil {
@@ -172,6 +185,7 @@ func (d *DataPath) unload() error {
 	for _, l := range d.links {
 		faults = append(faults, l.Close())
 	}
+	faults = append(faults, d.collector.close())
 	d.dropped = d.tables.drops()
 	d.outside, d.links, d.closed = nil, nil, true
 	return errors.Join(append(faults, d.tables.close(), d.objects.Close())...)

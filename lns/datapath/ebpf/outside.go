@@ -32,7 +32,7 @@ func (d *DataPath) Look() {
 	}
 	here := make(map[uint32]bool, len(all))
 	for _, l := range all {
-		if !l.ethernet || l.slave {
+		if !l.ethernet || l.slave || d.collector.has(l.index) {
 			continue
 		}
 		here[l.index] = true
@@ -71,12 +71,18 @@ func (d *DataPath) watch(n networkLink) error {
 
 // sumsLater says that an interface takes packets without complete checksums. It says so too when that is not known.
 func sumsLater(name string) bool {
+	value, err := ethtool(name, unix.ETHTOOL_GTXCSUM, 0)
+	return err != nil || value != 0
+}
+
+// ethtool asks an interface for a feature, or sets it.
+func ethtool(name string, command, data uint32) (uint32, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return true
+		return 0, err
 	}
 	defer unix.Close(fd)
-	value := struct{ command, data uint32 }{command: unix.ETHTOOL_GTXCSUM}
+	value := struct{ command, data uint32 }{command, data}
 	var request struct {
 		name [unix.IFNAMSIZ]byte
 		data unsafe.Pointer
@@ -85,7 +91,7 @@ func sumsLater(name string) bool {
 	copy(request.name[:unix.IFNAMSIZ-1], name)
 	request.data = unsafe.Pointer(&value)
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request))); errno != 0 {
-		return true
+		return 0, errno
 	}
-	return value.data != 0
+	return value.data, nil
 }

@@ -21,6 +21,7 @@
 #include "rate.h"
 #include "filter.h"
 #include "clamp.h"
+#include "collect.h"
 #include "up.h"
 #include "down.h"
 

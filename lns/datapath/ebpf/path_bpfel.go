@@ -127,8 +127,10 @@ const (
 	pathMapSessions          = "sessions"
 	pathMapShortCuts         = "short_cuts"
 	pathMapWays              = "ways"
+	pathProgCollected        = "collected"
 	pathProgDown             = "down"
 	pathProgUp               = "up"
+	pathVarCollector         = "collector"
 	pathVarPort              = "port"
 	pathVarRateEpoch         = "rate_epoch"
 	pathVarUnusedDestination = "unused_destination"
@@ -183,8 +185,9 @@ type pathSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type pathProgramSpecs struct {
-	Down *ebpf.ProgramSpec `ebpf:"down"`
-	Up   *ebpf.ProgramSpec `ebpf:"up"`
+	Collected *ebpf.ProgramSpec `ebpf:"collected"`
+	Down      *ebpf.ProgramSpec `ebpf:"down"`
+	Up        *ebpf.ProgramSpec `ebpf:"up"`
 }
 
 // pathMapSpecs contains maps before they are loaded into the kernel.
@@ -207,6 +210,7 @@ type pathMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type pathVariableSpecs struct {
+	Collector         *ebpf.VariableSpec `ebpf:"collector"`
 	Port              *ebpf.VariableSpec `ebpf:"port"`
 	RateEpoch         *ebpf.VariableSpec `ebpf:"rate_epoch"`
 	UnusedDestination *ebpf.VariableSpec `ebpf:"unused_destination"`
@@ -270,6 +274,7 @@ func (m *pathMaps) Close() error {
 //
 // It can be passed to loadPathObjects or ebpf.CollectionSpec.LoadAndAssign.
 type pathVariables struct {
+	Collector         *ebpf.Variable `ebpf:"collector"`
 	Port              *ebpf.Variable `ebpf:"port"`
 	RateEpoch         *ebpf.Variable `ebpf:"rate_epoch"`
 	UnusedDestination *ebpf.Variable `ebpf:"unused_destination"`
@@ -286,12 +291,14 @@ type pathVariables struct {
 //
 // It can be passed to loadPathObjects or ebpf.CollectionSpec.LoadAndAssign.
 type pathPrograms struct {
-	Down *ebpf.Program `ebpf:"down"`
-	Up   *ebpf.Program `ebpf:"up"`
+	Collected *ebpf.Program `ebpf:"collected"`
+	Down      *ebpf.Program `ebpf:"down"`
+	Up        *ebpf.Program `ebpf:"up"`
 }
 
 func (p *pathPrograms) Close() error {
 	return _PathClose(
+		p.Collected,
 		p.Down,
 		p.Up,
 	)

@@ -99,6 +99,20 @@ func (r *rig) openHost() error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(r.t.Output(), nil))
+	if err := r.openPath(log); err != nil {
+		return err
+	}
+	r.inject, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+	if err != nil {
+		return err
+	}
+	i, err := net.InterfaceByName("wan")
+	r.gateway = i.HardwareAddr
+	return err
+}
+
+// openPath opens the data path with its virtual template, and what shows what enters the host there.
+func (r *rig) openPath(log *slog.Logger) error {
 	under, err := tun.New(tun.Config{Interface: "vt1", Sender: wireSender{r.conn}, Log: log})
 	if err != nil {
 		return err
@@ -110,15 +124,7 @@ func (r *rig) openHost() error {
 	if r.path, err = New(Config{Under: under, Templates: []string{"vt1"}, Port: 1701, Log: log}); err != nil {
 		return errors.Join(err, under.Close())
 	}
-	if r.capture, err = packetSocket("vt1", unix.SOCK_DGRAM); err != nil {
-		return err
-	}
-	r.inject, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
-	if err != nil {
-		return err
-	}
-	i, err := net.InterfaceByName("wan")
-	r.gateway = i.HardwareAddr
+	r.capture, err = packetSocket("vt1", unix.SOCK_DGRAM)
 	return err
 }
 

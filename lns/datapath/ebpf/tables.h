@@ -4,6 +4,9 @@
 /* The port of L2TP, in network order. */
 volatile const __u16 port = 0;
 
+/* Where packets of TCP are collected; 0 is nowhere. */
+volatile const __u32 collector = 0;
+
 /* What an entry says. */
 #define CARRY_UP 0x01
 #define CARRY_DOWN 0x02

@@ -125,5 +125,5 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 	if (bpf_skb_adjust_room(skb, -(__s32)(28 + headers), BPF_ADJ_ROOM_MAC, decap))
 		return NEXT;
 	carry(&count->up, 1, octets);
-	return bpf_redirect(template, BPF_F_INGRESS);
+	return j.protocol == IPPROTO_TCP ? collect(skb, template, decap) : bpf_redirect(template, BPF_F_INGRESS);
 }

@@ -1,0 +1,278 @@
+package ebpf
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"golang.org/x/sys/unix"
+
+	"lnsgate/lns/datapath"
+	"lnsgate/lns/datapath/datapathtest"
+	"lnsgate/lns/datapath/tun"
+	"lnsgate/test/netns"
+)
+
+// inRow is how many segments come one right after the other, and eachHas is what each carries.
+const inRow, eachHas = 8, 500
+
+// segments are those of a stream that begins with a number.
+func segments(source, destination string, number uint32) (all [][]byte) {
+	from, to := netip.MustParseAddr(source), netip.MustParseAddr(destination)
+	for i := range uint32(inRow) {
+		tcp := []byte{0x30, 0, 0, 80}
+		tcp = binary.BigEndian.AppendUint32(tcp, number+i*eachHas)
+		tcp = append(tcp, 0, 0, 0, 1, 5<<4, 0x10, 0xFF, 0xFF, 0, 0, 0, 0)
+		for j := range eachHas {
+			tcp = append(tcp, byte(number+i*eachHas+uint32(j)))
+		}
+		length := []byte{byte(len(tcp) >> 8), byte(len(tcp))}
+		pseudo := slices.Concat(from.AsSlice(), to.AsSlice(), []byte{0, 6}, length)
+		binary.BigEndian.PutUint16(tcp[16:], datapathtest.Checksum(append(pseudo, tcp...)))
+		if from.Is6() {
+			all = append(all, slices.Concat([]byte{0x60, 0, 0, 0}, length, []byte{6, 64}, from.AsSlice(), to.AsSlice(), tcp))
+			continue
+		}
+		ip := append(binary.BigEndian.AppendUint16([]byte{0x45, 0}, uint16(20+len(tcp))), 0, byte(i), 0x40, 0, 64, 6, 0, 0)
+		ip = slices.Concat(ip, from.AsSlice(), to.AsSlice())
+		binary.BigEndian.PutUint16(ip[10:], datapathtest.Checksum(ip))
+		all = append(all, append(ip, tcp...))
+	}
+	return all
+}
+
+// row sends datagrams of one length so that they come one right after the other: as one, which the wire cuts up.
+func (r *rig) row(fd int, from datapath.Path, datagrams [][]byte) {
+	r.t.Helper()
+	const needsChecksum, udpSegments = 1, 5
+	h := []byte{needsChecksum, udpSegments}
+	for _, n := range []int{42, len(datagrams[0]), 34, 6} { // length of the headers, of each, and where the checksum is
+		h = binary.NativeEndian.AppendUint16(h, uint16(n))
+	}
+	b := frame(r.gateway, from, slices.Concat(datagrams...))
+	pseudo := append(append([]byte{}, b[26:34]...), 0, 17, b[38], b[39])
+	binary.BigEndian.PutUint16(b[40:], ^datapathtest.Checksum(pseudo))
+	must(r.t, unix.Sendto(fd, append(h, b...), 0, &unix.SockaddrLinklayer{Ifindex: r.index, Halen: 6}))
+}
+
+func TestSegmentsInARowEnterAsOne(t *testing.T) {
+	r := newRig(t, nil).speakIPv6()
+	must(t, netns.WireLike(r.peer, "wan"))
+	fd := r.largeSocket()
+	spec := datapathtest.Spec("vt1")
+	spec.IPv6 = []netip.Prefix{netip.MustParsePrefix("2001:db8:1::/64")}
+	s, err := r.path.Add(spec)
+	must(t, err)
+	for name, c := range map[string]struct {
+		source, destination string
+		protocol            byte
+		headers             int
+	}{
+		"IPv4": {"10.10.1.10", "192.0.2.80", 0x21, 40},
+		"IPv6": {"2001:db8:1::5", "2001:db8:2::80", 0x57, 60},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := s.Counters()
+			packets := 0
+			for again := range uint32(100) { // a machine that is busy may take them one by one
+				number := again * inRow * eachHas
+				sent := segments(c.source, c.destination, number)
+				var datagrams [][]byte
+				for _, segment := range sent {
+					datagrams = append(datagrams, append([]byte{0, 2, 0, 3, 0, 4, 0xFF, 3, 0, c.protocol}, segment...))
+				}
+				r.row(fd, spec.Path, datagrams)
+				var payload, want []byte
+				came := 0
+				for ; len(payload) < inRow*eachHas; came++ {
+					payload = append(payload, r.FromPeers()[c.headers:]...)
+				}
+				for _, segment := range sent {
+					want = append(want, segment[c.headers:]...)
+				}
+				if !bytes.Equal(payload, want) {
+					t.Fatalf("%d octets came in %d packets, and are not those that were sent", len(payload), came)
+				}
+				packets += inRow
+				if came == 1 {
+					break
+				}
+				if again == 99 {
+					t.Errorf("%d segments came in %d packets", inRow, came)
+				}
+			}
+			after := s.Counters()
+			if got := after.RxPackets - before.RxPackets; got != uint64(packets) {
+				t.Errorf("%d packets are counted, not %d", got, packets)
+			}
+			if got := after.RxOctets - before.RxOctets; got != uint64(packets*(c.headers+eachHas)) {
+				t.Errorf("%d octets are counted", got)
+			}
+		})
+	}
+}
+
+// largeSocket sends frames from the peer with what is to be done to them in front.
+func (r *rig) largeSocket() (fd int) {
+	r.t.Helper()
+	must(r.t, r.peer.Do(func() (err error) {
+		fd, err = packetSocket("wan", unix.SOCK_RAW)
+		return err
+	}))
+	r.t.Cleanup(func() { unix.Close(fd) })
+	must(r.t, unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1))
+	return fd
+}
+
+// Two virtual templates may have the same addresses, so streams look alike that are not.
+func TestSegmentsOfDifferentTemplatesStayApart(t *testing.T) {
+	r := newRig(t, nil)
+	must(t, netns.WireLike(r.peer, "wan"))
+	captures := r.twoTemplates()
+	spec := datapathtest.Spec("vt1")
+	_, err := r.path.Add(spec)
+	must(t, err)
+	other := datapathtest.Spec("vt2")
+	other.Key.Session = 40
+	_, err = r.path.Add(other)
+	must(t, err)
+	first := segments("10.10.1.10", "192.0.2.80", 0)
+	var datagrams [][]byte
+	for i := range inRow / 2 { // each goes on where one of the other has ended
+		datagrams = append(datagrams, append([]byte{0, 2, 0, 3, 0, 4, 0xFF, 3, 0, 0x21}, first[i]...))
+		datagrams = append(datagrams, append([]byte{0, 2, 0, 3, 0, 40, 0xFF, 3, 0, 0x21}, first[i+1]...))
+	}
+	r.row(r.largeSocket(), spec.Path, datagrams)
+	for i, want := range [][]byte{join(first[:inRow/2]), join(first[1 : inRow/2+1])} {
+		var got []byte
+		for len(got) < len(want) {
+			got = append(got, r.next(captures[i], func(b []byte) bool { return b[0] == 0x45 })[40:]...)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("another stream came in on vt%d than was sent", i+1)
+		}
+	}
+}
+
+// join is what segments carry.
+func join(segments [][]byte) (payload []byte) {
+	for _, s := range segments {
+		payload = append(payload, s[40:]...)
+	}
+	return payload
+}
+
+// twoTemplates opens the data path anew, with a second virtual template, and returns what shows what enters the host by them.
+func (r *rig) twoTemplates() (captures [2]int) {
+	r.t.Helper()
+	must(r.t, r.path.Close())
+	names := []string{"vt1", "vt2"}
+	must(r.t, r.host.Do(func() error {
+		sender := wireSender{r.conn}
+		under, err := tun.New(tun.Config{Interface: "vt1", Sender: sender}, tun.Config{Interface: "vt2", Sender: sender})
+		if err != nil {
+			return err
+		}
+		for i, name := range names {
+			must(r.t, r.host.Up(name))
+			captures[i], err = packetSocket(name, unix.SOCK_DGRAM)
+			must(r.t, err)
+			r.t.Cleanup(func() { unix.Close(captures[i]) })
+		}
+		r.path, err = New(Config{Under: under, Templates: names, Port: 1701})
+		return err
+	}))
+	return captures
+}
+
+// leftovers are the interfaces of collectors in a namespace.
+func leftovers(t *testing.T, n *netns.Namespace) (names []string) {
+	t.Helper()
+	must(t, n.Do(func() error {
+		all, err := net.Interfaces()
+		for _, i := range all {
+			if strings.HasPrefix(i.Name, "lnsgate") {
+				names = append(names, i.Name)
+			}
+		}
+		return err
+	}))
+	return names
+}
+
+func TestCollectorsAreTakenAway(t *testing.T) {
+	netns.RequireTUN(t)
+	host := netns.NewTest(t)
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), childVariable+"=1")
+	out, err := child.StdoutPipe()
+	must(t, err)
+	must(t, host.Start(child))
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || !strings.HasPrefix(line, "map ") {
+		t.Fatalf("the child says %q: %v", line, err)
+	}
+	var second *collector
+	must(t, host.Do(func() (err error) {
+		second, err = newCollector()
+		return err
+	}))
+	if names := leftovers(t, host); len(names) != 4 {
+		t.Errorf("two collectors have the interfaces %q", names)
+	}
+	must(t, child.Process.Kill())
+	_ = child.Wait()
+	must(t, second.close())
+	if names := leftovers(t, host); len(names) != 2 {
+		t.Errorf("one that was killed has left %q", names)
+	}
+	for end := time.Now().Add(patience); len(leftovers(t, host)) > 0; {
+		must(t, host.Do(func() error {
+			c, err := newCollector()
+			return errors.Join(err, c.close())
+		}))
+		if time.Now().After(end) {
+			t.Fatalf("%q are left", leftovers(t, host))
+		}
+	}
+}
+
+func TestWithoutACollectorSegmentsEnterOneByOne(t *testing.T) {
+	r := newRig(t, nil)
+	must(t, r.path.Close())
+	must(t, r.host.Do(func() error {
+		for i := range mostCollectors {
+			attributes := netlink.NewLinkAttrs()
+			attributes.Name = collectorName(i, "in")
+			if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attributes, PeerName: fmt.Sprint("taken", i)}); err != nil {
+				return err
+			}
+		}
+		return r.openPath(slog.New(slog.NewTextHandler(r.t.Output(), nil)))
+	}))
+	r.under = r.path.Ingress()
+	_, err := r.path.Add(datapathtest.Spec("vt1"))
+	must(t, err)
+	for _, segment := range segments("10.10.1.10", "192.0.2.80", 0) {
+		r.Receive(datapathtest.Spec("vt1").Path, append([]byte{0, 2, 0, 3, 0, 4, 0xFF, 3, 0, 0x21}, segment...))
+		if got := r.FromPeers(); !bytes.Equal(got, segment) {
+			t.Errorf("%x comes instead of %x", got, segment)
+		}
+	}
+	if rx, _ := r.ways(); rx != inRow {
+		t.Errorf("the kernel has carried %d", rx)
+	}
+}

@@ -31,6 +31,7 @@ func (s *Sessions) Account(ctx context.Context, r *aaa.Record) error {
 		s.book.reported(r.NAS.Name)
 		s.mu.Unlock()
 	}
+	claimed := s.renew(r)
 	if s.isOver(r) {
 		s.figures.late.Add(1)
 		return nil
@@ -39,12 +40,15 @@ func (s *Sessions) Account(ctx context.Context, r *aaa.Record) error {
 	if err != nil {
 		return err
 	}
+	if there {
+		claimed = later(claimed, e.align(r, s.config.Now()))
+	}
 	switch {
 	case there && began(e.started, r.Started): // the NAS uses the name of a session again that it never ended
 		if err := s.replace(ctx, &e, r); err != nil {
 			return err
 		}
-		e = s.successorOf(&e, r)
+		e = s.successorOf(ctx, &e, r)
 	case there && began(r.Started, e.started): // it is of one before, and only tells what that one did
 		return s.store(ctx, r)
 	case there && e.live && r.Sequence <= e.sequence:
@@ -52,6 +56,9 @@ func (s *Sessions) Account(ctx context.Context, r *aaa.Record) error {
 		return nil
 	case !there:
 		e = s.strangerOf(r)
+	}
+	if !claimed.IsZero() {
+		e.claimed = claimed
 	}
 	return s.follow(ctx, &e, r)
 }
@@ -130,11 +137,15 @@ func (s *Sessions) strangerOf(r *aaa.Record) entry {
 
 // successorOf is the same of a session that has taken the name of another. Where that is one of ours, both began with one login, which
 // the NAS has asked about anew.
-func (s *Sessions) successorOf(before *entry, r *aaa.Record) entry {
+func (s *Sessions) successorOf(ctx context.Context, before *entry, r *aaa.Record) entry {
 	e := s.strangerOf(r)
-	if !e.isEstimate() {
-		e.terms, e.sinks, e.userName, e.class, e.cui, e.asked = before.terms, before.sinks, before.userName, before.class, before.cui, before.asked
+	if e.isEstimate() {
+		if login, there := s.rename(ctx, r); there {
+			return login
+		}
+		return e
 	}
+	e.terms, e.sinks, e.userName, e.class, e.cui, e.asked = before.terms, before.sinks, before.userName, before.class, before.cui, before.asked
 	return e
 }
 

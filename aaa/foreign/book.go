@@ -16,6 +16,7 @@ type entry struct {
 	session string
 	name    string    // as typed
 	started time.Time // of the login, or what the NAS lets us think
+	claimed time.Time // what it lets us think though it cannot be: its clock was set back
 	live    bool      // it has had a record; else it is a login that waits for one
 	until   time.Time // of a login: when nobody waits for its Start any more
 	asked   time.Time // of a login: when its account was asked about

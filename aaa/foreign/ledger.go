@@ -149,7 +149,7 @@ const sameStart = time.Minute
 func began(before, now time.Time) bool { return now.Sub(before) > sameStart }
 
 // isOf says that an order is about a session, and not about another one to which the NAS has given the same name since, or before.
-func (o *Order) isOf(r *aaa.Record) bool { return o.Session.Started.Sub(r.Started).Abs() <= sameStart }
+func (o *Order) isOf(r *aaa.Record) bool { return isOneStart(o.Session.Started, r.Started) }
 
 func (l *Ledger) enter(h *Held) {
 	l.sessions[h.Record.Session] = h

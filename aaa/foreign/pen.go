@@ -22,6 +22,7 @@ type pen struct {
 func (p *pen) entry(e *entry) {
 	p.words(&e.name, &e.account, &e.domain, &e.backend, &e.calling, &e.userName, &e.rival)
 	p.wall(&e.started)
+	p.wall(&e.claimed)
 	p.moment(&e.until)
 	p.moment(&e.asked)
 	p.moment(&e.entered)

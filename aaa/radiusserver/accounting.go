@@ -21,7 +21,8 @@ func (s *Server) record(ctx context.Context, x *exchange) {
 		m, marked, others := markOf(x.client, x.packet, r)
 		r.Class = others
 		s.logins.forget(nasSession{nas.Name, nas.Session})
-		addLogin(r, x.packet, s.sessions.settle(nasSession{nas.Name, nas.Session}, r.Name, m, marked, news{x.client.Name, kind, toldTime(x.packet, x.came), x.came}), x.came)
+		m = s.sessions.settle(nasSession{nas.Name, nas.Session}, r.Name, m, marked, news{x.client.Name, kind, toldTime(x.packet, x.came), x.came})
+		addLogin(r, x.packet, m, marked, x.came)
 		s.confirm(x, s.config.Records.Account(ctx, r), Recorded)
 	case status == statusOn, status == statusOff:
 		at, again := s.restarts.settle(nas.Name, restartOf(x.client, x.packet, status, x.came))

@@ -202,24 +202,6 @@ func TestSessionsWithoutClass(t *testing.T) {
 	}
 }
 
-// The clock of a NAS is hours behind ours: how long its sessions last is right all the same.
-func TestANASWhoseClockIsBehind(t *testing.T) {
-	now := time.Unix(1_800_000_000, 0)
-	for name, tc := range map[string]struct{ began, lasted, want time.Duration }{ // before now, and of the session
-		"as it was":               {time.Hour, 50 * time.Minute, 10 * time.Minute},
-		"longer than it can have": {time.Hour, 90 * time.Hour, 0},
-		"it does not say":         {time.Hour, 0, time.Hour},
-		"another node is ahead":   {-time.Minute, time.Second, -time.Minute},
-	} {
-		p := packet(t, radius.CodeAccountingRequest, num(46, uint32(tc.lasted/time.Second)))
-		r := &aaa.Record{Kind: aaa.RecordStop, At: now.Add(-5 * time.Hour)}
-		addLogin(r, p, mark{session: "nas/a", started: now.Add(-tc.began)}, now)
-		if got := now.Sub(r.At); got != tc.want {
-			t.Errorf("%s: it was %s ago, want %s", name, got, tc.want)
-		}
-	}
-}
-
 // A NAS that asks anew while a session lives gets another Class. The session stays what it was.
 func TestASessionThatIsAuthenticatedAnewStaysWhatItWas(t *testing.T) {
 	r := newRig(t, nil)

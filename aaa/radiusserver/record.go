@@ -66,6 +66,11 @@ func eventTime(p *radius.Packet, now time.Time) time.Time {
 	if at := toldTime(p, now); !at.IsZero() {
 		return at
 	}
+	return sentTime(p, now)
+}
+
+// sentTime is when a record was first sent, by our clock and by how long the NAS says it has kept it.
+func sentTime(p *radius.Packet, now time.Time) time.Time {
 	delay, _ := number(p, wire.TypeAcctDelayTime)
 	return now.Add(-min(time.Duration(delay)*time.Second, mostDelay)).Truncate(time.Second)
 }
@@ -132,19 +137,42 @@ func markOf(c *client, p *radius.Packet, r *aaa.Record) (m mark, marked bool, ot
 	return m, false, others
 }
 
-// addLogin fills in the login.
-func addLogin(r *aaa.Record, p *radius.Packet, m mark, now time.Time) {
+// addLogin fills in the login. Marked says that the start of it is by our clock, and else by that of the NAS.
+func addLogin(r *aaa.Record, p *radius.Packet, m mark, marked bool, now time.Time) {
 	r.Session, r.Started, r.Method = m.session, m.started, m.method
 	r.Account, r.Domain, r.Backend = m.account, m.domain, m.backend
 	if r.Account == "" {
 		r.Account = r.Name
 	}
-	if r.At.Before(r.Started) { // the clocks differ, and what the NAS counts is as good as ours
-		d, _ := lasted(p)
-		r.At = r.Started.Add(max(min(d, now.Sub(r.Started)), 0))
-	}
+	r.At = timeWithin(r, p, marked, now)
 	r.Sequence = sequence(r.Kind, p, r.At.Sub(r.Started))
 }
+
+// timeWithin is when it was so, what a record tells, seen from the start of its session. The clock of the NAS may differ from the one
+// that the start is by, or may have been set since. How long the session has lasted is counted without one: it decides where
+// it and the time do not fit together, unless our own clock says that the time is right. No session ends before it
+// began.
+func timeWithin(r *aaa.Record, p *radius.Packet, marked bool, now time.Time) time.Time {
+	at, sent := r.At, sentTime(p, now)
+	d, counted := lasted(p)
+	switch {
+	case r.Kind == aaa.RecordStart:
+	case counted && (d > 0 || at.Before(r.Started)): // some say zero whatever it was
+		by := r.Started.Add(min(d, now.Sub(r.Started)))
+		if is := near(at, by) || marked && near(at, sent); !is || at.Before(r.Started) {
+			at = by
+		}
+	case at.Before(r.Started):
+		at = sent
+	}
+	if at.Before(r.Started) {
+		return r.Started
+	}
+	return at
+}
+
+// near says that two times may be one.
+func near(a, b time.Time) bool { return a.Sub(b).Abs() <= sameStart }
 
 // sequence puts the records of a session in order: by how long it has lasted, a Start first and a Stop last.
 func sequence(kind aaa.RecordKind, p *radius.Packet, since time.Duration) uint32 {

@@ -1,0 +1,57 @@
+package foreign
+
+import (
+	"time"
+
+	"lnsgate/aaa"
+)
+
+// align has a record of a session that its NAS has named fit to the clock that the start of the session is by. That of the NAS may
+// have been set since, and then the start that a record tells, or lets us think, is another than before.
+//
+// A Start that is older than the session tells of the next one, by a clock that was set back, such as at a NAS whose clock stands
+// still while it is off: it begins now. What it told is returned, to know its other records by. That it is a late one of the
+// session before is less likely: a NAS uses its names again when it has started anew, and has forgotten what it had to tell.
+// Any other record is of the session if that can have lasted so long, and not less than before, with the same user and address:
+// the clock may be wrong, what is counted is not.
+func (e *entry) align(r *aaa.Record, now time.Time) (claimed time.Time) {
+	lasted := r.At.Sub(r.Started)
+	switch {
+	case !e.isEstimate() || isOneStart(e.started, r.Started):
+	case r.Kind == aaa.RecordStart && began(r.Started, e.started) && !isOneStart(e.claimed, r.Started):
+		claimed = r.Started
+		beginNow(r, now)
+	case isOneStart(e.claimed, r.Started), e.goesOn(r, lasted, now):
+		r.Started = e.started
+		r.At = e.started.Add(lasted)
+	}
+	return claimed
+}
+
+func beginNow(r *aaa.Record, now time.Time) {
+	r.Started = now.Truncate(time.Second)
+	r.At = r.Started
+}
+
+// renew is align for a Start whose session has the name of one that has ended. It returns what start the record told; zero: it stays.
+func (s *Sessions) renew(r *aaa.Record) (claimed time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, ended := s.book.tombs[r.Session]
+	if !ended || r.Kind != aaa.RecordStart || r.Session != r.NAS.Name+"/"+r.NAS.Session || !began(r.Started, t.started) {
+		return time.Time{}
+	}
+	claimed = r.Started
+	beginNow(r, s.config.Now())
+	return claimed
+}
+
+// goesOn says that a record is of a session though it tells of another start.
+func (e *entry) goesOn(r *aaa.Record, lasted time.Duration, now time.Time) bool {
+	return r.Kind != aaa.RecordStart && r.Sequence > e.sequence && r.Name == e.name &&
+		(!r.Address.IsValid() || !e.lease.Address.IsValid() || r.Address == e.lease.Address) &&
+		lasted+time.Second >= time.Duration(e.sequence-min(e.sequence, firstSequence+1))*time.Second && lasted <= now.Sub(e.started)+sameStart
+}
+
+// isOneStart says that two times may be one start.
+func isOneStart(a, b time.Time) bool { return a.Sub(b).Abs() <= sameStart }

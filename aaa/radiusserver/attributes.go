@@ -45,6 +45,21 @@ func address(p *radius.Packet, four, six radius.Type) netip.Addr {
 	return netip.Addr{}
 }
 
+// userAddress is what a session has of IPv4. Some NASes tell 0.0.0.0 as long as there is none, or what they were told: that they or the
+// user are to choose (RFC 2865 section 5.8).
+func userAddress(p *radius.Packet) netip.Addr {
+	a := address(p, wire.TypeFramedIPAddress, 0)
+	if a.IsUnspecified() || a == chosenByNAS || a == chosenByUser {
+		return netip.Addr{}
+	}
+	return a
+}
+
+var (
+	chosenByNAS  = netip.AddrFrom4([4]byte{255, 255, 255, 254})
+	chosenByUser = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+)
+
 // sixesOf is what a session has of IPv6. An address that was given by DHCPv6 is a prefix of all its bits.
 func sixesOf(p *radius.Packet) (six aaa.RecordIPv6) {
 	six.Prefix = prefix(p, wire.TypeFramedIPv6Prefix)

@@ -91,7 +91,7 @@ func toldTime(p *radius.Packet, now time.Time) time.Time {
 func recordOf(nas *aaa.NAS, p *radius.Packet, kind aaa.RecordKind, now time.Time) *aaa.Record {
 	r := &aaa.Record{
 		Kind: kind, NAS: nas, At: eventTime(p, now), Name: text(p, wire.TypeUserName),
-		Address: address(p, wire.TypeFramedIPAddress, 0), IPv6: sixesOf(p), Peer: netip.AddrPortFrom(nas.Address, 0), TunnelName: nas.Identifier,
+		Address: userAddress(p), IPv6: sixesOf(p), Peer: netip.AddrPortFrom(nas.Address, 0), TunnelName: nas.Identifier,
 		CallingNumber: text(p, wire.TypeCallingStationID), CalledNumber: text(p, wire.TypeCalledStationID),
 		RxOctets: sum(p, wire.TypeAcctInputOctets, wire.TypeAcctInputGigawords), TxOctets: sum(p, wire.TypeAcctOutputOctets, wire.TypeAcctOutputGigawords),
 	}

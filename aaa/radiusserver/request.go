@@ -96,7 +96,7 @@ func isForUsers(p *radius.Packet, service uint32) bool {
 				return true
 			}
 		}
-		return address(p, wire.TypeFramedIPAddress, 0).IsValid()
+		return userAddress(p).IsValid()
 	}
 	return false
 }

@@ -75,6 +75,7 @@ func (s *sessions) settle(at nasSession, name string, m mark, marked bool, n new
 	case marked && before.ended && m.started.After(before.last): // it is the next of this name, whose Start was lost
 	case marked && before.isFollowed(m, n):
 		m.started = n.came.Truncate(time.Second)
+	case marked && m.session != before.mark.session && name != before.name && name != "" && before.name != "": // of another NAS behind the same address
 	case marked && (n.kind != aaa.RecordStart || m.session == before.mark.session):
 		m = before.mark
 	case !marked && (n.kind != aaa.RecordStart || m.started.Sub(before.mark.started).Abs() <= sameStart):

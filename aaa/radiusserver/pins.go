@@ -19,6 +19,7 @@ const mostPins = 1 << 16
 type pins struct {
 	mu    sync.RWMutex
 	known map[netip.Addr]bool
+	due   bool // somebody is about to write the file
 
 	saving sync.Mutex // one writes the file at a time
 	path   string     // "" = nothing is kept
@@ -60,7 +61,7 @@ func (p *pins) signs(source netip.Addr) bool {
 	return p.known[source.Unmap()]
 }
 
-// add notes that a source signs. It says whether that is news.
+// add notes that a source signs. It says whether the file is to be written: once for all that come before it is.
 func (p *pins) add(source netip.Addr) bool {
 	if source = source.Unmap(); p.signs(source) {
 		return false
@@ -71,7 +72,9 @@ func (p *pins) add(source netip.Addr) bool {
 		return false
 	}
 	p.known[source] = true
-	return true
+	first := !p.due
+	p.due = true
+	return first
 }
 
 func (p *pins) len() int {
@@ -80,9 +83,11 @@ func (p *pins) len() int {
 	return len(p.known)
 }
 
+// list is for the file: what comes from now on is due to be written again.
 func (p *pins) list() []netip.Addr {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.due = false
 	list := make([]netip.Addr, 0, len(p.known))
 	for a := range p.known {
 		list = append(list, a)

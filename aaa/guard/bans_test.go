@@ -306,3 +306,32 @@ func TestBansForFailuresAreBounded(t *testing.T) {
 		t.Error("no room when they are over")
 	}
 }
+
+// TestWhatARADIUSServerRefusesWaitsAndBansNobody: it may have been a guess, or a server that refuses everybody since its own database is
+// away. By EAP it may have been another's name.
+func TestWhatARADIUSServerRefusesWaitsAndBansNobody(t *testing.T) {
+	b := newBans(t, Policy{AccountFailures: 7, AccountTime: time.Hour, SourceFailures: 7, SourceTime: time.Hour})
+	g := newGuardian(Config{Bans: b})
+	no := aaa.Reject(aaa.Refused, "RADIUS server hq says no")
+	for _, name := range []string{"ann", "bob"} {
+		for i := range 20 {
+			if asked := g.try(t, name, home, no); asked != (i < 6) {
+				t.Errorf("%s: refusal %d: asked %v", name, i+1, asked)
+			}
+		}
+	}
+	for i := range 20 {
+		g.clock = g.clock.Add(time.Minute)
+		if !g.try(t, "ann", home, no) || !g.try(t, fmt.Sprint("user", i), home, no) {
+			t.Fatalf("after %d minutes they still wait", i+1)
+		}
+	}
+	if all := b.List(g.clock); len(all) != 0 {
+		t.Errorf("banned are %+v", all)
+	}
+	for range 20 {
+		if !g.ask(t, &aaa.Request{Name: "wifi", Proof: aaa.Proof{Method: aaa.EAP}}, no) {
+			t.Fatal("a name outside of EAP waits")
+		}
+	}
+}

@@ -37,6 +37,9 @@ const maxGuarded = 1 << 16
 // every subscriber who logs in clears it. Of IPv6 the /64 around it counts. The users of another NAS all come from that NAS:
 // there the source is the number of the caller (Calling-Station-Id), and where the NAS does not tell it, there is none.
 //
+// A RADIUS server that says no does not say why: it may have been a guess, a limit or a fault of its own. So the name waits, and
+// nobody is banned for it. By EAP the name that the server hears may be another than the one that is guessed at, and does not count.
+//
 // An anonymous identity of EAP (RFC 7542 section 2.4) is the name of many, and stands for nobody: it is not counted.
 type Guard struct {
 	cfg     Config
@@ -199,6 +202,9 @@ func (g *guarded) check(ctx context.Context, r *aaa.Request, p pair, known bool)
 		now := g.now()
 		g.learn(now.Sub(began))
 		g.blame(r, p, known, now)
+		return d, failed, err
+	case no != nil && no.Cause == aaa.Refused && r.Proof.Method != aaa.EAP:
+		g.count(p, known, g.now())
 		return d, failed, err
 	}
 	return d, neither, err

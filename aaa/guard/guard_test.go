@@ -191,6 +191,9 @@ func TestAnAnonymousIdentityOfEAPIsNobodysName(t *testing.T) {
 func TestOnlyGuessesCount(t *testing.T) {
 	g := newGuardian(Config{Failures: 1, SourceFailures: 1})
 	for cause := aaa.CauseNone; cause <= aaa.Misconfigured; cause++ {
+		if cause == aaa.Refused {
+			continue // see TestWhatARADIUSServerRefusesWaitsAndBansNobody
+		}
 		guess := cause == aaa.WrongPassword || cause == aaa.UnknownUser || cause == aaa.AccountDisabled || cause == aaa.AccountExpired
 		held := false
 		for range 5 {

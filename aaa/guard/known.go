@@ -47,23 +47,32 @@ func (g *Guard) welcome(p pair, known bool, now time.Time) {
 
 // blame counts a failure, and bans for it if it is one too many.
 func (g *Guard) blame(r *aaa.Request, p pair, known bool, now time.Time) {
-	fail := func(f failures) failures {
+	if n := g.count(p, known, now); n > 0 && g.cfg.Bans.account(p.name, n, now) {
+		g.names.Forget(p.name)
+	}
+	if p.from != (source{}) && g.cfg.Bans.source(peerOf(r), g.sources.Change(p.from, now, g.oneMore(now)).count, now) {
+		g.sources.Forget(p.from)
+	}
+}
+
+// count notes a failure of a name, and tells how many in a row those of strangers are by now; 0 when this is none of them.
+func (g *Guard) count(p pair, known bool, now time.Time) int {
+	switch {
+	case known && g.knows(p, now): // still
+		if g.known.Change(p, now, g.oneMore(now)).count >= mostSlips {
+			g.known.Forget(p)
+		}
+	case p.name != "":
+		return g.names.Change(p.name, now, g.oneMore(now)).count
+	}
+	return 0
+}
+
+func (g *Guard) oneMore(now time.Time) func(failures) failures {
+	return func(f failures) failures {
 		if now.Sub(f.last) >= g.cfg.Forget {
 			f.count = 0
 		}
 		return failures{f.count + 1, now}
-	}
-	switch {
-	case known && g.knows(p, now): // still
-		if g.known.Change(p, now, fail).count >= mostSlips {
-			g.known.Forget(p)
-		}
-	case p.name != "":
-		if g.cfg.Bans.account(p.name, g.names.Change(p.name, now, fail).count, now) {
-			g.names.Forget(p.name)
-		}
-	}
-	if p.from != (source{}) && g.cfg.Bans.source(peerOf(r), g.sources.Change(p.from, now, fail).count, now) {
-		g.sources.Forget(p.from)
 	}
 }

@@ -57,6 +57,9 @@ func TestFaults(t *testing.T) {
 	}{
 		{"unknown key", "", "limit: {}\n", []string{"line 12: limit: unknown key; did you mean limits?"}},
 		{"unknown key far from all", "", "xyzzyplugh: 1\n", []string{"line 12: xyzzyplugh: unknown key; known here are node, listen"}},
+		{"key of another place", "", "datapath: ebpf\n", []string{"line 12: datapath: unknown key here, it is one of virtual_templates[]; did you mean database?"}},
+		{"key of the top", inUser, inUser + ", spool_dir: /x",
+			[]string{"line 11: users[0].spool_dir: unknown key here, it is one of the top of the file; known here are name"}},
 		{"unknown key in a list", inUser, inUser + ", pasword: x",
 			[]string{"line 11: users[0].pasword: unknown key; did you mean password?"}},
 		{"capitals", "", "Forwarding: false\n", []string{"line 12: Forwarding: unknown key; keys are written in small letters: forwarding"}},

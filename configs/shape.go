@@ -2,6 +2,7 @@ package configs
 
 import (
 	"bytes"
+	"cmp"
 	"encoding"
 	"errors"
 	"fmt"
@@ -110,7 +111,7 @@ func (s *shape) mapping(path string, n *yaml.Node, t reflect.Type) {
 		case key.Kind != yaml.ScalarNode || key.ShortTag() != "!!str" || key.Anchor != "":
 			s.say(at, key.Line, "a key must be plain text")
 		case !known:
-			s.say(at, key.Line, "%s", unknownKey(key.Value, keysOf(t)))
+			s.say(at, key.Line, "%s", unknownKey(key.Value, keysOf(t), placesOf(key.Value)))
 		case seen[key.Value]:
 			s.say(at, key.Line, "the key is written twice")
 		default:
@@ -188,16 +189,46 @@ func fieldOf(t reflect.Type, key string) (reflect.Type, bool) {
 	return nil, false
 }
 
-// unknownKey says so and offers the key that was probably meant.
-func unknownKey(key string, known []string) string {
+// placesOf names where a key is known, from the top of the file.
+func placesOf(key string) []string {
+	var places []string
+	var look func(path string, t reflect.Type)
+	look = func(path string, t reflect.Type) {
+		for t.Kind() == reflect.Slice && !isScalar(t) {
+			path, t = path+"[]", t.Elem()
+		}
+		if isScalar(t) {
+			return
+		}
+		for i := range t.NumField() {
+			name := keyOf(t.Field(i))
+			if place := cmp.Or(path, "the top of the file"); name == key && !slices.Contains(places, place) {
+				places = append(places, place)
+			}
+			look(join(path, name), t.Field(i).Type)
+		}
+	}
+	look("", reflect.TypeFor[Config]())
+	return places
+}
+
+// mostPlaces is how many are worth telling: a key such as name is nearly everywhere.
+const mostPlaces = 4
+
+// unknownKey says so and offers the key that was probably meant, and where else there is one of this name.
+func unknownKey(key string, known, places []string) string {
 	folded := strings.ToLower(key)
+	text := "unknown key"
+	if n := len(places); n > 0 && n <= mostPlaces {
+		text = "unknown key here, it is one of " + strings.Join(places, ", ")
+	}
 	switch best := nearest(folded, len(key)/2, known); best {
 	case "":
-		return "unknown key; known here are " + strings.Join(known, ", ")
+		return text + "; known here are " + strings.Join(known, ", ")
 	case folded:
-		return fmt.Sprintf("unknown key; keys are written in small letters: %s", best)
+		return fmt.Sprintf("%s; keys are written in small letters: %s", text, best)
 	default:
-		return fmt.Sprintf("unknown key; did you mean %s?", best)
+		return fmt.Sprintf("%s; did you mean %s?", text, best)
 	}
 }
 

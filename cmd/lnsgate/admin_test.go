@@ -212,7 +212,8 @@ func TestReloadOfOperators(t *testing.T) {
 		if err := os.WriteFile(o.file, []byte(strings.Replace(string(text), old, new, 1)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		return o.node.reload(t.Context())
+		_, err := o.node.reload(t.Context())
+		return err
 	}
 	if err := rewrite("role: administer", "role: administer, password_hash: $argon2id$v=19$x"); err == nil {
 		t.Error("a hash that is none was taken")
@@ -230,7 +231,7 @@ func TestReloadOfOperators(t *testing.T) {
 		t.Error(err)
 	}
 	bert, _ := o.node.operators.known.CheckPassword(t.Context(), "bert", aaa.NewSecret("correct horse battery"), netip.MustParseAddr("192.0.2.1"))
-	if err := o.node.reload(t.Context()); err != nil || bert.Over() {
+	if _, err := o.node.reload(t.Context()); err != nil || bert.Over() {
 		t.Errorf("a reload that changes nothing ends log-ins: %v", err)
 	}
 	text, _ = os.ReadFile(o.file)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -14,7 +15,7 @@ import (
 // openBans says who is shut out, and who has to wait after failed logins.
 func (n *node) openBans(c *configs.Config) error {
 	if err := os.MkdirAll(c.Spool(), 0o755); err != nil {
-		return err
+		return fmt.Errorf("spool_dir: %w", err)
 	}
 	bans, err := guard.NewBans(banPolicy(c), guard.File(filepath.Join(c.Spool(), "bans.json")), time.Now())
 	if err != nil {

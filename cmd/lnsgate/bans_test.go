@@ -155,7 +155,7 @@ func TestGuessesBanAnAccountOfTheFile(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	put("2")
-	if err := n.reload(t.Context()); err != nil {
+	if _, err := n.reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {

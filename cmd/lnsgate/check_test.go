@@ -75,6 +75,26 @@ func TestCheckPlacesTheFaultsOfTheRooms(t *testing.T) {
 	}
 }
 
+// The start would end with them, and a reload would have them follow too late.
+func TestCheckReadsTheCertificates(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x.yaml")
+	for section, place := range map[string]string{
+		"admin: {certificate_file: none.pem, key_file: none.key}": "admin.certificate_file",
+		"eap: {certificate_file: none.pem, key_file: none.key}":   "eap.certificate_file",
+		"eap: {client_ca_file: none.pem}":                         "eap.client_ca_file",
+		"radius_server: {clients: [{name: r, source: 192.0.2.7/32, secret: 0123456789abcdef0123456789abcdef}], tls: {listen: ['[::1]:2083'], certificate_file: a, key_file: b, client_ca_file: c}}": "radius_server.tls.client_ca_file",
+	} {
+		if err := os.WriteFile(file, []byte(departments+section+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		err := check(t.Context(), &out, file)
+		if err == nil || !strings.Contains(out.String(), place+": open ") || !strings.Contains(out.String(), "no such file") {
+			t.Errorf("%s: %v\n%s", section, err, out.String())
+		}
+	}
+}
+
 // The loader repeats the rules of the login, so that it can say the line. Here they meet.
 func TestNamesAndPasswordsAreJudgedAlike(t *testing.T) {
 	quoted := func(name string) string { return strconv.QuoteToASCII(name) }

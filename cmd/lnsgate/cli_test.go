@@ -95,7 +95,9 @@ func serveFake(t *testing.T, engine *fakeEngine) string {
 		t.Fatal(err)
 	}
 	server := admin.New(admin.Config{Engine: engine, Pools: engine, Domains: fakeDomains, RADIUS: fakeRADIUS, NASes: fakeNASes, Now: func() time.Time { return cliNoon },
-		Reload: func(context.Context) error { return nil }})
+		Reload: func(context.Context) (admin.Reloaded, error) {
+			return admin.Reloaded{Waiting: []string{"listen", "trace"}}, nil
+		}})
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(ctx, listener) }()
@@ -245,7 +247,7 @@ func TestKick(t *testing.T) {
 
 func TestReload(t *testing.T) {
 	got, err := lnsgate(t, "reload", "--socket", serveFake(t, &fakeEngine{}))
-	if err != nil || got != "the new configuration is in force\n" {
+	if err != nil || got != "the new configuration is in force\nwhat has changed here takes effect at the next start: listen, trace\n" {
 		t.Errorf("%q, %v", got, err)
 	}
 }

@@ -173,6 +173,9 @@ func (o *dialOptions) plan(ctx context.Context, stdin io.Reader) (*dialPlan, err
 	note(err)
 	p.password, err = readSecret("password", o.password, o.passwordFile, stdin)
 	note(err)
+	if err == nil && o.passwordFile != "" && p.password.IsZero() {
+		note(fmt.Errorf("--password-file %s: its first line, which is the password, is empty", o.passwordFile))
+	}
 	p.tunnelSecret, err = readSecret("tunnel-secret", o.tunnelSecret, o.tunnelSecretFile, stdin)
 	note(err)
 	if err := errors.Join(faults...); err != nil {

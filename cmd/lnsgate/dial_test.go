@@ -129,6 +129,7 @@ func TestDialRefusesFaultyFlags(t *testing.T) {
 		"two passwords":      {[]string{"--user", "a", "--password", "x", "--password-file", "-"}, "not both"},
 		"no such file":       {[]string{"--user", "a", "--password-file", empty}, "no such file"},
 		"two stdins":         {[]string{"--user", "a", "--password-file", "-", "--tunnel-secret-file", "-"}, "only one secret"},
+		"empty file":         {[]string{"--user", "a", "--password-file", os.DevNull}, "--password-file /dev/null: its first line, which is the password, is empty"},
 		"method":             {[]string{"--user", "a", "--password", "x", "--auth", "spap"}, "--auth spap"},
 		"route without tun":  {[]string{"--user", "a", "--password", "x", "--route", "10.0.0.0/8"}, "--route needs --tun"},
 		"route is no prefix": {[]string{"--user", "a", "--password", "x", "--tun", "v", "--route", "x"}, "--route x"},

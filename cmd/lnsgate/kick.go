@@ -58,10 +58,15 @@ touching sessions that the change does not concern. A file with a fault is refus
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client := admin.NewClient(socket)
 			defer client.Close()
-			if err := client.Reload(cmd.Context()); err != nil {
+			done, err := client.Reload(cmd.Context())
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "the new configuration is in force")
+			said := "the new configuration is in force"
+			if len(done.Waiting) > 0 {
+				said += "\nwhat has changed here takes effect at the next start: " + strings.Join(done.Waiting, ", ")
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), said)
 			return err
 		},
 	}

@@ -46,7 +46,7 @@ func tryRooms(c *configs.Config) []configs.Fault {
 	}
 	_, filtering := filters(c)
 	_, operators := operatorList(c, nil)
-	return faultsIn(errors.Join(engineConfig(c).Validate(), tryRADIUS(c), gateway, pools, reachable, filtering, operators))
+	return faultsIn(errors.Join(engineConfig(c).Validate(), tryRADIUS(c), gateway, pools, reachable, filtering, operators, tryCertificates(c)))
 }
 
 // faultsIn takes joined errors apart. Those that name a place keep it.

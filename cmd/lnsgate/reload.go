@@ -65,59 +65,60 @@ func (l *liveGateway) sinks(domain string) []string {
 // reload reads the file again and puts users, domains, pools, groups and limits in force. What it cannot change while
 // running keeps its old value, with a warning. A fault anywhere changes nothing; only an *admin.InForceError says that the
 // file is in force and something did not follow.
-func (n *node) reload(ctx context.Context) error {
+func (n *node) reload(ctx context.Context) (admin.Reloaded, error) {
 	n.reloading.Lock()
 	defer n.reloading.Unlock()
 	next, warnings, err := configs.Load(n.file)
 	if err != nil {
-		return fmt.Errorf("%s cannot be used:\n%w", n.file, err)
+		return admin.Reloaded{}, fmt.Errorf("%s cannot be used:\n%w", n.file, err)
 	}
 	for _, w := range warnings {
 		n.log.Warn("configuration", "file", n.file, "warning", w.String())
 	}
 	keys, err := sealingKeys(next)
 	if err != nil {
-		return fmt.Errorf("database.key_file: %w", err)
+		return admin.Reloaded{}, fmt.Errorf("database.key_file: %w", err)
 	}
-	if err := n.put(next, keys); err != nil {
-		return err
+	waiting, err := n.put(next, keys)
+	if err != nil {
+		return admin.Reloaded{}, err
 	}
 	n.log.Info("configuration reloaded", "file", n.file, "users", len(next.Users), "domains", len(next.Domains), "pools", len(next.Pools))
 	if err := n.follow(ctx, next); err != nil {
 		n.log.Error("the new configuration is in force, but not everything follows it", "file", n.file, "cause", err)
-		return &admin.InForceError{Err: err}
+		return admin.Reloaded{}, &admin.InForceError{Err: err}
 	}
-	return nil
+	return admin.Reloaded{Waiting: waiting}, nil
 }
 
-// put puts a file in force, or nothing of it.
-func (n *node) put(next *configs.Config, keys *secret.Keys) error {
+// put puts a file in force, or nothing of it. It names what waits for the next start.
+func (n *node) put(next *configs.Config, keys *secret.Keys) (waiting []string, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	key := next.Database.Key // it can be changed under way
 	next.Database.Key = n.config.Database.Key
-	n.keepFixed(next)
+	waiting = n.keepFixed(next)
 	next.Database.Key = key
 	if err := inspect(next, n.file); err != nil {
-		return fmt.Errorf("%s cannot be used:\n%w", n.file, err)
+		return nil, fmt.Errorf("%s cannot be used:\n%w", n.file, err)
 	}
 	if _, err := operatorList(next, n.operators.list); err != nil {
-		return err
+		return nil, err
 	}
 	groups, err := n.radius.prepare(next)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer n.radius.discard(groups) // unless they are in force by then
 	gateway, domains, err := n.newGateway(next, groups)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := n.watchIPsec(next); err != nil {
-		return err
+		return nil, err
 	}
 	if err := n.filePools.Reconfigure(poolConfig(next)); err != nil {
-		return err
+		return nil, err
 	}
 	if both, ok := n.pools.(*bothPools); ok {
 		both.configure(next)
@@ -130,7 +131,7 @@ func (n *node) put(next *configs.Config, keys *secret.Keys) error {
 		n.db.sealer.Wake()
 	}
 	n.config = next
-	return nil
+	return waiting, nil
 }
 
 // follow brings the host and the open sessions to the configuration in force.
@@ -153,8 +154,8 @@ func (n *node) follow(ctx context.Context, c *configs.Config) error {
 }
 
 // keepFixed puts back what is decided once at the start: sockets and their admission, interfaces, the number of checks at
-// once, and the socket of the operator.
-func (n *node) keepFixed(next *configs.Config) {
+// once, and the socket of the operator. It names what has changed of that.
+func (n *node) keepFixed(next *configs.Config) (waiting []string) {
 	for _, f := range []struct {
 		key       string
 		old, next any
@@ -183,16 +184,20 @@ func (n *node) keepFixed(next *configs.Config) {
 	} {
 		old, now := reflect.ValueOf(f.old).Elem(), reflect.ValueOf(f.next).Elem()
 		if !reflect.DeepEqual(old.Interface(), now.Interface()) {
-			n.log.Warn("this change takes effect at the next start", "key", f.key)
+			waiting = append(waiting, f.key)
 			now.Set(old)
 		}
 	}
-	n.keepNAS(next)
+	waiting = append(waiting, n.keepNAS(next)...)
+	for _, key := range waiting {
+		n.log.Warn("this change takes effect at the next start", "key", key)
+	}
+	return waiting
 }
 
 // keepNAS puts back what a RADIUS group calls this node: servers know the open sessions by that, and would not recognise their
 // last records.
-func (n *node) keepNAS(next *configs.Config) {
+func (n *node) keepNAS(next *configs.Config) (waiting []string) {
 	for i := range next.RADIUS {
 		now := &next.RADIUS[i]
 		at := slices.IndexFunc(n.config.RADIUS, func(g configs.RADIUS) bool { return g.Name == now.Name })
@@ -203,8 +208,8 @@ func (n *node) keepNAS(next *configs.Config) {
 		if old.NASIdentifier == now.NASIdentifier && old.NASAddress == now.NASAddress && old.AccountingOnOff == now.AccountingOnOff {
 			continue
 		}
-		n.log.Warn("this change takes effect at the next start", "key",
-			fmt.Sprintf("radius[%d]: nas_identifier, nas_address, accounting_on_off", i))
+		waiting = append(waiting, fmt.Sprintf("radius[%d]: nas_identifier, nas_address, accounting_on_off", i))
 		now.NASIdentifier, now.NASAddress, now.AccountingOnOff = old.NASIdentifier, old.NASAddress, old.AccountingOnOff
 	}
+	return waiting
 }

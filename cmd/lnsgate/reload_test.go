@@ -34,7 +34,7 @@ func TestReloadKeepsTemplatesAndTheirUsersTogether(t *testing.T) {
 		}
 		old := parse(t, departments)
 		n := &node{log: slog.New(slog.DiscardHandler), config: old, file: file}
-		err := n.reload(t.Context()) // refused before it touches a room: there is none
+		_, err := n.reload(t.Context()) // refused before it touches a room: there is none
 		var faults *configs.Faults
 		var inForce *admin.InForceError
 		if !errors.As(err, &faults) || errors.As(err, &inForce) || n.config != old ||

@@ -87,7 +87,7 @@ func (n *node) watch(ctx context.Context, hangups <-chan os.Signal) error {
 		case <-hangups:
 			n.tell(notifyReloading)
 			var inForce *admin.InForceError // reload has logged it
-			if err := n.reload(ctx); err != nil && !errors.As(err, &inForce) {
+			if _, err := n.reload(ctx); err != nil && !errors.As(err, &inForce) {
 				n.log.Error("the configuration is not changed", "file", n.file, "cause", err)
 			}
 			n.tell(notifyReady)

@@ -146,8 +146,10 @@ func (c *Client) Kick(ctx context.Context, req KickRequest) (KickResult, error) 
 
 // Reload makes the server read its configuration again. It returns when the new one is in force, or an *[Error]: with status
 // 409 nothing was changed, with 500 the new one is in force and something did not follow it.
-func (c *Client) Reload(ctx context.Context) error {
-	return c.do(ctx, http.MethodPost, "reload", nil, nil, &struct{}{})
+func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
+	var done Reloaded
+	err := c.do(ctx, http.MethodPost, "reload", nil, nil, &done)
+	return done, err
 }
 
 func (c *Client) do(ctx context.Context, method, path string, query url.Values, body, into any) error {

@@ -180,14 +180,15 @@ func (s *Server) reload(r *http.Request) (any, error) {
 		return nil, &Error{http.StatusNotImplemented, "this server cannot reload its configuration", "restart it"}
 	}
 	var inForce *InForceError
-	switch err := s.cfg.Reload(r.Context()); {
+	done, err := s.cfg.Reload(r.Context())
+	switch {
 	case errors.As(err, &inForce):
 		return nil, &Error{http.StatusInternalServerError, err.Error(),
 			"the new configuration is in force, but not everything follows it; mend that and reload again"}
 	case err != nil:
 		return nil, &Error{http.StatusConflict, err.Error(), "nothing was changed: the old configuration stays in force"}
 	}
-	return struct{}{}, nil
+	return done, nil
 }
 
 // decode reads exactly one JSON value with known fields.

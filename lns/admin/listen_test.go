@@ -159,17 +159,20 @@ func TestServeLetsRequestsFinish(t *testing.T) {
 		t.Fatal(err)
 	}
 	entered, release := make(chan struct{}), make(chan struct{})
-	server := New(Config{Engine: twoTunnels(), Reload: func(ctx context.Context) error {
+	server := New(Config{Engine: twoTunnels(), Reload: func(ctx context.Context) (Reloaded, error) {
 		close(entered)
 		<-release
-		return ctx.Err()
+		return Reloaded{}, ctx.Err()
 	}})
 	ctx, cancel := context.WithCancel(t.Context())
 	served, reloaded := make(chan error, 1), make(chan error, 1)
 	go func() { served <- server.Serve(ctx, listener) }()
 	client := NewClient(path)
 	defer client.Close()
-	go func() { reloaded <- client.Reload(t.Context()) }()
+	go func() {
+		_, err := client.Reload(t.Context())
+		reloaded <- err
+	}()
 	<-entered
 	cancel()
 	close(release)

@@ -212,7 +212,7 @@ func everything(d *fakeDirectory) Config {
 	return Config{
 		Engine: engine, Pools: fakePools{usage: []pool.Usage{{Pool: "text", Size: 9, Leased: 1}}}, Domains: domains,
 		RADIUS: func() []RADIUSServer { return []RADIUSServer{full[RADIUSServer]()} }, NASes: func() []NAS { return []NAS{full[NAS]()} },
-		Bans: &fakeBans{list: []Ban{full[Ban]()}}, Elsewhere: otherNAS{}, Reload: func(context.Context) error { return nil }, Directory: d, Addresses: fakeBook{},
+		Bans: &fakeBans{list: []Ban{full[Ban]()}}, Elsewhere: otherNAS{}, Reload: func(context.Context) (Reloaded, error) { return full[Reloaded](), nil }, Directory: d, Addresses: fakeBook{},
 		Listed:   func() []Account { return []Account{{Name: "filed", Status: "active"}} },
 		Attempts: fakeAttempts{attempt, {ID: "a2", Peer: netip.MustParseAddrPort("192.0.2.9:1701")}}, Watch: events,
 		Health:    func(context.Context) []Check { return []Check{full[Check]()} },

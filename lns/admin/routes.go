@@ -91,7 +91,7 @@ func (s *Server) runningRoutes() []route {
 			query: []param{{"limit", "at most so many", numberParam}}, answers: auditList{}, do: s.audited},
 		{method: post, path: "/v1/kick", role: Operate, about: "Ends a session, or all sessions of a user.", body: KickRequest{}, answers: KickResult{},
 			change: "kick", do: s.kick},
-		{method: post, path: "/v1/reload", role: Operate, about: "Reads the configuration file again.", answers: struct{}{}, change: "reload", do: s.reload},
+		{method: post, path: "/v1/reload", role: Operate, about: "Reads the configuration file again.", answers: Reloaded{}, change: "reload", do: s.reload},
 	}
 }
 

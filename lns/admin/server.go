@@ -43,7 +43,7 @@ type Config struct {
 	Elsewhere Elsewhere             // the sessions of other NASes; nil: there are none
 	// Reload reads the configuration again and returns once it is in force, or why it is refused. An *InForceError says
 	// that it is in force, and what did not follow. Nil: not offered.
-	Reload func(context.Context) error
+	Reload func(context.Context) (Reloaded, error)
 
 	Attempts Attempts                                 // recorded attempts to log in; nil: none are recorded
 	Watch    func(context.Context) <-chan trace.Event // what happens from now on, until the context ends; nil: not offered

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -244,24 +245,27 @@ func TestIsSession(t *testing.T) {
 func TestReload(t *testing.T) {
 	var answer error
 	called := 0
-	client := start(t, Config{Engine: twoTunnels(), Reload: func(context.Context) error { called++; return answer }})
-	if err := client.Reload(t.Context()); err != nil || called != 1 {
+	client := start(t, Config{Engine: twoTunnels(), Reload: func(context.Context) (Reloaded, error) {
+		called++
+		return Reloaded{Waiting: []string{"listen"}}, answer
+	}})
+	if done, err := client.Reload(t.Context()); err != nil || called != 1 || !slices.Equal(done.Waiting, []string{"listen"}) {
 		t.Errorf("called %d times, %v", called, err)
 	}
 	answer = errors.New("users[3].password: missing")
 	var failure *Error
-	if err := client.Reload(t.Context()); !errors.As(err, &failure) || failure.Status != http.StatusConflict ||
+	if _, err := client.Reload(t.Context()); !errors.As(err, &failure) || failure.Status != http.StatusConflict ||
 		!strings.Contains(err.Error(), "users[3].password: missing") || !strings.Contains(err.Error(), "old configuration stays") {
 		t.Errorf("got %v", err)
 	}
 	answer = fmt.Errorf("after all: %w", &InForceError{Err: errors.New("2 sessions could not be checked")})
-	if err := client.Reload(t.Context()); !errors.As(err, &failure) || failure.Status != http.StatusInternalServerError ||
+	if _, err := client.Reload(t.Context()); !errors.As(err, &failure) || failure.Status != http.StatusInternalServerError ||
 		!strings.Contains(err.Error(), "2 sessions could not be checked") || !strings.Contains(err.Error(), "new configuration is in force") ||
 		strings.Contains(err.Error(), "old configuration") {
 		t.Errorf("got %v", err)
 	}
 	without := start(t, Config{Engine: twoTunnels()})
-	if err := without.Reload(t.Context()); !errors.As(err, &failure) || failure.Status != http.StatusNotImplemented {
+	if _, err := without.Reload(t.Context()); !errors.As(err, &failure) || failure.Status != http.StatusNotImplemented {
 		t.Errorf("got %v", err)
 	}
 }

@@ -189,6 +189,11 @@ type KickResult struct {
 	Kicked int `json:"kicked"`
 }
 
+// Reloaded says what a reload has left as it was.
+type Reloaded struct {
+	Waiting []string `json:"waiting,omitempty"` // keys that have changed, and take effect at the next start
+}
+
 // The answers to the GET requests. A list is wrapped in an object so that more can be said beside it later.
 type (
 	tunnelList struct {

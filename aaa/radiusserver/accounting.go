@@ -25,14 +25,27 @@ func (s *Server) record(ctx context.Context, x *exchange) {
 		addLogin(r, x.packet, m, marked, x.came)
 		s.confirm(x, s.config.Records.Account(ctx, r), Recorded)
 	case status == statusOn, status == statusOff:
-		at, again := s.restarts.settle(nas.Name, restartOf(x.client, x.packet, status, x.came))
-		if !again {
-			s.sessions.forget(nas.Name)
-		}
-		s.confirm(x, s.config.Records.Restarted(ctx, nas.Name, at), Recorded)
+		s.confirm(x, s.restarted(ctx, x, nas.Name, status), Recorded)
 	default: // of tunnels and links (RFC 2867), or unknown: a NAS that hears nothing would send it for ever
 		s.confirm(x, nil, Ignored)
 	}
+}
+
+// restarted has the sessions end that a NAS had before it started, or ended.
+func (s *Server) restarted(ctx context.Context, x *exchange, nas string, status uint32) error {
+	r := restartOf(x.client, x.packet, status, x.came)
+	at, again, done := s.restarts.settle(nas, r)
+	if done {
+		return nil
+	}
+	if !again {
+		s.sessions.forget(nas)
+	}
+	err := s.config.Records.Restarted(ctx, nas, at)
+	if err == nil {
+		s.restarts.did(nas, at, status)
+	}
+	return err
 }
 
 // confirm answers, unless it was not stored: then the NAS has to send it again.

@@ -28,12 +28,19 @@ type restart struct {
 	delayed bool      // it has been sent before, for so long as its Acct-Delay-Time says
 	at      time.Time // when it was so
 	came    time.Time
+	done    bool // what follows from it
 }
 
-// restartOf reads one.
+// restartOf reads one. A NAS that has just started may not know yet what time it is, and its sessions began by our clock: what it
+// tells without one, Acct-Delay-Time, counts more, unless a proxy may have kept the record.
 func restartOf(c *client, p *radius.Packet, status uint32, came time.Time) restart {
-	delay, _ := number(p, wire.TypeAcctDelayTime)
-	return restart{c.Name, status, text(p, wire.TypeAcctSessionID), toldTime(p, came), delay > 0, eventTime(p, came), came}
+	delay, counts := number(p, wire.TypeAcctDelayTime)
+	r := restart{client: c.Name, status: status, session: text(p, wire.TypeAcctSessionID), told: toldTime(p, came), delayed: delay > 0, at: eventTime(p, came), came: came}
+	_, proxied := p.Lookup(wire.TypeProxyState)
+	if sent := sentTime(p, came); counts && !proxied && !near(r.at, sent) {
+		r.at = sent
+	}
+	return r
 }
 
 // isAgain says that it is the same as one of its kind before, which came once more, or older: its NAS has not heard that it was taken.
@@ -75,15 +82,17 @@ func newRestarts() *restarts {
 	return &restarts{last: make(map[event]*place[noted]), order: newFair[noted](mostRestarts)}
 }
 
-// settle says since when the sessions are over that began before, and whether that is known already.
-func (s *restarts) settle(nas string, r restart) (at time.Time, again bool) {
+// settle says since when the sessions are over that began before, whether that is known already, and whether all is done that
+// follows from it.
+func (s *restarts) settle(nas string, r restart) (at time.Time, again, done bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	of := event{nas, r.status}
 	at = r.at
 	if before := s.last[of]; before != nil {
 		if again = r.isAgain(&before.thing.restart); again {
-			r.at = before.thing.at
+			done = before.thing.done && !at.Before(before.thing.at)
+			r.at, r.done = before.thing.at, before.thing.done
 			if r.at.Before(at) {
 				at = r.at
 			}
@@ -95,7 +104,16 @@ func (s *restarts) settle(nas string, r restart) (at time.Time, again bool) {
 	}
 	s.drop(s.order.surplus())
 	s.last[of] = s.order.add(noted{of, r}, r.client)
-	return at, again
+	return at, again, done
+}
+
+// did notes that all is done that follows from the last one, if it was at that time.
+func (s *restarts) did(nas string, at time.Time, status uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.last[event{nas, status}]; p != nil && p.thing.at.Equal(at) {
+		p.thing.done = true
+	}
 }
 
 // overtook says that a NAS has started or ended since.

@@ -16,8 +16,15 @@ import (
 // bothPools allocates from the pools of the file and from those of the database: each name is in one of the two. It is safe
 // for concurrent use.
 type bothPools struct {
-	file, shared pool.Keeper
-	inFile       atomic.Pointer[fileNames]
+	file   filePools
+	shared pool.Keeper
+	inFile atomic.Pointer[fileNames]
+}
+
+// filePools are pools in the memory of this process: whether a lease is theirs costs no question.
+type filePools interface {
+	pool.Keeper
+	Holds(pool.Lease) bool
 }
 
 // fileNames are the pools and the accounts' own addresses that the file defines.
@@ -32,7 +39,7 @@ func (f *fileNames) has(a netip.Addr) bool {
 	return f.statics[a] || slices.ContainsFunc(f.ranges, func(r configs.Range) bool { return r.Contains(a) })
 }
 
-func newBothPools(file, shared pool.Keeper, c *configs.Config) *bothPools {
+func newBothPools(file filePools, shared pool.Keeper, c *configs.Config) *bothPools {
 	b := &bothPools{file: file, shared: shared}
 	b.configure(c)
 	return b
@@ -110,10 +117,10 @@ func (b *bothPools) Keep(ctx context.Context, l pool.Lease, until time.Time) err
 	return b.side(b.ofFile(l)).Keep(ctx, l, until)
 }
 
-// Release implements pool.Allocator. Both sides are asked, because a reload may have moved a name meanwhile: only the one that
-// knows the holder gives something back.
+// Release implements pool.Allocator. The side that knows the holder gives it back, wherever a reload has moved the name meanwhile. The
+// database is asked about nothing that the file has given.
 func (b *bothPools) Release(ctx context.Context, l pool.Lease) error {
-	return errors.Join(b.file.Release(ctx, l), b.shared.Release(ctx, l))
+	return b.side(b.file.Holds(l)).Release(ctx, l)
 }
 
 // Usage implements pool.Allocator. Without the database the pools of the file are told, and the error.

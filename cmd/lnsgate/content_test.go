@@ -90,6 +90,12 @@ func TestPoolsOfTheFileServeWhileTheDatabaseIsAway(t *testing.T) {
 	if _, err = b.Allocate(context.Background(), pool.Request{Pools: names, Holder: "b"}); !errors.As(err, &away) {
 		t.Errorf("with the file's pool full: %v", err)
 	}
+	if err := b.Release(context.Background(), l); err != nil { // asks nobody who is away
+		t.Error(err)
+	}
+	if _, err = b.Allocate(context.Background(), pool.Request{Pools: names, Holder: "b"}); err != nil {
+		t.Errorf("after it was given back: %v", err)
+	}
 }
 
 // An account's own address that the file knows comes from the file's side, any other from the database's.

@@ -216,15 +216,10 @@ func (d *database) settle(ctx context.Context) {
 	}
 }
 
-// drainTimeout is how long the end waits for the last records to be stored; they wait on disk otherwise.
-const drainTimeout = 3 * time.Second
-
 // close ends it, after the engine has: the last leases are given back and the last records stored, or kept on disk.
 func (d *database) close() error {
 	if d.stop != nil { // it has been started
-		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
-		defer cancel()
-		if err := d.spool.Drain(ctx); err != nil {
+		if err := storeLast(d.spool); err != nil {
 			d.log.Warn("accounting records wait on disk for the next start", "waiting", d.spool.Stats().Waiting)
 		}
 		d.stop()

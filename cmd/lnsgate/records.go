@@ -194,9 +194,10 @@ func (b *books) close() error {
 }
 
 func (b *radiusBook) close(log *slog.Logger) error {
+	err := storeLast(b.spool)
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
-	if err := b.spool.Drain(ctx); err != nil {
+	if err != nil {
 		log.Warn("accounting records wait on disk for the next start", "waiting", b.spool.Stats().Waiting)
 	} else if err := b.recorder.Off(ctx, time.Now()); err != nil {
 		log.Warn("the RADIUS server was not told that this node stops", "cause", err)

@@ -65,13 +65,28 @@ func (a *Allocator) Allocate(ctx context.Context, r pool.Request) (pool.Lease, e
 	return a.allocateFromPools(r, now)
 }
 
+// Holds says whether the lease is in the hand of its holder, and was given here.
+func (a *Allocator) Holds(l pool.Lease) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.held(l) != nil
+}
+
+// held is the entry of a lease that its holder has; nil when there is none. The mutex is held.
+func (a *Allocator) held(l pool.Lease) *entry {
+	if e := a.entries[l.Address.Unmap()]; e != nil && e.leased && e.lease.Holder == l.Holder {
+		return e
+	}
+	return nil
+}
+
 // Release implements [pool.Allocator]. It looks at no deadline: an address is given back even when time is up.
 func (a *Allocator) Release(_ context.Context, l pool.Lease) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()
-	e := a.entries[l.Address.Unmap()]
-	if e == nil || !e.leased || e.lease.Holder != l.Holder {
+	e := a.held(l)
+	if e == nil {
 		return nil
 	}
 	e.offered = false // who gives it back may have used it

@@ -42,8 +42,9 @@ func (w *work) on(c *crew, job func()) {
 	})
 }
 
-// mostDues is how many jobs of must run at once.
-const mostDues = 64
+// mostDues is how many jobs of must run at once. Back ends do together what is asked for at the same time: with too few of them the
+// end of a server with very many sessions would be one wait for a disk after the other.
+const mostDues = 1024
 
 // wait returns when every job is done, or false when that takes too long.
 func (w *work) wait(limit time.Duration) bool {

@@ -14,7 +14,8 @@ import (
 // Things with the same key are never done in one round, but in the order in which they were asked for, also when somebody
 // did not wait for the answer. Without keys, several rounds may be under way at once.
 type gathering[T any] struct {
-	most   int                                          // in one round
+	most   int                                          // in one round, by size
+	size   func(*T) int                                 // nil: each is 1
 	atOnce int                                          // rounds; 1 if there is a key
 	busy   int                                          // after a round of so many, more are waited for
 	key    func(*T) string                              // nil: none
@@ -61,7 +62,7 @@ func (g *gathering[T]) put(thing *T) *caller[T] {
 		g.working++
 		go g.work()
 	}
-	if g.idling > 0 && len(g.waiting) >= g.most {
+	if g.idling > 0 && g.sizeOf(g.waiting) >= g.most {
 		select {
 		case g.full <- struct{}{}:
 		default:
@@ -87,7 +88,7 @@ func (g *gathering[T]) await(ctx context.Context, c *caller[T]) error {
 func (g *gathering[T]) work() {
 	for round := g.take(); len(round) > 0; round = g.take() {
 		g.perform(round)
-		if len(round) >= g.busy && len(round) < g.most {
+		if len(round) >= g.busy && g.sizeOf(round) < g.most {
 			g.idle(gapAfter(len(round)))
 		}
 	}
@@ -99,7 +100,7 @@ func (g *gathering[T]) idle(d time.Duration) {
 	defer timer.Stop()
 	g.mu.Lock()
 	g.idling++
-	enough := len(g.waiting) >= g.most
+	enough := g.sizeOf(g.waiting) >= g.most
 	select {
 	case <-g.full: // said too late for the wait before
 	default:
@@ -141,15 +142,37 @@ func (g *gathering[T]) take() []*caller[T] {
 	return round
 }
 
+// sizeOf is how much of a round they take.
+func (g *gathering[T]) sizeOf(callers []*caller[T]) int {
+	if g.size == nil {
+		return len(callers)
+	}
+	all := 0
+	for _, c := range callers {
+		all += g.size(c.thing)
+	}
+	return all
+}
+
 // fit is how many of those who wait the next round does. The lock is held.
 func (g *gathering[T]) fit() int {
-	most := min(len(g.waiting), g.most)
-	if g.key == nil {
-		return most
+	var keys map[string]bool
+	if g.key != nil {
+		keys = make(map[string]bool, min(len(g.waiting), g.most))
 	}
-	n, keys := 0, make(map[string]bool, most)
-	for n < most && !keys[g.key(g.waiting[n].thing)] {
-		keys[g.key(g.waiting[n].thing)] = true
+	n, taken := 0, 0
+	for n < len(g.waiting) {
+		taken += g.sizeOf(g.waiting[n : n+1])
+		if taken > g.most {
+			break
+		}
+		if g.key != nil {
+			key := g.key(g.waiting[n].thing)
+			if keys[key] {
+				break
+			}
+			keys[key] = true
+		}
 		n++
 	}
 	return n

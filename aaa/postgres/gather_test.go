@@ -72,6 +72,25 @@ func TestWhoComesMeanwhileGoesTogether(t *testing.T) {
 	})
 }
 
+// Things of different sizes share a round as long as there is room.
+func TestARoundIsFullBySize(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, g := newRounds(4)
+		g.size = func(s *string) int { return len(*s) }
+		answers := make(chan error, 9)
+		come(t.Context(), g, answers, "aaaa", "bb", "c", "d", "ee", "fff", "g", "h")
+		close(r.free)
+		for range 8 {
+			if err := <-answers; err != nil {
+				t.Error(err)
+			}
+		}
+		if got := fmt.Sprintf("%q", r.done); got != `["aaaa" "bb c d" "ee" "fff g" "h"]` {
+			t.Error(got)
+		}
+	})
+}
+
 // TestCrowdGoesInSeveralRounds: while rounds are under way that do not end, who comes next is served by another.
 func TestCrowdGoesInSeveralRounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

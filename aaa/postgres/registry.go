@@ -35,8 +35,12 @@ type Registry struct {
 
 var _ aaa.Registry = (*Registry)(nil)
 
-// maxMoves is how many sessions one question counts in and out: each may take a lock in the shared memory of the server.
-const maxMoves = 128
+// How many sessions one question counts in and out. One that comes may take locks in the shared memory of the server; of those that
+// go, at the end of a node, more are taken at once.
+const (
+	maxMoves = 128 * entering
+	entering = 4 // times the size of one that goes
+)
 
 // move is a session that comes, or goes when there is no entry.
 type move struct {
@@ -51,7 +55,15 @@ func NewRegistry(node *Node) *Registry {
 	settle := r.settle
 	node.settle.Store(&settle)
 	r.moves = newGathering(maxMoves, func(m *move) string { return m.session }, r.tell)
+	r.moves.size = sizeOfMove
 	return r
+}
+
+func sizeOfMove(m *move) int {
+	if m.entry == nil {
+		return 1
+	}
+	return entering
 }
 
 // outcome is what the database answers to a session that comes.

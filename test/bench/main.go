@@ -108,6 +108,7 @@ var measurements = []measurement{
 	{"rates", "", measureRates},
 	{"answering", "sql", measureAnswering},
 	{"hostile", "", measureHostile},
+	{"stops", "", measureStops},
 	{"l2tpns", "", measureBeside},
 	{"softether", "", measureSoftEther},
 	{"trace", "", measureTrace},

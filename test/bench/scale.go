@@ -13,7 +13,6 @@ const scaleLegend = `
 Many sessions at once: they idle, 100 in a tunnel, or all in one, and the server asks each of them every 30 seconds by LCP echo
 whether it is there (and each tunnel every minute by HELLO, where nothing was heard). What a session takes is what the server has grown by.
 Beside each figure stands that of a tenth as many; what grows in step with the number has a ratio of 1 where it is given for each, of 10 else.
-With records in SQL each session has a row, and the stop of the server counts as done when every row tells of the end.
 `
 
 // throng is many idle sessions.
@@ -54,13 +53,13 @@ func measureScale(ctx context.Context, b *bench, w *world) error {
 		for i, c := range pair {
 			fmt.Fprintf(b.progress, "%s\n", c)
 			var err error
-			if cost[i], err = w.hold(ctx, b, c, ""); err != nil {
+			if cost[i], err = w.hold(ctx, b, c, w.configuration(1), "user1"); err != nil {
 				return fmt.Errorf("%s: %w", c, err)
 			}
 		}
 		b.compareThrongs(pair[0], pair[1], cost[0], cost[1])
 	}
-	return b.measureEnd(ctx, w, throng{n, 100})
+	return nil
 }
 
 func (b *bench) compareThrongs(few, many throng, less, more upkeep) {
@@ -74,36 +73,10 @@ func (b *bench) compareThrongs(few, many throng, less, more upkeep) {
 	c.add(what+"stop", "s", more.stop, beside, less.stop)
 }
 
-// measureEnd stops a server whose sessions have records in SQL, and wants all of them.
-func (b *bench) measureEnd(ctx context.Context, w *world, c throng) error {
-	s, d, err := b.office(ctx)
-	if err != nil {
-		return err
-	}
-	if err := d.fresh(ctx); err != nil {
-		return err
-	}
-	cost, err := w.hold(ctx, b, c, fmt.Sprintf("database: {url: %q, key_file: %q}\n", d.url, s.keyFile))
-	if err != nil {
-		return fmt.Errorf("with records in SQL: %w", err)
-	}
-	var rows, ended int
-	count := "SELECT count(*), count(stopped_at) FROM accounting"
-	if err := d.conn.QueryRow(ctx, count).Scan(&rows, &ended); err != nil {
-		return err
-	}
-	if rows != c.sessions || ended != rows {
-		return fmt.Errorf("%d sessions have %d records, of which %d tell of the end", c.sessions, rows, ended)
-	}
-	b.figures.add(c.String()+": stop, with all records in SQL", "s", cost.stop, "")
-	b.figures.add(c.String()+": resident memory each, with records in SQL", "KB", cost.memory/1024, "at most 8 KB", 8)
-	return nil
-}
-
-// hold has that many sessions come up and stay, and ends the server. More may be configured for it.
-func (w *world) hold(ctx context.Context, b *bench, c throng, more string) (u upkeep, err error) {
+// hold has that many sessions of users come up and stay, and ends the server.
+func (w *world) hold(ctx context.Context, b *bench, c throng, configuration, users string) (u upkeep, err error) {
 	limits := fmt.Sprintf("limits:\n  sessions: %d\n  sessions_per_tunnel: %d\n", 2*c.sessions, 65_000)
-	s, err := w.serveThis(ctx, more+strings.Replace(w.configuration(1), "limits:\n", limits, 1))
+	s, err := w.serveThis(ctx, strings.Replace(configuration, "limits:\n", limits, 1))
 	if err != nil {
 		return u, err
 	}
@@ -111,7 +84,7 @@ func (w *world) hold(ctx context.Context, b *bench, c throng, more string) (u up
 	if err != nil {
 		return u, err
 	}
-	p, err := w.dialThrong(c)
+	p, err := w.dialThrong(c, users)
 	if err != nil {
 		return u, err
 	}
@@ -144,8 +117,8 @@ func (w *world) hold(ctx context.Context, b *bench, c throng, more string) (u up
 	return u, err
 }
 
-func (w *world) dialThrong(c throng) (*process, error) {
-	args, err := w.loadArgs("user1", c.sessions, 0, "--hold", "forever", "--sessions-per-tunnel", fmt.Sprint(c.perTunnel),
+func (w *world) dialThrong(c throng, users string) (*process, error) {
+	args, err := w.loadArgs(users, c.sessions, 0, "--hold", "forever", "--sessions-per-tunnel", fmt.Sprint(c.perTunnel),
 		"--echo", "0", "--hello", "0", "--timeout", "60s")
 	if err != nil {
 		return nil, err

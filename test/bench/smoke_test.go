@@ -26,13 +26,13 @@ func TestEveryMeasurementFillsItsLines(t *testing.T) {
 	if err := (&bench{program: "", folder: filepath.Dir(program)}).build(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for name, lines := range map[string]int{"logins": 6, "memory": 3, "throughput": 4, "packets": 6, "paths": 8, "sql": 36, "radius": 14, "radiuslogins": 6, "rates": 16, "hostile": 5, "storm": 6} {
+	for name, lines := range map[string]int{"logins": 6, "memory": 3, "throughput": 4, "packets": 6, "paths": 8, "sql": 36, "radius": 14, "radiuslogins": 6, "rates": 16, "hostile": 5, "storm": 6, "stops": 6} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			err := run(t.Context(), []string{
 				"--program", program, "--runs", "1", "--logins", "100", "--paced", "50", "--rate", "100", "--sessions", "50",
 				"--idle", "100ms", "--transfer", "1s", "--datagrams", "200ms", "--accounts", "400", "--radius", "100", "--people", "20", "--times", "3",
-				"--rounds", "1", "--asking", "200ms", "--settle", "50ms", "--limited", "1s", "--hostile", "2000", "--crowd", "1", "--alone", name,
+				"--rounds", "1", "--asking", "200ms", "--settle", "50ms", "--limited", "1s", "--hostile", "2000", "--crowd", "1", "--many", "2000", "--alone", name,
 			}, &out, t.Output())
 			if err != nil {
 				t.Fatal(err)

@@ -109,6 +109,7 @@ var measurements = []measurement{
 	{"answering", "sql", measureAnswering},
 	{"hostile", "", measureHostile},
 	{"stops", "", measureStops},
+	{"starts", "", measureStarts},
 	{"l2tpns", "", measureBeside},
 	{"softether", "", measureSoftEther},
 	{"trace", "", measureTrace},

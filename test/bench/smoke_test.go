@@ -26,7 +26,7 @@ func TestEveryMeasurementFillsItsLines(t *testing.T) {
 	if err := (&bench{program: "", folder: filepath.Dir(program)}).build(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for name, lines := range map[string]int{"logins": 6, "memory": 3, "throughput": 4, "packets": 6, "paths": 8, "sql": 36, "radius": 14, "radiuslogins": 6, "rates": 16, "hostile": 5, "storm": 6, "stops": 6} {
+	for name, lines := range map[string]int{"logins": 6, "memory": 3, "throughput": 4, "packets": 6, "paths": 8, "sql": 36, "radius": 14, "radiuslogins": 6, "rates": 16, "hostile": 5, "storm": 6, "stops": 6, "starts": 10} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			err := run(t.Context(), []string{

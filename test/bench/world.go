@@ -123,7 +123,7 @@ func (w *world) serveAt(ctx context.Context, n *netns.Namespace, socket, configu
 		return nil, err
 	}
 	s := &server{process: p, admin: admin.NewClient(socket)}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, 4*patience) // with very many accounts in the file it takes seconds
 	defer cancel()
 	return s, until(ctx, "the server answers", func() (bool, error) {
 		if !p.running() {

@@ -33,10 +33,11 @@ func (s *Sessions) offer(ctx context.Context, e *entry, d *aaa.Decision) error {
 		d.Pools = nil
 		return nil
 	}
-	if have := e.lease.Address; have.IsValid() && (!exact.IsValid() || exact == have) { // it asks anew, and keeps what it has
+	if have := e.lease.Address; e.live && have.IsValid() && (!exact.IsValid() || exact == have) { // it asks anew, and keeps what it has
 		d.Address, d.Pools = have, nil
 		return nil
 	}
+	// A login that asks anew has its offer for longer.
 	request := pool.Request{Pools: pools, Account: d.Account, Address: exact, Holder: e.session, Offer: s.config.Offer}
 	lease, err := s.allocate(ctx, request)
 	if err != nil {

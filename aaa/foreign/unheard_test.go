@@ -72,6 +72,35 @@ func TestANASThatHearsNothingDoesNotEmptyThePool(t *testing.T) {
 	})
 }
 
+// A session that is asked about again before its Start keeps what it was offered, for as long as if it were asked about for the first time.
+func TestAnOfferThatIsAskedForAgainLastsLonger(t *testing.T) {
+	run(t, func(r *rig) {
+		exact := decision("bob")
+		exact.Address = netip.MustParseAddr("10.0.0.9")
+		r.people.set("bob", exact)
+		for _, name := range []string{"ann", "bob"} {
+			q, first := r.mustLogin("nas", name)
+			r.pass(100 * time.Second)
+			again, err := r.auth.Authenticate(r.Context(), q)
+			if err != nil || again.Address != first.Address || r.Stats().Logins != 1 {
+				t.Fatalf("%s: %v, %v, %+v", name, again.Address, err, r.Stats())
+			}
+			r.pass(100 * time.Second)
+			for line := range 10 { // the others that there are
+				if _, d, err := r.login("nas", "cid"); err == nil && d.Address == first.Address {
+					t.Errorf("line %d has the address of %s", line, name)
+				}
+			}
+			r.tell(startOf(q, again))
+			if h := r.pools.holder(t, first.Address.String()); h != q.Session || len(r.nases.orders()) != 0 {
+				t.Errorf("%s: %q has the address; told %+v", name, h, r.nases.orders())
+			}
+			r.tell(later(startOf(q, again), aaa.RecordStop))
+			r.pass(5 * time.Minute)
+		}
+	})
+}
+
 // A NAS that says nothing of its lines has one for all: there may be many of an account at the same time.
 func TestLoginsThatHaveNoLineAreCountedTogether(t *testing.T) {
 	list, err := pool.ParseRange("10.0.0.1-10.0.0.200")

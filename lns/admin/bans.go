@@ -123,11 +123,11 @@ func (s *Server) lift(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	noteChange(r, req.Who, "")
 	found, err := book.Unban(req.Who, s.cfg.Now())
 	if !found {
 		return nil, &Error{http.StatusNotFound, fmt.Sprintf("%q is not banned", req.Who), "see lnsgate bans"}
 	}
-	noteChange(r, req.Who, "")
 	return Done{Name: req.Who}, err
 }
 

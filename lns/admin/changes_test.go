@@ -86,6 +86,17 @@ func TestChangesThatFail(t *testing.T) {
 	if c := auditOf(t, s)[0]; c.Target != "x" || !strings.Contains(c.Error, "already") {
 		t.Errorf("%+v", c)
 	}
+	cfg := everything(d)
+	cfg.Elsewhere = nil
+	here := New(cfg)
+	for path, body := range map[string]any{"/v1/kick": KickRequest{User: "nobody"}, "/v1/bans/lift": LiftRequest{Who: "nobody"}} {
+		if w := ask(t, here, post, path, body); w.Code != http.StatusNotFound {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+		if c := auditOf(t, here)[0]; c.Target != "nobody" || c.Error == "" {
+			t.Errorf("%s: %+v", path, c)
+		}
+	}
 	for path, body := range map[string]any{"/v1/users": map[string]any{}, "/v1/users/x/password": PasswordRequest{}, "/v1/pools": map[string]any{"nam": "x"}} {
 		if w := ask(t, s, post, path, body); w.Code != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)

@@ -139,6 +139,7 @@ func (s *Server) kick(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	noteChange(r, who, "reason: "+req.Reason)
 	kicked, err := s.kickEverywhere(r.Context(), who, req.Reason)
 	if err != nil {
 		return nil, fmt.Errorf("%s was not kicked: %w", who, err)

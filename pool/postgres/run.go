@@ -225,7 +225,7 @@ func (r *runner) mend(ctx context.Context, err error) error {
 	r.mu.Unlock()
 	until := time.Now().Add(r.cfg.Timeout)
 	for up && broken(err) && ctx.Err() == nil && time.Now().Before(until) {
-		r.cfg.Log.Warn("pools: a connection to the database broke, trying another", "error", err)
+		r.cfg.Log.Warn("pools: a connection to the database broke, trying another", "cause", err)
 		if err = r.agree(ctx); err != nil {
 			continue // the others may be broken too
 		}
@@ -264,8 +264,11 @@ func (r *runner) lose(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.up || errors.Is(r.fault, errNotYet) {
-		r.cfg.Log.Error("pools: the database is away; addresses of our own blocks are given until they expire",
-			"error", err, "expire", r.expires)
+		if r.expires.IsZero() {
+			r.cfg.Log.Error("pools: the database is away, and this node has nothing of its pools to give yet", "cause", err)
+		} else {
+			r.cfg.Log.Error("pools: the database is away; addresses of our own blocks are given until they expire", "cause", err, "expire", r.expires)
+		}
 	}
 	r.backoff = min(max(2*r.backoff, 50*time.Millisecond), time.Second)
 	r.retry = time.Now().Add(r.backoff)
@@ -364,7 +367,7 @@ func (r *runner) farewell(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.cfg.Timeout)
 		defer cancel()
 		if err := r.leave(ctx); err != nil {
-			r.cfg.Log.Warn("pools: blocks were not given back and stay with this node until they expire", "error", err)
+			r.cfg.Log.Warn("pools: blocks were not given back and stay with this node until they expire", "cause", err)
 		}
 	}
 	r.mu.Lock()

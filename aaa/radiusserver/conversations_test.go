@@ -46,6 +46,17 @@ func TestAnAnswerThatCouldNotBeJudgedMayComeAgain(t *testing.T) {
 	}
 }
 
+// What does not fit in a packet is not sent, and does not count as if it were.
+func TestAChallengeThatDoesNotFitIsNone(t *testing.T) {
+	lead := &asker{err: &aaa.Challenge{Packet: make([]byte, 4090), State: []byte("inner"), Backend: "eap"}}
+	r := newRig(t, func(c *Config) { c.EAP = lead })
+	if reply := r.ask(packet(t, radius.CodeAccessRequest, str(1, "alice"), str(79, "\x02\x07\x00\x0a\x01alice"))); reply != nil {
+		t.Errorf("%v", reply)
+	}
+	r.want(Unanswered, 1)
+	r.want(Challenged, 0)
+}
+
 // Turns that were answered take no room: only who waits now counts.
 func TestTurnsThatAreOverDisplaceNobody(t *testing.T) {
 	c, now := newConversations(), time.Unix(1000, 0)

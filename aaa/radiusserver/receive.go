@@ -175,8 +175,11 @@ func (s *Server) finish(x *exchange, reply []byte, o Outcome) {
 	default:
 		current = s.answers.end(x.entry, reply, time.Now())
 	}
-	if !current {
+	switch {
+	case !current:
 		o = Superseded
+	case reply == nil && !o.Dropped(): // it does not fit
+		o = Unanswered
 	}
 	s.count(x.client, o)
 	if !current || reply == nil {

@@ -9,8 +9,8 @@ import (
 
 // How long the end waits for the last records to be stored. Otherwise they wait on disk for the next start.
 const (
-	drainTimeout = 3 * time.Second  // without one that is stored
-	drainMost    = 10 * time.Second // in all
+	drainTimeout = 5 * time.Second  // without one that is stored
+	drainMost    = 20 * time.Second // in all
 )
 
 // drainable is what storeLast needs of a *spool.Spool.

@@ -43,7 +43,7 @@ func TestTheEndWaitsForRecordsAsLongAsSomeAreStored(t *testing.T) {
 		{"slowly, but all", 2 * time.Second, 4, 8 * time.Second, true},
 		{"more than there is time for", time.Second, 100, drainMost, false},
 		{"nobody takes any", time.Hour, 1, drainTimeout, false},
-		{"hardly any", 3500 * time.Millisecond, 100, drainTimeout, false},
+		{"hardly any", drainTimeout + time.Second, 100, drainTimeout, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &slowSpool{c.each, c.all, time.Now()}

@@ -239,12 +239,10 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 {
 	struct leaving l = {.len = skb->len, .whole = skb->gso_size};
 	__u32 template = skb->ifindex;
+	__u32 looked_at = skb->protocol == bpf_htons(ETH_P_IP) ? LOOKED_AT4 : LOOKED_AT6;
+	if (!at_hand(skb, looked_at, looked_at))
+		return NEXT;
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-	if (data + LOOKED_AT_DOWN > end && end - data < l.len) {
-		if (bpf_skb_pull_data(skb, l.len < LOOKED_AT_DOWN ? l.len : LOOKED_AT_DOWN))
-			return NEXT;
-		data = (void *)(long)skb->data, end = (void *)(long)skb->data_end;
-	}
 	if (skb->protocol == bpf_htons(ETH_P_IP) ? !leaves4(&l, data, end, template) :
 	    skb->protocol != bpf_htons(ETH_P_IPV6) || !leaves6(&l, data, end, template))
 		return NEXT;

@@ -3,10 +3,18 @@
 // What can be said of a packet by itself.
 #define ETHERNET 14
 #define MOST_HEADERS (ETHERNET + 20 + 8 + 8 + 4)
-#define LOOKED_AT (MOST_HEADERS + 40 + 14) /* to the flags of TCP over IPv6 */
-#define LOOKED_AT_DOWN (40 + 14)
+#define LOOKED_AT4 (20 + 14) /* to the flags of TCP */
+#define LOOKED_AT6 (40 + 14)
 #define SYN 0x02
 #define TCP_LEAST 20
+
+/* at_hand says that as many octets as are needed are where programs can look at them, or the whole packet is. If not, more are brought
+ * there; that takes time, so nothing is that needs not be. */
+static __always_inline bool at_hand(struct __sk_buff *skb, __s64 needed, __u32 brought)
+{
+	__s64 here = (void *)(long)skb->data_end - (void *)(long)skb->data;
+	return here >= needed || here >= skb->len || !bpf_skb_pull_data(skb, skb->len < brought ? skb->len : brought);
+}
 
 /* verdict is what becomes of a packet here: it passes, it is for user space to say, or it goes nowhere. */
 enum verdict { PASSES, LEFT, DENIED };

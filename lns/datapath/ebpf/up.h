@@ -1,23 +1,29 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 //
 // The way up: from the wire, out of L2TP and PPP, into the host through the virtual template.
+
+/* is_l2tp says that a packet of IPv4 is for the port of L2TP. Most that come in are not. */
+static __always_inline bool is_l2tp(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct iphdr *ip = data + ETHERNET;
+	struct udphdr *udp = data + ETHERNET + 20;
+	return (void *)(udp + 1) <= end && ip->protocol == IPPROTO_UDP && udp->dest == port;
+}
+
 SEC("tcx/ingress") int up(struct __sk_buff *skb)
 {
 	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != 0 || skb->vlan_present || skb->gso_size)
 		return NEXT;
+	if (!at_hand(skb, ETHERNET + 28, ETHERNET + 28) || !is_l2tp(skb) ||
+	    !at_hand(skb, MOST_HEADERS + LOOKED_AT4, MOST_HEADERS + LOOKED_AT6))
+		return NEXT;
 	__u32 len = skb->len;
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-	if (data + LOOKED_AT > end && end - data < len) {
-		if (bpf_skb_pull_data(skb, len < LOOKED_AT ? len : LOOKED_AT))
-			return NEXT;
-		data = (void *)(long)skb->data, end = (void *)(long)skb->data_end;
-	}
 	struct iphdr *ip = data + ETHERNET;
 	struct udphdr *udp = data + ETHERNET + 20;
 	__u16 *l2tp = (void *)(udp + 1);
-	if ((void *)(l2tp + 4) > end)
-		return NEXT;
-	if (!plain(ip) || ip->protocol != IPPROTO_UDP || udp->dest != port || fold(sum_of_ip(ip)) != 0xffff)
+	if ((void *)(l2tp + 4) > end || !plain(ip) || fold(sum_of_ip(ip)) != 0xffff)
 		return NEXT;
 	__u32 payload = bpf_ntohs(udp->len);
 	if (payload + 20 != bpf_ntohs(ip->tot_len) || payload + 20 + ETHERNET > len || payload < 8)

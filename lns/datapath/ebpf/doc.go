@@ -10,7 +10,7 @@
 //
 // What these programs do not carry goes on to user space as if they were not there, and is judged, counted, answered or
 // dropped there: fragments, IP options and extension headers, sequence numbers, packets longer than the peer receives, large
-// unsegmented packets (but those of TCP over IPv4 on their way down, which cross whole), everything of PPP but IP, peers that are
+// unsegmented packets (but those of TCP on their way down, which cross whole), everything of PPP but IP, peers that are
 // reached by IPv6, senders that are not who they should be, and sessions whose filter has more than 64 rules. So whatever is odd
 // is treated the same on both paths.
 //

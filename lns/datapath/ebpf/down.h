@@ -64,7 +64,7 @@ static __always_inline bool fits(struct leaving *l, void *end)
 	const __u8 *next = l->next;
 	l->summed = !l->whole, l->longest = l->len, l->packets = 1, l->octets = l->len;
 	l->pseudo += bpf_htons(l->protocol);
-	if ((void *)(next + 8) > end || (l->whole && (l->protocol != IPPROTO_TCP || l->ppp != 0x21)))
+	if ((void *)(next + 8) > end || (l->whole && l->protocol != IPPROTO_TCP))
 		return false;
 	switch (l->protocol) {
 	case IPPROTO_TCP:

@@ -27,9 +27,9 @@ const (
 	crowdWindow = 100 // sessions whose records come in any order
 )
 
-// recordsOfACrowd is how many there are, those that come twice included. LNSGATE_RECORDS says otherwise.
+// recordsOfACrowd is how many there are, those that come twice included. LNSGATE_TEST_RECORDS says otherwise.
 func recordsOfACrowd() int {
-	if n, err := strconv.Atoi(os.Getenv("LNSGATE_RECORDS")); err == nil {
+	if n, err := strconv.Atoi(os.Getenv("LNSGATE_TEST_RECORDS")); err == nil {
 		return n
 	}
 	return 20_000

@@ -30,8 +30,11 @@ type figures struct {
 // Counters returns those of the engine, and by prefix: "udp_" those of the sockets together, "tun_" those of the virtual
 // templates together, "db_" and "spool_" those of the database and of the records for it, "radius_" those of the RADIUS
 // servers of all groups together, "dynauth_" what they asked of us, "nas_" those of our own RADIUS server for other NASes,
-// "eap_" EAP conversations, "admission_" what became of requests for tunnels before anything was kept of them. Names that end in "_sockets" tell
-// how many there are now, "ebpf_" what is carried in the kernel now, if that is asked for, and what could not be, and tun_offload is 1 while all virtual templates take large packets unsegmented.
+// "eap_" EAP conversations, "admission_" what became of requests for tunnels before anything was kept of them, "ebpf_" what is
+// carried in the kernel now, if that is asked for, and what could not be. Names that end in "_sockets" tell how many there are
+// now, and tun_offload is 1 while all virtual templates take large packets unsegmented. "tun_" with "refused_now" tells how
+// many virtual templates are refused by this host what would make them faster: threads of the kernel where they are asked for,
+// and a BPF program that chooses among several queues.
 func (f figures) Counters() map[string]uint64 {
 	all := f.Engine.Counters()
 	for _, name := range []string{"udp_rx_buffer_full", "udp_tx_buffer_full"} { // shown even before they happen
@@ -54,6 +57,8 @@ func (f figures) Counters() map[string]uint64 {
 	maps.Copy(all, banFigures(f.bans, f.guesses))
 	all["tun_offload"] = one(f.path.Capabilities().Offload)
 	all["tun_merge_refused"] = f.path.MergeRefused()
+	lacking := f.path.Lacking()
+	all["tun_threads_refused_now"], all["tun_steering_refused_now"] = uint64(lacking.Threads), uint64(lacking.Steering)
 	maps.Copy(all, f.fast.figures())
 	if f.db != nil {
 		maps.Copy(all, f.db.figures())

@@ -33,6 +33,7 @@ func TestCountersTellOfSocketsAndVirtualTemplates(t *testing.T) {
 	for name, want := range map[string]uint64{
 		"logins": 1, "udp_sockets": 2, "udp_tx_datagrams": 1, "udp_tx_octets": 5, "udp_tx_too_long": 1,
 		"udp_rx_buffer_full": 0, "udp_tx_buffer_full": 0, "tun_offload": 0, "admission_admitted": 0, "admission_over_source_budget": 0, "admission_over_repeat_budget": 0, "tun_merge_refused": 0,
+		"tun_threads_refused_now": 0, "tun_steering_refused_now": 0,
 	} {
 		if got, there := all[name]; !there || got != want {
 			t.Errorf("%s is %d, there: %v, want %d", name, got, there, want)

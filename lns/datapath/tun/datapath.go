@@ -281,6 +281,27 @@ func (d *DataPath) MergeRefused() uint64 {
 	return n
 }
 
+// Lacking counts virtual templates for which this host does not have what would carry packets faster. They carry the same
+// packets without it, and the log said why when they were opened.
+type Lacking struct {
+	// Threads counts those that were to have threads of the kernel.
+	Threads int
+	// Steering counts those that have several queues and no BPF program to choose among them.
+	Steering int
+}
+
+// Lacking is what the open virtual templates lack together.
+func (d *DataPath) Lacking() (all Lacking) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, p := range d.ports {
+		l := p.device.Lacking()
+		all.Threads += l.Threads
+		all.Steering += l.Steering
+	}
+	return all
+}
+
 // RateEpoch implements datapath.SharesRates.
 func (d *DataPath) RateEpoch() time.Time { return d.epoch }
 

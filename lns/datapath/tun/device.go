@@ -16,6 +16,8 @@ type device interface {
 	Write(flow int, packets [][]byte) error
 	// Refused is how often the kernel has refused merged segments.
 	Refused() uint64
+	// Lacking is what was asked for when it was opened, and is not there.
+	Lacking() Lacking
 	// Close removes the device and ends waiting reads.
 	Close() error
 }

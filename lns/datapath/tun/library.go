@@ -31,6 +31,7 @@ type nativeDevice struct {
 	offload bool
 	threads bool // the kernel carries on what is written, on threads
 	refused atomic.Uint64
+	lacking Lacking
 }
 
 // newNativeDevice takes over the open descriptors of one device, one per queue. They are closed in any case. With threads
@@ -169,6 +170,9 @@ func (d *nativeDevice) merge(q *queue, flow int, packets [][]byte) error {
 
 // Refused implements device.
 func (d *nativeDevice) Refused() uint64 { return d.refused.Load() }
+
+// Lacking implements device.
+func (d *nativeDevice) Lacking() Lacking { return d.lacking }
 
 // Close implements device.
 func (d *nativeDevice) Close() error { return d.device.Close() }

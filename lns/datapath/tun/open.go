@@ -63,7 +63,7 @@ func openNative(c Config) (*nativeDevice, error) {
 	if err := checkName(c.Interface); err != nil {
 		return nil, failed(stepName, err)
 	}
-	descriptors, threads, step, err := openBest(c)
+	descriptors, got, step, err := openBest(c)
 	if err != nil {
 		return nil, failed(step, err)
 	}
@@ -71,34 +71,51 @@ func openNative(c Config) (*nativeDevice, error) {
 		closeAll(descriptors)
 		return nil, failed(stepMTU, err)
 	}
-	dev, err := newNativeDevice(descriptors, c.Offload, threads)
+	dev, err := newNativeDevice(descriptors, c.Offload, got.threads)
 	if err != nil {
 		return nil, failed(stepAdopt, err)
 	}
+	dev.lacking = got.lacking(c)
 	return dev, nil
 }
 
-// openBest opens the queues with what makes them fast, as far as this host has it. step tells what failed.
-func openBest(c Config) (descriptors []int, threads bool, step string, err error) {
+// fast is what makes a device fast, as far as this host has it.
+type fast struct{ threads, steering bool }
+
+// lacking is what was asked for and is not there.
+func (f fast) lacking(c Config) Lacking {
+	var l Lacking
+	if c.Threads && !f.threads {
+		l.Threads = 1
+	}
+	if c.Queues > 1 && !f.steering {
+		l.Steering = 1
+	}
+	return l
+}
+
+// openBest opens the queues with what makes them fast. step tells what failed.
+func openBest(c Config) (descriptors []int, got fast, step string, err error) {
 	if c.Threads {
 		if descriptors, err = openThreaded(c); err != nil {
 			c.Log.Info("virtual template: packets from peers get no threads of the kernel, the readers carry them through the "+
 				"stack themselves", "interface", c.Interface, "cause", err)
 		}
-		threads = err == nil
+		got.threads = err == nil
 	}
-	if !threads {
+	if !got.threads {
 		if descriptors, step, err = openQueues(c, 0); err != nil {
-			return nil, false, step, err
+			return nil, fast{}, step, err
 		}
 	}
 	if c.Queues > 1 {
-		if err := steer(descriptors[0]); err != nil {
+		err := steer(descriptors[0])
+		if got.steering = err == nil; !got.steering {
 			c.Log.Info("virtual template: this host takes no BPF program to choose queues, so it remembers flows itself",
 				"interface", c.Interface, "cause", err)
 		}
 	}
-	return descriptors, threads, "", nil
+	return descriptors, got, "", nil
 }
 
 // openThreaded opens the queues with threads of the kernel behind them.

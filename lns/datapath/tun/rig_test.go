@@ -34,9 +34,10 @@ func newMemory(queues int) *memory {
 	return m
 }
 
-func (m *memory) Queues() int     { return len(m.in) }
-func (m *memory) BatchSize() int  { return 8 }
-func (m *memory) Refused() uint64 { return 0 }
+func (m *memory) Queues() int      { return len(m.in) }
+func (m *memory) BatchSize() int   { return 8 }
+func (m *memory) Refused() uint64  { return 0 }
+func (m *memory) Lacking() Lacking { return Lacking{} }
 
 func (m *memory) Read(queue int, slab []byte, packets []extent) (int, error) {
 	select {

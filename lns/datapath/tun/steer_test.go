@@ -118,16 +118,24 @@ func TestADeviceIsOpenedWithoutBPFAndWithoutThreads(t *testing.T) {
 		if err := keepOnly(unix.CAP_NET_ADMIN); err != nil {
 			return err
 		}
-		dev, err := openNative(Config{
+		wanted := Config{
 			Interface: "vt1", MTU: 1500, Queues: 2, Offload: true, Threads: true, Log: slog.New(slog.NewTextHandler(&said, nil)),
-		})
+			Sender: make(recorder),
+		}
+		undemanding := wanted
+		undemanding.Interface, undemanding.Queues, undemanding.Threads = "vt2", 1, false
+		path, err := New(wanted, undemanding)
 		if err != nil {
 			return err
 		}
+		dev := path.ports["vt1"].device.(*nativeDevice)
 		if dev.threads || dev.Queues() != 2 {
 			t.Errorf("%d queues, threads %v", dev.Queues(), dev.threads)
 		}
-		return dev.Close()
+		if l := path.Lacking(); l != (Lacking{Threads: 1, Steering: 1}) {
+			t.Errorf("counted as %+v", l)
+		}
+		return path.Close()
 	}))
 	for _, want := range []string{"no threads of the kernel", "no BPF program"} {
 		if !strings.Contains(said.String(), want) {
@@ -146,8 +154,8 @@ func keepOnly(capability int) error {
 
 func TestThreadsCarryWhatIsWritten(t *testing.T) {
 	dev, host := openInTest(t, Config{Queues: 2, Offload: true, Threads: true})
-	if !dev.threads {
-		t.Fatal("no threads")
+	if !dev.threads || dev.Lacking() != (Lacking{}) {
+		t.Fatalf("threads %v, lacking %+v", dev.threads, dev.Lacking())
 	}
 	must(t, host.Do(func() error {
 		tree, err := ownSysfs()

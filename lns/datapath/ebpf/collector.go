@@ -15,7 +15,7 @@ import (
 // collector is a pair of interfaces: what the programs send into the one comes out of the other, packets of TCP that follow each other
 // made one. Nobody else has to do with it, so it has no addresses.
 type collector struct {
-	netlink *netlink.Handle // in the network namespace of the pair
+	netlink *netlink.Handle
 	in, out netlink.Link
 	link    link.Link // of the program at its end
 }
@@ -29,12 +29,9 @@ const (
 	mostCollectors = 64
 )
 
-// newCollector makes the pair, in the network namespace of the calling thread, and removes those whose process has been killed.
-func newCollector() (*collector, error) {
-	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
-	if err != nil {
-		return nil, err
-	}
+// newCollector makes the pair, in the network namespace of the calling thread and of the handle, and removes those whose process has
+// been killed. The handle must stay open.
+func newCollector(h *netlink.Handle) (*collector, error) {
 	sweepCollectors(h)
 	c := &collector{netlink: h}
 	if err := c.addPair(); err != nil {
@@ -118,7 +115,6 @@ func (c *collector) close() error {
 	if c == nil {
 		return nil
 	}
-	defer c.netlink.Close()
 	var faults []error
 	if c.link != nil {
 		faults = append(faults, c.link.Close())

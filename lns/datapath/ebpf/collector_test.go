@@ -226,10 +226,15 @@ func TestCollectorsAreTakenAway(t *testing.T) {
 		t.Fatalf("the child says %q: %v", line, err)
 	}
 	var second *collector
+	var h *netlink.Handle
 	must(t, host.Do(func() (err error) {
-		second, err = newCollector()
+		if h, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+			return err
+		}
+		second, err = newCollector(h)
 		return err
 	}))
+	defer h.Close()
 	if names := leftovers(t, host); len(names) != 4 {
 		t.Errorf("two collectors have the interfaces %q", names)
 	}
@@ -241,7 +246,7 @@ func TestCollectorsAreTakenAway(t *testing.T) {
 	}
 	for end := time.Now().Add(patience); len(leftovers(t, host)) > 0; {
 		must(t, host.Do(func() error {
-			c, err := newCollector()
+			c, err := newCollector(h)
 			return errors.Join(err, c.close())
 		}))
 		if time.Now().After(end) {

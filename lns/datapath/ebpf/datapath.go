@@ -1,6 +1,7 @@
 package ebpf
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"lnsgate/lns/datapath"
@@ -42,7 +44,9 @@ type DataPath struct {
 	epoch     epoch
 	paces     bool // under keeps its rates where the programs do
 	namespace uint64
-	changes   *os.File // tells of those of interfaces
+	netlink   *netlink.Handle // in the network namespace of the programs
+	changes   *os.File        // tells of those of interfaces
+	end       context.CancelFunc
 	following sync.WaitGroup
 	links     []link.Link // at the virtual templates
 	carried   atomic.Int64
@@ -96,11 +100,16 @@ func New(c Config) (*DataPath, error) {
 		d.epoch.rates = d.epoch.nanoseconds(under.RateEpoch())
 	}
 	var err error
-	if d.collector, err = newCollector(); err != nil {
+	if d.netlink, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+		return nil, &LoadError{Step: "speak to the kernel about interfaces", Err: err}
+	}
+	if d.collector, err = newCollector(d.netlink); err != nil {
 		d.log.Warn("packets of TCP from peers are routed one by one, which costs speed", "cause", err)
 	}
 	if err := d.load(); err != nil {
-		return nil, errors.Join(err, d.collector.close())
+		err = errors.Join(err, d.collector.close())
+		d.netlink.Close()
+		return nil, err
 	}
 	if err := d.attach(c.Templates); err != nil {
 		return nil, errors.Join(err, d.unload())
@@ -109,6 +118,9 @@ func New(c Config) (*DataPath, error) {
 		return nil, errors.Join(&LoadError{Step: "watch the network interfaces", Err: err}, d.unload())
 	}
 	d.Look()
+	var ctx context.Context
+	ctx, d.end = context.WithCancel(context.Background())
+	d.following.Go(func() { d.keepNeighbours(ctx) })
 	return d, nil
 }
 
@@ -176,6 +188,9 @@ func (d *DataPath) attach(names []string) error {
 
 // unload takes everything out of the kernel.
 func (d *DataPath) unload() error {
+	if d.end != nil {
+		d.end()
+	}
 	faults := []error{d.ignore()}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -188,6 +203,9 @@ func (d *DataPath) unload() error {
 	faults = append(faults, d.collector.close())
 	d.dropped = d.tables.drops()
 	d.outside, d.links, d.closed = nil, nil, true
+	if d.netlink != nil {
+		d.netlink.Close()
+	}
 	return errors.Join(append(faults, d.tables.close(), d.objects.Close())...)
 }
 

@@ -6,7 +6,8 @@
 // they would without BPF. Those of TCP pass a pair of interfaces on the way, where the kernel makes one of those that follow each other.
 // Down, a program at the exit of the virtual template finds the session by destination address,
 // puts the headers in front, asks the routing table for the way to the peer, and sends the packet there. The answer is good for
-// 10 ms, in which packets to the same peer follow: a route or a neighbour that changes is heeded that much later.
+// 10 ms, in which packets to the same peer follow: a route or a neighbour that changes is heeded that much later. Every few seconds the
+// kernel is told which neighbours are in use, so that it looks whether they are still there.
 //
 // What these programs do not carry goes on to user space as if they were not there, and is judged, counted, answered or
 // dropped there: fragments, IP options and extension headers, sequence numbers, packets longer than the peer receives, large

@@ -110,6 +110,8 @@ type pathWay struct {
 	Device   uint32
 	To       [6]uint8
 	From     [6]uint8
+	Hop      uint32
+	_        [4]byte
 	Asked    uint64
 }
 

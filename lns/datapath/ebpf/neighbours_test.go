@@ -1,0 +1,32 @@
+package ebpf
+
+import (
+	"strings"
+	"testing"
+
+	"lnsgate/lns/datapath/datapathtest"
+	"lnsgate/test/netns"
+)
+
+// The card of a router is exchanged: the packets that the programs send must not go to the old one for ever.
+func TestNeighboursInUseAreLookedFor(t *testing.T) {
+	r := newRig(t, nil)
+	must(t, netns.WireLike(r.host, "wan"))
+	_, err := r.host.Run("sysctl", "-qw", "net.ipv4.neigh.wan.delay_first_probe_time=1")
+	must(t, err)
+	_, err = r.host.Run("ip", "neigh", "replace", "10.99.0.2", "lladdr", "02:00:00:00:00:66", "dev", "wan", "nud", "stale")
+	must(t, err)
+	must(t, r.host.Do(func() error { r.path.Look(); return nil }))
+	s, err := r.path.Add(datapathtest.Spec("vt1"))
+	must(t, err)
+	r.ToPeers(datapathtest.Packet{Source: "192.0.2.80", Destination: "10.10.1.10", Payload: 100}.Bytes())
+	if _, tx := r.ways(); tx != 1 || s.Counters().TxPackets != 1 {
+		t.Fatalf("the kernel has carried %d packets", tx)
+	}
+	r.path.useNeighbours()
+	r.await("the kernel does not look for the neighbour", func() bool {
+		state, err := r.host.Run("ip", "neigh", "show", "10.99.0.2")
+		must(t, err)
+		return !strings.Contains(string(state), "STALE") && !strings.Contains(string(state), "02:00:00:00:00:66")
+	})
+}

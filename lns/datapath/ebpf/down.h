@@ -137,7 +137,7 @@ static __always_inline bool ask(struct __sk_buff *skb, const struct leaving *l, 
 		return false;
 	w->peer = l->to->peer, w->local = l->to->local, w->peer_port = l->to->peer_port;
 	w->octets = octets, w->out = found.ifindex, w->device = *device;
-	w->hop = found.ipv4_dst;
+	w->hop = found.family == AF_INET ? found.ipv4_dst : 0;
 	__builtin_memcpy(w->to, found.dmac, 6);
 	__builtin_memcpy(w->from, found.smac, 6);
 	return true;

@@ -43,7 +43,7 @@ func (d *DataPath) neighbours(within time.Duration) map[neighbour]bool {
 			return found
 		}
 		for _, w := range ways {
-			if w.Asked != 0 && now.Nano()-int64(w.Asked) < int64(within) {
+			if w.Asked != 0 && w.Hop != 0 && now.Nano()-int64(w.Asked) < int64(within) {
 				found[neighbour{w.Out, w.Hop}] = true
 			}
 		}

@@ -12,7 +12,8 @@ import (
 func TestNeighboursInUseAreLookedFor(t *testing.T) {
 	r := newRig(t, nil)
 	must(t, netns.WireLike(r.host, "wan"))
-	_, err := r.host.Run("sysctl", "-qw", "net.ipv4.neigh.wan.delay_first_probe_time=1")
+	const of = "net.ipv4.neigh.wan."
+	_, err := r.host.Run("sysctl", "-qw", of+"delay_first_probe_time=1", of+"ucast_solicit=1", of+"retrans_time_ms=100")
 	must(t, err)
 	_, err = r.host.Run("ip", "neigh", "replace", "10.99.0.2", "lladdr", "02:00:00:00:00:66", "dev", "wan", "nud", "stale")
 	must(t, err)

@@ -165,7 +165,7 @@ struct way {
 	__u16 peer_port, octets; /* of the longest packet for which it was asked */
 	__u32 out, device;	 /* the interface, and what is known of it */
 	__u8 to[6], from[6];
-	__u32 hop;   /* the neighbour */
+	__u32 hop;   /* the neighbour; 0 is one of IPv6 */
 	__u64 asked; /* a coarse time */
 };
 

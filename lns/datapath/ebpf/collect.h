@@ -18,13 +18,14 @@ static __always_inline int collect(struct __sk_buff *skb, __u32 template, __u64 
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	struct label *l = data;
-	if (!collector || (void *)(l + 1) > end)
+	__u32 pair = collector;
+	if (!pair || (void *)(l + 1) > end)
 		return bpf_redirect(template, BPF_F_INGRESS);
 	for (int i = 0; i < 4; i++)
 		l->mark[i] = MARK;
 	l->template = template;
 	l->protocol = decap == DECAP_L3_IPV4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
-	return bpf_redirect(collector, 0);
+	return bpf_redirect(pair, 0);
 }
 
 /* What comes out of the pair goes on to the virtual template. */

@@ -110,6 +110,35 @@ func (c *collector) has(index uint32) bool {
 	return c != nil && (index == uint32(c.in.Attrs().Index) || index == uint32(c.out.Attrs().Index))
 }
 
+// works says whether both ends are among the interfaces, and up.
+func (c *collector) works(all []networkLink) bool {
+	ends := 0
+	for _, l := range all {
+		if c.has(l.index) && l.up {
+			ends++
+		}
+	}
+	return ends == 2
+}
+
+// lookAtCollector does without the collector while somebody has set its interfaces down, or has removed them. The lock is held.
+func (d *DataPath) lookAtCollector(all []networkLink) {
+	if d.collector == nil || d.collector.works(all) != d.broken {
+		return
+	}
+	d.broken = !d.broken
+	index, name := d.collector.index(), d.collector.in.Attrs().Name
+	if d.broken {
+		index = 0
+		d.log.Warn("an interface of the data path is down or gone: packets of TCP from peers are routed one by one, which costs speed", "interface", name)
+	} else {
+		d.log.Info("packets of TCP are collected again", "interface", name)
+	}
+	if err := d.objects.Collector.Set(index); err != nil {
+		d.log.Error("the programs cannot be told where to collect packets", "cause", err)
+	}
+}
+
 // close takes the pair away.
 func (c *collector) close() error {
 	if c == nil {

@@ -281,3 +281,26 @@ func TestWithoutACollectorSegmentsEnterOneByOne(t *testing.T) {
 		t.Errorf("the kernel has carried %d", rx)
 	}
 }
+
+func TestWhoTakesTheCollectorAwayStopsNobody(t *testing.T) {
+	r := newRig(t, nil)
+	_, err := r.path.Add(datapathtest.Spec("vt1"))
+	must(t, err)
+	for _, change := range [][]string{{"set", "lnsgate0out", "down"}, {"set", "lnsgate0out", "up"}, {"del", "lnsgate0in"}} {
+		_, err := r.host.Run("ip", append([]string{"link"}, change...)...)
+		must(t, err)
+		must(t, r.host.Do(func() error { r.path.Look(); return nil }))
+		for _, segment := range segments("10.10.1.10", "192.0.2.80", 0) {
+			r.Receive(datapathtest.Spec("vt1").Path, append([]byte{0, 2, 0, 3, 0, 4, 0xFF, 3, 0, 0x21}, segment...))
+			if got := r.FromPeers(); !bytes.Equal(got, segment) {
+				t.Errorf("after %q %x comes instead of %x", change, got, segment)
+			}
+		}
+		want := change[len(change)-1] != "up"
+		r.path.mu.Lock()
+		if r.path.broken != want {
+			t.Errorf("after %q the collector is used: %v", change, want)
+		}
+		r.path.mu.Unlock()
+	}
+}

@@ -58,6 +58,7 @@ type DataPath struct {
 	outside map[uint32]link.Link
 	open    map[*session]struct{}
 	closed  bool
+	broken  bool            // the collector is not used
 	refused map[uint32]bool // the interfaces of which it was said that the programs cannot be there
 	told    map[string]bool // the filters of which it was said that they do not fit
 }
@@ -148,9 +149,6 @@ func (d *DataPath) load() (err error) {
 	if err := spec.Variables[pathVarRateEpoch].Set(d.epoch.rates); err != nil {
 		return failed("set the time", err)
 	}
-	if err := spec.Variables[pathVarCollector].Set(d.collector.index()); err != nil {
-		return failed("set the interface of the collector", err)
-	}
 	if err := spec.LoadAndAssign(&d.objects, nil); err != nil {
 		return failed("load the programs", err)
 	}
@@ -169,6 +167,9 @@ func (d *DataPath) attach(names []string) error {
 	if d.collector != nil {
 		if err := d.collector.serve(d.objects.Collected); err != nil {
 			return &LoadError{Step: "attach to the collector", Err: err}
+		}
+		if err := d.objects.Collector.Set(d.collector.index()); err != nil {
+			return &LoadError{Step: "say where the collector is", Err: err}
 		}
 	}
 	for _, name := range names {

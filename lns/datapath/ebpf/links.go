@@ -24,6 +24,7 @@ type networkLink struct {
 	slave bool
 	// device says that hardware, real or virtual, is behind it, and not the kernel alone.
 	device bool
+	up     bool
 }
 
 // links lists the interfaces in the network namespace of the calling thread.
@@ -53,7 +54,7 @@ func links() ([]networkLink, error) {
 }
 
 func linkOf(info *unix.IfInfomsg, attributes []syscall.NetlinkRouteAttr) networkLink {
-	l := networkLink{index: uint32(info.Index), ethernet: info.Type == unix.ARPHRD_ETHER}
+	l := networkLink{index: uint32(info.Index), ethernet: info.Type == unix.ARPHRD_ETHER, up: info.Flags&unix.IFF_UP != 0}
 	for _, a := range attributes {
 		switch a.Attr.Type &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER) {
 		case unix.IFLA_IFNAME:

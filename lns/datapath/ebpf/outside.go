@@ -21,15 +21,16 @@ const handsOn = 0x02
 // comes in on others is carried by user space. Those that belong to a bond, a bridge or a VRF are left to that one, which decides
 // what is taken: a bond, for example, does not listen to those in reserve.
 func (d *DataPath) Look() {
-	all, err := links()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	all, err := links() // with the lock, so that the last look is the newest
 	if err != nil {
 		d.log.Warn("the network interfaces cannot be listed; user space carries what comes in on new ones", "cause", err)
 	}
 	if err != nil || d.closed {
 		return
 	}
+	d.lookAtCollector(all)
 	here := make(map[uint32]bool, len(all))
 	for _, l := range all {
 		if !l.ethernet || l.slave || d.collector.has(l.index) {

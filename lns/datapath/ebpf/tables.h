@@ -5,7 +5,7 @@
 volatile const __u16 port = 0;
 
 /* Where packets of TCP are collected; 0 is nowhere. */
-volatile const __u32 collector = 0;
+volatile __u32 collector;
 
 /* What an entry says. */
 #define CARRY_UP 0x01

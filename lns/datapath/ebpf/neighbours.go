@@ -3,8 +3,6 @@ package ebpf
 import (
 	"context"
 	"encoding/binary"
-	"errors"
-	"net"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -19,13 +17,26 @@ type neighbour struct{ out, hop uint32 }
 
 // useNeighbours has the kernel look whether the neighbours that the programs send to are still there. It does so by itself for what
 // its own stack sends, which the programs do not ask: packets would go to a card that was exchanged until somebody else sends there.
+// Only what the kernel has learned itself and doubts is touched: an entry that an administrator has made would become one of ARP.
 func (d *DataPath) useNeighbours() {
-	for n := range d.neighbours(useEvery) {
-		err := d.netlink.NeighSet(&netlink.Neigh{
-			LinkIndex: int(n.out), Family: unix.AF_INET, IP: net.IP(binary.NativeEndian.AppendUint32(nil, n.hop)), Flags: unix.NTF_USE,
-		})
-		if err != nil && !errors.Is(err, unix.ENODEV) {
-			d.log.Debug("a neighbour cannot be looked for", "neighbour", net.IP(binary.NativeEndian.AppendUint32(nil, n.hop)), "cause", err)
+	used := d.neighbours(useEvery)
+	if len(used) == 0 {
+		return
+	}
+	all, err := d.netlink.NeighList(0, unix.AF_INET)
+	if err != nil {
+		d.log.Debug("the neighbours cannot be listed", "cause", err)
+		return
+	}
+	for _, n := range all {
+		hop := n.IP.To4()
+		if n.State != unix.NUD_STALE || n.Flags != 0 || n.FlagsExt != 0 || hop == nil ||
+			!used[neighbour{uint32(n.LinkIndex), binary.NativeEndian.Uint32(hop)}] {
+			continue
+		}
+		use := netlink.Neigh{LinkIndex: n.LinkIndex, Family: unix.AF_INET, IP: hop, Flags: unix.NTF_USE}
+		if err := d.netlink.NeighSet(&use); err != nil {
+			d.log.Debug("a neighbour cannot be looked for", "neighbour", hop, "cause", err)
 		}
 	}
 }

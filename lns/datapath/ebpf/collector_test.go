@@ -1,7 +1,6 @@
 package ebpf
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -9,8 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -216,14 +213,9 @@ func leftovers(t *testing.T, n *netns.Namespace) (names []string) {
 func TestCollectorsAreTakenAway(t *testing.T) {
 	netns.RequireTUN(t)
 	host := netns.NewTest(t)
-	child := exec.Command(os.Args[0])
-	child.Env = append(os.Environ(), childVariable+"=1")
-	out, err := child.StdoutPipe()
-	must(t, err)
-	must(t, host.Start(child))
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil || !strings.HasPrefix(line, "map ") {
-		t.Fatalf("the child says %q: %v", line, err)
+	child, line := startChild(t, host)
+	if !strings.HasPrefix(line, "map ") {
+		t.Fatalf("the child says %q", line)
 	}
 	var second *collector
 	var h *netlink.Handle
@@ -257,7 +249,7 @@ func TestCollectorsAreTakenAway(t *testing.T) {
 
 func TestWithoutACollectorSegmentsEnterOneByOne(t *testing.T) {
 	r := newRig(t, nil)
-	must(t, r.path.Close())
+	must(t, errors.Join(r.path.Close(), unix.Close(r.capture)))
 	must(t, r.host.Do(func() error {
 		for i := range mostCollectors {
 			attributes := netlink.NewLinkAttrs()

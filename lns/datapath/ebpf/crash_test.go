@@ -50,13 +50,7 @@ func TestNothingIsLeftBehindByAKill(t *testing.T) {
 	netns.RequireTUN(t)
 	host, peer := netns.NewTest(t), netns.NewTest(t)
 	must(t, netns.Veth(host, "wan", peer, "wan"))
-	child := exec.Command(os.Args[0])
-	child.Env = append(os.Environ(), childVariable+"=1")
-	out, err := child.StdoutPipe()
-	must(t, err)
-	must(t, host.Start(child))
-	line, err := bufio.NewReader(out).ReadString('\n')
-	must(t, err)
+	child, line := startChild(t, host)
 	var id ebpf.MapID
 	if _, err := fmt.Sscanf(line, "map %d", &id); err != nil {
 		t.Fatalf("the child says %q", line)
@@ -74,6 +68,19 @@ func TestNothingIsLeftBehindByAKill(t *testing.T) {
 			t.Fatal("a program, a map or the virtual template is still there")
 		}
 	}
+}
+
+// startChild returns what the child says when it has opened the data path.
+func startChild(t *testing.T, host *netns.Namespace) (*exec.Cmd, string) {
+	t.Helper()
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), childVariable+"=1")
+	out, err := child.StdoutPipe()
+	must(t, err)
+	must(t, host.Start(child))
+	line, err := bufio.NewReader(out).ReadString('\n')
+	must(t, err)
+	return child, line
 }
 
 func exists(id ebpf.MapID) bool {

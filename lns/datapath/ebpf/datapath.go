@@ -104,13 +104,12 @@ func New(c Config) (*DataPath, error) {
 	if d.netlink, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return nil, &LoadError{Step: "speak to the kernel about interfaces", Err: err}
 	}
-	if d.collector, err = newCollector(d.netlink); err != nil {
-		d.log.Warn("packets of TCP from peers are routed one by one, which costs speed", "cause", err)
-	}
 	if err := d.load(); err != nil {
-		err = errors.Join(err, d.collector.close())
 		d.netlink.Close()
 		return nil, err
+	}
+	if d.collector, err = newCollector(d.netlink); err != nil {
+		d.log.Warn("packets of TCP from peers are routed one by one, which costs speed", "cause", err)
 	}
 	if err := d.attach(c.Templates); err != nil {
 		return nil, errors.Join(err, d.unload())

@@ -60,7 +60,12 @@ func (r *reader) prefix() netip.Prefix {
 	if bits == 0 {
 		return netip.Prefix{}
 	}
-	return netip.PrefixFrom(a, int(bits)-1)
+	p := netip.PrefixFrom(a, int(bits)-1)
+	if !p.IsValid() {
+		r.fail(fmt.Errorf("a prefix of the record has %d bits, which %s has no room for", bits-1, a))
+		return netip.Prefix{}
+	}
+	return p
 }
 
 // access reads what appendAccess wrote.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -213,6 +214,15 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
+func TestDecodeRefusesAPrefixOfTooManyBits(t *testing.T) {
+	r := record(aaa.RecordStop, "s", 9)
+	b := appendRecord(nil, &r)
+	b = append(b[:len(b)-len(appendIPv6(nil, r.IPv6))], 4, 10, 0, 0, 0, 34, 0, 0, 0) // 10.0.0.0/33
+	if got, err := decodeRecord(b); err == nil || !strings.Contains(err.Error(), "has 33 bits") {
+		t.Errorf("%+v, %v", got.IPv6, err)
+	}
+}
+
 func FuzzDecodeRecord(f *testing.F) {
 	for _, kind := range []aaa.RecordKind{aaa.RecordStart, aaa.RecordInterim, aaa.RecordStop} {
 		r := record(kind, "n1-18f-1-1/1", 7)
@@ -221,6 +231,9 @@ func FuzzDecodeRecord(f *testing.F) {
 		f.Add(appendRecord(nil, &r))
 	}
 	f.Add(appendRecord(nil, &aaa.Record{Kind: aaa.RecordStart}))
+	six := record(aaa.RecordStop, "s", 9)
+	six.IPv6 = aaa.RecordIPv6{Prefix: netip.MustParsePrefix("2001:db8:1::/64"), Delegated: netip.MustParsePrefix("2001:db8:2::/56")}
+	f.Add(appendRecord(nil, &six))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := decodeRecord(b)
 		if err != nil {

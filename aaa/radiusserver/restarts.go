@@ -45,15 +45,20 @@ func restartOf(c *client, p *radius.Packet, status uint32, came time.Time) resta
 
 // isAgain says that it is the same as one of its kind before, which came once more, or older: its NAS has not heard that it was taken.
 //
-// Event-Timestamp tells it for certain, and so does an Acct-Delay-Time that counts. Of a NAS that sends neither, each of its
+// Event-Timestamp tells it for certain, unless the clock is wrong: such a clock may begin at the same time at each start. So does
+// an Acct-Delay-Time that counts. Of a NAS that sends neither, each of its
 // tries looks like the next start: many have one Acct-Session-Id for all, and count identifiers from the same number on, so
 // that even the octets of two starts are equal. What comes within mostRepeats then is a repetition. A NAS that does start
 // twice within that time leaves sessions behind, which are over when nothing is heard of them; to end them would end those too
 // that have begun since, and live. What a server knew before it was started itself, or another one knows, cannot be known.
 func (r *restart) isAgain(before *restart) bool {
 	switch {
-	case !r.told.IsZero() || !before.told.IsZero():
-		return r.told.Equal(before.told)
+	case !r.told.Equal(before.told):
+		return false
+	case !r.told.IsZero() && (r.told.Equal(r.at) || before.told.Equal(before.at)): // its clock was believed
+		return true
+	case !r.told.IsZero():
+		return r.at.Sub(before.at) <= sameMoment || r.came.Sub(before.came) <= mostRepeats
 	case r.delayed:
 		return r.at.Sub(before.at) <= sameMoment
 	}

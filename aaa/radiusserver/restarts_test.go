@@ -31,10 +31,17 @@ func TestAStartThatIsToldAgainEndsNothingMore(t *testing.T) {
 			{0, on, nil, 0, false}, {12, on, []row{delay(12)}, 0, true}, {300, on, []row{delay(299)}, 0, true}, {301, on, []row{delay(302)}, -1, true},
 			{320, on, []row{delay(10)}, 310, false}, {330, on, []row{delay(19)}, 310, true}, {340, on, []row{delay(340)}, 0, true},
 		},
-		"the first is lost":          {{9, on, []row{delay(9)}, 0, false}, {20, on, []row{delay(20)}, 0, true}, {21, on, []row{delay(20)}, 0, true}},
-		"an Event-Timestamp":         {{0, on, []row{stamp(0)}, 0, false}, {3000, on, []row{stamp(0), delay(20)}, 0, true}, {3001, on, []row{stamp(30)}, 30, false}},
-		"its clock goes back":        {{0, on, []row{stamp(-5)}, -5, false}, {9, on, []row{stamp(-500)}, -500, false}},
-		"its clock is behind":        {{0, on, []row{stamp(-9000), delay(0)}, 0, false}, {12, on, []row{stamp(-9000), delay(12)}, 0, true}, {70, on, []row{stamp(-8930), delay(0)}, 70, false}},
+		"the first is lost":   {{9, on, []row{delay(9)}, 0, false}, {20, on, []row{delay(20)}, 0, true}, {21, on, []row{delay(20)}, 0, true}},
+		"an Event-Timestamp":  {{0, on, []row{stamp(0)}, 0, false}, {3000, on, []row{stamp(0), delay(20)}, 0, true}, {3001, on, []row{stamp(30)}, 30, false}},
+		"its clock goes back": {{0, on, []row{stamp(-5)}, -5, false}, {9, on, []row{stamp(-500)}, -500, false}},
+		"its clock is behind": {{0, on, []row{stamp(-9000), delay(0)}, 0, false}, {12, on, []row{stamp(-9000), delay(12)}, 0, true}, {70, on, []row{stamp(-8930), delay(0)}, 70, false}},
+		"its clock begins at the same time": {
+			{0, on, []row{stamp(-9000), delay(0)}, 0, false}, {300, on, []row{stamp(-9000), delay(0)}, 300, false},
+			{310, on, []row{stamp(-9000), delay(10)}, 300, true}, {900, on, []row{stamp(-9000), delay(600)}, 300, true},
+		},
+		"its clock begins at the same time, and its delay does not count": {
+			{0, on, []row{stamp(-9000), delay(0)}, 0, false}, {12, on, []row{stamp(-9000), delay(0)}, 0, true}, {300, on, []row{stamp(-9000), delay(0)}, 300, false},
+		},
 		"it ends and starts":         {{0, off, nil, 0, false}, {1, on, nil, 1, false}, {12, off, nil, 0, true}, {13, on, nil, 1, true}},
 		"it starts, ends and starts": {{0, on, nil, 0, false}, {9, off, nil, 9, false}, {20, on, nil, 20, false}, {25, on, nil, 20, true}},
 	} {

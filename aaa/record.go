@@ -78,6 +78,8 @@ type Record struct {
 
 	NAS   *NAS   // where the session lives; nil: here, on Node
 	Terms *Terms // of a session on a NAS: what it was granted; nil: not known
+	// Delay is how long the NAS says it has kept the record (RFC 2866 section 5.2). It is not stored.
+	Delay time.Duration
 
 	UserName string   // what the RADIUS server that granted calls the user; empty: it did not say
 	Class    [][]byte // of that server, all and in order (RFC 2865 section 5.25)

@@ -10,14 +10,17 @@ import (
 // have been set since, and then the start that a record tells, or lets us think, is another than before.
 //
 // A Start that is older than the session tells of the next one, by a clock that was set back, such as at a NAS whose clock stands
-// still while it is off: it begins now. What it told is returned, to know its other records by. That it is a late one of the
-// session before is less likely: a NAS uses its names again when it has started anew, and has forgotten what it had to tell.
+// still while it is off: it begins now. What it told is returned, to know its other records by. One that the NAS says it has kept for
+// so long is no such Start, but a late one, of which the other records have come before; where they do not tell how long the
+// session has lasted, it is thought to have begun too late.
 // Any other record is of the session if that can have lasted so long, and not less than before, with the same user and address:
 // the clock may be wrong, what is counted is not.
 func (e *entry) align(r *aaa.Record, now time.Time) (claimed time.Time) {
 	lasted := r.At.Sub(r.Started)
 	switch {
 	case !e.isEstimate() || isOneStart(e.started, r.Started):
+	case isLate(r, now) && began(r.Started, e.started):
+		r.Started = e.started
 	case r.Kind == aaa.RecordStart && began(r.Started, e.started) && !isOneStart(e.claimed, r.Started):
 		claimed = r.Started
 		beginNow(r, now)
@@ -26,6 +29,11 @@ func (e *entry) align(r *aaa.Record, now time.Time) (claimed time.Time) {
 		r.At = e.started.Add(lasted)
 	}
 	return claimed
+}
+
+// isLate says of a Start that it comes late, and that the clock of its NAS is right.
+func isLate(r *aaa.Record, now time.Time) bool {
+	return r.Kind == aaa.RecordStart && r.Delay > 0 && isOneStart(r.Started, now.Add(-r.Delay))
 }
 
 func beginNow(r *aaa.Record, now time.Time) {
@@ -37,12 +45,13 @@ func beginNow(r *aaa.Record, now time.Time) {
 func (s *Sessions) renew(r *aaa.Record) (claimed time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := s.config.Now()
 	t, ended := s.book.tombs[r.Session]
-	if !ended || r.Kind != aaa.RecordStart || r.Session != r.NAS.Name+"/"+r.NAS.Session || !began(r.Started, t.started) {
+	if !ended || r.Kind != aaa.RecordStart || r.Session != r.NAS.Name+"/"+r.NAS.Session || !began(r.Started, t.started) || isLate(r, now) {
 		return time.Time{}
 	}
 	claimed = r.Started
-	beginNow(r, s.config.Now())
+	beginNow(r, now)
 	return claimed
 }
 

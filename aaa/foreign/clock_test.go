@@ -144,3 +144,48 @@ func TestASessionWhoseStartWasLostDoesNotGoOnWithTheOneBefore(t *testing.T) {
 		r.live(start.Session)
 	})
 }
+
+// The first record of a session that comes does not tell how long it has lasted; its Start comes late, and is no other session's.
+func TestAStartThatComesLateOpensNoSession(t *testing.T) {
+	for name, kind := range map[string]aaa.RecordKind{"after the Interim": aaa.RecordInterim, "after the Stop": aaa.RecordStop} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(r *rig) {
+				nas := &oldNAS{rig: r}
+				q, d := r.mustLogin("nas", "ann")
+				start := startOf(q, d)
+				start.NAS.Session, start.Session = "80000001", "nas/80000001"
+				start.Started, start.At = nas.now(), nas.now()
+				r.pass(5 * time.Minute)
+				r.tell(nas.goesOn(start, kind, 0))
+				r.pass(3 * time.Minute)
+				count := len(r.books.records())
+				start.Delay = 8 * time.Minute
+				r.tell(start)
+				if n := len(r.books.records()); n != count || r.Stats().Late != 1 {
+					t.Errorf("%d records of a late Start: %+v; %+v", n-count, r.books.last(t), r.Stats())
+				}
+				if kind == aaa.RecordStop {
+					r.live()
+				} else {
+					r.live("nas/80000001")
+				}
+			})
+		})
+	}
+}
+
+// A Start that had to be sent twice is the first that is heard of its session.
+func TestAStartThatWasSentTwiceOpensItsSession(t *testing.T) {
+	run(t, func(r *rig) {
+		nas := &oldNAS{rig: r}
+		first := nas.begins()
+		r.pass(10 * time.Minute)
+		r.tell(nas.goesOn(first, aaa.RecordStop, 10*time.Minute))
+		r.pass(10 * time.Minute)
+		nas.off = -3 * time.Hour // the NAS was off, and its clock stood still
+		second := first
+		second.Started, second.At, second.Delay = nas.now(), nas.now(), 5*time.Second
+		r.tell(second)
+		r.live("nas/80000001")
+	})
+}

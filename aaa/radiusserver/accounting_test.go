@@ -117,6 +117,15 @@ func TestATimeThatCannotBeIsNotBelieved(t *testing.T) {
 	}
 }
 
+func TestARecordSaysHowLongItWasKept(t *testing.T) {
+	for delay, want := range map[uint32]time.Duration{0: 0, 90: 90 * time.Second, math.MaxUint32: mostDelay} {
+		r := recordOf(&aaa.NAS{}, packet(t, radius.CodeAccountingRequest, num(41, delay)), aaa.RecordStart, time.Unix(1_800_000_000, 0))
+		if r.Delay != want {
+			t.Errorf("Acct-Delay-Time %d: kept for %v, want %v", delay, r.Delay, want)
+		}
+	}
+}
+
 func TestRFC2866Section3_NoAnswerBeforeItIsStored(t *testing.T) {
 	r := newRig(t, nil)
 	p := accounting(t, 1, str(44, "0001"), str(1, "alice"))

@@ -71,8 +71,13 @@ func eventTime(p *radius.Packet, now time.Time) time.Time {
 
 // sentTime is when a record was first sent, by our clock and by how long the NAS says it has kept it.
 func sentTime(p *radius.Packet, now time.Time) time.Time {
+	return now.Add(-keptFor(p)).Truncate(time.Second)
+}
+
+// keptFor is how long the NAS says it has kept a record.
+func keptFor(p *radius.Packet) time.Duration {
 	delay, _ := number(p, wire.TypeAcctDelayTime)
-	return now.Add(-min(time.Duration(delay)*time.Second, mostDelay)).Truncate(time.Second)
+	return min(time.Duration(delay)*time.Second, mostDelay)
 }
 
 // toldTime is when it was so as the NAS has it, which stays the same however often it sends the record. Zero: it does not say, or that
@@ -90,7 +95,7 @@ func toldTime(p *radius.Packet, now time.Time) time.Time {
 // recordOf makes a record. The login that it belongs to is filled in by addLogin.
 func recordOf(nas *aaa.NAS, p *radius.Packet, kind aaa.RecordKind, now time.Time) *aaa.Record {
 	r := &aaa.Record{
-		Kind: kind, NAS: nas, At: eventTime(p, now), Name: text(p, wire.TypeUserName),
+		Kind: kind, NAS: nas, At: eventTime(p, now), Delay: keptFor(p), Name: text(p, wire.TypeUserName),
 		Address: userAddress(p), IPv6: sixesOf(p), Peer: netip.AddrPortFrom(nas.Address, 0), TunnelName: nas.Identifier,
 		CallingNumber: text(p, wire.TypeCallingStationID), CalledNumber: text(p, wire.TypeCalledStationID),
 		RxOctets: sum(p, wire.TypeAcctInputOctets, wire.TypeAcctInputGigawords), TxOctets: sum(p, wire.TypeAcctOutputOctets, wire.TypeAcctOutputGigawords),

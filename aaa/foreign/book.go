@@ -67,12 +67,12 @@ type book struct {
 	begun   time.Time // moments are kept as the time since then
 	seed    maphash.Seed
 	cards   map[string]*card
-	recent  shelf            // the one that was changed longest ago first
-	signs   map[uint64]*card // logins that wait, by what else they are found by
-	logins  []*card          // that wait for their Start, the oldest first, and some that do not any more
-	waiting int              // logins that do
-	unheard map[uint64]int   // of them, those that have an offer, by unheardSigns
-	scratch []byte           // to write cards in
+	recent  shelf             // the one that was changed longest ago first
+	signs   map[uint64]*card  // logins that wait, by what else they are found by
+	logins  []*card           // that wait for their Start, the oldest first, and some that do not any more
+	waiting int               // logins that do
+	unheard map[uint64]offers // of them, by unheardSigns
+	scratch []byte            // to write cards in
 
 	tombs   map[string]tomb
 	buried  []string        // the oldest first
@@ -82,7 +82,7 @@ type book struct {
 func newBook(most int, begun time.Time) *book {
 	return &book{
 		most: most, begun: begun, seed: maphash.MakeSeed(), cards: map[string]*card{}, signs: map[uint64]*card{},
-		unheard: map[uint64]int{},
+		unheard: map[uint64]offers{},
 		tombs:   map[string]tomb{}, reports: map[string]bool{},
 	}
 }
@@ -156,7 +156,7 @@ func (b *book) link(c *card, e *entry) {
 	b.waiting++
 	b.logins = append(b.logins, c)
 	c.unheard = b.unheardOf(e)
-	b.count(c.unheard, 1)
+	b.count(c.unheard, c.until)
 	c.signs = [...]uint64{b.placeSign(e), b.nasSign(e.nas.Name, e.nas.Session), b.addressSign(e.lease.Address)}
 	for _, sign := range c.signs {
 		if sign != 0 {
@@ -170,7 +170,7 @@ func (b *book) unlink(c *card) {
 		return
 	}
 	b.waiting--
-	b.count(c.unheard, -1)
+	b.discount(c.unheard, c.until)
 	for _, sign := range c.signs {
 		if b.signs[sign] == c {
 			delete(b.signs, sign)

@@ -63,20 +63,25 @@ func (s *Sessions) admit(ctx context.Context, r *aaa.Request, d *aaa.Decision, a
 		}
 		return err
 	}
-	if s.drawsFromPool(&e, d) {
-		arrived, err := s.reserve(&e, d)
-		if err != nil {
-			s.undo(ctx, &e, again)
-			return err
-		}
-		defer arrived()
-	}
-	if err := s.offer(ctx, &e, d); err != nil {
+	if err := s.offerTo(ctx, &e, d); err != nil {
 		s.undo(ctx, &e, again)
 		return err
 	}
 	s.set(e)
 	return nil
+}
+
+// offerTo offers a login an address, if its account has not too many offers that nobody has taken.
+func (s *Sessions) offerTo(ctx context.Context, e *entry, d *aaa.Decision) error {
+	if !s.drawsFromPool(e, d) {
+		return s.offer(ctx, e, d)
+	}
+	release, err := s.reserve(e, d)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return s.offer(ctx, e, d)
 }
 
 // undo gives back what a login got that is refused after all. One that was let in before keeps what it had then.

@@ -2,6 +2,8 @@ package foreign
 
 import (
 	"hash/maphash"
+	"slices"
+	"time"
 
 	"lnsgate/aaa"
 )
@@ -10,6 +12,10 @@ import (
 const (
 	mostOfLine = 4  // of one account on one line of a NAS
 	mostAtNAS  = 32 // of one account at one NAS
+	// startWithin is in what time a Start comes if the NAS has heard the answer. Younger offers count only when there are mostYoung
+	// times as many: an account that many people share may log in with all of them at once.
+	startWithin = 10 * time.Second
+	mostYoung   = 8
 )
 
 // A NAS that does not hear our answers (a path that loses them, a secret that is wrong on the way back) lets its users try again and
@@ -48,36 +54,58 @@ func (b *book) unheardOf(e *entry) [2]uint64 {
 	return b.unheardSigns(e)
 }
 
-// count adds to the offers, or takes from them.
-func (b *book) count(signs [2]uint64, more int) {
+// offers are those with one sign, by when nobody waits for their Starts any more, since the book was begun. The oldest is the first.
+type offers []time.Duration
+
+// count adds an offer.
+func (b *book) count(signs [2]uint64, until time.Duration) {
 	for _, sign := range signs {
-		if sign == 0 {
-			continue
+		if sign != 0 {
+			all := b.unheard[sign]
+			at, _ := slices.BinarySearch(all, until+1)
+			b.unheard[sign] = slices.Insert(all, at, until)
 		}
-		if b.unheard[sign] += more; b.unheard[sign] == 0 {
+	}
+}
+
+// discount takes one away again.
+func (b *book) discount(signs [2]uint64, until time.Duration) {
+	for _, sign := range signs {
+		all := b.unheard[sign]
+		if at, there := slices.BinarySearch(all, until); there {
+			b.unheard[sign] = slices.Delete(all, at, at+1)
+		}
+		if len(b.unheard[sign]) == 0 {
 			delete(b.unheard, sign)
 		}
 	}
 }
 
-// reserve counts the offer that a login is about to get. The function takes it back, when the login is in the book or has failed.
+// before is how many end before then.
+func (o offers) before(until time.Duration) int {
+	n, _ := slices.BinarySearch(o, until)
+	return n
+}
+
+// reserve counts the offer that a login is about to get. The function takes it back, when the login has it or has failed:
+// what it has counts once it is in the book, so that a few more may get in between.
 func (s *Sessions) reserve(e *entry, d *aaa.Decision) (func(), error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	signs := s.book.unheardSigns(e)
+	signs, until := s.book.unheardSigns(e), e.until.Sub(s.book.begun)
 	for i, most := range [...]int{mostOfLine, mostAtNAS} {
-		if signs[i] != 0 && s.book.unheard[signs[i]] >= most {
+		if all := s.book.unheard[signs[i]]; all.before(until-startWithin) >= most || len(all) >= mostYoung*most {
 			no := aaa.Reject(aaa.NoAddress, "%d addresses are offered to %q %s of NAS %q, and no Start has come so far: the NAS does not seem to hear "+
 				"our answers (see to the way back to it, and to its secret), or sends no records; an address that was offered is free after %s",
-				most, e.account, [...]string{"on one line", "on all lines"}[i], e.nas.Name, s.config.Offer)
+				len(all), e.account, [...]string{"on one line", "on all lines"}[i], e.nas.Name, s.config.Offer)
 			no.Domain, no.Rule, no.Backend = d.Domain, d.Rule, d.Backend
 			return nil, no
 		}
 	}
-	s.book.count(signs, 1)
+	s.book.count(signs, until)
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.book.count(signs, -1)
+		s.book.discount(signs, until)
 	}, nil
 }

@@ -39,6 +39,7 @@ func TestANASThatHearsNothingDoesNotEmptyThePool(t *testing.T) {
 			}
 			r.pass(time.Second)
 		}
+		r.pass(10 * time.Second) // the Start of none of them is only late
 		_, _, err := try("ann", 7)
 		no := (*aaa.Rejection)(nil)
 		if !errors.As(err, &no) || no.Cause != aaa.NoAddress || no.Domain != "d" || !strings.Contains(no.Detail, "does not seem to hear") {
@@ -62,6 +63,7 @@ func TestANASThatHearsNothingDoesNotEmptyThePool(t *testing.T) {
 				t.Errorf("after Starts: %v, %v", d.Address, err)
 			}
 		}
+		r.pass(11 * time.Second)
 		if _, _, err := try("ann", 7); cause(err) != aaa.NoAddress {
 			t.Errorf("the next: %v", err)
 		}
@@ -101,9 +103,10 @@ func TestAnOfferThatIsAskedForAgainLastsLonger(t *testing.T) {
 	})
 }
 
-// A NAS that says nothing of its lines has one for all: there may be many of an account at the same time.
-func TestLoginsThatHaveNoLineAreCountedTogether(t *testing.T) {
-	list, err := pool.ParseRange("10.0.0.1-10.0.0.200")
+// Many people who share an account log in at the same moment, and their NAS says nothing of their lines. Their Starts are only late;
+// but there is an end of it.
+func TestLoginsOfOneAccountAtTheSameMoment(t *testing.T) {
+	list, err := pool.ParseRange("10.0.0.1-10.0.1.250")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,31 +115,47 @@ func TestLoginsThatHaveNoLineAreCountedTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, func(r *rig) {
-		var mu sync.Mutex
 		let, refused := map[netip.Addr]bool{}, 0
-		var all sync.WaitGroup
-		for n := range 100 {
-			q := request("nas", "ann", n+1000)
-			q.CallingNumber, q.NAS.Port = "", 0
-			all.Go(func() {
-				d, err := r.auth.Authenticate(r.Context(), q)
-				mu.Lock()
-				defer mu.Unlock()
-				if err == nil {
-					let[d.Address] = true
-				} else if cause(err) == aaa.NoAddress {
-					refused++
-				}
-			})
+		atOnce := func(first, count int) {
+			var mu sync.Mutex
+			var all sync.WaitGroup
+			for n := range count {
+				q := request("nas", "ann", first+n)
+				q.CallingNumber, q.NAS.Port = "", 0
+				all.Go(func() {
+					d, err := r.auth.Authenticate(r.Context(), q)
+					mu.Lock()
+					defer mu.Unlock()
+					if err == nil {
+						let[d.Address] = true
+					} else if cause(err) == aaa.NoAddress {
+						refused++
+					}
+				})
+			}
+			all.Wait()
 		}
-		all.Wait()
-		if len(let)+refused != 100 || len(let) > 32 || len(let) < 10 {
-			t.Errorf("%d are let in, %d are not", len(let), refused)
+		atOnce(1000, 200)
+		if len(let) != 200 || refused != 0 {
+			t.Errorf("of 200 %d are let in, %d are not", len(let), refused)
+		}
+		atOnce(2000, 100)
+		if len(let)+refused != 300 || len(let) < 256 || len(let) > 280 { // some get in at the same moment
+			t.Errorf("of 300 %d are let in, %d are not", len(let), refused)
+		}
+		r.pass(122 * time.Second)
+		clear(let)
+		refused = 0
+		atOnce(3000, 40)
+		r.pass(11 * time.Second) // none of them was heard of
+		atOnce(4000, 40)
+		if len(let) != 40 || refused != 40 {
+			t.Errorf("of 80, half of them later, %d are let in, %d are not", len(let), refused)
 		}
 		exact := decision("bob")
 		exact.Address = netip.MustParseAddr("10.9.9.9")
 		r.people.set("bob", exact)
-		for range 40 { // its own address gives way to it
+		for range 300 { // its own address gives way to it
 			if _, _, err := r.login("nas", "bob"); err != nil {
 				t.Fatal(err)
 			}

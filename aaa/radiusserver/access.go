@@ -54,6 +54,12 @@ func (s *Server) sessionOf(x *exchange, r *aaa.Request) (string, time.Time) {
 	return newSession(x.client.Name, x.came), x.came
 }
 
+// isNew says that the NAS was told of no session by the name of the one that a login would open.
+func (s *Server) isNew(x *exchange, r *aaa.Request) bool {
+	session, _ := s.sessionOf(x, r)
+	return session != r.Session
+}
+
 // resume adds what is known of a conversation to the peer's next word in it.
 func (s *Server) resume(x *exchange, r *aaa.Request) *aaa.Rejection {
 	state, there := x.packet.Lookup(wire.TypeState)
@@ -83,7 +89,7 @@ func (s *Server) reply(ctx context.Context, x *exchange, r *aaa.Request, d aaa.D
 			s.finish(x, reply, Accepted)
 			return
 		}
-		if s.config.Records != nil {
+		if s.config.Records != nil && s.isNew(x, r) {
 			s.config.Records.Withdrawn(ctx, r.Session)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -273,6 +274,23 @@ func TestWhatCannotBeSaidIsRefused(t *testing.T) {
 		}
 		if got := r.records.withdrawn; len(got) != 1 || got[0] != asked.last.Session {
 			t.Errorf("%s: withdrawn are %q", name, got)
+		}
+	}
+}
+
+// A NAS that was told yes asks anew, and what is granted now cannot be said: the session that it was told of stays.
+func TestASessionThatWasToldOfIsNotWithdrawn(t *testing.T) {
+	asked := &asker{decision: aaa.Decision{Account: "alice"}}
+	r := newRig(t, func(c *Config) { c.AAA = asked })
+	r.ask(login(t, "alice", password, str(44, "0001")))
+	first := asked.last.Session
+	asked.decision.Message = strings.Repeat(strings.Repeat("x", 250)+"\n", 20)
+	for id, known := range map[string]bool{"0001": true, "0002": false} {
+		if reply := r.ask(login(t, "alice", password, str(44, id))); reply.Code != radius.CodeAccessReject || (asked.last.Session == first) != known {
+			t.Errorf("%s: %v for %q, the first is %q", id, reply.Code, asked.last.Session, first)
+		}
+		if got := slices.Contains(r.records.withdrawn, asked.last.Session); got == known {
+			t.Errorf("%s: withdrawn are %q", id, r.records.withdrawn)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // Bounds of what is remembered of NASes that have started or ended.
 const (
-	mostRestarts = 1 << 12
+	mostRestarts = 1 << 16
 	// mostRepeats is how long after an On or Off that was heard a like one is the same once more.
 	mostRepeats = time.Minute
 	// sameMoment is how far apart the moments of one may be that follow from Acct-Delay-Time: it counts whole seconds, and the way here

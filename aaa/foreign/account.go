@@ -106,10 +106,12 @@ func (s *Sessions) rename(ctx context.Context, r *aaa.Record) (entry, bool) {
 	}
 	old := e
 	e.session, e.started, e.entered, e.limits = r.Session, r.Started, time.Time{}, limits{}
-	if lease, moved := s.move(ctx, &old, e.session); moved {
-		e.lease, old.lease = lease, pool.Lease{}
+	for p := range parts {
+		if lease, moved := s.move(ctx, &old, p, e.session); moved {
+			e.leases[p], old.leases[p] = lease, pool.Lease{}
+		}
 	}
-	s.giveBack(ctx, &old) // an address that was not moved is taken again at once, by keep
+	s.giveBack(ctx, &old) // what was not moved is taken again at once, by keep
 	return e, true
 }
 
@@ -121,7 +123,7 @@ func entryOf(r *aaa.Record) entry {
 		counted: true,
 	}
 	if r.Pool != "" {
-		e.lease = pool.Lease{Address: r.Address, Pool: r.Pool, Account: r.Account, Holder: r.Session}
+		e.leases[four] = pool.Lease{Address: r.Address, Pool: r.Pool, Account: r.Account, Holder: r.Session}
 	}
 	return e
 }
@@ -202,9 +204,9 @@ func (s *Sessions) mustEnd(ctx context.Context, r *aaa.Record, why string) {
 // bind keeps the address of a session and its place. What cannot be done now is owed; the session goes on in any case. It
 // returns why it must end, if it must: another login of its account has taken its address or its place before it began.
 func (s *Sessions) bind(ctx context.Context, e *entry, r *aaa.Record) (mustEnd string) {
-	given := e.lease.Address
+	given := e.leases[four].Address
 	fault := s.keep(ctx, e, r)
-	if e.rival != "" && (given == r.Address || s.isOf(ctx, e.rival, e.account)) {
+	if rival := e.rivals[four]; rival != "" && (given == r.Address || s.isOf(ctx, rival, e.account)) {
 		mustEnd = "its address " + given.String() + " has been given to another session"
 	}
 	err := s.enter(ctx, e)
@@ -215,7 +217,7 @@ func (s *Sessions) bind(ctx context.Context, e *entry, r *aaa.Record) (mustEnd s
 	}
 	if fault = errors.Join(fault, err); fault != nil {
 		s.config.Log.Warn("foreign: the address and the place of a session could not be kept, it is tried again", "session", e.session,
-			"user", e.name, "nas", e.nas.Name, "address", e.lease.Address, "cause", fault)
+			"user", e.name, "nas", e.nas.Name, "address", e.leases[four].Address, "cause", fault)
 		s.owe(e.session, debt{keep: true})
 	}
 	return mustEnd
@@ -254,10 +256,10 @@ func (s *Sessions) complete(e *entry, r *aaa.Record) {
 		r.CUI = e.cui
 	}
 	if !r.Address.IsValid() {
-		r.Address = e.lease.Address
+		r.Address = e.leases[four].Address
 	}
-	if r.Address == e.lease.Address {
-		r.Pool = e.lease.Pool
+	if r.Address == e.leases[four].Address {
+		r.Pool = e.leases[four].Pool
 	}
 	r.Sinks, r.Terms = e.sinks, e.terms
 }
@@ -278,8 +280,8 @@ func (s *Sessions) finish(ctx context.Context, e *entry, r *aaa.Record, t tomb) 
 	if err := s.config.Store.Put(ctx, *r); err != nil && !errors.Is(err, ErrEnded) {
 		return err
 	}
-	if !e.lease.Address.IsValid() && s.client(r.NAS).Addresses == Given && r.Address.IsValid() {
-		e.lease = pool.Lease{Address: r.Address, Account: r.Account, Holder: e.session}
+	if !e.leases[four].Address.IsValid() && s.client(r.NAS).Addresses == Given && r.Address.IsValid() {
+		e.leases[four] = pool.Lease{Address: r.Address, Account: r.Account, Holder: e.session}
 	}
 	s.giveBack(ctx, e)
 	s.mu.Lock()

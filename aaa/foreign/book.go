@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"lnsgate/aaa"
-	"lnsgate/pool"
 )
 
 // entry is what this node knows of a session, from its login on. It is a value: who has taken the session's turn takes a copy
@@ -33,9 +32,9 @@ type entry struct {
 	class                    [][]byte
 	cui                      []byte
 
-	lease pool.Lease // of ours; no Address: it has none
-	own   bool       // the lease is the address of its account alone
-	rival string     // the session that has the address that this one says it has; "" = none
+	leases leases
+	own    bool          // its address is that of its account alone
+	rivals [parts]string // the sessions that have what this one says it has; "" = none
 
 	counted bool      // it is to be in the registry
 	entered time.Time // when it was last entered; zero: it is not
@@ -157,7 +156,7 @@ func (b *book) link(c *card, e *entry) {
 	b.logins = append(b.logins, c)
 	c.unheard = b.unheardOf(e)
 	b.count(c.unheard, c.until)
-	c.signs = [...]uint64{b.placeSign(e), b.nasSign(e.nas.Name, e.nas.Session), b.addressSign(e.lease.Address)}
+	c.signs = [...]uint64{b.placeSign(e), b.nasSign(e.nas.Name, e.nas.Session), b.addressSign(e.leases[four].Address)}
 	for _, sign := range c.signs {
 		if sign != 0 {
 			b.signs[sign] = c
@@ -194,7 +193,7 @@ func (b *book) claim(r *aaa.Record) (entry, bool) {
 		return entry{}, false
 	}
 	if !there && r.Address.IsValid() {
-		if e, there = b.read(b.signs[b.addressSign(r.Address)]); there && e.lease.Address != r.Address {
+		if e, there = b.read(b.signs[b.addressSign(r.Address)]); there && e.leases[four].Address != r.Address {
 			return entry{}, false
 		}
 	}

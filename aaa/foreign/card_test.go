@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"lnsgate/aaa"
+	"lnsgate/pool"
 )
 
 // TestCardSaysWhatTheEntrySaid fills entries at random, every field of them, also those that somebody adds.
@@ -62,6 +63,13 @@ func fill(t *rapid.T, v reflect.Value, begun time.Time) {
 		for i := range v.NumField() {
 			fill(t, v.Field(i), begun)
 		}
+		if l, is := v.Addr().Interface().(*pool.Lease); is && !l.Address.IsValid() { // it is none
+			*l = pool.Lease{}
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(t, v.Index(i), begun)
+		}
 	case reflect.Pointer:
 		if rapid.Bool().Draw(t, "there") {
 			v.Set(reflect.New(v.Type().Elem()))
@@ -93,6 +101,14 @@ func same(a, b reflect.Value) bool {
 		return own.Equal(b.Interface().(time.Time))
 	case netip.Addr, netip.AddrPort:
 		return a.Interface() == b.Interface()
+	}
+	if a.Kind() == reflect.Array {
+		for i := range a.Len() {
+			if !same(a.Index(i), b.Index(i)) {
+				return false
+			}
+		}
+		return true
 	}
 	if a.Kind() != reflect.Struct {
 		return reflect.DeepEqual(a.Interface(), b.Interface())

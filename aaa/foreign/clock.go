@@ -58,7 +58,7 @@ func (s *Sessions) renew(r *aaa.Record) (claimed time.Time) {
 // goesOn says that a record is of a session though it tells of another start.
 func (e *entry) goesOn(r *aaa.Record, lasted time.Duration, now time.Time) bool {
 	return r.Kind != aaa.RecordStart && r.Sequence > e.sequence && r.Name == e.name &&
-		(!r.Address.IsValid() || !e.lease.Address.IsValid() || r.Address == e.lease.Address) &&
+		(!r.Address.IsValid() || !e.leases[four].Address.IsValid() || r.Address == e.leases[four].Address) &&
 		lasted+time.Second >= time.Duration(e.sequence-min(e.sequence, firstSequence+1))*time.Second && lasted <= now.Sub(e.started)+sameStart
 }
 

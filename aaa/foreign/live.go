@@ -122,7 +122,7 @@ func (e *entry) record() aaa.Record {
 	nas := e.nas
 	return aaa.Record{
 		Kind: aaa.RecordInterim, Session: e.session, Sequence: e.sequence, Started: e.started, At: e.heard, Name: e.name, Account: e.account,
-		Domain: e.domain, Backend: e.backend, Method: e.method, Address: e.lease.Address, Pool: e.lease.Pool, Peer: e.peer,
+		Domain: e.domain, Backend: e.backend, Method: e.method, Address: e.leases[four].Address, Pool: e.leases[four].Pool, Peer: e.peer,
 		CallingNumber: e.calling, NAS: &nas, Terms: e.terms, UserName: e.userName, Class: e.class, CUI: e.cui, Sinks: e.sinks,
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"lnsgate/aaa"
-	"lnsgate/pool"
 )
 
 // Around gives the users of NASes that next lets in their place and their address. What next says to others, and no to them, is
@@ -87,7 +86,7 @@ func (s *Sessions) offerTo(ctx context.Context, e *entry, d *aaa.Decision) error
 // undo gives back what a login got that is refused after all. One that was let in before keeps what it had then.
 func (s *Sessions) undo(ctx context.Context, e *entry, again bool) {
 	if !again {
-		e.lease = pool.Lease{}
+		e.leases = leases{}
 		s.giveBack(context.WithoutCancel(ctx), e)
 	}
 }
@@ -113,7 +112,7 @@ func (s *Sessions) loginOf(r *aaa.Request, d *aaa.Decision, before entry, again 
 	}
 	if again {
 		e.started, e.live, e.sequence, e.heard = before.started, before.live, before.sequence, before.heard
-		e.lease, e.own, e.rival, e.entered = before.lease, before.own, before.rival, before.entered
+		e.leases, e.own, e.rivals, e.entered = before.leases, before.own, before.rivals, before.entered
 		e.counted = e.counted || before.counted
 	}
 	return e

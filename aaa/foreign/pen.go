@@ -20,7 +20,7 @@ type pen struct {
 }
 
 func (p *pen) entry(e *entry) {
-	p.words(&e.name, &e.account, &e.domain, &e.backend, &e.calling, &e.userName, &e.rival)
+	p.words(&e.name, &e.account, &e.domain, &e.backend, &e.calling, &e.userName)
 	p.wall(&e.started)
 	p.wall(&e.claimed)
 	p.moment(&e.until)
@@ -48,7 +48,10 @@ func (p *pen) entry(e *entry) {
 		p.bytes(&e.class[i])
 	}
 	p.bytes(&e.cui)
-	p.lease(&e.lease)
+	for i := range e.leases {
+		p.word(&e.rivals[i])
+		p.lease(&e.leases[i])
+	}
 }
 
 func (p *pen) nas(n *aaa.NAS) {
@@ -61,6 +64,10 @@ func (p *pen) nas(n *aaa.NAS) {
 }
 
 func (p *pen) lease(l *pool.Lease) {
+	given := l.Address.IsValid()
+	if p.flag(&given); !given {
+		return
+	}
 	p.words(&l.Pool, &l.Account, &l.Holder, &l.Why)
 	p.address(&l.Address)
 	p.wall(&l.Since)

@@ -30,8 +30,8 @@ func (s *Sessions) enter(ctx context.Context, e *entry) error {
 
 // giveBack takes a session's address and place from it. What cannot be done now is owed.
 func (s *Sessions) giveBack(ctx context.Context, e *entry) {
-	d := debt{lease: e.lease, leave: e.counted}
-	e.lease, e.entered = pool.Lease{}, time.Time{}
+	d := debt{leases: e.leases, leave: e.counted}
+	e.leases, e.entered = leases{}, time.Time{}
 	if d, _ = s.settle(ctx, e.session, d); d.isOwed() {
 		s.owe(e.session, d)
 	}
@@ -39,12 +39,12 @@ func (s *Sessions) giveBack(ctx context.Context, e *entry) {
 
 // debt is what could not be told to the pools or to the registry.
 type debt struct {
-	lease pool.Lease // to be released
-	leave bool       // to be counted out
-	keep  bool       // the session lives: its address is to be kept, and it is to be counted in
+	leases leases // to be released
+	leave  bool   // to be counted out
+	keep   bool   // the session lives: what it has is to be kept, and it is to be counted in
 }
 
-func (d debt) isOwed() bool { return d.lease.Address.IsValid() || d.leave || d.keep }
+func (d debt) isOwed() bool { return d.leases.any() || d.leave || d.keep }
 
 // mostDebts bounds the memory. Beyond it addresses run out by themselves, and places at the end of the process.
 const mostDebts = 1 << 17
@@ -62,11 +62,13 @@ func (s *Sessions) owe(session string, d debt) {
 	before, again := s.debts[session]
 	if !again && len(s.debts) >= mostDebts {
 		s.config.Log.Error("foreign: too much is owed to the pools and the registry: an address and a place stay taken for a while",
-			"session", session, "address", d.lease.Address)
+			"session", session, "address", d.leases[four].Address)
 		return
 	}
-	if before.lease.Address.IsValid() && !d.lease.Address.IsValid() {
-		d.lease = before.lease
+	for p := range d.leases {
+		if !d.leases[p].Address.IsValid() {
+			d.leases[p] = before.leases[p]
+		}
 	}
 	d.leave = d.leave || before.leave && !d.keep
 	s.debts[session] = d
@@ -79,14 +81,15 @@ func (s *Sessions) owe(session string, d debt) {
 // settle does what is owed of a session that is over, and returns what is owed still.
 func (s *Sessions) settle(ctx context.Context, session string, d debt) (debt, error) {
 	var faults []error
-	if d.lease.Address.IsValid() && s.config.Pools != nil {
-		err := s.config.Pools.Release(ctx, d.lease)
-		if err == nil {
-			d.lease = pool.Lease{}
+	for p, lease := range d.leases {
+		var err error
+		if lease.Address.IsValid() && s.config.Pools != nil {
+			err = s.config.Pools.Release(ctx, lease)
+			faults = append(faults, err)
 		}
-		faults = append(faults, err)
-	} else {
-		d.lease = pool.Lease{}
+		if err == nil {
+			d.leases[p] = pool.Lease{}
+		}
 	}
 	if d.leave {
 		err := s.registry.Leave(ctx, session)
@@ -154,8 +157,10 @@ func (s *Sessions) payOne(ctx context.Context, session string) error {
 	}
 	if known { // it lives: it did not give back what it has now
 		d.leave = false
-		if d.lease.Address == e.lease.Address {
-			d.lease = pool.Lease{}
+		for p := range d.leases {
+			if d.leases[p].Address == e.leases[p].Address {
+				d.leases[p] = pool.Lease{}
+			}
 		}
 	}
 	keep := d.keep && known

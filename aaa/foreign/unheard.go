@@ -48,7 +48,7 @@ func (b *book) unheardSigns(e *entry) [2]uint64 {
 
 // unheardOf is the same of an entry that has an offer.
 func (b *book) unheardOf(e *entry) [2]uint64 {
-	if !e.lease.Address.IsValid() || e.own {
+	if !e.leases[four].Address.IsValid() || e.own {
 		return [2]uint64{}
 	}
 	return b.unheardSigns(e)

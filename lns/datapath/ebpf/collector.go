@@ -21,8 +21,11 @@ type collector struct {
 }
 
 const (
-	// collectorMark is the alias of the end of a collector that works. Without a program there, its process has been killed.
+	// collectorMark is the alias of the end of a collector that works. Without a program there, its process has been killed. One that
+	// is killed before it works has no mark, and stays.
 	collectorMark = "lnsgate collects TCP here"
+	// entranceMark is that of its other end.
+	entranceMark = "lnsgate sends TCP here"
 	// collectorMTU is that of the largest packet.
 	collectorMTU = 65535
 	// mostCollectors is how many there can be in a network namespace.
@@ -94,7 +97,7 @@ func (c *collector) serve(program *ebpf.Program) (err error) {
 	if err != nil {
 		return err
 	}
-	return c.netlink.LinkSetAlias(c.out, collectorMark)
+	return errors.Join(c.netlink.LinkSetAlias(c.in, entranceMark), c.netlink.LinkSetAlias(c.out, collectorMark))
 }
 
 // index is the interface that packets are sent into. Zero: there is none.
@@ -110,29 +113,59 @@ func (c *collector) has(index uint32) bool {
 	return c != nil && (index == uint32(c.in.Attrs().Index) || index == uint32(c.out.Attrs().Index))
 }
 
-// works says whether both ends are among the interfaces, and up.
+// works says whether both ends are among the interfaces, up, and take the largest packet.
 func (c *collector) works(all []networkLink) bool {
 	ends := 0
 	for _, l := range all {
-		if c.has(l.index) && l.up {
+		if c.has(l.index) && l.up && l.mtu == collectorMTU {
 			ends++
 		}
 	}
 	return ends == 2
 }
 
-// lookAtCollector does without the collector while somebody has set its interfaces down, or has removed them. The lock is held.
+// dropped is how many packets found no room in it.
+func (c *collector) dropped() uint64 {
+	if c == nil {
+		return 0
+	}
+	l, err := c.netlink.LinkByIndex(c.in.Attrs().Index)
+	if err != nil || l.Attrs().Statistics == nil {
+		return 0
+	}
+	return l.Attrs().Statistics.TxDropped
+}
+
+// lookAtCollector does without the collector while somebody has set its interfaces down, has made them small, or has removed them. The
+// lock is held.
 func (d *DataPath) lookAtCollector(all []networkLink) {
-	if d.collector == nil || d.collector.works(all) != d.broken {
+	if d.collector != nil {
+		d.useCollector(!d.unwatched && d.collector.works(all))
+	}
+}
+
+// unwatch does without the collector from now on: nobody would notice that it does not work any more.
+func (d *DataPath) unwatch() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.unwatched = true; d.collector != nil && !d.closed {
+		d.useCollector(false)
+	}
+}
+
+// useCollector has the programs send packets of TCP into the collector, or not. The lock is held.
+func (d *DataPath) useCollector(use bool) {
+	if use != d.broken {
 		return
 	}
-	d.broken = !d.broken
+	d.broken = !use
 	index, name := d.collector.index(), d.collector.in.Attrs().Name
-	if d.broken {
-		index = 0
-		d.log.Warn("an interface of the data path is down or gone: packets of TCP from peers are routed one by one, which costs speed", "interface", name)
-	} else {
+	if use {
 		d.log.Info("packets of TCP are collected again", "interface", name)
+	} else {
+		index = 0
+		d.log.Warn("an interface of the data path is down, gone, changed or not watched: packets of TCP from peers are routed one by one, which "+
+			"costs speed", "interface", name)
 	}
 	if err := d.objects.Collector.Set(index); err != nil {
 		d.log.Error("the programs cannot be told where to collect packets", "cause", err)

@@ -278,7 +278,10 @@ func TestWhoTakesTheCollectorAwayStopsNobody(t *testing.T) {
 	r := newRig(t, nil)
 	_, err := r.path.Add(datapathtest.Spec("vt1"))
 	must(t, err)
-	for _, change := range [][]string{{"set", "lnsgate0out", "down"}, {"set", "lnsgate0out", "up"}, {"del", "lnsgate0in"}} {
+	for _, change := range [][]string{
+		{"set", "lnsgate0out", "mtu", "1400"}, {"set", "lnsgate0out", "mtu", "65535", "up"}, {"set", "lnsgate0out", "down"}, {"set", "lnsgate0out", "up"},
+		{"del", "lnsgate0in"},
+	} {
 		_, err := r.host.Run("ip", append([]string{"link"}, change...)...)
 		must(t, err)
 		must(t, r.host.Do(func() error { r.path.Look(); return nil }))
@@ -294,5 +297,75 @@ func TestWhoTakesTheCollectorAwayStopsNobody(t *testing.T) {
 			t.Errorf("after %q the collector is used: %v", change, want)
 		}
 		r.path.mu.Unlock()
+	}
+}
+
+// Changes of interfaces are not noticed any more: the collector may go at any time.
+func TestACollectorThatNobodyWatchesIsNotUsed(t *testing.T) {
+	r := newRig(t, nil)
+	_, err := r.path.Add(datapathtest.Spec("vt1"))
+	must(t, err)
+	r.path.unwatch()
+	must(t, r.host.Do(func() error { r.path.Look(); return nil }))
+	var used uint32
+	if must(t, r.path.objects.Collector.Get(&used)); used != 0 {
+		t.Errorf("packets are sent into interface %d", used)
+	}
+	_, err = r.host.Run("ip", "link", "del", "lnsgate0in")
+	must(t, err)
+	for _, segment := range segments("10.10.1.10", "192.0.2.80", 0) {
+		r.Receive(datapathtest.Spec("vt1").Path, append([]byte{0, 2, 0, 3, 0, 4, 0xFF, 3, 0, 0x21}, segment...))
+		if got := r.FromPeers(); !bytes.Equal(got, segment) {
+			t.Errorf("%x comes instead of %x", got, segment)
+		}
+	}
+}
+
+// A second instance in the same network namespace leaves the collector of the first alone while that lives, and takes it away after.
+func TestAnotherInstanceTakesAwayWhatAKilledOneHasLeft(t *testing.T) {
+	r := newRig(t, nil)
+	child, line := startChildOn(t, r.host, "vt2")
+	if !strings.HasPrefix(line, "map ") {
+		t.Fatalf("the child says %q", line)
+	}
+	must(t, r.host.Do(func() error { r.path.Look(); return nil }))
+	for _, name := range []string{"lnsgate1in", "lnsgate1out"} {
+		if n, want := attached(t, r.host, name), strings.Count(name, "out"); n != want {
+			t.Errorf("%d programs are attached to %s", n, name)
+		}
+	}
+	must(t, child.Process.Kill())
+	_ = child.Wait()
+	for end := time.Now().Add(patience); slices.Contains(leftovers(t, r.host), "lnsgate1in"); {
+		must(t, r.host.Do(func() error {
+			h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+			if err == nil {
+				sweepCollectors(h)
+				h.Close()
+			}
+			return err
+		}))
+		if time.Now().After(end) {
+			t.Fatalf("%q are left", leftovers(t, r.host))
+		}
+	}
+	if names := leftovers(t, r.host); len(names) != 2 {
+		t.Errorf("%q are left", names)
+	}
+}
+
+func TestWhatFindsNoRoomInTheCollectorIsCounted(t *testing.T) {
+	r := newRig(t, nil)
+	_, err := r.path.Add(datapathtest.Spec("vt1"))
+	must(t, err)
+	before := r.path.Drops()[datapath.InterfaceWrite.String()]
+	_, err = r.host.Run("ip", "link", "set", "lnsgate0out", "down") // nobody has looked yet
+	must(t, err)
+	must(t, r.path.objects.Collector.Set(r.path.collector.index()))
+	for _, segment := range segments("10.10.1.10", "192.0.2.80", 0) {
+		r.Receive(datapathtest.Spec("vt1").Path, append([]byte{0, 2, 0, 3, 0, 4, 0xFF, 3, 0, 0x21}, segment...))
+	}
+	if n := r.path.Drops()[datapath.InterfaceWrite.String()] - before; n != inRow {
+		t.Errorf("%d packets are counted", n)
 	}
 }

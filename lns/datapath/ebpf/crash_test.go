@@ -21,20 +21,21 @@ import (
 const childVariable = "LNSGATE_TEST_EBPF_CHILD"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childVariable) == "" {
+	template := os.Getenv(childVariable)
+	if template == "" {
 		os.Exit(m.Run())
 	}
-	fmt.Println(serveAsChild())
+	fmt.Println(serveAsChild(template))
 	select {}
 }
 
-// serveAsChild opens the data path and tells the number of one of its maps.
-func serveAsChild() string {
-	under, err := tun.New(tun.Config{Interface: "vt1", Sender: wireSender{}})
+// serveAsChild opens the data path for a virtual template and tells the number of one of its maps.
+func serveAsChild(template string) string {
+	under, err := tun.New(tun.Config{Interface: template, Sender: wireSender{}})
 	if err != nil {
 		return err.Error()
 	}
-	path, err := New(Config{Under: under, Templates: []string{"vt1"}, Port: 1701})
+	path, err := New(Config{Under: under, Templates: []string{template}, Port: 1701})
 	if err != nil {
 		return err.Error()
 	}
@@ -72,9 +73,14 @@ func TestNothingIsLeftBehindByAKill(t *testing.T) {
 
 // startChild returns what the child says when it has opened the data path.
 func startChild(t *testing.T, host *netns.Namespace) (*exec.Cmd, string) {
+	return startChildOn(t, host, "vt1")
+}
+
+// startChildOn does so with a virtual template of that name.
+func startChildOn(t *testing.T, host *netns.Namespace, template string) (*exec.Cmd, string) {
 	t.Helper()
 	child := exec.Command(os.Args[0])
-	child.Env = append(os.Environ(), childVariable+"=1")
+	child.Env = append(os.Environ(), childVariable+"="+template)
 	out, err := child.StdoutPipe()
 	must(t, err)
 	must(t, host.Start(child))

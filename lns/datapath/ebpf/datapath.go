@@ -54,13 +54,14 @@ type DataPath struct {
 	full      sync.Once         // tells that sessions find no room
 	unfit     atomic.Int64
 
-	mu      sync.Mutex // guards what follows
-	outside map[uint32]link.Link
-	open    map[*session]struct{}
-	closed  bool
-	broken  bool            // the collector is not used
-	refused map[uint32]bool // the interfaces of which it was said that the programs cannot be there
-	told    map[string]bool // the filters of which it was said that they do not fit
+	mu        sync.Mutex // guards what follows
+	outside   map[uint32]link.Link
+	open      map[*session]struct{}
+	closed    bool
+	broken    bool            // the collector is not used
+	unwatched bool            // changes of interfaces are not noticed any more
+	refused   map[uint32]bool // the interfaces of which it was said that the programs cannot be there
+	told      map[string]bool // the filters of which it was said that they do not fit
 }
 
 // LoadError says why packets cannot be carried in the kernel here. Unwrap gives the kernel's error.
@@ -194,6 +195,7 @@ func (d *DataPath) unload() error {
 	faults := []error{d.ignore()}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.dropped = d.drops()
 	for _, l := range d.outside {
 		faults = append(faults, l.Close())
 	}
@@ -201,7 +203,6 @@ func (d *DataPath) unload() error {
 		faults = append(faults, l.Close())
 	}
 	faults = append(faults, d.collector.close())
-	d.dropped = d.tables.drops()
 	d.outside, d.links, d.closed = nil, nil, true
 	if d.netlink != nil {
 		d.netlink.Close()
@@ -249,10 +250,19 @@ func (d *DataPath) Drops() map[string]uint64 {
 	defer d.mu.Unlock()
 	dropped := d.dropped
 	if !d.closed {
-		dropped = d.tables.drops()
+		dropped = d.drops()
 	}
 	for reason, n := range dropped {
 		all[reason] += n
+	}
+	return all
+}
+
+// drops are those of the programs, and of the collector, whose packets the counters of their sessions have. The lock is held.
+func (d *DataPath) drops() map[string]uint64 {
+	all := d.tables.drops()
+	if n := d.collector.dropped(); n > 0 {
+		all[datapath.InterfaceWrite.String()] += n
 	}
 	return all
 }
@@ -291,7 +301,7 @@ func (d *DataPath) countUnfit(f *datapath.Filter, unfit bool) {
 func (d *DataPath) Close() error {
 	err := d.under.Close() // nothing is added any more
 	d.mu.Lock()
-	d.closed, d.dropped = true, d.tables.drops()
+	d.closed, d.dropped = true, d.drops()
 	open := d.open
 	d.open = nil
 	d.mu.Unlock()

@@ -25,6 +25,9 @@ type networkLink struct {
 	// device says that hardware, real or virtual, is behind it, and not the kernel alone.
 	device bool
 	up     bool
+	mtu    uint32
+	// collects says that it is of a collector, ours or that of another process.
+	collects bool
 }
 
 // links lists the interfaces in the network namespace of the calling thread.
@@ -61,6 +64,13 @@ func linkOf(info *unix.IfInfomsg, attributes []syscall.NetlinkRouteAttr) network
 			l.name = string(bytes.TrimRight(a.Value, "\x00"))
 		case unix.IFLA_MASTER:
 			l.slave = len(a.Value) == 4 && binary.NativeEndian.Uint32(a.Value) != 0
+		case unix.IFLA_MTU:
+			if len(a.Value) == 4 {
+				l.mtu = binary.NativeEndian.Uint32(a.Value)
+			}
+		case unix.IFLA_IFALIAS:
+			alias := string(bytes.TrimRight(a.Value, "\x00"))
+			l.collects = alias == collectorMark || alias == entranceMark
 		case unix.IFLA_PARENT_DEV_NAME:
 			l.device = true
 		}
@@ -86,6 +96,7 @@ func (d *DataPath) follow() error {
 		defer space.Close()
 		if err := d.heed(space); err != nil {
 			d.log.Warn("interfaces that appear from now on are not noticed; user space carries what comes in there", "cause", err)
+			d.unwatch()
 		}
 	})
 	return nil

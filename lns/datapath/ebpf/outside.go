@@ -33,7 +33,7 @@ func (d *DataPath) Look() {
 	d.lookAtCollector(all)
 	here := make(map[uint32]bool, len(all))
 	for _, l := range all {
-		if !l.ethernet || l.slave || d.collector.has(l.index) {
+		if !l.ethernet || l.slave || l.collects || d.collector.has(l.index) {
 			continue
 		}
 		here[l.index] = true

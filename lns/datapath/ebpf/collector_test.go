@@ -358,14 +358,16 @@ func TestWhatFindsNoRoomInTheCollectorIsCounted(t *testing.T) {
 	r := newRig(t, nil)
 	_, err := r.path.Add(datapathtest.Spec("vt1"))
 	must(t, err)
-	before := r.path.Drops()[datapath.InterfaceWrite.String()]
-	_, err = r.host.Run("ip", "link", "set", "lnsgate0out", "down") // nobody has looked yet
+	r.path.mu.Lock() // nobody looks at the interfaces meanwhile
+	defer r.path.mu.Unlock()
+	_, err = r.host.Run("ip", "link", "set", "lnsgate0out", "down")
 	must(t, err)
 	must(t, r.path.objects.Collector.Set(r.path.collector.index()))
+	before := r.path.drops()[datapath.InterfaceWrite.String()]
 	for _, segment := range segments("10.10.1.10", "192.0.2.80", 0) {
 		r.Receive(datapathtest.Spec("vt1").Path, append([]byte{0, 2, 0, 3, 0, 4, 0xFF, 3, 0, 0x21}, segment...))
 	}
-	if n := r.path.Drops()[datapath.InterfaceWrite.String()] - before; n != inRow {
+	if n := r.path.drops()[datapath.InterfaceWrite.String()] - before; n != inRow {
 		t.Errorf("%d packets are counted", n)
 	}
 }

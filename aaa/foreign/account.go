@@ -67,7 +67,7 @@ func (s *Sessions) Account(ctx context.Context, r *aaa.Record) error {
 func (s *Sessions) isOver(r *aaa.Record) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, ended := s.book.tombs[r.Session]
+	t, ended := s.book.tombs.Get(r.Session)
 	switch {
 	case !ended || began(t.started, r.Started):
 		return false
@@ -171,7 +171,7 @@ func (s *Sessions) follow(ctx context.Context, e *entry, r *aaa.Record) error {
 		s.figures.late.Add(1)
 		s.giveBack(ctx, e)
 		s.mu.Lock()
-		s.book.bury(r.Session, tomb{sequence: r.Sequence, started: r.Started})
+		s.book.bury(r.Session, r.NAS.Client, tomb{sequence: r.Sequence, started: r.Started})
 		s.mu.Unlock()
 		return nil
 	}
@@ -285,7 +285,7 @@ func (s *Sessions) finish(ctx context.Context, e *entry, r *aaa.Record, t tomb) 
 	}
 	s.giveBack(ctx, e)
 	s.mu.Lock()
-	s.book.bury(r.Session, t)
+	s.book.bury(r.Session, clientOf(r), t)
 	s.mu.Unlock()
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/fair"
 )
 
 // entry is what this node knows of a session, from its login on. It is a value: who has taken the session's turn takes a copy
@@ -73,8 +74,7 @@ type book struct {
 	unheard map[uint64]offers // of them, by unheardSigns
 	scratch []byte            // to write cards in
 
-	tombs   map[string]tomb
-	buried  []string        // the oldest first
+	tombs   *fair.Map[string, tomb]
 	reports map[string]bool // NASes that have sent an Interim
 }
 
@@ -82,7 +82,7 @@ func newBook(most int, begun time.Time) *book {
 	return &book{
 		most: most, begun: begun, seed: maphash.MakeSeed(), cards: map[string]*card{}, signs: map[uint64]*card{},
 		unheard: map[uint64]offers{},
-		tombs:   map[string]tomb{}, reports: map[string]bool{},
+		tombs:   fair.NewMap[string, tomb](mostTombs), reports: map[string]bool{},
 	}
 }
 
@@ -236,21 +236,14 @@ func (b *book) lapsed(now time.Time) (sessions []string, next time.Time) {
 	return sessions, next
 }
 
-// bury notes that a session has ended, and forgets the rest of it.
-func (b *book) bury(session string, t tomb) {
+// bury notes that a session of a client has ended, and forgets the rest of it.
+func (b *book) bury(session, client string, t tomb) {
 	b.drop(session)
-	if _, again := b.tombs[session]; !again {
-		b.buried = append(b.buried, session)
-	}
-	b.tombs[session] = t
-	for len(b.buried) > mostTombs {
-		delete(b.tombs, b.buried[0])
-		b.buried = b.buried[1:]
-	}
+	b.tombs.Put(session, t, client)
 }
 
 // exhume forgets that a session has ended: it has not.
-func (b *book) exhume(session string) { delete(b.tombs, session) }
+func (b *book) exhume(session string) { b.tombs.Delete(session) }
 
 // quiet returns sessions of which nothing was heard since before the patience that one may have, at most so many.
 func (b *book) quiet(now time.Time, most int) (sessions []string) {

@@ -46,7 +46,7 @@ func (s *Sessions) renew(r *aaa.Record) (claimed time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.config.Now()
-	t, ended := s.book.tombs[r.Session]
+	t, ended := s.book.tombs.Get(r.Session)
 	if !ended || r.Kind != aaa.RecordStart || r.Session != r.NAS.Name+"/"+r.NAS.Session || !began(r.Started, t.started) || isLate(r, now) {
 		return time.Time{}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/fair"
 )
 
 // How much of what is over a Ledger remembers.
@@ -20,8 +21,7 @@ const (
 type Ledger struct {
 	sessions map[string]*Held
 	by       map[index]map[string]*Held
-	ended    map[string]Ended
-	endings  []string // of ended, the oldest first
+	ended    *fair.Map[string, Ended]
 
 	orders map[int64]*Told
 	last   map[string]int64 // session -> its last order
@@ -41,6 +41,7 @@ type Held struct {
 type Ended struct {
 	Sequence uint32 // of the Stop
 	Started  time.Time
+	Client   string // of the RADIUS server, whose NAS had it
 }
 
 // Told is an order and what came of it so far.
@@ -66,7 +67,7 @@ type index struct {
 // NewLedger makes an empty one.
 func NewLedger() *Ledger {
 	l := &Ledger{
-		sessions: map[string]*Held{}, by: map[index]map[string]*Held{}, ended: map[string]Ended{},
+		sessions: map[string]*Held{}, by: map[index]map[string]*Held{}, ended: fair.NewMap[string, Ended](mostEnded),
 		orders: map[int64]*Told{}, last: map[string]int64{},
 	}
 	l.Changed()
@@ -85,7 +86,7 @@ func (l *Ledger) Session(name string) (*Held, *Ended) {
 	if h := l.sessions[name]; h != nil {
 		return h, nil
 	}
-	if e, there := l.ended[name]; there {
+	if e, there := l.ended.Get(name); there {
 		return nil, &e
 	}
 	return nil, nil
@@ -117,7 +118,7 @@ func (l *Ledger) Resume(sessions []Held, ended []string, ends []Ended, orders []
 // Put is Store.Put.
 func (l *Ledger) Put(r aaa.Record, now time.Time) error {
 	before := l.sessions[r.Session]
-	if e, over := l.ended[r.Session]; over && before == nil && !began(e.Started, r.Started) && r.Sequence <= e.Sequence {
+	if e, over := l.ended.Get(r.Session); over && before == nil && !began(e.Started, r.Started) && r.Sequence <= e.Sequence {
 		if r.Kind == aaa.RecordStop {
 			return nil
 		}
@@ -132,7 +133,7 @@ func (l *Ledger) Put(r aaa.Record, now time.Time) error {
 		l.leave(before)
 	}
 	if r.Kind == aaa.RecordStop {
-		l.end(r.Session, Ended{r.Sequence, r.Started})
+		l.end(r.Session, Ended{r.Sequence, r.Started, clientOf(&r)})
 		l.supersede(r.Session, "the session has ended")
 		delete(l.last, r.Session)
 		return nil
@@ -178,29 +179,24 @@ func indexes(r *aaa.Record) []index {
 	return list
 }
 
-func (l *Ledger) end(session string, e Ended) {
-	if _, again := l.ended[session]; !again {
-		l.endings = append(l.endings, session)
+func clientOf(r *aaa.Record) string {
+	if r.NAS == nil {
+		return ""
 	}
-	l.ended[session] = e
-	for len(l.ended) > mostEnded {
-		l.forget(l.endings[0])
+	return r.NAS.Client
+}
+
+func (l *Ledger) end(session string, e Ended) {
+	if gone, full := l.ended.Put(session, e, e.Client); full {
+		l.changed.Sessions[gone] = true
 	}
 }
 
 // forget forgets that a session has ended.
 func (l *Ledger) forget(session string) {
-	if _, there := l.ended[session]; !there {
-		return
+	if l.ended.Delete(session) {
+		l.changed.Sessions[session] = true
 	}
-	delete(l.ended, session)
-	l.changed.Sessions[session] = true
-	if l.endings[0] == session {
-		l.endings = l.endings[1:]
-		return
-	}
-	i := slices.Index(l.endings, session)
-	l.endings = slices.Delete(l.endings, i, i+1)
 }
 
 // Find is Store.Find.

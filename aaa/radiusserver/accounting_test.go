@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/fair"
 	"lnsgate/aaa/radius/wire"
 )
 
@@ -360,15 +361,15 @@ func TestSessionsOfClientsDiffer(t *testing.T) {
 
 func TestSessionsAreBounded(t *testing.T) {
 	s := newSessions()
-	s.order.most = 10
+	s.order = fair.NewQueue[nasSession](10)
 	for n := range 25 {
 		s.settle(nasSession{"branch", fmt.Sprint(n)}, "alice", mark{session: "x"}, true, news{kind: aaa.RecordStart})
 		if n%3 == 0 {
 			s.settle(nasSession{"branch", fmt.Sprint(n)}, "alice", mark{session: "x"}, true, news{kind: aaa.RecordStop})
 		}
 	}
-	if len(s.known) > 10 || s.order.len() > 10 {
-		t.Errorf("%d sessions, %d in order", len(s.known), s.order.len())
+	if len(s.known) > 10 || s.order.Len() > 10 {
+		t.Errorf("%d sessions, %d in order", len(s.known), s.order.Len())
 	}
 	if _, _, ok := s.find(nasSession{"branch", "23"}, "alice"); !ok {
 		t.Error("the newest was forgotten")
@@ -417,7 +418,7 @@ func TestReasons(t *testing.T) {
 // A NAS that starts anew again and again is quick to be done with, however many sessions others have.
 func TestAStartAnewCostsNoMoreThanItsOwnSessions(t *testing.T) {
 	s, now := newSessions(), time.Unix(1000, 0)
-	s.order.most = 3000
+	s.order = fair.NewQueue[nasSession](3000)
 	for n := range 4000 {
 		at := nasSession{fmt.Sprintf("nas%d", n%4), fmt.Sprint(n)}
 		s.settle(at, "alice", mark{session: at.id, started: now}, true, news{kind: aaa.RecordStart})

@@ -7,6 +7,7 @@ import (
 
 	"layeh.com/radius"
 
+	"lnsgate/aaa/fair"
 	"lnsgate/aaa/radius/wire"
 )
 
@@ -34,11 +35,11 @@ type answers struct {
 
 	mu    sync.Mutex
 	known map[question]*entry
-	order *fair[*entry] // that are answered
+	order *fair.Queue[*entry] // that are answered
 }
 
 func newAnswers(most int, life time.Duration) *answers {
-	return &answers{life: life, known: make(map[question]*entry), order: newFair[*entry](most)}
+	return &answers{life: life, known: make(map[question]*entry), order: fair.NewQueue[*entry](most)}
 }
 
 // fate is what begin found.
@@ -79,11 +80,11 @@ func (a *answers) end(e *entry, reply []byte, now time.Time) bool {
 		return false
 	}
 	a.forget(now)
-	if most := a.order.surplus(); most != nil {
+	if most := a.order.Surplus(); most != nil {
 		a.remove(most)
 	}
 	e.reply, e.until = reply, now.Add(a.life)
-	a.order.add(e, e.client)
+	a.order.Add(e, e.client)
 	return true
 }
 
@@ -100,14 +101,14 @@ func (a *answers) drop(e *entry) bool {
 
 // forget drops answers whose time is over.
 func (a *answers) forget(now time.Time) {
-	for first := a.order.oldest(); first != nil && !now.Before(first.thing.until); first = a.order.oldest() {
+	for first := a.order.Oldest(); first != nil && !now.Before(first.Thing.until); first = a.order.Oldest() {
 		a.remove(first)
 	}
 }
 
-func (a *answers) remove(p *place[*entry]) {
-	a.order.remove(p)
-	if e := p.thing; a.known[e.question] == e {
+func (a *answers) remove(p *fair.Place[*entry]) {
+	a.order.Remove(p)
+	if e := p.Thing; a.known[e.question] == e {
 		delete(a.known, e.question)
 	}
 }
@@ -115,5 +116,5 @@ func (a *answers) remove(p *place[*entry]) {
 func (a *answers) len() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.order.len()
+	return a.order.Len()
 }

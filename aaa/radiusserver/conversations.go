@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/fair"
 )
 
 // Bounds of EAP conversations.
@@ -24,18 +25,18 @@ type conversation struct {
 	until        time.Time
 
 	own   string // the State that went out to the peer
-	place *place[*conversation]
+	place *fair.Place[*conversation]
 }
 
 // conversations are those in which the peer is to speak, by the State that went out to it. They are bounded.
 type conversations struct {
 	mu    sync.Mutex
 	open  map[string]*conversation
-	order *fair[*conversation] // of them
+	order *fair.Queue[*conversation] // of them
 }
 
 func newConversations() *conversations {
-	return &conversations{open: make(map[string]*conversation), order: newFair[*conversation](mostConversations)}
+	return &conversations{open: make(map[string]*conversation), order: fair.NewQueue[*conversation](mostConversations)}
 }
 
 // wait keeps a conversation until the peer answers, and returns its State.
@@ -52,19 +53,19 @@ func (c *conversations) keep(of *conversation, now time.Time) {
 	of.until = now.Add(longestTurn)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for first := c.order.oldest(); first != nil && !now.Before(first.thing.until); first = c.order.oldest() {
-		c.remove(first.thing)
+	for first := c.order.Oldest(); first != nil && !now.Before(first.Thing.until); first = c.order.Oldest() {
+		c.remove(first.Thing)
 	}
-	if most := c.order.surplus(); most != nil {
-		c.remove(most.thing)
+	if most := c.order.Surplus(); most != nil {
+		c.remove(most.Thing)
 	}
-	of.place = c.order.add(of, of.client)
+	of.place = c.order.Add(of, of.client)
 	c.open[of.own] = of
 }
 
 func (c *conversations) remove(of *conversation) {
 	delete(c.open, of.own)
-	c.order.remove(of.place)
+	c.order.Remove(of.place)
 }
 
 // resume takes a conversation out. Nil: there is none with that State, its time is over, or it is somebody else's.

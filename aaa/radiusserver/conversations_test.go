@@ -67,7 +67,7 @@ func TestTurnsThatAreOverDisplaceNobody(t *testing.T) {
 	if c.resume(first, "branch", "alice", now) == nil {
 		t.Error("a conversation gave way to turns that are over")
 	}
-	if n := c.order.len(); n != 0 {
+	if n := c.order.Len(); n != 0 {
 		t.Errorf("%d are kept", n)
 	}
 }

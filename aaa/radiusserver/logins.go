@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/fair"
 )
 
 // Bounds of logins that no record has come of.
@@ -36,12 +37,12 @@ func placeOfLogin(r *aaa.Request) loginPlace {
 // session, which keeps what it was offered.
 type logins struct {
 	mu    sync.Mutex
-	known map[nasSession]*place[letIn]
-	order *fair[letIn]
+	known map[nasSession]*fair.Place[letIn]
+	order *fair.Queue[letIn]
 }
 
 func newLogins() *logins {
-	return &logins{known: make(map[nasSession]*place[letIn]), order: newFair[letIn](mostLogins)}
+	return &logins{known: make(map[nasSession]*fair.Place[letIn]), order: fair.NewQueue[letIn](mostLogins)}
 }
 
 // note remembers a login that was told yes.
@@ -53,19 +54,19 @@ func (l *logins) note(r *aaa.Request, began, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.drop(l.known[at])
-	l.drop(l.order.surplus())
-	l.known[at] = l.order.add(letIn{at, place, r.Session, began, now.Add(longestLogin)}, place.client)
+	l.drop(l.order.Surplus())
+	l.known[at] = l.order.Add(letIn{at, place, r.Session, began, now.Add(longestLogin)}, place.client)
 }
 
 // find returns the login that waits for its Start and is the same.
 func (l *logins) find(r *aaa.Request, now time.Time) (session string, began time.Time, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for first := l.order.oldest(); first != nil && !now.Before(first.thing.until); first = l.order.oldest() {
+	for first := l.order.Oldest(); first != nil && !now.Before(first.Thing.until); first = l.order.Oldest() {
 		l.drop(first)
 	}
-	if p := l.known[nasSession{r.NAS.Name, r.NAS.Session}]; p != nil && p.thing.place == placeOfLogin(r) {
-		return p.thing.session, p.thing.began, true
+	if p := l.known[nasSession{r.NAS.Name, r.NAS.Session}]; p != nil && p.Thing.place == placeOfLogin(r) {
+		return p.Thing.session, p.Thing.began, true
 	}
 	return "", time.Time{}, false
 }
@@ -77,9 +78,9 @@ func (l *logins) forget(at nasSession) {
 	l.drop(l.known[at])
 }
 
-func (l *logins) drop(p *place[letIn]) {
+func (l *logins) drop(p *fair.Place[letIn]) {
 	if p != nil {
-		l.order.remove(p)
-		delete(l.known, p.thing.at)
+		l.order.Remove(p)
+		delete(l.known, p.Thing.at)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"layeh.com/radius"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/fair"
 	"lnsgate/aaa/radius/wire"
 )
 
@@ -72,15 +73,15 @@ func TestASessionThatIsAskedAboutAgainIsTheSame(t *testing.T) {
 
 func TestLoginsAreBounded(t *testing.T) {
 	l, now := newLogins(), time.Unix(1000, 0)
-	l.order.most = 10
+	l.order = fair.NewQueue[letIn](10)
 	for _, session := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"} {
 		l.note(&aaa.Request{Session: session, NAS: &aaa.NAS{Name: "nas", Client: "nas", Session: session}}, now, now)
 	}
-	if len(l.known) != 10 || l.order.len() != 10 {
-		t.Errorf("%d are known, %d in order", len(l.known), l.order.len())
+	if len(l.known) != 10 || l.order.Len() != 10 {
+		t.Errorf("%d are known, %d in order", len(l.known), l.order.Len())
 	}
 	l.find(&aaa.Request{NAS: &aaa.NAS{}}, now.Add(longestLogin))
-	if len(l.known) != 0 || l.order.len() != 0 {
-		t.Errorf("%d outlived their time, %d in order", len(l.known), l.order.len())
+	if len(l.known) != 0 || l.order.Len() != 0 {
+		t.Errorf("%d outlived their time, %d in order", len(l.known), l.order.Len())
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"layeh.com/radius"
 
+	"lnsgate/aaa/fair"
 	"lnsgate/aaa/radius/wire"
 )
 
@@ -73,19 +74,11 @@ type event struct {
 
 // restarts remembers the last On and the last Off of NASes.
 type restarts struct {
-	mu    sync.Mutex
-	last  map[event]*place[noted]
-	order *fair[noted]
+	mu   sync.Mutex
+	last *fair.Map[event, restart]
 }
 
-type noted struct {
-	event
-	restart
-}
-
-func newRestarts() *restarts {
-	return &restarts{last: make(map[event]*place[noted]), order: newFair[noted](mostRestarts)}
-}
+func newRestarts() *restarts { return &restarts{last: fair.NewMap[event, restart](mostRestarts)} }
 
 // settle says since when the sessions are over that began before, whether that is known already, and whether all is done that
 // follows from it.
@@ -94,21 +87,19 @@ func (s *restarts) settle(nas string, r restart) (at time.Time, again, done bool
 	defer s.mu.Unlock()
 	of := event{nas, r.status}
 	at = r.at
-	if before := s.last[of]; before != nil {
-		if again = r.isAgain(&before.thing.restart); again {
-			done = before.thing.done && !at.Before(before.thing.at)
-			r.at, r.done = before.thing.at, before.thing.done
+	if before, known := s.last.Get(of); known {
+		if again = r.isAgain(&before); again {
+			done = before.done && !at.Before(before.at)
+			r.at, r.done = before.at, before.done
 			if r.at.Before(at) {
 				at = r.at
 			}
 		}
-		s.drop(before)
 	}
 	if !again && r.status == statusOff { // the next On is that of another start
-		s.drop(s.last[event{nas, statusOn}])
+		s.last.Delete(event{nas, statusOn})
 	}
-	s.drop(s.order.surplus())
-	s.last[of] = s.order.add(noted{of, r}, r.client)
+	s.last.Put(of, r, r.client)
 	return at, again, done
 }
 
@@ -116,8 +107,10 @@ func (s *restarts) settle(nas string, r restart) (at time.Time, again, done bool
 func (s *restarts) did(nas string, at time.Time, status uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.last[event{nas, status}]; p != nil && p.thing.at.Equal(at) {
-		p.thing.done = true
+	of := event{nas, status}
+	if last, known := s.last.Get(of); known && last.at.Equal(at) {
+		last.done = true
+		s.last.Put(of, last, last.client)
 	}
 }
 
@@ -126,16 +119,9 @@ func (s *restarts) overtook(nas string, began time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, status := range []uint32{statusOn, statusOff} {
-		if last := s.last[event{nas, status}]; last != nil && began.Before(last.thing.at) {
+		if last, known := s.last.Get(event{nas, status}); known && began.Before(last.at) {
 			return true
 		}
 	}
 	return false
-}
-
-func (s *restarts) drop(p *place[noted]) {
-	if p != nil {
-		s.order.remove(p)
-		delete(s.last, p.thing.event)
-	}
 }

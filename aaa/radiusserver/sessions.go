@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/fair"
 )
 
 // mostSessions is how many sessions of NASes are remembered.
@@ -24,7 +25,7 @@ type known struct {
 	ended bool      // it had its Stop; a record that comes late still belongs to it
 	told  time.Time // the latest Event-Timestamp that came
 
-	place *place[nasSession]
+	place *fair.Place[nasSession]
 }
 
 // sessions remembers which login the sessions of NASes belong to. A NAS that asks anew while a session lives gets a new Class and
@@ -34,11 +35,11 @@ type sessions struct {
 	mu    sync.Mutex
 	known map[nasSession]known
 	ofNAS map[string]map[string]bool // the same, by NAS: one that starts anew again and again must not cost the others their time
-	order *fair[nasSession]
+	order *fair.Queue[nasSession]
 }
 
 func newSessions() *sessions {
-	return &sessions{known: make(map[nasSession]known), ofNAS: make(map[string]map[string]bool), order: newFair[nasSession](mostSessions)}
+	return &sessions{known: make(map[nasSession]known), ofNAS: make(map[string]map[string]bool), order: fair.NewQueue[nasSession](mostSessions)}
 }
 
 // find returns the login of a live session, when it is of that user.
@@ -82,10 +83,10 @@ func (s *sessions) settle(at nasSession, name string, m mark, marked bool, n new
 		m = before.mark
 	}
 	if !there {
-		if most := s.order.surplus(); most != nil {
-			s.drop(most.thing)
+		if most := s.order.Surplus(); most != nil {
+			s.drop(most.Thing)
 		}
-		before.place = s.order.add(at, n.client)
+		before.place = s.order.Add(at, n.client)
 	}
 	ended := n.kind == aaa.RecordStop || there && before.ended && before.mark == m
 	told := before.told
@@ -107,7 +108,7 @@ func (k *known) isFollowed(m mark, n news) bool {
 }
 
 func (s *sessions) drop(at nasSession) {
-	s.order.remove(s.known[at].place)
+	s.order.Remove(s.known[at].place)
 	delete(s.known, at)
 	if delete(s.ofNAS[at.nas], at.id); len(s.ofNAS[at.nas]) == 0 {
 		delete(s.ofNAS, at.nas)

@@ -25,6 +25,7 @@ var rooms = map[string]room{
 
 	"lns/datapath": {level: 0, pure: true},
 	"aaa":          {level: 0, pure: true},
+	"aaa/fair":     {level: 0, pure: true},
 	"pool":         {level: 0, pure: true},
 
 	"lns/control":      {level: 1, pure: true, may: contracts},
@@ -53,7 +54,7 @@ var rooms = map[string]room{
 	"aaa/postgres":       {level: 2, may: []string{"aaa", "aaa/fading", "aaa/secret", "aaa/foreign"}},
 	"aaa/eap":            {level: 2, may: []string{"aaa", "aaa/secret", "aaa/eap/packet"}},
 	"aaa/spool":          {level: 2, may: []string{"aaa", "aaa/boltfile"}},
-	"aaa/foreign":        {level: 1, may: []string{"aaa", "pool"}},
+	"aaa/foreign":        {level: 1, may: []string{"aaa", "aaa/fair", "pool"}},
 	"aaa/foreign/file":   {level: 2, may: []string{"aaa", "aaa/foreign", "aaa/boltfile", "pool"}},
 	"aaa/radius/dialect": {level: 2, may: []string{"aaa", "aaa/radius/wire"}},
 	"aaa/radius/client":  {level: 2, may: []string{"aaa", "aaa/radius/udp", "aaa/radius/wire"}},
@@ -71,7 +72,7 @@ var rooms = map[string]room{
 	"lns/admin":         {level: 4, may: []string{"lns", "lns/trace", "aaa", "aaa/secret", "pool"}},
 	"lns/admin/web":     {level: 5, may: []string{"lns/admin", "lns/trace", "aaa"}},
 	"lns/admin/metrics": {level: 4, may: []string{"aaa", "pool"}},
-	"aaa/radiusserver":  {level: 4, may: []string{"lns", "lns/trace", "aaa", "pool", "aaa/secret", "aaa/radius/udp", "aaa/radius/wire", "aaa/radius/dialect"}},
+	"aaa/radiusserver":  {level: 4, may: []string{"lns", "lns/trace", "aaa", "aaa/fair", "pool", "aaa/secret", "aaa/radius/udp", "aaa/radius/wire", "aaa/radius/dialect"}},
 	"lns/lac": {level: 4, may: join(contracts, join(cores, "lns/neighbour", "lns", "aaa/secret", "lns/transport",
 		"lns/datapath/tun")...)},
 }

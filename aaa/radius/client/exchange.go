@@ -53,7 +53,8 @@ type exchange struct {
 	deadline bool      // the limit is that of the context
 	tried    []*server
 	tries    []Try
-	again    bool // it was sent again after a connection was cut, which is done once
+	cut      int // how often its connection was cut while it was under way
+	spare    int // connections that its server had besides, when that came first
 }
 
 // Exchange asks a server and returns its answer. It goes from server to server until one answers, the time of
@@ -198,22 +199,26 @@ func (g *Group) settle(c *call, e *exchange, err error) {
 	g.recycle(c)
 }
 
-// note takes down a try that failed, and sets the server aside.
+// note takes down a try that failed, and sets the server aside. The group is locked.
 func (e *exchange) note(s *server, t Try) {
+	if errors.Is(t.Err, errCut) {
+		if e.cut++; e.cut == 1 {
+			e.spare = len(s.links)
+		}
+	}
 	t.Server, t.Address = s.config.Name, s.config.Address
 	e.tries = append(e.tries, t)
 	e.tried = append(e.tried, s)
 }
 
-// endless says whether to begin again with the first server: once when a connection was cut while the request was under
-// way, and always when only the context is to end it.
+// endless says whether to begin again with the first server: once on a new connection when one was cut while the request was under
+// way, besides all those that may have been cut with it, and always when only the context is to end it.
 func (e *exchange) endless(g *Group) bool {
 	if len(e.tries) == 0 {
 		return false
 	}
 	last := e.tries[len(e.tries)-1].Err
-	if errors.Is(last, errCut) && !e.again {
-		e.again = true
+	if errors.Is(last, errCut) && e.cut <= e.spare+1 {
 		return true
 	}
 	return g.config.Retry.Duration == 0 && errors.Is(last, ErrSilent)

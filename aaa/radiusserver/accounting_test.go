@@ -448,3 +448,15 @@ func TestAStartAnewCostsNoMoreThanItsOwnSessions(t *testing.T) {
 		t.Error("a session outlived the start of its NAS")
 	}
 }
+
+func TestSessionsWhoseNamesAreNoTextAreNotOne(t *testing.T) {
+	r := newRig(t, nil)
+	names := map[string]bool{}
+	for _, id := range []string{"\xff\x01", "\xff\x02", "\xff\x00", "\xff"} {
+		r.took(accounting(t, 1, str(44, id), str(1, "alice")))
+		names[r.records.last().Session] = true
+	}
+	if len(names) != 4 {
+		t.Errorf("four sessions are called %v", names)
+	}
+}

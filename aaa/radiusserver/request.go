@@ -34,7 +34,7 @@ func nasOf(c *client, p *radius.Packet, from netip.Addr) *aaa.NAS {
 	kind, _ := number(p, wire.TypeNASPortType)
 	return &aaa.NAS{
 		Name: name, Client: c.Name, Address: at, Identifier: text(p, wire.TypeNASIdentifier),
-		Session: text(p, wire.TypeAcctSessionID), Port: port, PortID: text(p, wire.TypeNASPortID), PortType: kind,
+		Session: wire.NameText(p.Get(wire.TypeAcctSessionID)), Port: port, PortID: text(p, wire.TypeNASPortID), PortType: kind,
 	}
 }
 

@@ -61,7 +61,7 @@ func name(p *radius.Packet, r *aaa.Record, nas *NAS, n naming) {
 			p.Add(kind, radius.Attribute(s))
 		}
 	}
-	text(typeAcctSessionID, r.NAS.Session)
+	text(typeAcctSessionID, string(wire.NameOctets(r.NAS.Session)))
 	proxied := nas.Address.IsValid() && nas.Address.Unmap() != r.NAS.Address.Unmap()
 	if proxied || n == fully && identified[nas.Equipment] {
 		text(typeNASIdentifier, r.NAS.Identifier)

@@ -84,6 +84,18 @@ func TestWhatARequestSays(t *testing.T) {
 	}
 }
 
+// A NAS knows its session by the octets that it has made up, whatever they are.
+func TestASessionWithoutATextForANameIsNamedByItsOctets(t *testing.T) {
+	for _, octets := range []string{"\xff\x00\x01\x02", "0x12", "8100000A"} {
+		o := disconnect()
+		o.Session.NAS.Session = wire.NameText([]byte(octets))
+		p, err := requestOf(&o, &NAS{}, fully, time.Now())
+		if err != nil || string(p.Get(typeAcctSessionID)) != octets {
+			t.Errorf("%q is called %q, %v", octets, p.Get(typeAcctSessionID), err)
+		}
+	}
+}
+
 // TestRFC5176Section3_3_NoProxyStateAndNoSecrets keeps out what has no place in a request.
 func TestRFC5176Section3_3_NoProxyStateAndNoSecrets(t *testing.T) {
 	for e := range dialect.Accel + 1 {

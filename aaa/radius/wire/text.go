@@ -1,0 +1,32 @@
+package wire
+
+import (
+	"encoding/hex"
+	"strings"
+	"unicode/utf8"
+)
+
+// binaryName stands before the octets in hexadecimal of a name that is no text.
+const binaryName = "0x"
+
+// NameText is a name that a NAS has made, such as Acct-Session-Id, as text: the name itself, or where its octets are none, these in
+// hexadecimal, so that different names stay different. NULs at the end of a text do not belong to it.
+func NameText(octets []byte) string {
+	text := strings.TrimRight(string(octets), "\x00")
+	if isText(text) {
+		return text
+	}
+	return binaryName + hex.EncodeToString(octets)
+}
+
+// NameOctets are the octets that NameText has made a text of.
+func NameOctets(text string) []byte {
+	if digits, is := strings.CutPrefix(text, binaryName); is {
+		if octets, err := hex.DecodeString(digits); err == nil && !isText(strings.TrimRight(string(octets), "\x00")) {
+			return octets
+		}
+	}
+	return []byte(text)
+}
+
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }

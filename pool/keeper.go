@@ -22,7 +22,8 @@ type Keeper interface {
 	// Keep binds the address to the holder until the given time; zero means until it is released. It makes an offer a bound
 	// lease, prolongs a bound one, and takes an address again that fell back and that nobody holds: the session
 	// that says it has it has it, unless it has given it back since it was asked. Lease.Holder, Address, Account and Pool count. It answers *[InUseError] when the
-	// address is another holder's, [ErrNoHolder], or an error of the context or of the store behind it. A lease that
+	// address is another holder's, *[MismatchError] when Pool is empty and it is a prefix that no pool gives,
+	// [ErrNoHolder], or an error of the context or of the store behind it. A lease that
 	// was not offered, but bound to the process at once, stays as it is.
 	Keep(ctx context.Context, l Lease, until time.Time) error
 }

@@ -6,14 +6,18 @@ import (
 	"net/netip"
 )
 
-// MismatchError says that the exact prefix asked for lies in a pool that gives prefixes of another length, or addresses.
+// MismatchError says that the exact prefix asked for lies in a pool that gives prefixes of another length, or addresses. That a
+// session says it has it makes it none of a pool either where it lies in none.
 type MismatchError struct {
 	Prefix netip.Prefix
-	Pool   string
-	Length int // what the pool gives; 0: addresses
+	Pool   string // "" = none
+	Length int    // what the pool gives; 0: addresses
 }
 
 func (e *MismatchError) Error() string {
+	if e.Pool == "" {
+		return fmt.Sprintf("%v lies in no pool", e.Prefix)
+	}
 	gives := "addresses"
 	if e.Length > 0 {
 		gives = fmt.Sprintf("prefixes of /%d", e.Length)

@@ -3,6 +3,7 @@ package memory
 import (
 	"container/heap"
 	"context"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -23,6 +24,9 @@ func (a *Allocator) Keep(ctx context.Context, l pool.Lease, until time.Time) err
 	defer a.mu.Unlock()
 	now := a.now()
 	address := pool.First(l.Address.Unmap(), l.PrefixLength)
+	if err := a.takes(address, l); err != nil {
+		return err
+	}
 	e := a.entries[address]
 	switch {
 	case e == nil:
@@ -43,6 +47,21 @@ func (a *Allocator) Keep(ctx context.Context, l pool.Lease, until time.Time) err
 	a.own(e)
 	a.adopt(e, until)
 	return nil
+}
+
+// takes says why a prefix is none that a session can have of a pool. Who names the pool knows.
+func (a *Allocator) takes(address netip.Addr, l pool.Lease) error {
+	if l.PrefixLength == 0 || l.Pool != "" {
+		return nil
+	}
+	no := &pool.MismatchError{Prefix: pool.PrefixOf(address, l.PrefixLength)}
+	if home := a.index.find(address); home != nil {
+		no.Pool, no.Length = home.cfg.Name, home.cfg.PrefixLength
+	}
+	if no.Pool != "" && no.Length == l.PrefixLength {
+		return nil
+	}
+	return no
 }
 
 // again returns what the holder of an offer, or of a kept lease, has already of the pools of its request.

@@ -329,6 +329,13 @@ func (m *machine) keep(r *rapid.T) {
 	}
 	err := m.allocator.Keep(r.Context(), l, until)
 	c := m.cells[l.Address]
+	if l.Pool == "" && l.PrefixLength > 0 { // it lies in none
+		var no *pool.MismatchError
+		if !errors.As(err, &no) || no.Prefix != l.Prefix() {
+			r.Fatalf("keep %+v: of no pool, got %v", l, err)
+		}
+		return
+	}
 	if c.lease != nil && c.lease.Holder != l.Holder {
 		var inUse *pool.InUseError
 		if !errors.As(err, &inUse) || inUse.Holder != c.lease.Holder || inUse.Address != l.Address {

@@ -68,6 +68,8 @@ func RunPrefixes(t *testing.T, open Open) {
 		"gives exact prefixes":                           testPrefixExact,
 		"refuses a prefix of another length":             testPrefixMismatch,
 		"keeps overlapping prefixes apart":               testPrefixOverlap,
+		"lends prefixes to sessions on other NASes":      testPrefixLent,
+		"keeps for sessions only prefixes of its pools":  testPrefixKept,
 		"serves more prefixes than can be counted":       testPrefixLarge,
 		"never gives one prefix to two at the same time": testPrefixConcurrent,
 		"behaves like the model":                         testPrefixModel,

@@ -25,9 +25,36 @@ func (a *Allocator) Keep(ctx context.Context, l pool.Lease, until time.Time) err
 	if l.Holder == "" {
 		return pool.ErrNoHolder
 	}
+	if err := a.isOurs(l); err != nil {
+		return err
+	}
 	q := &ask{keep: true, kept: until}
 	_, err := a.demand(ctx, q, l)
 	return err
+}
+
+// isOurs says why a prefix is none that a session can have of a pool. Who names the pool knows.
+func (a *Allocator) isOurs(l pool.Lease) error {
+	if l.Pool != "" || l.PrefixLength == 0 {
+		return nil
+	}
+	k := key{address: pool.First(l.Address.Unmap(), l.PrefixLength)}
+	no := &pool.MismatchError{Prefix: pool.PrefixOf(k.address, l.PrefixLength)}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended != nil || !a.up {
+		return a.missing()
+	}
+	for _, k.context = range a.defs.contexts() {
+		switch home := a.defs.find(k).home; {
+		case home == nil:
+		case home.length == l.PrefixLength:
+			return nil
+		default:
+			no.Pool, no.Length = home.name, home.length
+		}
+	}
+	return no
 }
 
 // demand asks the database to change a lease that belongs to no process.

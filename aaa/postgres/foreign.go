@@ -204,7 +204,8 @@ const foreignSelected = `s.id, s.node, coalesce(s.sequence, 0), s.updated_at, s.
 	s.nas, coalesce(s.nas_client, ''), s.nas_address, coalesce(s.nas_identifier, ''), coalesce(s.nas_session, ''),
 	coalesce(s.nas_port, 0), coalesce(s.nas_port_id, ''), coalesce(s.user_name, ''), s.cui, s.class, s.sinks,
 	s.rate_up, coalesce(s.rate_down, 0), coalesce(s.filter, ''), (extract(epoch FROM coalesce(s.session_timeout, '0')) * 1000000)::bigint,
-	(extract(epoch FROM coalesce(s.idle_timeout, '0')) * 1000000)::bigint, (extract(epoch FROM coalesce(s.interim, '0')) * 1000000)::bigint`
+	(extract(epoch FROM coalesce(s.idle_timeout, '0')) * 1000000)::bigint, (extract(epoch FROM coalesce(s.interim, '0')) * 1000000)::bigint,
+	s.ipv6_prefix, s.delegated_prefix`
 
 // foreignRecord reads a row as the record that wrote it.
 func foreignRecord(row pgx.CollectableRow) (aaa.Record, error) {
@@ -215,12 +216,13 @@ func foreignRecord(row pgx.CollectableRow) (aaa.Record, error) {
 	var rateUp *int64 // null: the terms are not known
 	var class []byte
 	var filter string
+	var prefix, delegated *netip.Prefix
 	err := row.Scan(&r.Session, &r.Node, &r.Sequence, &r.At, &r.Started, &r.Name, &r.Account, &r.Domain,
 		&method, &r.Backend, &address, &r.Pool, &peer, &r.TunnelName,
 		&r.CallingNumber, &r.CalledNumber, &up, &down, &packetsUp, &packetsDown,
 		&r.NAS.Name, &r.NAS.Client, &nasAddress, &r.NAS.Identifier, &r.NAS.Session,
 		&port, &r.NAS.PortID, &r.UserName, &r.CUI, &class, &r.Sinks,
-		&rateUp, &rateDown, &filter, &session, &idle, &interim)
+		&rateUp, &rateDown, &filter, &session, &idle, &interim, &prefix, &delegated)
 	if err != nil {
 		return r, err
 	}
@@ -229,6 +231,7 @@ func foreignRecord(row pgx.CollectableRow) (aaa.Record, error) {
 	}
 	r.Method, _ = aaa.ParseMethod(method) // what an administrator wrote there is none
 	r.Address, r.NAS.Address = addressOf(address), addressOf(nasAddress)
+	r.IPv6.Prefix, r.IPv6.Delegated = value(prefix), value(delegated)
 	r.Peer = netip.AddrPortFrom(addressOf(peer), 0)
 	r.NAS.Port = uint32(port)
 	r.RxOctets, r.TxOctets, r.RxPackets, r.TxPackets = uint64(up), uint64(down), uint64(packetsUp), uint64(packetsDown)

@@ -146,29 +146,35 @@ WITH input AS MATERIALIZED (
         $18::text[], $19::text[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[],
         $24::text[], $25::text[], $26::text[], $27::text[], $28::text[], $29::bigint[], $30::text[],
         $31::text[], $32::bytea[], $33::bytea[], $34::text[],
-        $35::boolean[], $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $41::text[])
+        $35::boolean[], $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $41::text[],
+        $42::text[], $43::text[], $44::text[])
     AS i(session, started_at, sequence, at, stopped, cause, terminate_cause,
         node, name, account, domain, address, pool, method, backend, peer, peer_name,
         calling_number, called_number, octets_up, octets_down, packets_up, packets_down,
         nas, nas_client, nas_address, nas_identifier, nas_session, nas_port, nas_port_id,
-        user_name, cui, class, sinks, known, session_timeout, idle_timeout, interim, rate_up, rate_down, filter)
+        user_name, cui, class, sinks, known, session_timeout, idle_timeout, interim, rate_up, rate_down, filter,
+        ipv6_prefix, delegated_prefix, interface_id)
 ), applied AS (
     INSERT INTO accounting AS a (session, started_at, sequence, updated_at, stopped_at, cause, terminate_cause,
         node, epoch, name, account, domain, address, pool, method, peer, peer_name,
         calling_number, called_number, octets_up, octets_down, packets_up, packets_down,
-        nas, nas_client, nas_address, nas_identifier, nas_session, nas_port, nas_port_id, backend)
+        nas, nas_client, nas_address, nas_identifier, nas_session, nas_port, nas_port_id, backend,
+        ipv6_prefix, delegated_prefix, interface_id)
     SELECT session, started_at, sequence, at, CASE WHEN stopped THEN greatest(at, started_at) END, nullif(cause, ''), nullif(terminate_cause, ''),
         node, NULL, name, account, nullif(domain, ''), nullif(address, '')::inet, nullif(pool, ''), nullif(method, ''),
         nullif(peer, '')::inet, nullif(peer_name, ''),
         nullif(calling_number, ''), nullif(called_number, ''), octets_up, octets_down, packets_up, packets_down,
         nas, nas_client, nullif(nas_address, '')::inet, nullif(nas_identifier, ''), nullif(nas_session, ''), nullif(nas_port, 0),
-        nullif(nas_port_id, ''), nullif(backend, '')
+        nullif(nas_port_id, ''), nullif(backend, ''),
+        nullif(ipv6_prefix, '')::cidr, nullif(delegated_prefix, '')::cidr, nullif(interface_id, '')
     FROM input
     ON CONFLICT (session, started_at) DO UPDATE SET sequence = EXCLUDED.sequence, updated_at = EXCLUDED.updated_at,
         stopped_at = EXCLUDED.stopped_at, cause = EXCLUDED.cause, terminate_cause = EXCLUDED.terminate_cause,
         octets_up = EXCLUDED.octets_up, octets_down = EXCLUDED.octets_down,
         packets_up = EXCLUDED.packets_up, packets_down = EXCLUDED.packets_down,
-        address = coalesce(EXCLUDED.address, a.address), pool = coalesce(EXCLUDED.pool, a.pool), domain = coalesce(a.domain, EXCLUDED.domain),
+        address = coalesce(EXCLUDED.address, a.address), pool = coalesce(EXCLUDED.pool, a.pool),
+        ipv6_prefix = coalesce(EXCLUDED.ipv6_prefix, a.ipv6_prefix), delegated_prefix = coalesce(EXCLUDED.delegated_prefix, a.delegated_prefix),
+        interface_id = coalesce(EXCLUDED.interface_id, a.interface_id), domain = coalesce(a.domain, EXCLUDED.domain),
         backend = coalesce(a.backend, EXCLUDED.backend), calling_number = coalesce(a.calling_number, EXCLUDED.calling_number),
         called_number = coalesce(a.called_number, EXCLUDED.called_number), nas_address = EXCLUDED.nas_address, peer = EXCLUDED.peer
     WHERE a.sequence < EXCLUDED.sequence
@@ -181,17 +187,18 @@ INSERT INTO sessions AS s (id, node, epoch, name, account, domain, address, pool
     calling_number, called_number, started_at, updated_at, octets_up, octets_down, packets_up, packets_down,
     nas, nas_client, nas_address, nas_identifier, nas_session, nas_port, nas_port_id, backend, sequence, heard_at,
     user_name, cui, class, sinks,
-    session_timeout, idle_timeout, interim, rate_up, rate_down, filter)
+    session_timeout, idle_timeout, interim, rate_up, rate_down, filter, ipv6_prefix, delegated_prefix, interface_id)
 SELECT a.session, a.node, NULL, a.name, a.account, a.domain, a.address, a.pool, a.method, a.peer, a.peer_name,
     a.calling_number, a.called_number, a.started_at, a.updated_at, a.octets_up, a.octets_down, a.packets_up, a.packets_down,
     a.nas, a.nas_client, a.nas_address, a.nas_identifier, a.nas_session, a.nas_port, a.nas_port_id, a.backend, a.sequence, now(),
     nullif(m.user_name, ''), m.cui, m.class, string_to_array(nullif(m.sinks, ''), E'\n'),
     CASE WHEN m.known THEN m.session_timeout * interval '1 us' END, CASE WHEN m.known THEN m.idle_timeout * interval '1 us' END,
     CASE WHEN m.known THEN m.interim * interval '1 us' END,
-    CASE WHEN m.known THEN m.rate_up END, CASE WHEN m.known THEN m.rate_down END, CASE WHEN m.known THEN m.filter END
+    CASE WHEN m.known THEN m.rate_up END, CASE WHEN m.known THEN m.rate_down END, CASE WHEN m.known THEN m.filter END,
+    a.ipv6_prefix, a.delegated_prefix, a.interface_id
 FROM applied a JOIN input m ON m.session = a.session WHERE a.stopped_at IS NULL
 ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name, account = EXCLUDED.account, domain = EXCLUDED.domain, address = EXCLUDED.address,
-    pool = EXCLUDED.pool, method = EXCLUDED.method, peer = EXCLUDED.peer, calling_number = EXCLUDED.calling_number,
+    pool = EXCLUDED.pool, ipv6_prefix = EXCLUDED.ipv6_prefix, delegated_prefix = EXCLUDED.delegated_prefix, interface_id = EXCLUDED.interface_id, method = EXCLUDED.method, peer = EXCLUDED.peer, calling_number = EXCLUDED.calling_number,
     called_number = EXCLUDED.called_number, started_at = EXCLUDED.started_at, updated_at = EXCLUDED.updated_at,
     octets_up = EXCLUDED.octets_up, octets_down = EXCLUDED.octets_down, packets_up = EXCLUDED.packets_up, packets_down = EXCLUDED.packets_down,
     nas_address = EXCLUDED.nas_address, nas_port = EXCLUDED.nas_port, nas_port_id = EXCLUDED.nas_port_id, backend = EXCLUDED.backend,

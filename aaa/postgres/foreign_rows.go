@@ -43,6 +43,7 @@ type foreignColumns struct {
 	sessionTimeout, idleTimeout, interim         []int64
 	rateUp, rateDown                             []int64
 	filter                                       []string
+	ipv6Prefix, delegated, interfaceID           []string
 }
 
 func (c *foreignColumns) arguments() []any {
@@ -53,6 +54,7 @@ func (c *foreignColumns) arguments() []any {
 		c.nas, c.nasClient, c.nasAddress, c.nasIdentifier, c.nasSession, c.nasPort, c.nasPortID,
 		c.userName, c.cui, c.class, c.sinks,
 		c.known, c.sessionTimeout, c.idleTimeout, c.interim, c.rateUp, c.rateDown, c.filter,
+		c.ipv6Prefix, c.delegated, c.interfaceID,
 	}
 }
 
@@ -147,6 +149,15 @@ func combined(first, second *aaa.Record) *aaa.Record {
 	if !newer.Address.IsValid() {
 		newer.Address = older.Address
 	}
+	if !newer.IPv6.Prefix.IsValid() {
+		newer.IPv6.Prefix = older.IPv6.Prefix
+	}
+	if !newer.IPv6.Delegated.IsValid() {
+		newer.IPv6.Delegated = older.IPv6.Delegated
+	}
+	if newer.IPv6.InterfaceID == 0 {
+		newer.IPv6.InterfaceID = older.IPv6.InterfaceID
+	}
 	for _, text := range [][2]*string{
 		{&newer.Domain, &older.Domain}, {&newer.Pool, &older.Pool}, {&newer.Backend, &older.Backend},
 		{&newer.CallingNumber, &older.CallingNumber}, {&newer.CalledNumber, &older.CalledNumber}, {&newer.UserName, &older.UserName},
@@ -173,6 +184,9 @@ func (c *foreignColumns) add(r *aaa.Record) {
 	push(&c.domain, cleanText(r.Domain))
 	push(&c.address, addressText(r.Address))
 	push(&c.pool, cleanText(r.Pool))
+	push(&c.ipv6Prefix, prefixText(r.IPv6.Prefix))
+	push(&c.delegated, prefixText(r.IPv6.Delegated))
+	push(&c.interfaceID, interfaceText(r.IPv6.InterfaceID))
 	push(&c.method, r.Method.String())
 	push(&c.backend, cleanText(r.Backend))
 	push(&c.peer, addressText(r.Peer.Addr()))

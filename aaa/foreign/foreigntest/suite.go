@@ -68,6 +68,10 @@ func Start(nas string, n int, at time.Time) aaa.Record {
 		Kind: aaa.RecordStart, Session: fmt.Sprintf("%s/login%d", nas, n), Node: "n1", At: at, Sequence: 1, Started: at,
 		Name: fmt.Sprintf("User%d@sales.example", n), Account: fmt.Sprintf("user%d@sales.example", n), Domain: "sales.example",
 		Method: aaa.MSCHAPv2, Backend: "postgres", Address: netip.AddrFrom4([4]byte{10, 20, byte(n >> 8), byte(n)}), Pool: "sales",
+		IPv6: aaa.RecordIPv6{
+			Prefix:    netip.MustParsePrefix(fmt.Sprintf("2001:db8:0:%x::/64", n)),
+			Delegated: netip.MustParsePrefix(fmt.Sprintf("2001:db8:%x:100::/56", n+1)),
+		},
 		Peer: netip.MustParseAddrPort("198.51.100.7:0"), TunnelName: "bng-" + nas, CallingNumber: "00:11:22:33:44:55", CalledNumber: "ap-1",
 		NAS: &aaa.NAS{
 			Name: nas, Client: "client-" + nas, Address: netip.MustParseAddr("198.51.100.7"), Identifier: "bng-" + nas,

@@ -118,6 +118,8 @@ type Decision struct {
 
 	IPv6Pools      []string // of link prefixes, in order; not used when there are IPv6.Prefixes
 	DelegatedPools []string // of prefixes for the networks behind the peer; not used when there are IPv6.Delegated
+
+	Lent RecordIPv6 // of IPv6.Prefixes and IPv6.Delegated those that a session on another NAS was lent out of the pools
 }
 
 // merge puts the account's word over the domain's.

@@ -91,7 +91,7 @@ func (s *Sessions) recall(ctx context.Context, r *aaa.Record) (entry, bool, erro
 	if err != nil || len(found) == 0 {
 		return entry{}, false, err
 	}
-	e := entryOf(&found[0])
+	e := s.entryOf(&found[0])
 	e.live, e.sequence, e.heard = true, found[0].Sequence, s.config.Now()
 	return e, true, nil
 }
@@ -115,8 +115,8 @@ func (s *Sessions) rename(ctx context.Context, r *aaa.Record) (entry, bool) {
 	return e, true
 }
 
-// entryOf is what a record tells of its session.
-func entryOf(r *aaa.Record) entry {
+// entryOf is what a record tells of its session. Whether a prefix is one of ours only the pools know.
+func (s *Sessions) entryOf(r *aaa.Record) entry {
 	e := entry{
 		session: r.Session, name: r.Name, started: r.Started, account: r.Account, domain: r.Domain, backend: r.Backend, method: r.Method,
 		nas: *r.NAS, peer: r.Peer, calling: r.CallingNumber, terms: r.Terms, sinks: r.Sinks, userName: r.UserName, class: r.Class, cui: r.CUI,
@@ -125,12 +125,18 @@ func entryOf(r *aaa.Record) entry {
 	if r.Pool != "" {
 		e.leases[four] = pool.Lease{Address: r.Address, Pool: r.Pool, Account: r.Account, Holder: r.Session}
 	}
+	for _, p := range prefixes {
+		if has := told(p, r); has.IsValid() && s.client(r.NAS).Addresses == Given {
+			e.leases[p] = leaseOf(has)
+			e.leases[p].Account, e.leases[p].Holder = r.Account, r.Session
+		}
+	}
 	return e
 }
 
 // strangerOf is the same of a session whose login is not known here: another node had it, or it was before a Stop of our own.
 func (s *Sessions) strangerOf(r *aaa.Record) entry {
-	e := entryOf(r)
+	e := s.entryOf(r)
 	if len(e.sinks) == 0 && s.config.Sinks != nil && e.domain != "" {
 		e.sinks = s.config.Sinks(e.domain)
 	}
@@ -204,10 +210,12 @@ func (s *Sessions) mustEnd(ctx context.Context, r *aaa.Record, why string) {
 // bind keeps the address of a session and its place. What cannot be done now is owed; the session goes on in any case. It
 // returns why it must end, if it must: another login of its account has taken its address or its place before it began.
 func (s *Sessions) bind(ctx context.Context, e *entry, r *aaa.Record) (mustEnd string) {
-	given := e.leases[four].Address
+	given := e.leases
 	fault := s.keep(ctx, e, r)
-	if rival := e.rivals[four]; rival != "" && (given == r.Address || s.isOf(ctx, rival, e.account)) {
-		mustEnd = "its address " + given.String() + " has been given to another session"
+	for p := range parts {
+		if s.hasLost(ctx, e, p, &given[p], r) {
+			mustEnd = "its " + p.String() + " " + textOf(given[p]) + " has been given to another session"
+		}
 	}
 	err := s.enter(ctx, e)
 	no := (*aaa.Rejection)(nil)
@@ -221,6 +229,17 @@ func (s *Sessions) bind(ctx context.Context, e *entry, r *aaa.Record) (mustEnd s
 		s.owe(e.session, debt{keep: true})
 	}
 	return mustEnd
+}
+
+// hasLost says that a session began with what another one has: an offer that was given to that one before the Start came.
+func (s *Sessions) hasLost(ctx context.Context, e *entry, p part, given *pool.Lease, r *aaa.Record) bool {
+	switch rival := e.rivals[p]; {
+	case rival == "":
+		return false
+	case p == four:
+		return given.Address == r.Address || s.isOf(ctx, rival, e.account)
+	}
+	return given.Pool != "" && given.Prefix() == told(p, r)
 }
 
 // isOf says that a session is one of an account.
@@ -261,6 +280,7 @@ func (s *Sessions) complete(e *entry, r *aaa.Record) {
 	if r.Address == e.leases[four].Address {
 		r.Pool = e.leases[four].Pool
 	}
+	e.tellPrefixes(r)
 	r.Sinks, r.Terms = e.sinks, e.terms
 }
 
@@ -307,7 +327,7 @@ func (s *Sessions) end(ctx context.Context, last *aaa.Record, at time.Time, caus
 	}
 	e, there := s.get(r.Session)
 	if !there {
-		e = entryOf(last)
+		e = s.entryOf(last)
 	}
 	s.config.Log.Info("foreign: a session is closed", "session", r.Session, "user", r.Name, "nas", nameOf(&r), "cause", cause, "reason", reason)
 	return s.finish(ctx, &e, &r, t)

@@ -10,18 +10,22 @@ import (
 	"lnsgate/pool"
 )
 
-// drawsFromPool says that a login needs an address, and not one that is its own already.
-func (s *Sessions) drawsFromPool(e *entry, d *aaa.Decision) bool {
+// drawsAddress says that a login needs an address, and not one that is its own already.
+func (s *Sessions) drawsAddress(e *entry, d *aaa.Decision) bool {
 	return s.config.Pools != nil && s.client(&e.nas).Addresses == Given && !d.Address.IsValid() && len(d.Pools) > 0 && !e.leases[four].Address.IsValid()
 }
 
-// offer gives a login its address, as the client wants it, and says so in the decision.
+// offer gives a login what it is to have, as the client wants it, and says so in the decision.
 func (s *Sessions) offer(ctx context.Context, e *entry, d *aaa.Decision) error {
+	if err := s.offerAddress(ctx, e, d); err != nil {
+		return err
+	}
+	return s.offerPrefixes(ctx, e, d)
+}
+
+func (s *Sessions) offerAddress(ctx context.Context, e *entry, d *aaa.Decision) error {
 	exact, pools := d.Address, d.Pools
 	by := s.client(&e.nas).Addresses
-	if by != Named { // the NAS has no pools of these names: they are those of our own sessions
-		d.IPv6Pools, d.DelegatedPools = nil, nil
-	}
 	switch {
 	case by == None:
 		d.Address, d.Pools = netip.Addr{}, nil
@@ -42,19 +46,26 @@ func (s *Sessions) offer(ctx context.Context, e *entry, d *aaa.Decision) error {
 	if err != nil {
 		return refusal(ctx, d, err)
 	}
-	if e.leases[four].Address.IsValid() && e.leases[four].Address != lease.Address {
-		s.owe(e.session, debt{leases: only(four, e.leases[four])})
-	}
-	e.leases[four], e.own = lease, exact.IsValid()
-	if s.offers != nil {
-		lease.Expires = s.config.Now().Add(s.config.Offer)
-		if err := s.offers.Offered(ctx, lease); err != nil {
-			s.config.Log.Warn("foreign: an offered address could not be noted: if this process is killed now it may be offered twice",
-				"address", lease.Address, "session", e.session, "cause", err)
-		}
-	}
+	s.offered(ctx, e, four, lease)
+	e.own = exact.IsValid()
 	d.Address, d.Pools = lease.Address, nil
 	return nil
+}
+
+// offered notes an offer to a login. What it was offered before goes back.
+func (s *Sessions) offered(ctx context.Context, e *entry, p part, lease pool.Lease) {
+	if e.leases[p].Address.IsValid() && e.leases[p].Address != lease.Address {
+		s.owe(e.session, debt{leases: only(p, e.leases[p])})
+	}
+	e.leases[p] = lease
+	if s.offers == nil {
+		return
+	}
+	lease.Expires = s.config.Now().Add(s.config.Offer)
+	if err := s.offers.Offered(ctx, lease); err != nil {
+		s.config.Log.Warn("foreign: an offer could not be noted: if this process is killed now it may be offered twice",
+			"address", textOf(lease), "session", e.session, "cause", err)
+	}
 }
 
 // How often, and how long apart, an address is asked for whose holder is on its way out.

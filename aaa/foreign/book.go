@@ -156,7 +156,8 @@ func (b *book) link(c *card, e *entry) {
 	b.logins = append(b.logins, c)
 	c.unheard = b.unheardOf(e)
 	b.count(c.unheard, c.until)
-	c.signs = [...]uint64{b.placeSign(e), b.nasSign(e.nas.Name, e.nas.Session), b.addressSign(e.leases[four].Address)}
+	c.signs = [...]uint64{b.placeSign(e), b.nasSign(e.nas.Name, e.nas.Session),
+		b.addressSign(e.leases[four].Address), b.addressSign(e.leases[link].Address), b.addressSign(e.leases[delegated].Address)}
 	for _, sign := range c.signs {
 		if sign != 0 {
 			b.signs[sign] = c
@@ -192,8 +193,9 @@ func (b *book) claim(r *aaa.Record) (entry, bool) {
 	if there && e.nas.Session != r.NAS.Session {
 		return entry{}, false
 	}
-	if !there && r.Address.IsValid() {
-		if e, there = b.read(b.signs[b.addressSign(r.Address)]); there && e.leases[four].Address != r.Address {
+	for p := part(0); p < parts && !there; p++ {
+		has := leaseOf(told(p, r)).Address
+		if e, there = b.read(b.signs[b.addressSign(has)]); there && e.leases[p].Address != has {
 			return entry{}, false
 		}
 	}

@@ -10,7 +10,7 @@ type card struct {
 	text         string // the rest of the entry
 	doomed       string
 	until, heard time.Duration // since the book was begun
-	signs        [3]uint64     // of a login
+	signs        [5]uint64     // of a login
 	unheard      [2]uint64     // likewise: by which its offer is counted
 	live, gone   bool          // gone: it is not in the book any more
 }

@@ -2,8 +2,10 @@
 // addresses, counts them towards the limits of their account and domain, hands on what their NASes tell of them, and has them
 // ended or changed when what their account gets is no longer what they were granted.
 //
-// A session begins as a login: an address is offered and a place within the limits is taken. The Start of the NAS binds both,
-// each Interim keeps them, and the Stop gives them back; without a Start they fall back after Config.Offer. A NAS that
+// A session begins as a login: an address is offered, with the prefixes of its link and of the networks behind it where its domain
+// has pools of them, and a place within the limits is taken. The Start of the NAS binds all, each Interim keeps them, and the Stop
+// gives them back; without a Start they fall back after Config.Offer. A NAS that does not speak IPv6 never uses the prefixes; nothing
+// in a request tells, so they are lent all the same. Where NASes do not tell of prefixes our Class does. A NAS that
 // says that it has started anew has none of the sessions that began before, and one that has been silent about a session for
 // too long has lost it.
 //
@@ -39,8 +41,8 @@
 // send any, whatever it was asked for; its sessions have a day. The clock of a NAS does not count, and neither does the time
 // in which this process was away, nor for what another node hears, in which the Store was.
 //
-// A NAS that does not send our Class back names its sessions itself; they are found by Acct-Session-Id or by the address that
-// was offered. Where another node had the login, and the offer cannot be found, the address it says it has is taken over
+// A NAS that does not send our Class back names its sessions itself; they are found by Acct-Session-Id or by the address, or the
+// prefix, that was offered. Where another node had the login, and the offer cannot be found, the address it says it has is taken over
 // from the offer.
 //
 // # Orders

@@ -15,7 +15,9 @@ func (s *Sessions) keep(ctx context.Context, e *entry, r *aaa.Record) error {
 	if s.config.Pools == nil {
 		return nil
 	}
-	s.adopt(e, four, r)
+	for p := range parts {
+		s.adopt(e, p, r)
+	}
 	return s.keepAgain(ctx, e)
 }
 
@@ -33,12 +35,12 @@ func (s *Sessions) adopt(e *entry, p part, r *aaa.Record) {
 	if given {
 		s.figures.moved.Add(1)
 		s.config.Log.Warn("foreign: a session has another "+p.String()+" than the one it was given; does the NAS have a pool of its own?",
-			"session", e.session, "user", r.Name, "nas", r.NAS.Name, "given", lease.Prefix(), "has", has)
+			"session", e.session, "user", r.Name, "nas", r.NAS.Name, "given", textOf(*lease), "has", textOf(leaseOf(has)))
 		s.owe(e.session, debt{leases: only(p, *lease)})
 		e.drop(p)
 	}
 	if s.client(r.NAS).Addresses == Given { // else it is of the NAS
-		*lease = pool.Lease{Address: has.Addr()}
+		*lease = leaseOf(has)
 	}
 }
 
@@ -73,16 +75,21 @@ func (s *Sessions) keepOne(ctx context.Context, e *entry, p part) error {
 	if errors.As(err, &inUse) && s.takeOver(ctx, e, p, inUse.Holder) {
 		err = s.config.Pools.Keep(ctx, *lease, until)
 	}
-	if !errors.As(err, &inUse) {
-		if err == nil {
-			e.rivals[p] = ""
-		}
+	var other *pool.MismatchError
+	switch {
+	case errors.As(err, &other): // it is a prefix of the NAS, and none of our pools
+		e.drop(p)
+		return nil
+	case err == nil:
+		e.rivals[p] = ""
+		return nil
+	case !errors.As(err, &inUse):
 		return err
 	}
 	if e.rivals[p] != inUse.Holder {
 		s.figures.conflicts.Add(1)
 		s.config.Log.Error("foreign: two sessions say they have the same "+p.String()+": find out which of the NASes gives addresses of its own",
-			"address", lease.Prefix(), "session", e.session, "user", e.name, "nas", e.nas.Name, "other", inUse.Holder)
+			"address", textOf(*lease), "session", e.session, "user", e.name, "nas", e.nas.Name, "other", inUse.Holder)
 	}
 	e.rivals[p] = inUse.Holder
 	e.drop(p)

@@ -24,6 +24,9 @@ func (p part) String() string {
 	return [...]string{"address", "IPv6 prefix", "delegated IPv6 prefix"}[p]
 }
 
+// prefixes are the parts that are.
+var prefixes = [...]part{link, delegated}
+
 // leases are what a session has of ours. A part without an Address it does not have.
 type leases [parts]pool.Lease
 
@@ -36,6 +39,15 @@ func only(p part, l pool.Lease) (all leases) {
 // any says that there is one.
 func (l *leases) any() bool {
 	return slices.ContainsFunc(l[:], func(one pool.Lease) bool { return one.Address.IsValid() })
+}
+
+// leaseOf is the lease of what a record tells of; an address has no length.
+func leaseOf(has netip.Prefix) pool.Lease {
+	l := pool.Lease{Address: has.Masked().Addr()}
+	if has.Addr().Is6() {
+		l.PrefixLength = has.Bits()
+	}
+	return l
 }
 
 // told is what a record says that its session has; an address as a prefix of all its bits.
@@ -59,6 +71,23 @@ func tell(p part, r *aaa.Record, has netip.Prefix) {
 	default:
 		r.Address = has.Addr()
 	}
+}
+
+// tellPrefixes has a record say which prefixes its session was lent, where it does not say.
+func (e *entry) tellPrefixes(r *aaa.Record) {
+	for _, p := range prefixes {
+		if lease := e.leases[p]; lease.Address.IsValid() && !told(p, r).IsValid() {
+			tell(p, r, lease.Prefix())
+		}
+	}
+}
+
+// textOf is what a lease is for, as people write it.
+func textOf(l pool.Lease) string {
+	if l.PrefixLength == 0 {
+		return l.Address.String()
+	}
+	return l.Prefix().String()
 }
 
 // liesIn says that a prefix is another one, or a part of it.

@@ -120,11 +120,13 @@ func (s *Sessions) disconnect(ctx context.Context, session, reason, key string) 
 // record names a session that no Store knows yet.
 func (e *entry) record() aaa.Record {
 	nas := e.nas
-	return aaa.Record{
+	r := aaa.Record{
 		Kind: aaa.RecordInterim, Session: e.session, Sequence: e.sequence, Started: e.started, At: e.heard, Name: e.name, Account: e.account,
 		Domain: e.domain, Backend: e.backend, Method: e.method, Address: e.leases[four].Address, Pool: e.leases[four].Pool, Peer: e.peer,
 		CallingNumber: e.calling, NAS: &nas, Terms: e.terms, UserName: e.userName, Class: e.class, CUI: e.cui, Sinks: e.sinks,
 	}
+	e.tellPrefixes(&r)
+	return r
 }
 
 // onceOnly makes a key that no other order has: who asks by hand asks again when it is to be told again.

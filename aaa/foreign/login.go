@@ -70,16 +70,23 @@ func (s *Sessions) admit(ctx context.Context, r *aaa.Request, d *aaa.Decision, a
 	return nil
 }
 
-// offerTo offers a login an address, if its account has not too many offers that nobody has taken.
+// offerTo offers a login what it is to have, if its account has not too many offers that nobody has taken. One that has an address of
+// its own is not kept out: it goes without prefixes then.
 func (s *Sessions) offerTo(ctx context.Context, e *entry, d *aaa.Decision) error {
-	if !s.drawsFromPool(e, d) {
+	address := s.drawsAddress(e, d)
+	if !address && !s.drawsPrefix(e, d) {
 		return s.offer(ctx, e, d)
 	}
 	release, err := s.reserve(e, d)
-	if err != nil {
+	switch {
+	case err == nil:
+		defer release()
+	case address || !d.Address.IsValid() && !e.leases[four].Address.IsValid():
 		return err
+	default:
+		s.goesWithout(e, err)
+		d.IPv6Pools, d.DelegatedPools = nil, nil
 	}
-	defer release()
 	return s.offer(ctx, e, d)
 }
 

@@ -79,6 +79,9 @@ func newWorld(t *testing.T, rt *rapid.T, shared bool) *world {
 	p := &people{answers: map[string]aaa.Decision{}, faults: map[string]error{}}
 	for _, name := range []string{"ann", "bob", "cid", "dan"} {
 		d := decision(name)
+		if name != "cid" {
+			d = six(name)
+		}
 		switch name {
 		case "bob":
 			d.MaxSessions = 2
@@ -322,9 +325,28 @@ func (w *world) holds(*rapid.T) {
 	if !doubled {
 		w.doubled = time.Now()
 	}
+	w.holdPrefixes()
 	for _, s := range w.logins {
 		if other := has[s.start.Address]; other != nil && time.Since(s.began) < 100*time.Second && s.request.Name != "dan" {
 			w.Fatalf("%s is the address of %s and offered to %s", s.start.Address, other.start.Session, s.start.Session)
+		}
+	}
+}
+
+// holdPrefixes checks that no prefix is in two hands.
+func (w *world) holdPrefixes() {
+	has := map[netip.Prefix]*truth{}
+	for _, list := range [][]*truth{w.up, w.logins} {
+		for _, s := range list {
+			if !s.up && time.Since(s.began) >= 100*time.Second {
+				continue
+			}
+			for _, p := range []netip.Prefix{s.start.IPv6.Prefix, s.start.IPv6.Delegated} {
+				if other := has[p]; other != nil && p.IsValid() {
+					w.Fatalf("%s is the prefix of %s and of %s", p, other.start.Session, s.start.Session)
+				}
+				has[p] = s
+			}
 		}
 	}
 }

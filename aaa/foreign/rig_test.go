@@ -245,7 +245,8 @@ type rig struct {
 	stop    func()
 }
 
-// run makes a rig, runs it and has a test work with it. The pool has ten addresses, 10.0.0.1 to 10.0.0.10.
+// run makes a rig, runs it and has a test work with it. The pool p has ten addresses, 10.0.0.1 to 10.0.0.10; links and sites have
+// eight prefixes each, from 2001:db8::/64 and 2001:db8:1::/56 on.
 func run(t *testing.T, test func(*rig), changes ...func(*foreign.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -279,11 +280,18 @@ func newRig(t *testing.T, changes ...func(*foreign.Config)) *rig {
 
 func newPools(t testing.TB) *pools {
 	t.Helper()
-	list, err := pool.ParseRange("10.0.0.1-10.0.0.10")
-	if err != nil {
-		t.Fatal(err)
+	var all []pool.Pool
+	for _, p := range []struct {
+		name, text string
+		length     int
+	}{{"p", "10.0.0.1-10.0.0.10", 0}, {"links", "2001:db8::-2001:db8:0:7:ffff:ffff:ffff:ffff", 64}, {"sites", "2001:db8:1::-2001:db8:1:7ff:ffff:ffff:ffff:ffff", 56}} {
+		list, err := pool.ParseRange(p.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, pool.Pool{Name: p.name, Ranges: []pool.Range{list}, PrefixLength: p.length, Quarantine: time.Minute})
 	}
-	allocator, err := memory.New(memory.Config{Pools: []pool.Pool{{Name: "p", Ranges: []pool.Range{list}, Quarantine: time.Minute}}})
+	allocator, err := memory.New(memory.Config{Pools: all})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -367,7 +375,7 @@ func startOf(q *aaa.Request, d aaa.Decision) aaa.Record {
 	began, _ := logins.Load(q.Session)
 	return aaa.Record{
 		Kind: aaa.RecordStart, Session: q.Session, At: time.Now().Truncate(time.Second), Sequence: 1, Started: began.(time.Time),
-		Name: q.Name, Account: d.Account, Domain: d.Domain, Backend: d.Backend, Method: q.Proof.Method, Address: d.Address,
+		Name: q.Name, Account: d.Account, Domain: d.Domain, Backend: d.Backend, Method: q.Proof.Method, Address: d.Address, IPv6: d.Lent,
 		Peer: q.Peer, CallingNumber: q.CallingNumber, NAS: &nas,
 	}
 }

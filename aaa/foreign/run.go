@@ -87,7 +87,8 @@ func (s *Sessions) resume(ctx context.Context) error {
 // for.
 func (s *Sessions) resumeFor(ctx context.Context, d *aaa.Decision) error {
 	own := s.config.Own
-	if !s.config.Shared || own == nil || !slices.ContainsFunc(d.Pools, func(name string) bool { return own(pool.Lease{Pool: name}) }) &&
+	all := slices.Concat(d.Pools, d.IPv6Pools, d.DelegatedPools)
+	if !s.config.Shared || own == nil || !slices.ContainsFunc(all, func(name string) bool { return own(pool.Lease{Pool: name}) }) &&
 		!(d.Address.IsValid() && own(pool.Lease{Address: d.Address})) {
 		return s.resume(ctx)
 	}
@@ -158,9 +159,17 @@ func (s *Sessions) resumeOwn(ctx context.Context, found []aaa.Record) error {
 	return err
 }
 
-// isOwn says that only this process keeps books of the address of a session.
+// isOwn says that only this process keeps books of something that a session has.
 func (s *Sessions) isOwn(r *aaa.Record) bool {
-	return s.config.Own != nil && r.Address.IsValid() && s.config.Own(pool.Lease{Address: r.Address, Pool: r.Pool})
+	if s.config.Own == nil {
+		return false
+	}
+	for _, p := range prefixes {
+		if has := told(p, r); has.IsValid() && s.config.Own(leaseOf(has)) {
+			return true
+		}
+	}
+	return r.Address.IsValid() && s.config.Own(pool.Lease{Address: r.Address, Pool: r.Pool})
 }
 
 // resumeOffers takes the addresses that the process before has offered and whose Start may come yet. Those of sessions that
@@ -178,8 +187,9 @@ func (s *Sessions) resumeOffers(ctx context.Context) error {
 		if _, known := s.get(l.Holder); known || rest <= 0 {
 			continue
 		}
-		if _, err := s.config.Pools.Allocate(ctx, pool.Request{Account: l.Account, Address: l.Address, Holder: l.Holder, Offer: rest}); err != nil {
-			s.config.Log.Info("foreign: an address that was offered before the restart is another's now", "address", l.Address,
+		again := pool.Request{Account: l.Account, Address: l.Address, PrefixLength: l.PrefixLength, Holder: l.Holder, Offer: rest}
+		if _, err := s.config.Pools.Allocate(ctx, again); err != nil {
+			s.config.Log.Info("foreign: what was offered before the restart is another's now", "address", textOf(l),
 				"session", l.Holder, "cause", err)
 		}
 	}
@@ -199,7 +209,7 @@ func (s *Sessions) resumeOne(ctx context.Context, r *aaa.Record) error {
 	if _, known := s.get(r.Session); known {
 		return nil
 	}
-	e := entryOf(r)
+	e := s.entryOf(r)
 	e.live, e.sequence, e.heard = true, r.Sequence, s.born
 	if err := s.keep(ctx, &e, r); err != nil {
 		return err

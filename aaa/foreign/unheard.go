@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/pool"
 )
 
 // Logins that were told yes, have an address out of a pool, and whose Start has not come yet, at most.
@@ -48,7 +49,11 @@ func (b *book) unheardSigns(e *entry) [2]uint64 {
 
 // unheardOf is the same of an entry that has an offer.
 func (b *book) unheardOf(e *entry) [2]uint64 {
-	if !e.leases[four].Address.IsValid() || e.own {
+	drawn := e.leases
+	if e.own {
+		drawn[four] = pool.Lease{}
+	}
+	if !drawn.any() {
 		return [2]uint64{}
 	}
 	return b.unheardSigns(e)

@@ -78,7 +78,8 @@ func (s *Server) resume(x *exchange, r *aaa.Request) *aaa.Rejection {
 // reply answers with what was decided.
 func (s *Server) reply(ctx context.Context, x *exchange, r *aaa.Request, d aaa.Decision, err error, began time.Time) {
 	if err == nil {
-		m := mark{session: r.Session, started: began, method: r.Proof.Method, domain: d.Domain, backend: d.Backend}
+		m := mark{session: r.Session, started: began, method: r.Proof.Method, domain: d.Domain, backend: d.Backend,
+			link: d.Lent.Prefix, delegated: d.Lent.Delegated}
 		if d.Account != r.Name || d.UserName != "" { // records may come by the latter
 			m.account = d.Account
 		}

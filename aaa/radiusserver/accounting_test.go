@@ -287,11 +287,19 @@ func TestMarksComeBackAsTheyWent(t *testing.T) {
 		part := rapid.StringN(0, 60, 60)
 		m := mark{session: newSession(part.Draw(t, "client"), time.Unix(1, 0)), started: time.Unix(rapid.Int64Range(0, 1<<40).Draw(t, "began"), 0),
 			method: aaa.Method(rapid.Byte().Draw(t, "method")), account: part.Draw(t, "account"), domain: part.Draw(t, "domain"), backend: part.Draw(t, "backend")}
+		if rapid.Bool().Draw(t, "a link") {
+			m.link = netip.MustParsePrefix("2001:db8:0:7::/64")
+		}
+		if rapid.Bool().Draw(t, "a site") {
+			m.delegated = netip.PrefixFrom(netip.MustParseAddr("2001:db8::"), rapid.IntRange(33, 128).Draw(t, "bits"))
+		}
 		class := m.encode()
 		got, ok := decodeMark(class)
 		short := m
 		short.account = "" // what did not fit
-		if !ok || len(class) > 253 || got != m && got != short {
+		bare := m
+		bare.link, bare.delegated = netip.Prefix{}, netip.Prefix{}
+		if !ok || len(class) > 253 || got != m && got != short && (got != bare || len(class) < 253-28) {
 			t.Fatalf("%+v came back as %+v, %v", m, got, ok)
 		}
 	})
@@ -395,12 +403,15 @@ func TestARecordThatIsSignedGetsASignedAnswer(t *testing.T) {
 func TestAMarkThatIsDamagedIsNone(t *testing.T) {
 	m := mark{session: "branch/x", started: time.Unix(1, 0), account: "alice"}
 	whole := m.encode()
-	for n := range whole {
-		if _, ok := decodeMark(whole[:n]); ok {
-			t.Errorf("%d of %d octets are a mark", n, len(whole))
+	m.delegated = netip.MustParsePrefix("2001:db8:1:100::/56")
+	longer := m.encode()
+	for n := range longer {
+		if _, ok := decodeMark(longer[:n]); ok != (n == len(whole)) {
+			t.Errorf("%d of %d octets are a mark: %v", n, len(longer), ok)
 		}
 	}
-	for _, b := range [][]byte{append(whole, 0), append([]byte("lng2"), whole[4:]...), (&mark{started: time.Unix(1, 0)}).encode()} {
+	longer[len(whole)+2] = 129 // bits
+	for _, b := range [][]byte{append(whole[:len(whole):len(whole)], 0), longer, append([]byte("lng2"), whole[4:]...), (&mark{started: time.Unix(1, 0)}).encode()} {
 		if _, ok := decodeMark(b); ok {
 			t.Errorf("%q is a mark", b)
 		}

@@ -6,10 +6,12 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"encoding/hex"
+	"net/netip"
 	"strings"
 	"time"
 
 	"lnsgate/aaa"
+	"lnsgate/aaa/radius/dialect"
 	"lnsgate/aaa/radius/wire"
 )
 
@@ -21,6 +23,8 @@ type mark struct {
 	account string // "" = as the name
 	domain  string
 	backend string
+
+	link, delegated netip.Prefix // that it was lent; many a NAS does not tell
 }
 
 // A Class of ours is
@@ -30,7 +34,8 @@ type mark struct {
 //	|  l    n    g    1 | began  | method | session, domain, backend, account             |
 //	+----+----+----+----+--------+--------+-----------------------------------------------+
 //
-// began is in seconds since 1970; each text has an octet for its length in front.
+// began is in seconds since 1970; each text has an octet for its length in front. The two prefixes follow in the same way, if there is
+// one: the octet of its length in bits, and those of its address that this takes.
 const (
 	markMagic  = "lng1"
 	markHeader = len(markMagic) + 8 + 1
@@ -46,7 +51,19 @@ func (m *mark) encode() []byte {
 		}
 		b = append(append(b, byte(len(text))), text...)
 	}
+	if link, delegated := prefixOctets(m.link), prefixOctets(m.delegated); len(link)+len(delegated) > 0 && len(b)+2+len(link)+len(delegated) <= wire.MaxValue {
+		b = append(append(b, byte(len(link))), link...)
+		b = append(append(b, byte(len(delegated))), delegated...)
+	}
 	return b
+}
+
+// prefixOctets is a prefix as short as it can be.
+func prefixOctets(p netip.Prefix) []byte {
+	if !p.IsValid() {
+		return nil
+	}
+	return dialect.PrefixOctets(p)[1:]
 }
 
 // decodeMark reads a Class. False: it is not one of ours.
@@ -60,13 +77,30 @@ func decodeMark(class []byte) (m mark, ok bool) {
 	}
 	m.started, m.method = time.Unix(int64(began), 0), aaa.Method(class[markHeader-1])
 	rest := class[markHeader:]
-	for _, text := range []*string{&m.session, &m.domain, &m.backend, &m.account} {
+	texts := []*string{&m.session, &m.domain, &m.backend, &m.account}
+	var link, delegated string
+	for i := 0; i < len(texts); i++ {
 		if len(rest) == 0 || int(rest[0]) >= len(rest) {
 			return mark{}, false
 		}
-		*text, rest = string(rest[1:1+int(rest[0])]), rest[1+int(rest[0]):]
+		*texts[i], rest = string(rest[1:1+int(rest[0])]), rest[1+int(rest[0]):]
+		if texts[i] == &m.account && len(rest) > 0 {
+			texts = append(texts, &link, &delegated)
+		}
 	}
-	return m, len(rest) == 0 && m.session != ""
+	var linked, delegates bool
+	m.link, linked = prefixOf(link)
+	m.delegated, delegates = prefixOf(delegated)
+	return m, linked && delegates && len(rest) == 0 && m.session != ""
+}
+
+// prefixOf reads what prefixOctets has written. False: it is malformed.
+func prefixOf(octets string) (netip.Prefix, bool) {
+	if octets == "" {
+		return netip.Prefix{}, true
+	}
+	p, err := wire.ParsePrefix(append([]byte{0}, octets...))
+	return p, err == nil
 }
 
 // newSession names a login, unique over all servers and restarts. The name of the client tells an administrator more than

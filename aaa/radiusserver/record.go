@@ -149,6 +149,12 @@ func addLogin(r *aaa.Record, p *radius.Packet, m mark, marked bool, now time.Tim
 	if r.Account == "" {
 		r.Account = r.Name
 	}
+	if !r.IPv6.Prefix.IsValid() {
+		r.IPv6.Prefix = m.link
+	}
+	if !r.IPv6.Delegated.IsValid() {
+		r.IPv6.Delegated = m.delegated
+	}
 	r.At = timeWithin(r, p, marked, now)
 	r.Sequence = sequence(r.Kind, p, r.At.Sub(r.Started))
 }

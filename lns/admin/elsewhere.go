@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -32,6 +33,11 @@ func sessionElsewhere(r *aaa.Record, now time.Time) Session {
 	}
 	if r.NAS != nil {
 		s.NAS, s.Record = r.NAS.Name, r.NAS.Session
+	}
+	for _, p := range []netip.Prefix{r.IPv6.Prefix, r.IPv6.Delegated} {
+		if p.IsValid() {
+			s.IPv6 = append(s.IPv6, p)
+		}
 	}
 	if t := r.Terms; t != nil {
 		s.SessionTimeout, s.IdleTimeout = seconds(t.SessionTimeout), seconds(t.IdleTimeout)

@@ -103,6 +103,7 @@ func (t *Tunnel) accept(h l2tp.Header, payload []byte, now time.Time, out *Out) 
 		return cmp.Or(err, ErrUnexpected)
 	}
 	if verdict == Dropped {
+		t.finishStopped(out) // what it acknowledges counts all the same
 		return err
 	}
 	t.Alive(now)
@@ -134,8 +135,7 @@ func (t *Tunnel) again(h l2tp.Header, payload []byte, v Verdict, out *Out) {
 	}
 }
 
-// settle ends each step: the acknowledgement goes out unless an answer of the owner is to carry it, and a closing
-// tunnel whose StopCCN was acknowledged is finished.
+// settle ends each step: the acknowledgement goes out unless an answer of the owner is to carry it.
 func (t *Tunnel) settle(now time.Time, out *Out) {
 	if t.state == StateFinished {
 		return
@@ -146,6 +146,11 @@ func (t *Tunnel) settle(now time.Time, out *Out) {
 		t.channel.Acknowledge(out)
 	}
 	t.offered = false
+	t.finishStopped(out)
+}
+
+// finishStopped finishes a closing tunnel whose StopCCN was acknowledged.
+func (t *Tunnel) finishStopped(out *Out) {
 	if t.state == StateClosing && t.deadline.IsZero() && t.channel.Idle() {
 		t.finish(out)
 	}

@@ -129,6 +129,18 @@ func TestRFC2661Section5_7_OurStopCCNIsKeptUntilAcknowledged(t *testing.T) {
 	}
 }
 
+// What the peer acknowledges counts also where its message is not taken. Nothing else may ever come of it.
+func TestOurStopCCNIsAcknowledgedByAMessageOutsideOfTheWindow(t *testing.T) {
+	s := tunnelIn(t, StateEstablished, Config{})
+	adminClose(s)
+	s.ns += 1000
+	s.say(0, l2tp.Hello{})
+	s.want("StopCCN", "TunnelDown Finished", StateFinished)
+	if s.err != ErrOutsideWindow {
+		t.Error(s.err)
+	}
+}
+
 // The peer's StopCCN is acknowledged as often as it comes, for a full resend cycle.
 func TestRFC2661Section5_8_LingerAfterThePeersStopCCN(t *testing.T) {
 	s := tunnelIn(t, StateEstablished, Config{})

@@ -222,6 +222,10 @@ func (n *Network) schedule() {
 		return
 	}
 	wait := time.Until(n.queue[0].at)
+	if wait <= 0 { // a timer for now runs on the stack of whoever sets it, where the race detector of Go 1.26.8 has crashed
+		go n.deliver()
+		return
+	}
 	if n.timer == nil {
 		n.timer = time.AfterFunc(wait, n.deliver)
 		return

@@ -92,3 +92,18 @@ func TestTable(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+func TestServesStream(t *testing.T) {
+	const head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+	line := func(local, state string) string {
+		return "   0: 0100007F:" + local + " 0100007F:A000 " + state + " 00000000:00000000 00:00000000 00000000     0        0 1\n"
+	}
+	for sockets, want := range map[string]bool{
+		head: false, head + line("1451", "0A"): false, head + line("1451", "06"): false, head + line("1452", "01"): false,
+		head + line("1451", "0A") + line("1451", "01"): true, head + line("1451", "08"): true,
+	} {
+		if got := servesStream(sockets); got != want {
+			t.Errorf("%v of\n%s", got, sockets)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -121,7 +122,29 @@ func (w *world) stream(ctx context.Context, address string, d time.Duration, opt
 		}
 		return err == nil, nil
 	})
-	return o, err
+	if err != nil {
+		return o, err
+	}
+	return o, until(ctx, "the server of iperf3 is done", w.iperf3Waits)
+}
+
+// iperf3Waits says whether the server of iperf3 has nobody to serve any more. If it does not learn that a client has ended, because
+// the way to that is gone, it turns all others away.
+func (w *world) iperf3Waits() (waits bool, err error) {
+	var sockets []byte
+	err = w.hq.Do(func() (err error) { sockets, err = os.ReadFile("/proc/thread-self/net/tcp"); return err })
+	return !servesStream(string(sockets)), err
+}
+
+// servesStream looks for connections of the port of iperf3 that are open at this end, in the table of the kernel.
+func servesStream(sockets string) bool {
+	const port, established, closeWait = ":1451", "01", "08"
+	for line := range strings.Lines(sockets) {
+		if f := strings.Fields(line); len(f) > 3 && strings.HasSuffix(f[1], port) && (f[3] == established || f[3] == closeWait) {
+			return true
+		}
+	}
+	return false
 }
 
 // wholeSeconds is what iperf3 can be told.

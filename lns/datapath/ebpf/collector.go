@@ -18,6 +18,7 @@ type collector struct {
 	netlink *netlink.Handle
 	in, out netlink.Link
 	link    link.Link // of the program at its end
+	lost    uint64    // what it had dropped when it was last asked
 }
 
 const (
@@ -124,16 +125,16 @@ func (c *collector) works(all []networkLink) bool {
 	return ends == 2
 }
 
-// dropped is how many packets found no room in it.
+// dropped is how many packets found no room in it. It never falls, whatever becomes of the interfaces.
 func (c *collector) dropped() uint64 {
 	if c == nil {
 		return 0
 	}
 	l, err := c.netlink.LinkByIndex(c.in.Attrs().Index)
-	if err != nil || l.Attrs().Statistics == nil {
-		return 0
+	if err == nil && l.Attrs().Statistics != nil {
+		c.lost = max(c.lost, l.Attrs().Statistics.TxDropped)
 	}
-	return l.Attrs().Statistics.TxDropped
+	return c.lost
 }
 
 // lookAtCollector does without the collector while somebody has set its interfaces down, has made them small, or has removed them. The

@@ -367,7 +367,12 @@ func TestWhatFindsNoRoomInTheCollectorIsCounted(t *testing.T) {
 	for _, segment := range segments("10.10.1.10", "192.0.2.80", 0) {
 		r.Receive(datapathtest.Spec("vt1").Path, append([]byte{0, 2, 0, 3, 0, 4, 0xFF, 3, 0, 0x21}, segment...))
 	}
-	if n := r.path.drops()[datapath.InterfaceWrite.String()] - before; n != inRow {
-		t.Errorf("%d packets are counted", n)
+	for _, gone := range []bool{false, true} {
+		if gone {
+			must(t, r.path.netlink.LinkDel(r.path.collector.in))
+		}
+		if n := r.path.drops()[datapath.InterfaceWrite.String()] - before; n != inRow {
+			t.Errorf("%d packets are counted; the collector is gone: %v", n, gone)
+		}
 	}
 }

@@ -86,7 +86,7 @@ func TestWhatARequestSays(t *testing.T) {
 
 // A NAS knows its session by the octets that it has made up, whatever they are.
 func TestASessionWithoutATextForANameIsNamedByItsOctets(t *testing.T) {
-	for _, octets := range []string{"\xff\x00\x01\x02", "0x12", "8100000A"} {
+	for _, octets := range []string{"\xff\x00\x01\x02", "0x12", "0xff", "hex:ff", "8100000A"} {
 		o := disconnect()
 		o.Session.NAS.Session = wire.NameText([]byte(octets))
 		p, err := requestOf(&o, &NAS{}, fully, time.Now())

@@ -6,14 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// binaryName stands before the octets in hexadecimal of a name that is no text.
-const binaryName = "0x"
+// binaryName stands before the octets in hexadecimal of a name that is no text, or begins with it.
+const binaryName = "hex:"
 
 // NameText is a name that a NAS has made, such as Acct-Session-Id, as text: the name itself, or where its octets are none, these in
 // hexadecimal, so that different names stay different. NULs at the end of a text do not belong to it.
 func NameText(octets []byte) string {
 	text := strings.TrimRight(string(octets), "\x00")
-	if isText(text) {
+	if isText(text) && !strings.HasPrefix(text, binaryName) {
 		return text
 	}
 	return binaryName + hex.EncodeToString(octets)
@@ -22,7 +22,7 @@ func NameText(octets []byte) string {
 // NameOctets are the octets that NameText has made a text of.
 func NameOctets(text string) []byte {
 	if digits, is := strings.CutPrefix(text, binaryName); is {
-		if octets, err := hex.DecodeString(digits); err == nil && !isText(strings.TrimRight(string(octets), "\x00")) {
+		if octets, err := hex.DecodeString(digits); err == nil {
 			return octets
 		}
 	}

@@ -6,24 +6,19 @@ import (
 )
 
 func TestNamesStayDifferent(t *testing.T) {
-	seen := map[string]string{}
 	for octets, want := range map[string]string{
-		"80000001": "80000001", "abc\x00": "abc", "0x12": "0x12", "0xff": "0xff", "é": "é",
-		"\xff\x01": "0xff01", "\xff\x02": "0xff02", "a\x00b": "0x610062", "\xff\x00": "0xff00", "\xff": "0xff", "": "",
+		"80000001": "80000001", "abc\x00": "abc", "0xff": "0xff", "é": "é", "": "",
+		"\xff\x01": "hex:ff01", "\xff\x02": "hex:ff02", "a\x00b": "hex:610062", "\xff\x00": "hex:ff00", "\xff": "hex:ff",
+		"hex:ff": "hex:6865783a6666",
 	} {
-		text := NameText([]byte(octets))
-		if text != want {
+		if text := NameText([]byte(octets)); text != want {
 			t.Errorf("%q is %q, want %q", octets, text, want)
 		}
-		if other, there := seen[text]; there && octets != "0xff" && other != "0xff" { // who says that means harm to itself
-			t.Errorf("%q and %q are both %q", octets, other, text)
-		}
-		seen[text] = octets
 	}
 }
 
 func FuzzNameText(f *testing.F) {
-	for _, seed := range []string{"80000001", "abc\x00", "\xff\x01", "a\x00b", "0xff", ""} {
+	for _, seed := range []string{"80000001", "abc\x00", "\xff\x01", "a\x00b", "0xFf", "hex:ff", ""} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, octets []byte) {
@@ -31,16 +26,8 @@ func FuzzNameText(f *testing.F) {
 		if !isText(text) {
 			t.Fatalf("%q is no text", text)
 		}
-		back := NameOctets(text)
-		if NameText(back) != text {
-			t.Fatalf("%q is the name of %q and %q", text, octets, back)
-		}
-		trimmed := bytes.TrimRight(octets, "\x00")
-		if !isText(string(trimmed)) && !bytes.Equal(back, octets) {
+		if back := NameOctets(text); !bytes.Equal(back, octets) && !bytes.Equal(back, bytes.TrimRight(octets, "\x00")) {
 			t.Fatalf("%q comes back as %q", octets, back)
-		}
-		if isText(string(trimmed)) && text != string(trimmed) {
-			t.Fatalf("%q is changed to %q", octets, text)
 		}
 	})
 }

@@ -27,6 +27,9 @@ func (c *checker) checkServer() {
 		}
 	}
 	c.between("udp.sockets", c.cfg.UDP.Sockets, 0, 256)
+	if c.cfg.UDP.Spread == SpreadSessions && c.cfg.UDP.GRO == On {
+		c.say("udp.gro", "on is not possible with spread: sessions, for what the kernel joins may be of several sessions; leave it out")
+	}
 	c.buffer("udp.receive_buffer", c.cfg.UDP.ReceiveBuffer)
 	c.buffer("udp.send_buffer", c.cfg.UDP.SendBuffer)
 	c.checkBans()

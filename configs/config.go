@@ -91,6 +91,7 @@ func (c *Config) RequiresIPsec() bool {
 // UDP tunes the sockets.
 type UDP struct {
 	Sockets       int    `mapstructure:"sockets"` // per listening address; 0: one per CPU
+	Spread        Spread `mapstructure:"spread"`  // over them
 	GSO           Switch `mapstructure:"gso"`
 	GRO           Switch `mapstructure:"gro"`
 	ReceiveBuffer Size   `mapstructure:"receive_buffer"`

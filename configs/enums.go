@@ -25,6 +25,15 @@ const (
 	DataPathEBPF                 // in the kernel, or not at all
 )
 
+// Spread says what the sockets of one address share out among them.
+type Spread uint8
+
+// The ways to spread.
+const (
+	SpreadPeers    Spread = iota // all of a peer is for one socket
+	SpreadSessions               // so is all of a session
+)
+
 // LogLevel is the least serious level that is logged.
 type LogLevel uint8
 
@@ -97,6 +106,7 @@ const (
 var (
 	switchNames     = []string{"auto", "on", "off"}
 	dataPathNames   = []string{"tun", "auto", "ebpf"}
+	spreadNames     = []string{"peers", "sessions"}
 	levelNames      = []string{"debug", "info", "warn", "error"}
 	formatNames     = []string{"text", "json"}
 	methodNames     = []string{"", "pap", "chap", "mschapv2", "eap", "mschapv1"}
@@ -108,6 +118,7 @@ var (
 
 func (v Switch) String() string        { return nameOf(switchNames, v) }
 func (v DataPath) String() string      { return nameOf(dataPathNames, v) }
+func (v Spread) String() string        { return nameOf(spreadNames, v) }
 func (v LogLevel) String() string      { return nameOf(levelNames, v) }
 func (v LogFormat) String() string     { return nameOf(formatNames, v) }
 func (v Method) String() string        { return nameOf(methodNames, v) }
@@ -121,6 +132,9 @@ func (v *Switch) UnmarshalText(b []byte) error { return readName(v, switchNames,
 
 // UnmarshalText reads tun, auto or ebpf.
 func (v *DataPath) UnmarshalText(b []byte) error { return readName(v, dataPathNames, b) }
+
+// UnmarshalText reads peers or sessions.
+func (v *Spread) UnmarshalText(b []byte) error { return readName(v, spreadNames, b) }
 
 // UnmarshalText reads debug, info, warn or error.
 func (v *LogLevel) UnmarshalText(b []byte) error { return readName(v, levelNames, b) }

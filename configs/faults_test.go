@@ -108,6 +108,8 @@ func TestFaults(t *testing.T) {
 			`line 12: log.format: "xml" is not one of text, json`,
 			`line 12: log.level: "loud" is not one of debug, info, warn, error`,
 			`line 13: udp.gso: "maybe" is not one of auto, on, off`}},
+		{"joined and spread", "", "udp: {spread: sessions, gro: on}\n", []string{
+			"line 12: udp.gro: on is not possible with spread: sessions"}},
 		{"sizes", "", "udp: {receive_buffer: 4MB, send_buffer: 1KiB}\n", []string{
 			`line 12: udp.receive_buffer: "4MB" is not a size like 512KiB or 4MiB`,
 			"line 12: udp.send_buffer: 1KiB is not between 64KiB and 1GiB"}},

@@ -159,6 +159,7 @@ func transportConfig(c *configs.Config) transport.Config {
 	return transport.Config{
 		Listen:            c.Listen,
 		SocketsPerAddress: c.UDP.Sockets,
+		BySession:         c.UDP.Spread == configs.SpreadSessions,
 		GSO:               transportSwitch(c.UDP.GSO),
 		GRO:               transportSwitch(c.UDP.GRO),
 		ReceiveBuffer:     int(c.UDP.ReceiveBuffer),

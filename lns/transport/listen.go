@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,10 @@ import (
 	"net/netip"
 	"syscall"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"lnsgate/lns/transport/spread"
 )
 
 // listen binds the sockets of one address. The first one is bound without SO_REUSEPORT, so that a second lnsgate, or
@@ -34,6 +38,29 @@ func (t *Transport) listen(address netip.AddrPort, cfg Config) error {
 		if _, err := t.bind(first.address, cfg, true); err != nil {
 			return t.explain(first.address, err)
 		}
+	}
+	if cfg.BySession {
+		return first.spreadBySession(cfg.SocketsPerAddress)
+	}
+	return nil
+}
+
+// spreadBySession has the kernel choose among all sockets of this address as package spread tells.
+func (s *socket) spreadBySession(sockets int) error {
+	steps, err := bpf.Assemble(spread.Program(sockets))
+	if err != nil {
+		return err
+	}
+	filter := make([]unix.SockFilter, len(steps))
+	for i, p := range steps {
+		filter[i] = unix.SockFilter{Code: p.Op, Jt: p.Jt, Jf: p.Jf, K: p.K}
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	failed := s.raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_CBPF, &program)
+	})
+	if err = cmp.Or(failed, err); err != nil {
+		return fmt.Errorf("UDP %s: spreading sessions over several sockets: %w", s.address, err)
 	}
 	return nil
 }

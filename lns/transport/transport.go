@@ -65,6 +65,9 @@ type Config struct {
 	// SocketsPerAddress is the number of sockets, and so of readers, for each address. The kernel spreads peers over
 	// them by address and port. Zero means one per processor, at most 8.
 	SocketsPerAddress int
+	// BySession spreads the sessions of a peer over the sockets too, as package spread tells. It excludes GRO: what is
+	// received in one piece may be of several sessions.
+	BySession bool
 	// GSO sends runs of equal-size datagrams to one peer in one piece (UDP_SEGMENT).
 	GSO Switch
 	// GRO receives such runs in one piece (UDP_GRO).
@@ -98,6 +101,10 @@ var _ datapath.Sender = (*Transport)(nil)
 func New(cfg Config) (*Transport, error) {
 	if cfg.SocketsPerAddress == 0 {
 		cfg.SocketsPerAddress = min(runtime.GOMAXPROCS(0), maxDefaultSockets)
+	}
+	cfg.BySession = cfg.BySession && cfg.SocketsPerAddress > 1
+	if cfg.BySession && cfg.GRO == Auto {
+		cfg.GRO = Off
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -133,6 +140,9 @@ func New(cfg Config) (*Transport, error) {
 func check(cfg Config) error {
 	if cfg.SocketsPerAddress < 0 {
 		return fmt.Errorf("%d sockets per address: at least 1 is needed", cfg.SocketsPerAddress)
+	}
+	if cfg.BySession && cfg.GRO == On {
+		return errors.New("spread by session and GRO on exclude each other: what the kernel joins may be of several sessions")
 	}
 	if cfg.ReceiveBuffer < 0 || cfg.SendBuffer < 0 {
 		return fmt.Errorf("buffers of %d and %d octets: they cannot be negative", cfg.ReceiveBuffer, cfg.SendBuffer)

@@ -41,7 +41,9 @@ var rooms = map[string]room{
 	"aaa/radius/udp":   {level: 1},
 	"aaa/radius/wire":  {level: 1},
 
-	"lns/transport":      {level: 2, may: []string{"lns/datapath", "lns/l2tp", "lns/ppp"}},
+	"lns/transport/spread": {level: 1},
+
+	"lns/transport":      {level: 2, may: []string{"lns/datapath", "lns/l2tp", "lns/ppp", "lns/transport/spread"}},
 	"lns/datapath/tun":   {level: 2, may: []string{"lns/datapath", "lns/l2tp", "lns/ppp"}},
 	"lns/datapath/ebpf":  {level: 2, may: []string{"lns/datapath"}},
 	"lns/recorder":       {level: 2, may: []string{"lns/trace", "lns/ppp", "aaa"}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"lnsgate/test/netns"
 )
@@ -25,36 +26,63 @@ func measureKernel(ctx context.Context, b *bench, w *world) error {
 	if _, err := w.start(w.hq, "iperf3", "iperf3", "-s", "-4"); err != nil {
 		return err
 	}
-	paths := []string{"tun", "ebpf"}
-	if b.turns++; b.turns%2 == 0 {
-		paths = []string{"ebpf", "tun"}
+	turns := []func() error{
+		func() error { return w.measurePath(ctx, b, "tun") },
+		func() error { return w.measureSpread(ctx, b) },
+		func() error { return w.measurePath(ctx, b, "ebpf") },
 	}
-	for _, path := range paths {
-		if err := w.measurePath(ctx, b, path); err != nil {
-			return fmt.Errorf("data path %s: %w", path, err)
+	if b.turns++; b.turns%2 == 0 {
+		slices.Reverse(turns)
+	}
+	for _, turn := range turns {
+		if err := turn(); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// measureSpread sends packets of many sessions of one LAC up, which several sockets share out.
+func (w *world) measureSpread(ctx context.Context, b *bench) error {
+	w.spread = "sessions"
+	defer func() { w.spread = "" }()
+	cells := slices.DeleteFunc(crossings(b.size.crowd), func(c crossing) bool { return !c.up || c.sessions == 1 })
+	_, end, err := w.crossPath(ctx, b, "tun", "tun, spread by session", cells)
+	return errors.Join(err, end())
+}
+
+// measurePath measures all cells, and TCP.
 func (w *world) measurePath(ctx context.Context, b *bench, path string) error {
+	crowd, end, err := w.crossPath(ctx, b, path, path, crossings(b.size.crowd))
+	if err == nil {
+		err = w.streams(ctx, b, crowd, path)
+	}
+	return errors.Join(err, end())
+}
+
+// crossPath has a server and a crowd, and measures cells. Both stay until end.
+func (w *world) crossPath(ctx context.Context, b *bench, path, name string, cells []crossing) (c *crowd, end func() error, err error) {
 	w.datapath = path
+	end = func() error { return nil }
 	s, err := w.serve(ctx, b.size.crowd)
 	if err != nil {
+		return nil, end, err
+	}
+	if c, err = w.newCrowd(ctx, b.size.crowd); err != nil {
+		return nil, end, fmt.Errorf("%s: %w", name, err)
+	}
+	end = func() error {
+		err := s.end(ctx)
+		c.close()
 		return err
 	}
-	crowd, err := w.newCrowd(ctx, b.size.crowd)
+	all, err := w.cross(ctx, b, s.process, c, cells)
 	if err != nil {
-		return err
+		return c, end, fmt.Errorf("%s: %w", name, err)
 	}
-	defer crowd.close()
-	all, err := w.cross(ctx, b, s.process, crowd)
-	if err != nil {
-		return err
+	for i, cell := range cells {
+		b.figures.add(fmt.Sprintf("packets per second, %s, %s", name, cell), "/s", all[i].rate, "plain forwarding", all[i].plain)
+		b.figures.add(fmt.Sprintf("processor time of the server per packet, %s, %s", name, cell), "us", all[i].cost, "")
 	}
-	for i, c := range crossings(b.size.crowd) {
-		b.figures.add(fmt.Sprintf("packets per second, %s, %s", path, c), "/s", all[i].rate, "plain forwarding", all[i].plain)
-		b.figures.add(fmt.Sprintf("processor time of the server per packet, %s, %s", path, c), "us", all[i].cost, "")
-	}
-	return errors.Join(w.streams(ctx, b, crowd, path), s.end(ctx))
+	return c, end, nil
 }

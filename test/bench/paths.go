@@ -106,12 +106,12 @@ func (w *world) crossAll(ctx context.Context, b *bench, server *process) ([]cros
 		return nil, err
 	}
 	defer crowd.close()
-	return w.cross(ctx, b, server, crowd)
+	return w.cross(ctx, b, server, crowd, crossings(b.size.crowd))
 }
 
-// cross measures all cells with the sessions of a crowd.
-func (w *world) cross(ctx context.Context, b *bench, server *process, crowd *crowd) (all []crossed, err error) {
-	for _, c := range crossings(b.size.crowd) {
+// cross measures cells with the sessions of a crowd.
+func (w *world) cross(ctx context.Context, b *bench, server *process, crowd *crowd, cells []crossing) (all []crossed, err error) {
+	for _, c := range cells {
 		var got crossed
 		got.plain, err = around(func() (float64, error) {
 			return rateOf(w.plain(ctx, c, b.size.datagrams/4))

@@ -32,6 +32,7 @@ type world struct {
 	program         string
 	folder          string
 	datapath        string // of the virtual template; empty: what the server chooses
+	spread          string // of its sockets; empty: what the server chooses
 	client, lns, hq *netns.Namespace
 	processes       []*process
 	started         int
@@ -150,7 +151,15 @@ func (w *world) sqlConfiguration(s *sqlServer, d *sqlDatabase, accounts int) str
 }
 
 // common is what every configuration here has.
-func (w *world) common() string { return common(w.socket(), w.folder, w.datapath) }
+func (w *world) common() string { return common(w.socket(), w.folder, w.datapath) + w.sockets() }
+
+// sockets is what is said of the sockets.
+func (w *world) sockets() string {
+	if w.spread == "" {
+		return ""
+	}
+	return fmt.Sprintf("udp: {spread: %s}\n", w.spread)
+}
 
 // common has the limits per source raised, because all calls come from one.
 func common(socket, folder, datapath string) string {

@@ -47,7 +47,7 @@ func (s *Sessions) offerAddress(ctx context.Context, e *entry, d *aaa.Decision) 
 		return refusal(ctx, d, err)
 	}
 	s.offered(ctx, e, four, lease)
-	e.own = exact.IsValid()
+	e.own[four] = exact.IsValid()
 	d.Address, d.Pools = lease.Address, nil
 	return nil
 }

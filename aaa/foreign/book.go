@@ -34,7 +34,7 @@ type entry struct {
 	cui                      []byte
 
 	leases leases
-	own    bool          // its address is that of its account alone
+	own    [parts]bool   // they are those of its account alone
 	rivals [parts]string // the sessions that have what this one says it has; "" = none
 
 	counted bool      // it is to be in the registry

@@ -46,9 +46,7 @@ func (s *Sessions) adopt(e *entry, p part, r *aaa.Record) {
 
 // drop notes that a session has no such lease.
 func (e *entry) drop(p part) {
-	if e.leases[p] = (pool.Lease{}); p == four {
-		e.own = false
-	}
+	e.leases[p], e.own[p] = pool.Lease{}, false
 }
 
 // keepAgain prolongs the leases of a session.
@@ -77,8 +75,8 @@ func (s *Sessions) keepOne(ctx context.Context, e *entry, p part) error {
 	}
 	var other *pool.MismatchError
 	switch {
-	case errors.As(err, &other): // it is a prefix of the NAS, and none of our pools
-		e.drop(p)
+	case errors.As(err, &other): // it is a prefix of the NAS, or of the account's own, and none of our pools
+		*lease = pool.Lease{}
 		return nil
 	case err == nil:
 		e.rivals[p] = ""

@@ -34,7 +34,6 @@ func (p *pen) entry(e *entry) {
 	e.method, e.limits.policy, e.sequence = aaa.Method(method), aaa.SessionPolicy(policy), uint32(sequence)
 	p.whole(&e.limits.account)
 	p.whole(&e.limits.domain)
-	p.flag(&e.own)
 	p.flag(&e.counted)
 	p.nas(&e.nas)
 	p.peer(&e.peer)
@@ -49,6 +48,7 @@ func (p *pen) entry(e *entry) {
 	}
 	p.bytes(&e.cui)
 	for i := range e.leases {
+		p.flag(&e.own[i])
 		p.word(&e.rivals[i])
 		p.lease(&e.leases[i])
 	}

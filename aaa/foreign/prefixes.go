@@ -42,6 +42,9 @@ func (s *Sessions) drawsPrefix(e *entry, d *aaa.Decision) bool {
 // its link a session has none of our IPv6, and goes on with its address if it has one; without the other it is none the worse.
 // Whether the user speaks IPv6 shows only later, so a prefix that is not used goes back with the session.
 func (s *Sessions) offerPrefixes(ctx context.Context, e *entry, d *aaa.Decision) error {
+	for _, p := range prefixes {
+		e.own[p] = len(*wishOf(d, p).own) > 0
+	}
 	by := s.client(&e.nas).Addresses
 	if by == Named {
 		return nil // the NAS has pools of these names

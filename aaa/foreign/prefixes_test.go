@@ -292,3 +292,56 @@ func TestPrefixesForANASThatHearsNothing(t *testing.T) {
 		})
 	}
 }
+
+// No NAS can change a prefix while a session is up: a session that is to have others is ended.
+func TestChangedPrefixesAreFollowed(t *testing.T) {
+	one, other := netip.MustParsePrefix("2001:db8:ff::/56"), netip.MustParsePrefix("2001:db8:fe::/56")
+	part := netip.MustParsePrefix("2001:db8:ff:7::/64") // that the NAS made of the one
+	own := func(link, site netip.Prefix) func(*aaa.Decision) {
+		return func(d *aaa.Decision) {
+			d.IPv6 = aaa.IPv6{Prefixes: []netip.Prefix{link}, Delegated: []netip.Prefix{site}}
+		}
+	}
+	none := func(*aaa.Decision) {}
+	for name, c := range map[string]struct {
+		client        string
+		before, after func(*aaa.Decision)
+		reason        string
+	}{
+		"nothing":                {"nas", own(one, other), own(one, other), ""},
+		"lent, as before":        {"nas", none, none, ""},
+		"the link's":             {"nas", own(one, other), own(other, other), "its IPv6 prefix is now 2001:db8:fe::/56"},
+		"the delegated one":      {"nas", own(one, other), own(one, one), "its delegated IPv6 prefix is now 2001:db8:ff::/56"},
+		"its own instead of one": {"nas", none, own(one, other), "its IPv6 prefix is now 2001:db8:ff::/56"},
+		"none any more":          {"nas", own(one, other), none, "it has no IPv6 prefix of its own any more"},
+		"by name":                {"bras", own(one, other), own(other, other), "its IPv6 prefix is now 2001:db8:fe::/56"},
+		"where it has none":      {"wifi", own(one, other), own(other, other), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(r *rig) {
+				d := six("ann")
+				c.before(&d)
+				r.people.set("ann", d)
+				q, got := r.mustLogin(c.client, "ann")
+				start := startOf(q, got)
+				if len(d.IPv6.Prefixes) > 0 {
+					start.IPv6 = aaa.RecordIPv6{Prefix: part, Delegated: d.IPv6.Delegated[0]}
+				}
+				r.tell(start)
+				d = six("ann")
+				c.after(&d)
+				r.people.set("ann", d)
+				for range 2 {
+					r.reauthorize(foreign.Query{Account: "ann"})
+				}
+				told := r.nases.orders()
+				if c.reason == "" && len(told) == 0 {
+					return
+				}
+				if len(told) != 1 || told[0].Kind != foreign.Disconnect || told[0].Reason != c.reason || told[0].Session.Session != start.Session {
+					t.Errorf("told %+v, want %q", told, c.reason)
+				}
+			})
+		})
+	}
+}

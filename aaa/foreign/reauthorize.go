@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -156,8 +158,11 @@ func (s *Sessions) verdict(r *aaa.Record, d *aaa.Decision, err error) Order {
 	case by == None:
 	case d.Address.IsValid() && r.Address.IsValid() && d.Address != r.Address:
 		return disconnect(fmt.Sprintf("its address is now %s", d.Address))
-	case !d.Address.IsValid() && known && e.own:
+	case !d.Address.IsValid() && known && e.own[four]:
 		return disconnect("it has no address of its own any more")
+	}
+	if why := otherPrefix(&e, r, d); why != "" && by != None {
+		return disconnect(why)
 	}
 	now := d.Terms()
 	if r.Terms != nil && *r.Terms == now {
@@ -166,6 +171,21 @@ func (s *Sessions) verdict(r *aaa.Record, d *aaa.Decision, err error) Order {
 	o := Order{Kind: Change, Terms: now, Changed: difference(r.Terms, now), Reason: "its account or domain has changed"}
 	o.Key = key(o.Kind, fmt.Sprintf("%+v", r.Terms), fmt.Sprintf("%+v", now))
 	return o
+}
+
+// otherPrefix says why a session cannot go on with the prefixes that it has: its account has others of its own now, or none any more.
+// No NAS can change them while a session is up, as little as its address.
+func otherPrefix(e *entry, r *aaa.Record, d *aaa.Decision) (why string) {
+	for _, p := range prefixes {
+		own, has := *wishOf(d, p).own, told(p, r)
+		switch {
+		case len(own) == 0 && e.own[p]:
+			return "it has no " + p.String() + " of its own any more"
+		case len(own) > 0 && has.IsValid() && !slices.ContainsFunc(own, func(o netip.Prefix) bool { return liesIn(has, o) }):
+			return fmt.Sprintf("its %s is now %s", p, own[0])
+		}
+	}
+	return ""
 }
 
 func disconnect(reason string) Order {

@@ -50,7 +50,7 @@ func (b *book) unheardSigns(e *entry) [2]uint64 {
 // unheardOf is the same of an entry that has an offer.
 func (b *book) unheardOf(e *entry) [2]uint64 {
 	drawn := e.leases
-	if e.own {
+	if e.own[four] {
 		drawn[four] = pool.Lease{}
 	}
 	if !drawn.any() {

@@ -145,6 +145,12 @@ func TestPrefixesOfANASInTheDatabase(t *testing.T) {
 	if p := r.asks(r.login("user4@sales.example", "User@1234")); p.code != accessAccept || !p.address().IsValid() || p.get(framedPrefix) != nil || p.get(delegatedPrefix) != nil {
 		t.Errorf("one too many for the pools: %+v", p)
 	}
+	heard := r.ordered(w, obeys)
+	c.sql(`INSERT INTO static_addresses (account, address) VALUES ('` + alice + `', '2001:db8:0:7::/64')`)
+	if o := hears(t, heard, "a prefix of its own"); o.code != disconnectRequest || string(o.get(sessionID)) != alices.id {
+		t.Errorf("the NAS is told %+v", o.packet)
+	}
+	c.becomes("disconnect its IPv6 prefix is now 2001:db8:0:7::/64", `SELECT kind || ' ' || reason FROM nas_orders WHERE account = $1 AND ok`, alice)
 	const sessionTime = 46
 	alices.tells(statusStop, number(sessionTime, 60))
 	c.becomes("quarantine/0 quarantine/56 quarantine/64", state, alice)

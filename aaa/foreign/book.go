@@ -69,7 +69,7 @@ type book struct {
 	cards   map[string]*card
 	recent  shelf             // the one that was changed longest ago first
 	signs   map[uint64]*card  // logins that wait, by what else they are found by
-	logins  []*card           // that wait for their Start, the oldest first, and some that do not any more
+	logins  []waiting         // for their Start, the one that is due first comes first, and some that do not any more
 	waiting int               // logins that do
 	unheard map[uint64]offers // of them, by unheardSigns
 	scratch []byte            // to write cards in
@@ -147,13 +147,22 @@ func (b *book) drop(session string) {
 	}
 }
 
+// waiting is a login that waits for its Start until then.
+type waiting struct {
+	card  *card
+	until time.Duration // since the book was begun
+}
+
+// waits says that it still does, and not for longer: one that has asked anew comes again.
+func (w *waiting) waits() bool { return !w.card.gone && !w.card.live && w.card.until == w.until }
+
 // link makes it possible to find a login by other names than its own.
 func (b *book) link(c *card, e *entry) {
 	if c.live {
 		return
 	}
 	b.waiting++
-	b.logins = append(b.logins, c)
+	b.logins = append(b.logins, waiting{c, c.until})
 	c.unheard = b.unheardOf(e)
 	b.count(c.unheard, c.until)
 	c.signs = [...]uint64{b.placeSign(e), b.nasSign(e.nas.Name, e.nas.Session),
@@ -208,11 +217,11 @@ func (b *book) claim(r *aaa.Record) (entry, bool) {
 
 // loginsAt returns the logins that wait for their Start, of a NAS, and that began before.
 func (b *book) loginsAt(nas string, before time.Time) (sessions []string) {
-	for _, c := range b.logins {
-		if c.gone || c.live {
+	for _, w := range b.logins {
+		if !w.waits() {
 			continue
 		}
-		if e := c.entry(b.begun); e.nas.Name == nas && e.started.Before(before) {
+		if e := w.card.entry(b.begun); e.nas.Name == nas && e.started.Before(before) {
 			sessions = append(sessions, e.session)
 		}
 	}
@@ -223,15 +232,15 @@ func (b *book) loginsAt(nas string, before time.Time) (sessions []string) {
 func (b *book) lapsed(now time.Time) (sessions []string, next time.Time) {
 	n := 0
 	for ; n < len(b.logins); n++ {
-		c := b.logins[n]
-		if c.gone || c.live {
+		w := b.logins[n]
+		if !w.waits() {
 			continue
 		}
-		if until := b.begun.Add(c.until); until.After(now) {
+		if until := b.begun.Add(w.until); until.After(now) {
 			next = until
 			break
 		}
-		sessions = append(sessions, c.session)
+		sessions = append(sessions, w.card.session)
 	}
 	clear(b.logins[:n])
 	b.logins = b.logins[n:]

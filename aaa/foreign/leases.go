@@ -41,6 +41,11 @@ func (l *leases) any() bool {
 	return slices.ContainsFunc(l[:], func(one pool.Lease) bool { return one.Address.IsValid() })
 }
 
+// include says that one of them is for this, as whatever part.
+func (l *leases) include(address netip.Addr) bool {
+	return slices.ContainsFunc(l[:], func(one pool.Lease) bool { return one.Address == address })
+}
+
 // leaseOf is the lease of what a record tells of; an address has no length.
 func leaseOf(has netip.Prefix) pool.Lease {
 	l := pool.Lease{Address: has.Masked().Addr()}

@@ -158,7 +158,7 @@ func (s *Sessions) payOne(ctx context.Context, session string) error {
 	if known { // it lives: it did not give back what it has now
 		d.leave = false
 		for p := range d.leases {
-			if d.leases[p].Address == e.leases[p].Address {
+			if e.leases.include(d.leases[p].Address) {
 				d.leases[p] = pool.Lease{}
 			}
 		}

@@ -345,3 +345,21 @@ func TestChangedPrefixesAreFollowed(t *testing.T) {
 		})
 	}
 }
+
+// A pool of addresses that somebody names for prefixes too gives the address once more, which stays with its session.
+func TestAPoolOfAddressesIsNoneOfPrefixes(t *testing.T) {
+	for _, of := range []string{"link", "delegated"} {
+		run(t, func(r *rig) {
+			d := decision("ann")
+			if d.IPv6Pools = []string{"p"}; of == "delegated" {
+				d.IPv6Pools, d.DelegatedPools = []string{"links"}, []string{"p"}
+			}
+			r.people.set("ann", d)
+			start := r.open("nas", "ann")
+			r.pass(10 * time.Second)
+			if h := r.pools.holder(t, start.Address.String()); h != start.Session {
+				t.Errorf("%s: %s of %s is of %q", of, start.Address, start.Session, h)
+			}
+		})
+	}
+}

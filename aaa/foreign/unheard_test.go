@@ -167,3 +167,26 @@ func TestLoginsOfOneAccountAtTheSameMoment(t *testing.T) {
 		}
 	}, func(c *foreign.Config) { c.Pools = large })
 }
+
+// Somebody who asks anew again and again, whose login never lapses, keeps no other's from it.
+func TestALoginThatIsAskedForAgainHoldsUpNoOther(t *testing.T) {
+	run(t, func(r *rig) {
+		limited := decision("bob")
+		limited.MaxSessions = 1
+		r.people.set("bob", limited)
+		q, _ := r.mustLogin("nas", "ann")
+		r.mustLogin("nas", "bob")
+		for range 10 {
+			r.pass(time.Minute)
+			if _, err := r.auth.Authenticate(r.Context(), q); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if stats := r.Stats(); stats.Logins != 1 || stats.Lapsed != 1 {
+			t.Errorf("%+v", stats)
+		}
+		if _, _, err := r.login("nas", "bob"); err != nil {
+			t.Errorf("the place of a login without a Start is kept: %v", err)
+		}
+	})
+}

@@ -10,10 +10,11 @@ import (
 const binaryName = "hex:"
 
 // NameText is a name that a NAS has made, such as Acct-Session-Id, as text: the name itself, or where its octets are none, these in
-// hexadecimal, so that different names stay different. NULs at the end of a text do not belong to it.
+// hexadecimal, so that different names stay different. A NUL that ends a text does not belong to it; where there are more, or nothing
+// else, the name is a number.
 func NameText(octets []byte) string {
-	text := strings.TrimRight(string(octets), "\x00")
-	if isText(text) && !strings.HasPrefix(text, binaryName) {
+	text := strings.TrimSuffix(string(octets), "\x00")
+	if isText(text) && (text != "" || len(octets) == 0) && !strings.HasPrefix(text, binaryName) {
 		return text
 	}
 	return binaryName + hex.EncodeToString(octets)

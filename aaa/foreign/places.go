@@ -70,7 +70,7 @@ func (s *Sessions) owe(session string, d debt) {
 			d.leases[p] = before.leases[p]
 		}
 	}
-	d.leave = d.leave || before.leave && !d.keep
+	d.leave, d.keep = d.leave || before.leave && !d.keep, d.keep || before.keep
 	s.debts[session] = d
 	if s.pay.IsZero() {
 		s.pay = s.config.Now().Add(firstPay)
@@ -163,9 +163,8 @@ func (s *Sessions) payOne(ctx context.Context, session string) error {
 			}
 		}
 	}
-	keep := d.keep && known
-	d.keep = false
-	if d, err = s.settle(ctx, session, d); err == nil && keep {
+	d.keep = d.keep && known
+	if d, err = s.settle(ctx, session, d); err == nil && d.keep {
 		err = errors.Join(s.keepAgain(ctx, &e), s.enter(ctx, &e))
 		d.keep = err != nil
 		s.set(e)

@@ -181,23 +181,24 @@ func (s *Sessions) follow(ctx context.Context, e *entry, r *aaa.Record) error {
 		s.mu.Unlock()
 		return nil
 	}
-	e.live, e.heard = true, s.config.Now()
+	e.live, e.heard, e.doomed = true, s.config.Now(), cmp.Or(e.doomed, mustEnd) // it is told when the record is stored
 	if err == nil {
 		e.sequence = r.Sequence
 	}
 	s.set(*e)
-	if err == nil && r.Kind == aaa.RecordStart {
+	if err != nil {
+		return err
+	}
+	if r.Kind == aaa.RecordStart {
 		s.checkAgain(e)
 	}
-	if err == nil {
-		s.mu.Lock()
-		mustEnd = cmp.Or(s.book.condemned(e.session), mustEnd)
-		s.mu.Unlock()
-	}
-	if err == nil && mustEnd != "" {
+	s.mu.Lock()
+	mustEnd = s.book.condemned(e.session)
+	s.mu.Unlock()
+	if mustEnd != "" {
 		s.mustEnd(ctx, r, mustEnd)
 	}
-	return err
+	return nil
 }
 
 // mustEnd has the NAS end a session that should not have begun.

@@ -5,6 +5,9 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"lnsgate/aaa"
+	"lnsgate/aaa/foreign"
 )
 
 // A session that moved while the pools were away owes them two things: what it was offered goes back, and what it has is kept.
@@ -20,6 +23,36 @@ func TestAMoveWhileThePoolsAreAway(t *testing.T) {
 		r.pass(time.Minute)
 		if given, has := r.pools.holder(t, d.Address.String()), r.pools.holder(t, "10.0.0.7"); given != "" || has != q.Session || r.Stats().Owed != 0 {
 			t.Errorf("%s is of %q, and 10.0.0.7 of %q: %+v", d.Address, given, has, r.Stats())
+		}
+	})
+}
+
+// A session that began though it has no place must end, and so it must where its Start could not be stored at first.
+func TestASessionThatMustEndIsNotForgotten(t *testing.T) {
+	run(t, func(r *rig) {
+		d := decision("ann")
+		d.MaxSessions = 1
+		r.people.set("ann", d)
+		first, second := request("nas", "ann", 7), request("nas", "ann", 7)
+		second.Session = "nas/second try"
+		logins.Store(second.Session, time.Now())
+		var got [2]aaa.Decision
+		for i, q := range []*aaa.Request{first, second} {
+			var err error
+			if got[i], err = r.auth.Authenticate(r.Context(), q); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.tell(startOf(second, got[1]))
+		start := startOf(first, got[0])
+		r.books.fail(errors.New("full"))
+		if again := start; r.Account(r.Context(), &again) == nil {
+			t.Fatal("a record that is not stored is confirmed")
+		}
+		r.books.fail(nil)
+		r.tell(start)
+		if told := r.nases.orders(); len(told) != 1 || told[0].Kind != foreign.Disconnect || told[0].Session.Session != first.Session {
+			t.Errorf("told %+v", told)
 		}
 	})
 }

@@ -18,7 +18,7 @@ func (s *Server) record(ctx context.Context, x *exchange) {
 		s.abandon(x, Malformed)
 	case kind != 0:
 		r := recordOf(nas, x.packet, kind, x.came)
-		m, marked, others := markOf(x.client, x.packet, r)
+		m, marked, others := markOf(x.client, x.packet, r, x.came)
 		r.Class = others
 		s.logins.forget(nasSession{nas.Name, nas.Session})
 		m = s.sessions.settle(nasSession{nas.Name, nas.Session}, r.Name, m, marked, news{x.client.Name, kind, toldTime(x.packet, x.came), x.came})

@@ -54,10 +54,11 @@ func kindOf(status uint32) aaa.RecordKind {
 	return 0
 }
 
-// How far a clock of a NAS may be off, or a record be late, until its time is no longer believed.
+// How far a clock may be off, or a record be late, until its time is no longer believed.
 const (
 	mostLate  = 30 * 24 * time.Hour
 	mostDelay = 24 * time.Hour // of Acct-Delay-Time
+	mostAhead = time.Hour      // of the clock of another node
 )
 
 // eventTime is when it was so, what a record tells: as the NAS has it, or where that cannot be, by how long it says it kept the
@@ -120,10 +121,11 @@ func lasted(p *radius.Packet) (time.Duration, bool) {
 	return time.Duration(seconds) * time.Second, there
 }
 
-// markOf finds our mark among the Classes of a record; the others are returned. Without one the login is estimated.
-func markOf(c *client, p *radius.Packet, r *aaa.Record) (m mark, marked bool, others [][]byte) {
+// markOf finds our mark among the Classes of a record; the others are returned. Without one, or with one of a login that is still to
+// come, the login is estimated.
+func markOf(c *client, p *radius.Packet, r *aaa.Record, now time.Time) (m mark, marked bool, others [][]byte) {
 	for _, class := range wire.All(p, wire.TypeClass) {
-		if own, ok := decodeMark(class); ok && strings.HasPrefix(own.session, sessionPrefix(c.Name)) {
+		if own, ok := decodeMark(class); ok && strings.HasPrefix(own.session, sessionPrefix(c.Name)) && own.started.Sub(now) <= mostAhead {
 			m, marked = own, true
 			continue
 		}

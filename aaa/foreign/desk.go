@@ -30,6 +30,12 @@ type line struct {
 	more    bool      // there may be more orders for it, which were not claimed
 }
 
+// isIdle says that there is nothing to tell.
+func (l *line) isIdle() bool { return l.busy == 0 && len(l.waiting) == 0 }
+
+// forgetAway is how long after its time has come to be tried again a NAS is known to be away.
+const forgetAway = time.Hour
+
 type claimed struct {
 	order Order
 	nas   string // in whose line it is
@@ -58,11 +64,15 @@ func (d *desk) len() int {
 }
 
 // full are the NASes for which nothing is to be claimed now: those that are away, and whose line is long. Else they would keep
-// the orders of others from being claimed.
+// the orders of others from being claimed. One that is away and that nothing was told for long is forgotten.
 func (d *desk) full(now time.Time) (names []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for nas, l := range d.lines {
+		if l.isIdle() && now.Sub(l.again) > forgetAway {
+			delete(d.lines, nas)
+			continue
+		}
 		if long := len(l.waiting) >= mostInLine; long || l.away && (l.busy > 0 || now.Before(l.again)) {
 			names = append(names, nas)
 			l.more = long
@@ -139,7 +149,7 @@ func (d *desk) done(c claimed, answered *bool, again time.Time) (put []claimed) 
 		l.more = false
 		d.ring()
 	}
-	if l.busy == 0 && len(l.waiting) == 0 && (answered == nil || !l.away) {
+	if l.isIdle() && (answered == nil || !l.away) {
 		delete(d.lines, c.nas)
 	}
 	if signal(d.free); d.more && d.held <= mostClaimed/2 {

@@ -3,11 +3,21 @@
 //
 // Up, a program at the entrance of each Ethernet interface outside (TCX) takes data messages of known sessions, strips their
 // headers and lets the packet enter the host through the virtual template, where routing, nftables and tcpdump see it as
-// they would without BPF. Those of TCP pass a pair of interfaces on the way, where the kernel makes one of those that follow each other.
+// they would without BPF. Those of TCP then pass a pair of interfaces on the way, where the kernel makes one of those that follow each other.
 // Down, a program at the exit of the virtual template finds the session by destination address,
 // puts the headers in front, asks the routing table for the way to the peer, and sends the packet there. The answer is good for
 // 10 ms, in which packets to the same peer follow: a route or a neighbour that changes is heeded that much later. Every few seconds the
 // kernel is told which neighbours are in use, so that it looks whether they are still there.
+//
+// Packets of IPv4 that the host would only forward, between a session and an Ethernet interface, go straight from the one interface
+// to the other, as long as nobody can tell: the routes say how, as the kernel's own lookup finds them, and a change of them is heeded
+// at once. They pass the stack when there are netfilter hooks for what is forwarded, rules for routing (the kernel remembers that there
+// were any), routes that are chosen by flow, or whatever else decides or listens on their way: on the virtual template, at the entrance
+// of where they come from and at the exit of where they go. Firewalls are heeded at once, listeners and programs within 10 ms. So pass
+// those with a mark, a class of service, a time to live that is over or a source whose answers would go elsewhere, those of more than
+// eight virtual templates on their way down, and all before Linux 6.15, which does not tell who listens. Two things do show: the
+// counters of forwarded packets of the host do not grow, and the exit sees the interface outside, not the template, as where
+// a packet has come in.
 //
 // What these programs do not carry goes on to user space as if they were not there, and is judged, counted, answered or
 // dropped there: fragments, IP options and extension headers, sequence numbers, packets longer than the peer receives, large

@@ -20,7 +20,9 @@ struct leaving {
 	__u32 packets, octets;
 	__u8 protocol, ppp;
 	__u16 mss; /* the largest that this SYN may announce; 0 is any, or it is none */
+	__u32 ttl; /* the word of the header of IP that has it, as it is to leave */
 	__u64 pseudo, header; /* sums: of the pseudo-header, and of the header of IP, which is nothing for IPv4 */
+	__u64 now;	      /* a coarse time */
 	bool summed;	      /* the sum of all of it is known */
 	struct judged judged;
 };
@@ -151,7 +153,7 @@ static __always_inline struct way *reaches(struct __sk_buff *skb, const struct l
 	struct way *w = bpf_map_lookup_elem(&ways, &slot);
 	if (!w)
 		return 0;
-	__u64 now = bpf_ktime_get_coarse_ns();
+	__u64 now = l->now;
 	if (w->peer == to->peer && w->local == to->local && w->peer_port == to->peer_port && octets <= w->octets && now - w->asked < WAY_TIME)
 		return w;
 	w->asked = 0;
@@ -162,7 +164,7 @@ static __always_inline struct way *reaches(struct __sk_buff *skb, const struct l
 }
 
 /* departs says whether the device on the way to the peer can be given this. */
-static __always_inline bool departs(struct __sk_buff *skb, const struct leaving *l, __u32 n, struct front *f, __u32 *out)
+static __always_inline bool departs(struct __sk_buff *skb, const struct leaving *l, __u32 n, struct front *f, __u32 *out, __u32 before)
 {
 	const struct way *w = reaches(skb, l, 28 + n + l->longest);
 	if (!w)
@@ -171,12 +173,13 @@ static __always_inline bool departs(struct __sk_buff *skb, const struct leaving 
 	__builtin_memcpy(f->ethernet.h_dest, w->to, 6);
 	__builtin_memcpy(f->ethernet.h_source, w->from, 6);
 	f->ethernet.h_proto = bpf_htons(ETH_P_IP);
+	if (before && w->device & NO_HARDWARE && summed(skb) == CHECKSUM_COMPLETE)
+		return false; /* the sum that a card has found is not that of the headers too, which only a card does not mind */
 	if (l->whole)
 		return !(w->device & HANDS_ON);
 	if (!(w->device & LEAVES_SUMS))
 		return true;
-	struct sk_buff *kernel = bpf_cast_to_kern_ctx(skb);
-	return BPF_CORE_READ_BITFIELD(kernel, ip_summed) != CHECKSUM_PARTIAL;
+	return summed(skb) != CHECKSUM_PARTIAL;
 }
 
 /* address writes the headers of IP and UDP in front of n octets of others. The id is another one for each of 65536 packets. */
@@ -236,6 +239,62 @@ static __always_inline bool put(struct __sk_buff *skb, const struct front *f, __
 	}
 }
 
+/* room makes room for so many octets and the header of Ethernet, if there is none. If not, it says what becomes of the packet. */
+static __always_inline int room(struct __sk_buff *skb, __u32 octets, bool whole, __u32 before)
+{
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | (whole ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP : 0);
+	if (!whole && !before)
+		return bpf_skb_change_head(skb, ETHERNET + octets, 0) ? NEXT : 0;
+	if (bpf_skb_adjust_room(skb, octets, BPF_ADJ_ROOM_MAC, flags))
+		return NEXT;
+	return !before && bpf_skb_change_head(skb, ETHERNET, 0) ? SHOT : 0;
+}
+
+/* leave sends a packet to its peer, in which it begins at an offset, a constant. Whether it is one for a peer is known, and its holder. */
+static __always_inline int leave(struct __sk_buff *skb, struct leaving *l, void *end, __u32 before)
+{
+	if (!(l->to->flags & CARRY_DOWN) || guarded(skb) || !fits(l, end))
+		return NEXT;
+	struct place *count = counts(l->to);
+	if (!count)
+		return NEXT;
+	l->judged.protocol = l->protocol;
+	switch (judge(l->to->filter, &l->judged, l->next, end, l->len - l->ip, true)) {
+	case LEFT:
+		return NEXT;
+	case DENIED:
+		drop(&count->down, FILTERED, l->packets);
+		return GONE;
+	default:
+		break;
+	}
+	struct front f = {};
+	__u32 out, n = frame(l, f.l2tp);
+	if (!departs(skb, l, n, &f, &out, before))
+		return NEXT;
+	address(l, n, &f, count->down.packets);
+	switch (admit(&count->down, l->to->rate_down, l->octets, l->octets - (l->packets - 1) * (l->head + l->whole))) {
+	case LEFT:
+		return NEXT;
+	case DENIED:
+		drop(&count->down, RATE_DOWN, l->packets);
+		return GONE;
+	default:
+		break;
+	}
+	if (l->protocol == IPPROTO_TCP && l->mss && !lower(skb, before + l->ip, l->len - l->ip, l->mss))
+		return NEXT;
+	int verdict = room(skb, 28 + n, l->whole, before);
+	if (verdict)
+		return verdict;
+	if (put(skb, &f, n))
+		return SHOT;
+	if (before && bpf_skb_store_bytes(skb, ETHERNET + 28 + n + AT_TTL, &l->ttl, 4, 0))
+		return SHOT;
+	carry(&count->down, l->packets, l->octets, l->now);
+	return bpf_redirect(out, 0);
+}
+
 SEC("tcx/egress") int down(struct __sk_buff *skb)
 {
 	struct leaving l = {.len = skb->len, .whole = skb->gso_size};
@@ -247,48 +306,6 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 	if (skb->protocol == bpf_htons(ETH_P_IP) ? !leaves4(&l, data, end, template) :
 	    skb->protocol != bpf_htons(ETH_P_IPV6) || !leaves6(&l, data, end, template))
 		return NEXT;
-	if (!l.to || !(l.to->flags & CARRY_DOWN) || guarded(skb) || !fits(&l, end))
-		return NEXT;
-	struct place *count = counts(l.to);
-	if (!count)
-		return NEXT;
-	l.judged.protocol = l.protocol;
-	switch (judge(l.to->filter, &l.judged, l.next, end, l.len - l.ip, true)) {
-	case LEFT:
-		return NEXT;
-	case DENIED:
-		drop(&count->down, FILTERED, l.packets);
-		return GONE;
-	default:
-		break;
-	}
-	struct front f = {};
-	__u32 out, n = frame(&l, f.l2tp);
-	if (!departs(skb, &l, n, &f, &out))
-		return NEXT;
-	address(&l, n, &f, count->down.packets);
-	switch (admit(&count->down, l.to->rate_down, l.octets, l.octets - (l.packets - 1) * (l.head + l.whole))) {
-	case LEFT:
-		return NEXT;
-	case DENIED:
-		drop(&count->down, RATE_DOWN, l.packets);
-		return GONE;
-	default:
-		break;
-	}
-	if (l.protocol == IPPROTO_TCP && l.mss && !lower(skb, l.ip, l.len - l.ip, l.mss))
-		return NEXT;
-	if (l.whole) {
-		if (bpf_skb_adjust_room(skb, 28 + n, BPF_ADJ_ROOM_MAC,
-					BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP))
-			return NEXT;
-		if (bpf_skb_change_head(skb, ETHERNET, 0))
-			return SHOT;
-	} else if (bpf_skb_change_head(skb, ETHERNET + 28 + n, 0)) {
-		return NEXT;
-	}
-	if (put(skb, &f, n))
-		return SHOT;
-	carry(&count->down, l.packets, l.octets);
-	return bpf_redirect(out, 0);
+	l.now = bpf_ktime_get_coarse_ns();
+	return l.to ? leave(skb, &l, end, 0) : NEXT;
 }

@@ -17,6 +17,9 @@ const leavesSums = 0x01
 // it could not cut them up. With a device behind it the kernel cuts them up, unless the device can.
 const handsOn = 0x02
 
+// noHardware marks an interface that only the kernel is behind.
+const noHardware = 0x04
+
 // Look attaches the programs to the Ethernet interfaces that there are now in the network namespace of the calling thread. What
 // comes in on others is carried by user space. Those that belong to a bond, a bridge or a VRF are left to that one, which decides
 // what is taken: a bond, for example, does not listen to those in reserve.
@@ -61,6 +64,9 @@ func (d *DataPath) watch(n networkLink) error {
 		d.outside[n.index] = l
 	}
 	flags := uint32(0)
+	if !n.device {
+		flags |= noHardware
+	}
 	if sumsLater(n.name) {
 		flags |= leavesSums
 		if !n.device {

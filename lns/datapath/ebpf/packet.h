@@ -5,6 +5,7 @@
 #define MOST_HEADERS (ETHERNET + 20 + 8 + 8 + 4)
 #define LOOKED_AT4 (20 + 14) /* to the flags of TCP */
 #define LOOKED_AT6 (40 + 14)
+#define AT_TTL 8
 #define SYN 0x02
 #define TCP_LEAST 20
 

@@ -22,7 +22,8 @@
 #include "filter.h"
 #include "clamp.h"
 #include "collect.h"
-#include "up.h"
 #include "down.h"
+#include "straight.h"
+#include "up.h"
 
 char __license[] SEC("license") = "Dual MIT/GPL";

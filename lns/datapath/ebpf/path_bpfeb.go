@@ -13,6 +13,22 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type pathCourse struct {
+	_           structs.HostLayout
+	Source      uint32
+	Destination uint32
+	In          uint32
+	Out         uint32
+	Hop         uint32
+	Routing     uint32
+	Octets      uint16
+	Straight    uint16
+	To          [6]uint8
+	From        [6]uint8
+	Asked       uint64
+	Looked      uint64
+}
+
 type pathDestination struct {
 	_        structs.HostLayout
 	Template uint32
@@ -100,6 +116,13 @@ type pathRule struct {
 	Allow        uint8
 }
 
+type pathSight struct {
+	_      structs.HostLayout
+	Asked  uint64
+	Device uint32
+	Clear  uint32
+}
+
 type pathWay struct {
 	_        structs.HostLayout
 	Peer     uint32
@@ -120,6 +143,7 @@ type pathWay struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	pathMapAddresses         = "addresses"
+	pathMapCourses           = "courses"
 	pathMapDrops             = "drops"
 	pathMapFilters           = "filters"
 	pathMapOutside           = "outside"
@@ -128,6 +152,7 @@ const (
 	pathMapRoutes6           = "routes6"
 	pathMapSessions          = "sessions"
 	pathMapShortCuts         = "short_cuts"
+	pathMapSights            = "sights"
 	pathMapWays              = "ways"
 	pathProgCollected        = "collected"
 	pathProgDown             = "down"
@@ -135,6 +160,7 @@ const (
 	pathVarCollector         = "collector"
 	pathVarPort              = "port"
 	pathVarRateEpoch         = "rate_epoch"
+	pathVarTemplates         = "templates"
 	pathVarUnusedDestination = "unused_destination"
 	pathVarUnusedEntry       = "unused_entry"
 	pathVarUnusedFilter      = "unused_filter"
@@ -197,6 +223,7 @@ type pathProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type pathMapSpecs struct {
 	Addresses *ebpf.MapSpec `ebpf:"addresses"`
+	Courses   *ebpf.MapSpec `ebpf:"courses"`
 	Drops     *ebpf.MapSpec `ebpf:"drops"`
 	Filters   *ebpf.MapSpec `ebpf:"filters"`
 	Outside   *ebpf.MapSpec `ebpf:"outside"`
@@ -205,6 +232,7 @@ type pathMapSpecs struct {
 	Routes6   *ebpf.MapSpec `ebpf:"routes6"`
 	Sessions  *ebpf.MapSpec `ebpf:"sessions"`
 	ShortCuts *ebpf.MapSpec `ebpf:"short_cuts"`
+	Sights    *ebpf.MapSpec `ebpf:"sights"`
 	Ways      *ebpf.MapSpec `ebpf:"ways"`
 }
 
@@ -215,6 +243,7 @@ type pathVariableSpecs struct {
 	Collector         *ebpf.VariableSpec `ebpf:"collector"`
 	Port              *ebpf.VariableSpec `ebpf:"port"`
 	RateEpoch         *ebpf.VariableSpec `ebpf:"rate_epoch"`
+	Templates         *ebpf.VariableSpec `ebpf:"templates"`
 	UnusedDestination *ebpf.VariableSpec `ebpf:"unused_destination"`
 	UnusedEntry       *ebpf.VariableSpec `ebpf:"unused_entry"`
 	UnusedFilter      *ebpf.VariableSpec `ebpf:"unused_filter"`
@@ -246,6 +275,7 @@ func (o *pathObjects) Close() error {
 // It can be passed to loadPathObjects or ebpf.CollectionSpec.LoadAndAssign.
 type pathMaps struct {
 	Addresses *ebpf.Map `ebpf:"addresses"`
+	Courses   *ebpf.Map `ebpf:"courses"`
 	Drops     *ebpf.Map `ebpf:"drops"`
 	Filters   *ebpf.Map `ebpf:"filters"`
 	Outside   *ebpf.Map `ebpf:"outside"`
@@ -254,12 +284,14 @@ type pathMaps struct {
 	Routes6   *ebpf.Map `ebpf:"routes6"`
 	Sessions  *ebpf.Map `ebpf:"sessions"`
 	ShortCuts *ebpf.Map `ebpf:"short_cuts"`
+	Sights    *ebpf.Map `ebpf:"sights"`
 	Ways      *ebpf.Map `ebpf:"ways"`
 }
 
 func (m *pathMaps) Close() error {
 	return _PathClose(
 		m.Addresses,
+		m.Courses,
 		m.Drops,
 		m.Filters,
 		m.Outside,
@@ -268,6 +300,7 @@ func (m *pathMaps) Close() error {
 		m.Routes6,
 		m.Sessions,
 		m.ShortCuts,
+		m.Sights,
 		m.Ways,
 	)
 }
@@ -279,6 +312,7 @@ type pathVariables struct {
 	Collector         *ebpf.Variable `ebpf:"collector"`
 	Port              *ebpf.Variable `ebpf:"port"`
 	RateEpoch         *ebpf.Variable `ebpf:"rate_epoch"`
+	Templates         *ebpf.Variable `ebpf:"templates"`
 	UnusedDestination *ebpf.Variable `ebpf:"unused_destination"`
 	UnusedEntry       *ebpf.Variable `ebpf:"unused_entry"`
 	UnusedFilter      *ebpf.Variable `ebpf:"unused_filter"`

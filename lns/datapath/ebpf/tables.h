@@ -7,6 +7,10 @@ volatile const __u16 port = 0;
 /* Where packets of TCP are collected; 0 is nowhere. */
 volatile __u32 collector;
 
+/* The virtual templates to and from which packets may go past the host's stack, as long as nobody can tell; 0 is none. */
+#define MOST_TEMPLATES 8
+volatile __u32 templates[MOST_TEMPLATES];
+
 /* What an entry says. */
 #define CARRY_UP 0x01
 #define CARRY_DOWN 0x02
@@ -18,6 +22,7 @@ volatile __u32 collector;
 /* What is known of an interface outside. */
 #define LEAVES_SUMS 0x01
 #define HANDS_ON 0x02
+#define NO_HARDWARE 0x04
 
 /* entry is a session as it is for a while: an entry never changes, and another one takes its place. The programs only read it.
  * Addresses, ports and ids are in network order. */
@@ -180,6 +185,43 @@ struct {
 	__type(value, struct way);
 } ways SEC(".maps");
 
+/* course is how the host forwards packets from one address to another one, as one processor has learnt it. */
+struct course {
+	__u32 source, destination;
+	__u32 in, out;	/* interfaces; out is 0 where only the stack can say */
+	__u32 hop;	/* the neighbour */
+	__u32 routing;	/* which state of the routes that was */
+	__u16 octets;	/* of the longest packet for which it was asked */
+	__u16 straight; /* it may be gone */
+	__u8 to[6], from[6];
+	__u64 asked, looked; /* coarse times: for the course, and whether it may be gone */
+};
+
+#define COURSE_TIME 1000000000ULL
+#define COURSES (1 << 14)
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COURSES);
+	__type(key, __u32);
+	__type(value, struct course);
+} courses SEC(".maps");
+
+/* sight is whether anybody could tell that packets do not pass an interface. */
+struct sight {
+	__u64 asked;
+	__u32 device, clear;
+};
+
+#define SIGHTS 64
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SIGHTS);
+	__type(key, __u32);
+	__type(value, struct sight);
+} sights SEC(".maps");
+
 const struct place *unused_place __attribute__((unused));
 const struct entry *unused_entry __attribute__((unused));
 const struct filter *unused_filter __attribute__((unused));
@@ -215,11 +257,18 @@ static __always_inline const struct entry *session(__u32 id)
 	return e && e->id == id ? e : 0;
 }
 
+/* near4 finds whose a destination is, if that is quickly found. */
+static __always_inline const struct entry *near4(__u32 template, __u32 address)
+{
+	const struct entry *e = short_cut(SHORT_CUTS | ((bpf_ntohl(address) + template * SPREAD) & (SHORT_CUTS - 1)));
+	return e && e->address == address && e->template == template ? e : 0;
+}
+
 /* holder finds whose a destination is. */
 static __always_inline const struct entry *holder4(__u32 template, __u32 address)
 {
-	const struct entry *e = short_cut(SHORT_CUTS | ((bpf_ntohl(address) + template * SPREAD) & (SHORT_CUTS - 1)));
-	if (e && e->address == address && e->template == template)
+	const struct entry *e = near4(template, address);
+	if (e)
 		return e;
 	struct destination d = {template, address};
 	e = entry_at(bpf_map_lookup_elem(&addresses, &d));
@@ -256,9 +305,9 @@ static __always_inline void drop(struct lane *lane, __u32 reason, __u64 packets)
 }
 
 /* carry counts packets that go on. */
-static __always_inline void carry(struct lane *lane, __u64 packets, __u64 octets)
+static __always_inline void carry(struct lane *lane, __u64 packets, __u64 octets, __u64 now)
 {
 	__sync_fetch_and_add(&lane->packets, packets);
 	__sync_fetch_and_add(&lane->octets, octets);
-	lane->last = bpf_ktime_get_coarse_ns();
+	lane->last = now;
 }

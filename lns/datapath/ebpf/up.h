@@ -13,10 +13,13 @@ static __always_inline bool is_l2tp(struct __sk_buff *skb)
 
 SEC("tcx/ingress") int up(struct __sk_buff *skb)
 {
-	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != 0 || skb->vlan_present || skb->gso_size)
+	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != 0 || skb->vlan_present)
 		return NEXT;
-	if (!at_hand(skb, ETHERNET + 28, ETHERNET + 28) || !is_l2tp(skb) ||
-	    !at_hand(skb, MOST_HEADERS + LOOKED_AT4, MOST_HEADERS + LOOKED_AT6))
+	if (!at_hand(skb, ETHERNET + 28, ETHERNET + 28))
+		return NEXT;
+	if (!is_l2tp(skb))
+		return homeward(skb);
+	if (skb->gso_size || !at_hand(skb, MOST_HEADERS + LOOKED_AT4, MOST_HEADERS + LOOKED_AT6))
 		return NEXT;
 	__u32 len = skb->len;
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
@@ -62,6 +65,7 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 	__u8 *next;
 	__u32 mss;
 	struct judged j = {};
+	struct straight s = {};
 	if (protocol == 0x21) {
 		struct iphdr *inner = (void *)p;
 		if ((void *)(inner + 1) > end || !e->address || !plain(inner))
@@ -74,6 +78,7 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 		j.far[0] = inner->daddr, j.protocol = inner->protocol, j.is = RULE_IPV4;
 		next = (void *)(inner + 1), mss = e->mss;
 		decap = DECAP_L3_IPV4;
+		look_ahead(&s, inner);
 	} else if (protocol == 0x57) {
 		struct ipv6hdr *inner = (void *)p;
 		if ((void *)(inner + 1) > end || !(e->flags & IPV6) || inner->version != 6 || !simple(inner->nexthdr))
@@ -102,6 +107,7 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 	if (guarded(skb))
 		return NEXT;
 	__u32 template = e->template;
+	__u64 now = bpf_ktime_get_coarse_ns();
 	struct place *count = counts(e);
 	if (!count)
 		return NEXT;
@@ -124,12 +130,15 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 	default:
 		break;
 	}
+	const struct course *straight = course(skb, &s, template, template, octets, now);
 	if (mss && !lower(skb, ETHERNET + 28 + headers + octets - length, length, mss))
 		return NEXT;
 	if (len != ETHERNET + 28 + payload && bpf_skb_change_tail(skb, ETHERNET + 28 + payload, 0))
 		return NEXT;
 	if (bpf_skb_adjust_room(skb, -(__s32)(28 + headers), BPF_ADJ_ROOM_MAC, decap))
 		return NEXT;
-	carry(&count->up, 1, octets);
+	carry(&count->up, 1, octets, now);
+	if (straight)
+		return go(skb, straight, s.ttl);
 	return j.protocol == IPPROTO_TCP ? collect(skb, template, decap) : bpf_redirect(template, BPF_F_INGRESS);
 }

@@ -55,7 +55,7 @@ func (s *Sessions) offerAddress(ctx context.Context, e *entry, d *aaa.Decision) 
 // offered notes an offer to a login. What it was offered before goes back.
 func (s *Sessions) offered(ctx context.Context, e *entry, p part, lease pool.Lease) {
 	if e.leases[p].Address.IsValid() && e.leases[p].Address != lease.Address {
-		s.owe(e.session, debt{leases: only(p, e.leases[p])})
+		s.owe(e.session, debt{leases: []pool.Lease{e.leases[p]}})
 	}
 	e.leases[p] = lease
 	if s.offers == nil {

@@ -36,7 +36,7 @@ func (s *Sessions) adopt(e *entry, p part, r *aaa.Record) {
 		s.figures.moved.Add(1)
 		s.config.Log.Warn("foreign: a session has another "+p.String()+" than the one it was given; does the NAS have a pool of its own?",
 			"session", e.session, "user", r.Name, "nas", r.NAS.Name, "given", textOf(*lease), "has", textOf(leaseOf(has)))
-		s.owe(e.session, debt{leases: only(p, *lease)})
+		s.owe(e.session, debt{leases: []pool.Lease{*lease}})
 		e.drop(p)
 	}
 	if s.client(r.NAS).Addresses == Given { // else it is of the NAS

@@ -41,6 +41,16 @@ func (l *leases) any() bool {
 	return slices.ContainsFunc(l[:], func(one pool.Lease) bool { return one.Address.IsValid() })
 }
 
+// list are those that it has.
+func (l *leases) list() (all []pool.Lease) {
+	for _, one := range l {
+		if one.Address.IsValid() {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
 // include says that one of them is for this, as whatever part.
 func (l *leases) include(address netip.Addr) bool {
 	return slices.ContainsFunc(l[:], func(one pool.Lease) bool { return one.Address == address })

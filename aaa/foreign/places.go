@@ -3,6 +3,7 @@ package foreign
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"lnsgate/aaa"
@@ -30,7 +31,7 @@ func (s *Sessions) enter(ctx context.Context, e *entry) error {
 
 // giveBack takes a session's address and place from it. What cannot be done now is owed.
 func (s *Sessions) giveBack(ctx context.Context, e *entry) {
-	d := debt{leases: e.leases, leave: e.counted}
+	d := debt{leases: e.leases.list(), leave: e.counted}
 	e.leases, e.entered = leases{}, time.Time{}
 	if d, _ = s.settle(ctx, e.session, d); d.isOwed() {
 		s.owe(e.session, d)
@@ -39,15 +40,18 @@ func (s *Sessions) giveBack(ctx context.Context, e *entry) {
 
 // debt is what could not be told to the pools or to the registry.
 type debt struct {
-	leases leases // to be released
-	leave  bool   // to be counted out
-	keep   bool   // the session lives: what it has is to be kept, and it is to be counted in
+	leases []pool.Lease // to be released
+	leave  bool         // to be counted out
+	keep   bool         // the session lives: what it has is to be kept, and it is to be counted in
 }
 
-func (d debt) isOwed() bool { return d.leases.any() || d.leave || d.keep }
+func (d debt) isOwed() bool { return len(d.leases) > 0 || d.leave || d.keep }
 
-// mostDebts bounds the memory. Beyond it addresses run out by themselves, and places at the end of the process.
-const mostDebts = 1 << 17
+// Bounds of the memory. Beyond them addresses run out by themselves, and places at the end of the process.
+const (
+	mostDebts = 1 << 17 // sessions
+	mostOwed  = 16      // leases of one
+)
 
 // firstPay and lastPay bound the time until debts are tried again.
 const (
@@ -62,14 +66,16 @@ func (s *Sessions) owe(session string, d debt) {
 	before, again := s.debts[session]
 	if !again && len(s.debts) >= mostDebts {
 		s.config.Log.Error("foreign: too much is owed to the pools and the registry: an address and a place stay taken for a while",
-			"session", session, "address", d.leases[four].Address)
+			"session", session, "addresses", len(d.leases))
 		return
 	}
-	for p := range d.leases {
-		if !d.leases[p].Address.IsValid() {
-			d.leases[p] = before.leases[p]
+	all := before.leases
+	for _, l := range d.leases {
+		if !slices.ContainsFunc(all, func(other pool.Lease) bool { return other.Address == l.Address }) {
+			all = append(slices.Clip(all), l)
 		}
 	}
+	d.leases = all[:min(len(all), mostOwed)] // what it had first it was given; the rest it may have said alone
 	d.leave, d.keep = d.leave || before.leave && !d.keep, d.keep || before.keep
 	s.debts[session] = d
 	if s.pay.IsZero() {
@@ -81,16 +87,16 @@ func (s *Sessions) owe(session string, d debt) {
 // settle does what is owed of a session that is over, and returns what is owed still.
 func (s *Sessions) settle(ctx context.Context, session string, d debt) (debt, error) {
 	var faults []error
-	for p, lease := range d.leases {
-		var err error
-		if lease.Address.IsValid() && s.config.Pools != nil {
-			err = s.config.Pools.Release(ctx, lease)
-			faults = append(faults, err)
+	var rest []pool.Lease
+	for _, lease := range d.leases {
+		if s.config.Pools == nil {
+			break
 		}
-		if err == nil {
-			d.leases[p] = pool.Lease{}
+		if err := s.config.Pools.Release(ctx, lease); err != nil {
+			faults, rest = append(faults, err), append(rest, lease)
 		}
 	}
+	d.leases = rest
 	if d.leave {
 		err := s.registry.Leave(ctx, session)
 		d.leave = err != nil
@@ -157,11 +163,7 @@ func (s *Sessions) payOne(ctx context.Context, session string) error {
 	}
 	if known { // it lives: it did not give back what it has now
 		d.leave = false
-		for p := range d.leases {
-			if e.leases.include(d.leases[p].Address) {
-				d.leases[p] = pool.Lease{}
-			}
-		}
+		d.leases = slices.DeleteFunc(d.leases, func(l pool.Lease) bool { return e.leases.include(l.Address) })
 	}
 	d.keep = d.keep && known
 	if d, err = s.settle(ctx, session, d); err == nil && d.keep {

@@ -56,3 +56,22 @@ func TestASessionThatMustEndIsNotForgotten(t *testing.T) {
 		}
 	})
 }
+
+// However often a session moves while the pools are away, all that it had goes back.
+func TestManyMovesWhileThePoolsAreAway(t *testing.T) {
+	run(t, func(r *rig) {
+		start := r.open("nas", "ann")
+		r.pools.fail(errors.New("away"))
+		for _, next := range []string{"10.0.0.5", "10.0.0.6", "10.0.0.7"} {
+			r.pass(5 * time.Minute)
+			interim := later(start, aaa.RecordInterim)
+			interim.Address = netip.MustParseAddr(next)
+			r.tell(interim)
+		}
+		r.pools.fail(nil)
+		r.pass(time.Minute)
+		if had, has := r.pools.holder(t, start.Address.String()), r.pools.holder(t, "10.0.0.7"); had != "" || has != start.Session {
+			t.Errorf("%s is of %q, and 10.0.0.7 of %q", start.Address, had, has)
+		}
+	})
+}

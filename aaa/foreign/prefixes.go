@@ -71,7 +71,7 @@ func (s *Sessions) offerPrefix(ctx context.Context, e *entry, d *aaa.Decision, p
 	switch {
 	case len(*w.own) > 0 || len(*w.pools) == 0:
 		if have.Address.IsValid() && !e.live { // it was offered before the account had its own
-			s.owe(e.session, debt{leases: only(p, have)})
+			s.owe(e.session, debt{leases: []pool.Lease{have}})
 			e.drop(p)
 		}
 		return nil
@@ -89,7 +89,7 @@ func (s *Sessions) offerPrefix(ctx context.Context, e *entry, d *aaa.Decision, p
 	case p == delegated && lease.Address == e.leases[link].Address: // whoever asks again has what it has
 		return fmt.Errorf("pool %q is to give the prefix of the link and the delegated one of one session: make two pools of it", lease.Pool)
 	case lease.PrefixLength == 0 || !lease.Address.Is6():
-		s.owe(e.session, debt{leases: only(p, lease)})
+		s.owe(e.session, debt{leases: []pool.Lease{lease}})
 		return fmt.Errorf("pool %q gives single addresses, and IPv6 needs prefixes: give it a prefix_length", lease.Pool)
 	}
 	s.offered(ctx, e, p, lease)

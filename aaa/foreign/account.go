@@ -28,7 +28,7 @@ func (s *Sessions) Account(ctx context.Context, r *aaa.Record) error {
 	defer release()
 	if r.Kind == aaa.RecordInterim {
 		s.mu.Lock()
-		s.book.reported(r.NAS.Name)
+		s.book.reported(r.NAS.Name, r.NAS.Client)
 		s.mu.Unlock()
 	}
 	claimed := s.renew(r)

@@ -75,14 +75,14 @@ type book struct {
 	scratch []byte            // to write cards in
 
 	tombs   *fair.Map[string, tomb]
-	reports map[string]bool // NASes that have sent an Interim
+	reports *fair.Map[string, bool] // NASes that have sent an Interim
 }
 
 func newBook(most int, begun time.Time) *book {
 	return &book{
 		most: most, begun: begun, seed: maphash.MakeSeed(), cards: map[string]*card{}, signs: map[uint64]*card{},
 		unheard: map[uint64]offers{},
-		tombs:   fair.NewMap[string, tomb](mostTombs), reports: map[string]bool{},
+		tombs:   fair.NewMap[string, tomb](mostTombs), reports: fair.NewMap[string, bool](mostReports),
 	}
 }
 
@@ -276,12 +276,16 @@ func (b *book) quiet(now time.Time, most int) (sessions []string) {
 // mostReports is how many NASes that send Interims are remembered.
 const mostReports = 1 << 16
 
-// reported notes that a NAS sends Interims.
-func (b *book) reported(nas string) {
-	if len(b.reports) >= mostReports {
-		clear(b.reports)
+// reported notes that a NAS of a client sends Interims.
+func (b *book) reported(nas, client string) {
+	if !b.sendsInterims(nas) {
+		b.reports.Put(nas, true, client)
 	}
-	b.reports[nas] = true
+}
+
+func (b *book) sendsInterims(nas string) bool {
+	_, does := b.reports.Get(nas)
+	return does
 }
 
 // firstSequence is that of a Start.
@@ -290,7 +294,7 @@ const firstSequence = 1
 // patience is how long a session may be silent. A NAS was asked for Interims with the Accept, and may not have listened: until
 // it has sent one, the silence of a session that has had no more than its Start tells nothing.
 func (b *book) patience(nas string, t *aaa.Terms, sequence uint32) time.Duration {
-	if sequence <= firstSequence && !b.reports[nas] {
+	if sequence <= firstSequence && !b.sendsInterims(nas) {
 		return Patience(nil)
 	}
 	return Patience(t)

@@ -229,7 +229,7 @@ func (s *Sessions) isSilent(last *aaa.Record, now time.Time) bool {
 		heard = e.heard
 	case known:
 		heard = later(s.there, e.heard)
-	case last.Sequence <= firstSequence && !s.book.reports[nameOf(last)]:
+	case last.Sequence <= firstSequence && !s.book.sendsInterims(nameOf(last)):
 		heard = later(s.there, last.At) // else its clock may be wrong, and it is the Store that knows
 	}
 	return now.Sub(heard) > patience

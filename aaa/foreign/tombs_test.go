@@ -40,3 +40,15 @@ func TestEndedSessionsOfOneClientArePushedOutByNoOther(t *testing.T) {
 		}
 	}
 }
+
+// However many NASes there are behind the proxy of one client, what those of another do is known.
+func TestNASesOfOneClientArePushedOutByNoOther(t *testing.T) {
+	b, terms := newBook(10, time.Unix(1000, 0)), &aaa.Terms{Interim: time.Minute}
+	b.reported("few", "few")
+	for n := range mostReports + 10 {
+		b.reported(fmt.Sprint("many/", n), "many")
+	}
+	if got := b.patience("few", terms, firstSequence); got != Patience(terms) || b.reports.Len() != mostReports {
+		t.Errorf("a session of a NAS that sends Interims may be silent for %v; %d are known", got, b.reports.Len())
+	}
+}

@@ -5,6 +5,7 @@
 #define PRE_ROUTING 0
 #define FORWARD 2
 #define POST_ROUTING 4
+#define XFRM_FORWARD 2
 #define MOST_LISTENERS 8
 #define MOST_OF_A_CHAIN 32
 #define DEVICE_CHAINS 256
@@ -106,10 +107,19 @@ static __always_inline bool clear(struct __sk_buff *skb, __u32 number, bool temp
 	return s->clear;
 }
 
+/* sealed says that this host has something to say about what is forwarded with IPsec or without. */
+static __always_inline bool sealed(struct net *net)
+{
+	if (!bpf_core_field_exists(net->xfrm))
+		return false;
+	return net->xfrm.policy_count[XFRM_FORWARD] ||
+	       (bpf_core_field_exists(net->xfrm.policy_default) && net->xfrm.policy_default[XFRM_FORWARD] == XFRM_USERPOLICY_BLOCK);
+}
+
 /* free says that this host forwards by its routes alone: no firewall, no rules. */
 static __always_inline bool free(struct __sk_buff *skb, struct net *net)
 {
-	if (skb->mark || skb->priority)
+	if (skb->mark || skb->priority || sealed(net))
 		return false;
 	if (bpf_core_field_exists(net->nf.hooks_ipv4) &&
 	    (net->nf.hooks_ipv4[PRE_ROUTING] || net->nf.hooks_ipv4[FORWARD] || net->nf.hooks_ipv4[POST_ROUTING]))

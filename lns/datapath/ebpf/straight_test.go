@@ -58,6 +58,10 @@ func TestPacketsPassTheStackWhereSomebodyLooks(t *testing.T) {
 		{"a firewall that forwards", nft("ip", "forward"), true},
 		{"a firewall before routing", nft("inet", "prerouting"), true},
 		{"a firewall behind routing", nft("ip", "postrouting"), true},
+		{"a policy of IPsec for others", func() func() {
+			const policy = " dir fwd src 192.0.2.99/32 dst 192.0.2.98/32"
+			return s.told("ip xfrm policy add"+policy+" action allow", "ip xfrm policy del"+policy)
+		}, true},
 		{"routes by flow", setting("net.ipv4.fib_multipath_hash_policy"), true},
 		{"sizes of paths", setting("net.ipv4.ip_forward_use_pmtu"), true},
 		{"a firewall at the entrance of the template", nft("netdev", "ingress device vt1"), false},
@@ -99,6 +103,24 @@ func TestPacketsPassTheStackWhereSomebodyLooks(t *testing.T) {
 			s.turns(way, true)
 		}
 	})
+}
+
+// A host can be told to forward only what was sealed.
+func TestWhatIsForwardedOnlySealedIsLeftToTheStack(t *testing.T) {
+	s := newStreet(t, nil)
+	for _, way := range bothWays {
+		s.turns(way, true)
+		undo := s.told("ip xfrm policy setdefault fwd block", "ip xfrm policy setdefault fwd accept")
+		s.enter(way, s.packet(way))
+		lost := s.id
+		undo()
+		s.enter(way, s.packet(way))
+		for got := uint16(0); got != s.id; {
+			if got = s.whichever(way); got == lost {
+				t.Errorf("%s: a packet has gone that was not sealed", way)
+			}
+		}
+	}
 }
 
 // The kernel remembers that there were rules for routing.

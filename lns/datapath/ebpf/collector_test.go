@@ -284,6 +284,13 @@ func TestWhoTakesTheCollectorAwayStopsNobody(t *testing.T) {
 	} {
 		_, err := r.host.Run("ip", append([]string{"link"}, change...)...)
 		must(t, err)
+		for i := 0; i < 1000 && change[len(change)-1] == "up"; i++ { // the carrier comes a moment later
+			shown, err := r.host.Run("ip", "link", "show", "lnsgate0in")
+			must(t, err)
+			if strings.Contains(string(shown), "LOWER_UP") && strings.Contains(string(shown), "state UP") {
+				break
+			}
+		}
 		must(t, r.host.Do(func() error { r.path.Look(); return nil }))
 		for _, segment := range segments("10.10.1.10", "192.0.2.80", 0) {
 			r.Receive(datapathtest.Spec("vt1").Path, append([]byte{0, 2, 0, 3, 0, 4, 0xFF, 3, 0, 0x21}, segment...))

@@ -13,6 +13,7 @@ import (
 // event is a line of lnsgate dial --json.
 type event struct {
 	Event, Step, From, Message, Detail string
+	Seconds                            float64 // since dial began
 	Address, Peer                      netip.Addr
 	DNS                                []netip.Addr
 	IPv6                               *event6

@@ -12,7 +12,8 @@ import (
 const kernelLegend = `
 tun and ebpf are the data paths in user space and in the kernel, measured in turn in one world, whose interfaces behave like
 wires: packets leave them one at a time, with complete checksums. Packets of ebpf go straight from one interface to the other,
-because nobody looks at them; "by the stack" is the same on a host where they must pass its routing and nftables. The end
+because nobody looks at them; "by the stack" is the same on a host where they must pass its routing and nftables. "Spread by
+session" has the sessions of the LAC, which come from one port, shared out among all sockets of the server. The end
 of the TCP stream at the client is in the kernel, whatever the path of the server. Plain forwarding is the same
 two hosts without a tunnel, through the same wires, right before and after.
 `

@@ -274,6 +274,19 @@ func TestWithoutACollectorSegmentsEnterOneByOne(t *testing.T) {
 	}
 }
 
+// awaitCarrier waits until the kernel has noticed that both ends of a pair are up: before, it drops what is sent into it.
+func (r *rig) awaitCarrier(name string) {
+	r.t.Helper()
+	for range 1000 {
+		shown, err := r.host.Run("ip", "link", "show", name)
+		must(r.t, err)
+		if strings.Contains(string(shown), "LOWER_UP") && strings.Contains(string(shown), "state UP") {
+			return
+		}
+	}
+	r.t.Fatalf("%s has no carrier", name)
+}
+
 func TestWhoTakesTheCollectorAwayStopsNobody(t *testing.T) {
 	r := newRig(t, nil)
 	_, err := r.path.Add(datapathtest.Spec("vt1"))
@@ -284,12 +297,8 @@ func TestWhoTakesTheCollectorAwayStopsNobody(t *testing.T) {
 	} {
 		_, err := r.host.Run("ip", append([]string{"link"}, change...)...)
 		must(t, err)
-		for i := 0; i < 1000 && change[len(change)-1] == "up"; i++ { // the carrier comes a moment later
-			shown, err := r.host.Run("ip", "link", "show", "lnsgate0in")
-			must(t, err)
-			if strings.Contains(string(shown), "LOWER_UP") && strings.Contains(string(shown), "state UP") {
-				break
-			}
+		if change[len(change)-1] == "up" {
+			r.awaitCarrier("lnsgate0in")
 		}
 		must(t, r.host.Do(func() error { r.path.Look(); return nil }))
 		for _, segment := range segments("10.10.1.10", "192.0.2.80", 0) {

@@ -16,7 +16,7 @@
 // of where they come from and at the exit of where they go. Firewalls are heeded at once, listeners and programs within 10 ms. So pass
 // those with a mark, a class of service, a time to live that is over or a source whose answers would go elsewhere, those of more than
 // eight virtual templates on their way down, and all before Linux 6.15, which does not tell who listens. Three things do show: the
-// counters of forwarded packets of the host do not grow, queues at the exit see the interface outside, not the template, as where
+// counters of the template's interface and of the packets that the host forwards do not grow, queues at the exit see the interface outside, not the template, as where
 // a packet has come in, and an MTU that a route has without a lock is not heeded, only that of the interface.
 //
 // What these programs do not carry goes on to user space as if they were not there, and is judged, counted, answered or

@@ -38,7 +38,10 @@ func TestLoginReachesHeadquarters(t *testing.T) {
 			if pool := netip.MustParsePrefix("10.10.1.0/24"); !pool.Contains(up.Address) {
 				t.Errorf("the address %s is not from the pool", up.Address)
 			}
-			wanted := event{Event: "up", Address: up.Address, Peer: netip.MustParseAddr("10.10.0.1"), MRU: 1460, Method: method,
+			if up.Seconds <= 0 {
+				t.Errorf("dial says that the login took %v s", up.Seconds)
+			}
+			wanted := event{Event: "up", Seconds: up.Seconds, Address: up.Address, Peer: netip.MustParseAddr("10.10.0.1"), MRU: 1460, Method: method,
 				DNS: []netip.Addr{netip.MustParseAddr("10.20.0.2"), netip.MustParseAddr("10.20.0.3")}, Interface: "vpn0",
 				Server: "LNS", Message: up.Message}
 			if diff := cmp.Diff(wanted, up, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {

@@ -117,6 +117,7 @@ type VirtualTemplate struct {
 	Queues            int           `mapstructure:"queues"`         // 0: one per CPU
 	KernelThreads     bool          `mapstructure:"kernel_threads"` // carry what subscribers send
 	DataPath          DataPath      `mapstructure:"datapath"`
+	Stack             Stack         `mapstructure:"stack"` // what passes it, of what is carried in the kernel
 }
 
 // L2TPGroup matches a peer by its host name or its address and says how to talk to it. With neither TunnelNames nor

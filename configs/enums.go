@@ -25,6 +25,15 @@ const (
 	DataPathEBPF                 // in the kernel, or not at all
 )
 
+// Stack says which packets that are carried in the kernel pass the host's network stack.
+type Stack uint8
+
+// The ways by the stack.
+const (
+	StackAuto   Stack = iota // those at which somebody looks there
+	StackAlways              // all
+)
+
 // Spread says what the sockets of one address share out among them.
 type Spread uint8
 
@@ -106,6 +115,7 @@ const (
 var (
 	switchNames     = []string{"auto", "on", "off"}
 	dataPathNames   = []string{"tun", "auto", "ebpf"}
+	stackNames      = []string{"auto", "always"}
 	spreadNames     = []string{"peers", "sessions"}
 	levelNames      = []string{"debug", "info", "warn", "error"}
 	formatNames     = []string{"text", "json"}
@@ -118,6 +128,7 @@ var (
 
 func (v Switch) String() string        { return nameOf(switchNames, v) }
 func (v DataPath) String() string      { return nameOf(dataPathNames, v) }
+func (v Stack) String() string         { return nameOf(stackNames, v) }
 func (v Spread) String() string        { return nameOf(spreadNames, v) }
 func (v LogLevel) String() string      { return nameOf(levelNames, v) }
 func (v LogFormat) String() string     { return nameOf(formatNames, v) }
@@ -132,6 +143,9 @@ func (v *Switch) UnmarshalText(b []byte) error { return readName(v, switchNames,
 
 // UnmarshalText reads tun, auto or ebpf.
 func (v *DataPath) UnmarshalText(b []byte) error { return readName(v, dataPathNames, b) }
+
+// UnmarshalText reads auto or always.
+func (v *Stack) UnmarshalText(b []byte) error { return readName(v, stackNames, b) }
 
 // UnmarshalText reads peers or sessions.
 func (v *Spread) UnmarshalText(b []byte) error { return readName(v, spreadNames, b) }

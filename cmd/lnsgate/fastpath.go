@@ -37,7 +37,7 @@ func (n *node) openFastPath(c *configs.Config) error {
 	}
 	port, err := onePort(c)
 	if err == nil {
-		n.fast.DataPath, err = ebpf.New(ebpf.Config{Under: n.path, Templates: templates, Port: port, Log: n.log})
+		n.fast.DataPath, err = ebpf.New(ebpf.Config{Under: n.path, Templates: templates, ByTheStack: byTheStack(c), Port: port, Log: n.log})
 	}
 	switch {
 	case err == nil:
@@ -72,6 +72,16 @@ func inKernel(c *configs.Config) (names []string, demanded string) {
 		}
 	}
 	return names, demanded
+}
+
+// byTheStack lists the virtual templates whose packets are all to pass the host's stack.
+func byTheStack(c *configs.Config) (names []string) {
+	for _, t := range c.VirtualTemplates {
+		if t.Stack == configs.StackAlways {
+			names = append(names, t.Name)
+		}
+	}
+	return names
 }
 
 // carriesInKernel says that the path in the kernel is asked for, and is to be had.

@@ -10,11 +10,15 @@ import (
 
 func TestVirtualTemplatesSayWhereTheyAreCarried(t *testing.T) {
 	c := &configs.Config{VirtualTemplates: []configs.VirtualTemplate{
-		{Name: "vt1"}, {Name: "vt2", DataPath: configs.DataPathAuto}, {Name: "vt3", DataPath: configs.DataPathEBPF},
+		{Name: "vt1"}, {Name: "vt2", DataPath: configs.DataPathAuto},
+		{Name: "vt3", DataPath: configs.DataPathEBPF, Stack: configs.StackAlways},
 	}}
 	names, demanded := inKernel(c)
 	if strings.Join(names, " ") != "vt2 vt3" || demanded != "vt3" {
 		t.Errorf("%v in the kernel, %q demands it", names, demanded)
+	}
+	if names := byTheStack(c); strings.Join(names, " ") != "vt3" {
+		t.Errorf("%v pass the stack", names)
 	}
 	if carriesInKernel(&configs.Config{VirtualTemplates: c.VirtualTemplates[:1]}) {
 		t.Error("what nobody asks for is loaded")

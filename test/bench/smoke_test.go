@@ -146,7 +146,7 @@ func TestReadWhatProgramsPrint(t *testing.T) {
 
 // The configuration must be one that the program takes, for thousands of accounts.
 func TestConfigurationNamesEveryAccount(t *testing.T) {
-	text := configuration(common("/s", "/f", "tun"), 3)
+	text := configuration(common("/s", "/f", ", datapath: tun"), 3)
 	for _, want := range []string{"admin_socket: /s\n", "state_dir: /f\n", "datapath: tun}\n", `{name: user1, password: "Admin@123"}`, "name: user3,"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)

@@ -32,6 +32,7 @@ type world struct {
 	program         string
 	folder          string
 	datapath        string // of the virtual template; empty: what the server chooses
+	stack           string // so too: which packets of the kernel's path pass the stack
 	spread          string // of its sockets; empty: what the server chooses
 	client, lns, hq *netns.Namespace
 	processes       []*process
@@ -151,7 +152,18 @@ func (w *world) sqlConfiguration(s *sqlServer, d *sqlDatabase, accounts int) str
 }
 
 // common is what every configuration here has.
-func (w *world) common() string { return common(w.socket(), w.folder, w.datapath) + w.sockets() }
+func (w *world) common() string { return common(w.socket(), w.folder, w.carriage()) + w.sockets() }
+
+// carriage is what is said of the path of packets in the virtual template.
+func (w *world) carriage() (text string) {
+	if w.datapath != "" {
+		text += ", datapath: " + w.datapath
+	}
+	if w.stack != "" {
+		text += ", stack: " + w.stack
+	}
+	return text
+}
 
 // sockets is what is said of the sockets.
 func (w *world) sockets() string {
@@ -162,10 +174,7 @@ func (w *world) sockets() string {
 }
 
 // common has the limits per source raised, because all calls come from one.
-func common(socket, folder, datapath string) string {
-	if datapath != "" {
-		datapath = ", datapath: " + datapath
-	}
+func common(socket, folder, carriage string) string {
 	return fmt.Sprintf("admin_socket: %s\nstate_dir: %s\n", socket, folder) + fmt.Sprintf(`limits:
   new_tunnels_per_second_per_source: 1000000
   half_open_per_source: 4096
@@ -173,7 +182,7 @@ virtual_templates:
   - {name: %s, address: 10.10.0.1/32, ppp_authentication: [chap]%s}
 l2tp_groups:
   - {name: default, virtual_template: %[1]s, tunnel_name: LNS}
-`, template, datapath)
+`, template, carriage)
 }
 
 // configuration is what a small office would write, behind what is common.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -25,6 +26,8 @@ type Config struct {
 	// Templates are the virtual templates whose sessions are carried in the kernel; their interfaces must exist. Sessions of
 	// others are left to Under.
 	Templates []string
+	// ByTheStack are those of them whose packets are all to pass the host's stack, whether or not somebody looks there.
+	ByTheStack []string
 	// Port is the UDP port on which all sockets listen.
 	Port uint16
 	// Log may be nil.
@@ -33,26 +36,27 @@ type Config struct {
 
 // DataPath implements datapath.DataPath.
 type DataPath struct {
-	under     datapath.DataPath
-	log       *slog.Logger
-	port      uint16
-	templates map[string]uint32 // their interfaces
-	objects   pathObjects
-	collector *collector // nil: large packets are not made of small ones
-	tables    tables
-	filters   filters
-	epoch     epoch
-	paces     bool // under keeps its rates where the programs do
-	namespace uint64
-	netlink   *netlink.Handle // in the network namespace of the programs
-	changes   *os.File        // tells of those of interfaces
-	end       context.CancelFunc
-	following sync.WaitGroup
-	links     []link.Link // at the virtual templates
-	carried   atomic.Int64
-	dropped   map[string]uint64 // by the programs, until they were taken out
-	full      sync.Once         // tells that sessions find no room
-	unfit     atomic.Int64
+	under      datapath.DataPath
+	log        *slog.Logger
+	port       uint16
+	templates  map[string]uint32 // their interfaces
+	byTheStack map[uint32]bool   // of those
+	objects    pathObjects
+	collector  *collector // nil: large packets are not made of small ones
+	tables     tables
+	filters    filters
+	epoch      epoch
+	paces      bool // under keeps its rates where the programs do
+	namespace  uint64
+	netlink    *netlink.Handle // in the network namespace of the programs
+	changes    *os.File        // tells of those of interfaces
+	end        context.CancelFunc
+	following  sync.WaitGroup
+	links      []link.Link // at the virtual templates
+	carried    atomic.Int64
+	dropped    map[string]uint64 // by the programs, until they were taken out
+	full       sync.Once         // tells that sessions find no room
+	unfit      atomic.Int64
 
 	mu        sync.Mutex // guards what follows
 	outside   map[uint32]link.Link
@@ -91,7 +95,7 @@ func (e *LoadError) Unwrap() error { return e.Err }
 func New(c Config) (*DataPath, error) {
 	d := &DataPath{
 		under: c.Under, log: c.Log, port: c.Port,
-		templates: make(map[string]uint32), outside: make(map[uint32]link.Link), open: make(map[*session]struct{}), epoch: newEpoch(),
+		templates: make(map[string]uint32), byTheStack: make(map[uint32]bool), outside: make(map[uint32]link.Link), open: make(map[*session]struct{}), epoch: newEpoch(),
 		refused: make(map[uint32]bool), told: make(map[string]bool),
 	}
 	if d.log == nil {
@@ -112,7 +116,7 @@ func New(c Config) (*DataPath, error) {
 	if d.collector, err = newCollector(d.netlink); err != nil {
 		d.log.Warn("packets of TCP from peers are routed one by one, which costs speed", "cause", err)
 	}
-	if err := d.attach(c.Templates); err != nil {
+	if err := d.attach(c.Templates, c.ByTheStack); err != nil {
 		return nil, errors.Join(err, d.unload())
 	}
 	if err := d.follow(); err != nil {
@@ -163,7 +167,7 @@ func (d *DataPath) load() (err error) {
 }
 
 // attach puts the program for the way down at the virtual templates.
-func (d *DataPath) attach(names []string) error {
+func (d *DataPath) attach(names, byTheStack []string) error {
 	if d.collector != nil {
 		if err := d.collector.serve(d.objects.Collected); err != nil {
 			return &LoadError{Step: "attach to the collector", Err: err}
@@ -183,6 +187,7 @@ func (d *DataPath) attach(names []string) error {
 		}
 		d.links = append(d.links, l)
 		d.templates[name] = uint32(i.Index)
+		d.byTheStack[uint32(i.Index)] = slices.Contains(byTheStack, name)
 	}
 	return d.goStraight()
 }
@@ -193,7 +198,7 @@ func (d *DataPath) goStraight() error {
 	var all [mostTemplates]uint32
 	n := 0
 	for _, index := range d.templates {
-		if n < len(all) {
+		if n < len(all) && !d.byTheStack[index] {
 			all[n] = index
 			n++
 		}

@@ -17,7 +17,8 @@
 // those with a mark, a class of service, a time to live that is over or a source whose answers would go elsewhere, those of more than
 // eight virtual templates on their way down, and all before Linux 6.15, which does not tell who listens. Three things do show: the
 // counters of the template's interface and of the packets that the host forwards do not grow, queues at the exit see the interface outside, not the template, as where
-// a packet has come in, and an MTU that a route has without a lock is not heeded, only that of the interface.
+// a packet has come in, and an MTU that a route has without a lock is not heeded, only that of the interface. A virtual template that is
+// to show all it carries is named in ByTheStack.
 //
 // What these programs do not carry goes on to user space as if they were not there, and is judged, counted, answered or
 // dropped there: fragments, IP options and extension headers, sequence numbers, packets longer than the peer receives, large

@@ -49,6 +49,7 @@ type rig struct {
 	inject6    int
 	fast       *atomic.Int64
 	hurried    bool
+	byTheStack bool // all packets of the virtual template pass the host's stack
 }
 
 // wireSender is what the transport is in a server.
@@ -70,8 +71,14 @@ func (w wireSender) SendBatch(p datapath.Path, datagrams [][]byte) error {
 
 func newRig(t testing.TB, fast *atomic.Int64) *rig {
 	t.Helper()
+	return (&rig{fast: fast}).set(t)
+}
+
+// set has a rig have all that it needs.
+func (r *rig) set(t testing.TB) *rig {
+	t.Helper()
 	netns.RequireTUN(t)
-	r := &rig{t: t, host: netns.NewTest(t), peer: netns.NewTest(t), fast: fast}
+	r.t, r.host, r.peer = t, netns.NewTest(t), netns.NewTest(t)
 	must(t, netns.Veth(r.host, "wan", r.peer, "wan"))
 	must(t, r.host.Address("wan", "10.99.0.1/24"))
 	must(t, r.host.Address("wan", "192.0.2.1/32"))
@@ -121,7 +128,11 @@ func (r *rig) openPath(log *slog.Logger) error {
 	must(r.t, r.host.Address("vt1", "10.10.0.1/32"))
 	must(r.t, r.host.RouteLink("10.10.1.0/24", "vt1"))
 	must(r.t, r.host.RouteLink("10.20.0.0/16", "vt1"))
-	if r.path, err = New(Config{Under: under, Templates: []string{"vt1"}, Port: 1701, Log: log}); err != nil {
+	config := Config{Under: under, Templates: []string{"vt1"}, Port: 1701, Log: log}
+	if r.byTheStack {
+		config.ByTheStack = config.Templates
+	}
+	if r.path, err = New(config); err != nil {
 		return errors.Join(err, under.Close())
 	}
 	r.capture, err = packetSocket("vt1", unix.SOCK_DGRAM)

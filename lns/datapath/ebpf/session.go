@@ -15,6 +15,7 @@ const (
 	compressProtocol = 0x04
 	compressAddress  = 0x08
 	carriesIPv6      = 0x10
+	mayGoStraight    = 0x20
 	hasRoutes        = 0x80
 )
 
@@ -146,6 +147,7 @@ func (s *session) entry() pathEntry {
 		{spec.PFC, compressProtocol},
 		{spec.ACFC, compressAddress},
 		{len(spec.IPv6) > 0, carriesIPv6},
+		{!s.path.byTheStack[s.template], mayGoStraight},
 		{len(spec.Routes) > 0, hasRoutes},
 	} {
 		if f.set {

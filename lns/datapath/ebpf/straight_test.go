@@ -32,6 +32,18 @@ func TestPacketsGoStraightWhereNobodyLooks(t *testing.T) {
 	}
 }
 
+// The counters of a virtual template show all that passes, for whoever wants them to.
+func TestPacketsPassTheStackWhereTheyAreToldTo(t *testing.T) {
+	s := streetOf(t, (&rig{byTheStack: true}).set(t), nil)
+	for _, way := range bothWays {
+		for range 3 {
+			if s.crosses(way) {
+				t.Errorf("%s: a packet has gone straight", way)
+			}
+		}
+	}
+}
+
 // Whoever could tell that packets do not pass the stack is why they pass it.
 func TestPacketsPassTheStackWhereSomebodyLooks(t *testing.T) {
 	netns.RequireCommand(t, "nft")

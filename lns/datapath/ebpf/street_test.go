@@ -35,7 +35,11 @@ type street struct {
 
 func newStreet(t *testing.T, change func(*datapath.Spec)) *street {
 	t.Helper()
-	r := newRig(t, nil)
+	return streetOf(t, newRig(t, nil), change)
+}
+
+func streetOf(t *testing.T, r *rig, change func(*datapath.Spec)) *street {
+	t.Helper()
 	unix.Close(r.capture)
 	r.capture = -1
 	s := &street{rig: r, far: netns.NewTest(t)}

@@ -17,6 +17,7 @@ volatile __u32 templates[MOST_TEMPLATES];
 #define COMPRESS_PROTOCOL 0x04
 #define COMPRESS_ADDRESS 0x08
 #define IPV6 0x10
+#define STRAIGHT 0x20 /* it need not pass the stack */
 #define ROUTES 0x80
 
 /* What is known of an interface outside. */

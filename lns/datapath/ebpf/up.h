@@ -78,7 +78,8 @@ SEC("tcx/ingress") int up(struct __sk_buff *skb)
 		j.far[0] = inner->daddr, j.protocol = inner->protocol, j.is = RULE_IPV4;
 		next = (void *)(inner + 1), mss = e->mss;
 		decap = DECAP_L3_IPV4;
-		look_ahead(&s, inner);
+		if (e->flags & STRAIGHT)
+			look_ahead(&s, inner);
 	} else if (protocol == 0x57) {
 		struct ipv6hdr *inner = (void *)p;
 		if ((void *)(inner + 1) > end || !(e->flags & IPV6) || inner->version != 6 || !simple(inner->nexthdr))

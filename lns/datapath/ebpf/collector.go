@@ -114,11 +114,11 @@ func (c *collector) has(index uint32) bool {
 	return c != nil && (index == uint32(c.in.Attrs().Index) || index == uint32(c.out.Attrs().Index))
 }
 
-// works says whether both ends are among the interfaces, up, and take the largest packet.
+// works says whether both ends are among the interfaces, run, and take the largest packet.
 func (c *collector) works(all []networkLink) bool {
 	ends := 0
 	for _, l := range all {
-		if c.has(l.index) && l.up && l.mtu == collectorMTU {
+		if c.has(l.index) && l.runs && l.mtu == collectorMTU {
 			ends++
 		}
 	}
@@ -162,7 +162,7 @@ func (d *DataPath) useCollector(use bool) {
 	d.broken = !use
 	index, name := d.collector.index(), d.collector.in.Attrs().Name
 	if use {
-		d.log.Info("packets of TCP are collected again", "interface", name)
+		d.log.Info("packets of TCP are collected", "interface", name)
 	} else {
 		index = 0
 		d.log.Warn("an interface of the data path is down, gone, changed or not watched: packets of TCP from peers are routed one by one, which "+

@@ -172,9 +172,7 @@ func (d *DataPath) attach(names, byTheStack []string) error {
 		if err := d.collector.serve(d.objects.Collected); err != nil {
 			return &LoadError{Step: "attach to the collector", Err: err}
 		}
-		if err := d.objects.Collector.Set(d.collector.index()); err != nil {
-			return &LoadError{Step: "say where the collector is", Err: err}
-		}
+		d.broken = true // until it has been seen to run
 	}
 	for _, name := range names {
 		i, err := net.InterfaceByName(name)

@@ -24,11 +24,14 @@ type networkLink struct {
 	slave bool
 	// device says that hardware, real or virtual, is behind it, and not the kernel alone.
 	device bool
-	up     bool
-	mtu    uint32
+	// runs says that it is up and that the kernel has noticed that the other end is: before, what is sent there is lost.
+	runs bool
+	mtu  uint32
 	// collects says that it is of a collector, ours or that of another process.
 	collects bool
 }
+
+const running = unix.IFF_UP | unix.IFF_RUNNING
 
 // links lists the interfaces in the network namespace of the calling thread.
 func links() ([]networkLink, error) {
@@ -57,7 +60,7 @@ func links() ([]networkLink, error) {
 }
 
 func linkOf(info *unix.IfInfomsg, attributes []syscall.NetlinkRouteAttr) networkLink {
-	l := networkLink{index: uint32(info.Index), ethernet: info.Type == unix.ARPHRD_ETHER, up: info.Flags&unix.IFF_UP != 0}
+	l := networkLink{index: uint32(info.Index), ethernet: info.Type == unix.ARPHRD_ETHER, runs: info.Flags&running == running}
 	for _, a := range attributes {
 		switch a.Attr.Type &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER) {
 		case unix.IFLA_IFNAME:

@@ -20,6 +20,9 @@
 // a packet has come in, and an MTU that a route has without a lock is not heeded, only that of the interface. A virtual template that is
 // to show all it carries is named in ByTheStack.
 //
+// What an administrator puts at the exit of a virtual template has its say about what goes to peers: with queues of his own there, or
+// with another program, packets pass them and go on through user space. That is noticed within 10 ms.
+//
 // What these programs do not carry goes on to user space as if they were not there, and is judged, counted, answered or
 // dropped there: fragments, IP options and extension headers, sequence numbers, packets longer than the peer receives, large
 // unsegmented packets (but those of TCP on their way down, which cross whole), everything of PPP but IP, peers that are

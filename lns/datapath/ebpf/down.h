@@ -307,5 +307,8 @@ SEC("tcx/egress") int down(struct __sk_buff *skb)
 	    skb->protocol != bpf_htons(ETH_P_IPV6) || !leaves6(&l, data, end, template))
 		return NEXT;
 	l.now = bpf_ktime_get_coarse_ns();
-	return l.to ? leave(skb, &l, end, 0) : NEXT;
+	if (!l.to)
+		return NEXT;
+	const struct sight *s = sight_of(skb, template, true, l.now);
+	return s && s->alone ? leave(skb, &l, end, 0) : NEXT;
 }

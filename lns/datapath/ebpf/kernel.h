@@ -64,6 +64,9 @@ struct packet_type {
 	struct list_head list;
 };
 struct bpf_prog;
+struct Qdisc {
+	__u32 handle;
+};
 struct net_device {
 	possible_net_t nd_net;
 	int ifindex;
@@ -72,6 +75,7 @@ struct net_device {
 	struct nf_hook_entries *nf_hooks_ingress, *nf_hooks_egress;
 	struct bpf_mprog_entry *tcx_ingress, *tcx_egress;
 	struct bpf_prog *xdp_prog;
+	struct Qdisc *qdisc;
 	void *rx_handler;
 	struct {
 		struct list_head upper;

@@ -22,6 +22,7 @@
 #include "filter.h"
 #include "clamp.h"
 #include "collect.h"
+#include "sight.h"
 #include "down.h"
 #include "straight.h"
 #include "up.h"

@@ -120,7 +120,8 @@ type pathSight struct {
 	_      structs.HostLayout
 	Asked  uint64
 	Device uint32
-	Clear  uint32
+	Clear  uint16
+	Alone  uint16
 }
 
 type pathWay struct {

@@ -6,9 +6,6 @@
 #define FORWARD 2
 #define POST_ROUTING 4
 #define XFRM_FORWARD 2
-#define MOST_LISTENERS 8
-#define MOST_OF_A_CHAIN 32
-#define DEVICE_CHAINS 256
 #define ABROAD(address) (bpf_ntohl(address) >= 1 << 24 && bpf_ntohl(address) < 0xe0000000)
 
 /* straight is what is to be known of a packet that may go the straight way. */
@@ -25,86 +22,6 @@ static __always_inline void look_ahead(struct straight *s, const struct iphdr *i
 	__u32 check = ip->check + bpf_htons(0x0100);
 	check = (check + (check >= 0xffff)) & 0xffff;
 	s->ttl = bpf_htonl((ip->ttl - 1) << 24 | ip->protocol << 16 | bpf_ntohs(check));
-}
-
-/* empty says that nothing is in a list of the kernel. */
-static __always_inline bool empty(struct list_head *head)
-{
-	return BPF_CORE_READ(head, next) == head;
-}
-
-/* listens says that somebody in a list takes all packets of IPv4. */
-static __always_inline bool listens(struct list_head *head)
-{
-	struct list_head *at = BPF_CORE_READ(head, next);
-	for (int i = 0; i < MOST_LISTENERS; i++) {
-		if (at == head)
-			return false;
-		struct packet_type *p = (void *)at - bpf_core_field_offset(struct packet_type, list);
-		if (BPF_CORE_READ(p, type) == bpf_htons(ETH_P_IP))
-			return true;
-		at = BPF_CORE_READ(at, next);
-	}
-	return true;
-}
-
-/* only says that no other programs are at an entrance or exit than so many of these. */
-static __always_inline bool only(struct bpf_mprog_entry *e, __u32 ours)
-{
-	if (!e)
-		return !ours;
-	struct bpf_mprog_bundle *b = BPF_CORE_READ(e, parent);
-	struct tcx_entry *t = (void *)b - bpf_core_field_offset(struct tcx_entry, bundle);
-	return BPF_CORE_READ(b, count) == ours && !BPF_CORE_READ(t, miniq);
-}
-
-/* device finds an interface. */
-static __always_inline struct net_device *device(struct net *net, __u32 number)
-{
-	struct hlist_head *heads = BPF_CORE_READ(net, dev_index_head);
-	struct hlist_node *at = BPF_CORE_READ(&heads[number % DEVICE_CHAINS], first);
-	for (int i = 0; i < MOST_OF_A_CHAIN && at; i++) {
-		struct net_device *d = (void *)at - bpf_core_field_offset(struct net_device, index_hlist);
-		if (BPF_CORE_READ(d, ifindex) == number)
-			return d;
-		at = BPF_CORE_READ(at, next);
-	}
-	return 0;
-}
-
-/* unseen says that nobody sees what passes an interface, or decides about it. With a template nobody may see all that is in the
- * network namespace. */
-static __noinline bool unseen(struct __sk_buff *skb, __u32 number, bool template)
-{
-	struct sk_buff *kernel = bpf_cast_to_kern_ctx(skb);
-	struct net *net = kernel->dev->nd_net.net;
-	struct net_device *d = device(net, number);
-	if (!d || !bpf_core_field_exists(net->ptype_all) || !bpf_core_field_exists(d->tcx_ingress))
-		return false;
-	if (!only(BPF_CORE_READ(d, tcx_ingress), !template) || !only(BPF_CORE_READ(d, tcx_egress), template))
-		return false;
-	if (bpf_core_field_exists(d->nf_hooks_ingress) && BPF_CORE_READ(d, nf_hooks_ingress))
-		return false;
-	if (bpf_core_field_exists(d->nf_hooks_egress) && BPF_CORE_READ(d, nf_hooks_egress))
-		return false;
-	if (BPF_CORE_READ(d, rx_handler) || listens(&d->ptype_specific))
-		return false;
-	return !template || (!BPF_CORE_READ(d, xdp_prog) && empty(&d->ptype_all) && empty(&d->adj_list.upper) &&
-			     empty(&net->ptype_all) && !listens(&net->ptype_specific));
-}
-
-/* clear says so too, as it was at most a moment ago. */
-static __always_inline bool clear(struct __sk_buff *skb, __u32 number, bool template, __u64 now)
-{
-	__u32 slot = number % SIGHTS;
-	struct sight *s = bpf_map_lookup_elem(&sights, &slot);
-	if (!s)
-		return false;
-	if (s->device != number || now - s->asked >= WAY_TIME) {
-		s->clear = unseen(skb, number, template);
-		s->device = number, s->asked = now;
-	}
-	return s->clear;
 }
 
 /* sealed says that this host has something to say about what is forwarded with IPsec or without. */

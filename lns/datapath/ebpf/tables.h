@@ -208,10 +208,12 @@ struct {
 	__type(value, struct course);
 } courses SEC(".maps");
 
-/* sight is whether anybody could tell that packets do not pass an interface. */
+/* sight is what is known of an interface: whether anybody could tell that packets do not pass it, and whether nobody else has a say
+ * in what leaves by it. */
 struct sight {
 	__u64 asked;
-	__u32 device, clear;
+	__u32 device;
+	__u16 clear, alone;
 };
 
 #define SIGHTS 64

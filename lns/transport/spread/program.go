@@ -8,7 +8,13 @@ const nobody = 0xffffffff
 // Where the program reads, from X on, which is 2 when there is a Length field and else 0 (RFC 2661 section 3.1).
 const (
 	atIDs    = 2 // Tunnel ID and Session ID
-	afterIDs = 6 // Ns and Nr, then Offset Size, then PPP: X grows by what has been read
+	afterIDs = 6 // Offset Size, then PPP: X grows by what has been read
+)
+
+// Bits of the first two octets (RFC 2661 section 3.1).
+const (
+	controls  = 0x8000
+	sequenced = 0x0800
 )
 
 // ids is where the program keeps both ids, as one number.
@@ -23,7 +29,9 @@ const (
 )
 
 // Program chooses one of so many sockets, by their numbers. User packets (IPv4, IPv6) of a session are for one socket, and
-// all else of a tunnel is for one socket, so that both keep their order. What names no tunnel is left to the kernel.
+// all else of a tunnel is for one socket, so that both keep their order. A session with sequence numbers counts user packets and
+// the other frames together, and would drop those that another socket has overtaken: so all of it goes with the tunnel. What names
+// no tunnel is left to the kernel.
 //
 // It reads the UDP payload, and checks as little as it can, because what lies is dropped later. A load from behind the end
 // ends it, and the first socket is chosen.
@@ -40,12 +48,7 @@ func Program(sockets int) []bpf.Instruction {
 		bpf.StoreScratch{Src: bpf.RegA, N: ids},
 
 		bpf.LoadAbsolute{Off: 0, Size: 2},
-		jump{bpf.JumpBitsSet, 0x8000, whole},
-		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 0x0800}, // Ns and Nr: 4 octets
-		bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 9},
-		bpf.ALUOpX{Op: bpf.ALUOpAdd},
-		bpf.TAX{},
-		bpf.LoadAbsolute{Off: 0, Size: 2},
+		jump{bpf.JumpBitsSet, controls | sequenced, whole},
 		jump{bpf.JumpBitsNotSet, 0x0200, frame},
 		bpf.LoadIndirect{Off: afterIDs, Size: 2}, // Offset Size: itself and as many octets
 		bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: 2},

@@ -31,11 +31,11 @@ func chosen(t interface{ Fatal(...any) }, vm *bpf.VM, datagram []byte) uint32 {
 }
 
 // aDataMessage draws a data message of a session with a frame of a protocol, in any form that RFC 2661 and RFC 1661 have.
-func aDataMessage(t *rapid.T, tunnel l2tp.TunnelID, session l2tp.SessionID, p ppp.Protocol) []byte {
+func aDataMessage(t *rapid.T, tunnel l2tp.TunnelID, session l2tp.SessionID, p ppp.Protocol, sequenced bool) []byte {
 	framing := ppp.Framing{PFC: rapid.Bool().Draw(t, "PFC"), ACFC: rapid.Bool().Draw(t, "ACFC")}
 	frame := append(ppp.AppendFrameHeader(nil, p, framing), make([]byte, 20)...)
 	h := l2tp.Header{Tunnel: tunnel, Session: session, Ns: 7, Nr: 9,
-		Length: rapid.Bool().Draw(t, "L"), Sequence: rapid.Bool().Draw(t, "S"), Priority: rapid.Bool().Draw(t, "P")}
+		Length: rapid.Bool().Draw(t, "L"), Sequence: sequenced, Priority: rapid.Bool().Draw(t, "P")}
 	if !rapid.Bool().Draw(t, "O") {
 		return append(l2tp.AppendDataHeader(nil, h, len(frame)), frame...)
 	}
@@ -59,15 +59,19 @@ func TestASessionsPacketsHaveOneReaderAndSoHasAllElseOfATunnel(t *testing.T) {
 		other := l2tp.SessionID(rapid.Uint16().Draw(t, "another session"))
 		users := []ppp.Protocol{ppp.IPv4, ppp.IPv6}
 		engines := []ppp.Protocol{ppp.LCP, ppp.PAP, ppp.CHAP, ppp.EAP, ppp.IPCP, ppp.IPv6CP, ppp.CCP}
-		one := aDataMessage(t, tunnel, session, rapid.SampledFrom(users).Draw(t, "protocol"))
-		again := aDataMessage(t, tunnel, session, rapid.SampledFrom(users).Draw(t, "protocol"))
+		sequenced := rapid.Bool().Draw(t, "S")
+		one := aDataMessage(t, tunnel, session, rapid.SampledFrom(users).Draw(t, "protocol"), sequenced)
+		again := aDataMessage(t, tunnel, session, rapid.SampledFrom(users).Draw(t, "protocol"), sequenced)
 		if a, b := chosen(t, vm, one), chosen(t, vm, again); a != b || a >= sockets {
 			t.Fatalf("sockets %d and %d for\n%x\n%x", a, b, one, again)
 		}
-		frame := aDataMessage(t, tunnel, session, rapid.SampledFrom(engines).Draw(t, "protocol"))
+		frame := aDataMessage(t, tunnel, session, rapid.SampledFrom(engines).Draw(t, "protocol"), sequenced)
 		control := aControlMessage(tunnel, other)
 		if a, b := chosen(t, vm, frame), chosen(t, vm, control); a != b || a >= sockets {
 			t.Fatalf("sockets %d and %d for\n%x\n%x", a, b, frame, control)
+		}
+		if a, b := chosen(t, vm, one), chosen(t, vm, frame); sequenced && a != b {
+			t.Fatalf("sockets %d and %d for what has one count\n%x\n%x", a, b, one, frame)
 		}
 	})
 }

@@ -16,6 +16,7 @@ func RunRates(t *testing.T, newRig func(*testing.T) Rig) {
 		"rate/below the bound":    rateBelow,
 		"rate/each way by itself": rateOneWay,
 		"rate/changed":            rateChange,
+		"rate/lifted":             rateLifted,
 	})
 }
 
@@ -37,11 +38,11 @@ const (
 	atOnce, beyond = 8, 64
 )
 
-// offer sends packets of one flow one way as fast as they go, numbered from 1.
-func (b *bench) offer(way datapath.Direction, n int) {
+// offer sends packets of one flow one way as fast as they go, numbered from a first one.
+func (b *bench) offer(way datapath.Direction, first, n int) {
 	b.Helper()
 	for i := range n {
-		p := Packet{Source: client, Destination: server, Port: 7, Payload: slowOctets - 28, ID: uint16(i + 1)}
+		p := Packet{Source: client, Destination: server, Port: 7, Payload: slowOctets - 28, ID: uint16(first + i)}
 		if way == datapath.Down {
 			p.Source, p.Destination = server, client
 			b.ToPeers(p.Bytes())
@@ -97,7 +98,7 @@ func rateBurst(t *testing.T, b *bench) {
 	for _, way := range []datapath.Direction{datapath.Up, datapath.Down} {
 		s := b.add(func(spec *datapath.Spec) { spec.RateUp, spec.RateDown = slow, slow })
 		start := time.Now()
-		b.offer(way, burst)
+		b.offer(way, 1, burst)
 		passed, dropped := b.outcome(s, way, burst)
 		most := uint64(time.Since(start).Seconds()*slow/8/slowOctets) + beyond
 		if passed < atOnce || passed > most {
@@ -153,5 +154,25 @@ func rateChange(t *testing.T, b *bench) {
 		if passed, dropped := b.outcome(s, way, 23); passed != 22 || dropped != 1 {
 			t.Errorf("%s: %d have passed, %d were dropped", way, passed, dropped)
 		}
+	}
+}
+
+// What waits when the bound is lifted is not overtaken by what comes later.
+func rateLifted(t *testing.T, b *bench) {
+	if h, ok := b.Rig.(Hurried); ok {
+		h.Hurry()
+	}
+	const before, after = 30, 20
+	for _, way := range []datapath.Direction{datapath.Up, datapath.Down} {
+		s := b.add(func(spec *datapath.Spec) { spec.RateUp, spec.RateDown = slow, slow })
+		b.offer(way, 1, before)
+		s.SetRates(0, 0)
+		b.offer(way, before+1, after)
+		passed, dropped := b.outcome(s, way, before+after)
+		if dropped != 0 {
+			t.Errorf("%s: %d were dropped", way, dropped)
+		}
+		b.came(way, passed)
+		s.Close()
 	}
 }

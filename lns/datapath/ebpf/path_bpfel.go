@@ -74,7 +74,8 @@ type pathPlace struct {
 		Dropped uint64
 		Paid    int64
 		Linger  int64
-		Spare   [2]uint64
+		Waiting int64
+		Spare   uint64
 	}
 	Down struct {
 		_       structs.HostLayout
@@ -84,7 +85,8 @@ type pathPlace struct {
 		Dropped uint64
 		Paid    int64
 		Linger  int64
-		Spare   [2]uint64
+		Waiting int64
+		Spare   uint64
 	}
 }
 

@@ -26,12 +26,16 @@ static __always_inline __s64 span(__s64 time, __u64 octets, __u64 bits)
 }
 
 /* admit says what becomes of so many octets, of which those that come last are to be due too. Once a packet has to wait, all that
- * come go to user space for a moment, so that none overtakes another. */
+ * come go to user space, for a moment and for as long as any waits there, so that none overtakes another. */
 static __always_inline enum verdict admit(struct lane *lane, __u64 bits, __u64 octets, __u64 last)
 {
-	if (!bits)
+	bool behind = *(volatile __s64 *)&lane->waiting > 0;
+	if (!bits && !behind && !lane->linger)
 		return PASSES;
 	__s64 now = bpf_ktime_get_ns() - rate_epoch;
+	behind |= lane->linger > now;
+	if (!bits)
+		return behind ? LEFT : PASSES;
 	__s64 longest = span(PATIENCE_TIME, PATIENCE_OCTETS, bits);
 	__s64 earliest = now - span(CREDIT_TIME, CREDIT_OCTETS, bits);
 	if (longest > LONGEST_WAIT)
@@ -45,7 +49,7 @@ static __always_inline enum verdict admit(struct lane *lane, __u64 bits, __u64 o
 			lane->linger = now + LINGER;
 			return LEFT;
 		}
-		if (lane->linger > now)
+		if (behind)
 			return LEFT;
 		if (__sync_val_compare_and_swap(&lane->paid, paid, due + cost(octets, bits)) == paid)
 			return PASSES;

@@ -80,7 +80,10 @@ func (t *tables) paid(place uint32) datapath.Paid {
 		return datapath.Paid{}
 	}
 	f := t.at(place)
-	return datapath.Paid{Up: &f.Up.Paid, Down: &f.Down.Paid}
+	return datapath.Paid{
+		Up:   datapath.Lane{Paid: &f.Up.Paid, Waiting: &f.Up.Waiting},
+		Down: datapath.Lane{Paid: &f.Down.Paid, Waiting: &f.Down.Waiting},
+	}
 }
 
 // drops is how many packets the programs have dropped, by reason.

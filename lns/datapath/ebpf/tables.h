@@ -43,11 +43,11 @@ struct entry {
 };
 
 /* lane is one direction of a session, on a cache line of its own. last is a coarse monotonic time; paid and linger belong to the
- * rate, and count from its epoch. */
+ * rate, and count from its epoch; waiting is how many packets user space holds for it. */
 struct lane {
 	__u64 packets, octets, last, dropped;
-	__s64 paid, linger;
-	__u64 spare[2];
+	__s64 paid, linger, waiting;
+	__u64 spare;
 };
 
 /* place is a session, as a packet of it touches it. */

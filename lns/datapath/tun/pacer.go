@@ -92,15 +92,15 @@ func (p *pacer) hold(s *session, way datapath.Direction, packet []byte, now, due
 		p.turned = max(p.turned, now/slotTime)
 	}
 	slot := max(due/slotTime, p.turned) + 1 // never early
-	size, waiting := headroom+len(packet), &s.rateOf(way).waiting
-	if slot-p.turned >= wheelSlots || p.octets+max(size, parcelSize) > mostOctets || waiting.Load() >= mostWaiting {
+	size, rate := headroom+len(packet), s.rateOf(way)
+	if slot-p.turned >= wheelSlots || p.octets+max(size, parcelSize) > mostOctets || rate.waiting.Load() >= mostWaiting {
 		return false
 	}
 	one := p.parcel(size)
 	one.session, one.way = s, way
 	one.buffer = append(one.buffer[:headroom], packet...)
 	p.octets += cap(one.buffer)
-	waiting.Add(1)
+	rate.queue(1)
 	p.slots[slot%wheelSlots].append(one)
 	if p.held++; p.held == 1 {
 		select {
@@ -197,7 +197,7 @@ func (p *pacer) giveBack(due []*parcel) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, one := range due {
-		one.session.rateOf(one.way).waiting.Add(-1)
+		one.session.rateOf(one.way).queue(-1)
 		one.session = nil
 		if cap(one.buffer) <= 2*parcelSize {
 			p.free.append(one)

@@ -27,11 +27,18 @@ func stillPacer(t testing.TB) (*pacer, []*session) {
 
 func TestPacerLetsPacketsGoInOrderAndNeverEarly(t *testing.T) {
 	p, sessions := stillPacer(t)
-	rapid.Check(t, func(t *rapid.T) {
-		type key struct {
-			session *session
-			way     datapath.Direction
+	type key struct {
+		session *session
+		way     datapath.Direction
+	}
+	told := make(map[key]*int64) // where another path reads how many wait
+	for _, s := range sessions {
+		for _, way := range []datapath.Direction{datapath.Up, datapath.Down} {
+			told[key{s, way}] = new(int64)
+			s.rateOf(way).lane.Waiting = told[key{s, way}]
 		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
 		now := p.turned*slotTime + rapid.Int64Range(0, 3e9).Draw(t, "start")
 		last := make(map[key]int64)
 		expected := make(map[key][]int64)
@@ -67,6 +74,9 @@ func TestPacerLetsPacketsGoInOrderAndNeverEarly(t *testing.T) {
 			if p.hold(k.session, k.way, packet, now, due) {
 				expected[k] = append(expected[k], due)
 				held++
+				if *told[k] != int64(len(expected[k])) {
+					t.Fatalf("another path is told that %d packets wait, there are %d", *told[k], len(expected[k]))
+				}
 			} else if due-p.turned*slotTime < longestWait {
 				t.Fatalf("a packet that is due in %d is refused", due-now)
 			}
@@ -80,6 +90,11 @@ func TestPacerLetsPacketsGoInOrderAndNeverEarly(t *testing.T) {
 	for _, s := range sessions {
 		if s.up.waiting.Load() != 0 || s.down.waiting.Load() != 0 {
 			t.Error("somebody still waits")
+		}
+	}
+	for k, n := range told {
+		if *n != 0 {
+			t.Errorf("another path is told that %d packets %s still wait", *n, k.way)
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package tun
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"lnsgate/lns/datapath"
+)
 
 // rate holds one direction of a session to so many bits per second. It is a leaky bucket that costs one atomic swap per
 // packet: paid is when the octets taken so far will have been paid for, and so when the next packet is due. Packets that
@@ -9,7 +13,7 @@ import "sync/atomic"
 type rate struct {
 	bits atomic.Uint64 // per second; 0: no bound
 	own  int64         // what paid points to, unless
-	at   *int64        // this is where another data path keeps it too
+	lane datapath.Lane // is where another data path keeps it too
 	// waiting is how many packets the pacer holds. While there are any, all others go behind them.
 	waiting atomic.Int32
 }
@@ -31,10 +35,18 @@ const (
 
 // paid is in nanoseconds since the data path's epoch. Only atomic operations touch it.
 func (r *rate) paid() *int64 {
-	if r.at != nil {
-		return r.at
+	if r.lane.Paid != nil {
+		return r.lane.Paid
 	}
 	return &r.own
+}
+
+// queue notes that so many packets more wait, or fewer. The pacer's lock is held.
+func (r *rate) queue(packets int32) {
+	waiting := r.waiting.Add(packets)
+	if at := r.lane.Waiting; at != nil {
+		atomic.StoreInt64(at, int64(waiting))
+	}
 }
 
 // set sets the bound.

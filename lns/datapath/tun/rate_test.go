@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"lnsgate/lns/datapath"
 )
 
 // departures offers packets to a rate for so many seconds and tells when each one that is carried leaves.
@@ -141,7 +143,7 @@ func TestRateIsSharedByQueues(t *testing.T) {
 func TestRateIsKeptWhereAnotherPathKeepsIt(t *testing.T) {
 	const now = int64(1e18)
 	place := now + 10e6
-	r := rate{at: &place}
+	r := rate{lane: datapath.Lane{Paid: &place}}
 	r.set(8_000_000)
 	if due, v := r.admit(1000, now); v != waits || due != now+10e6 || place != now+11e6 {
 		t.Errorf("due %d ns from now (%d), and the place says %d", due-now, v, place-now)

@@ -91,7 +91,7 @@ func newSession(d *DataPath, p *port, spec datapath.Spec) *session {
 	s.overhead = len(s.appendHeaders(scratch[:0], ppp.IPv4, 0, 0))
 	s.ns.Store(uint32(spec.FirstNs))
 	s.SetPath(spec.Path)
-	s.up.at, s.down.at = spec.Paid.Up, spec.Paid.Down
+	s.up.lane, s.down.lane = spec.Paid.Up, spec.Paid.Down
 	s.SetRates(spec.RateUp, spec.RateDown)
 	s.SetFilter(spec.Filter)
 	return s

@@ -13,7 +13,11 @@ func TestWhatIsAtTheExitOfATemplateHasItsSay(t *testing.T) {
 	for _, byTheStack := range []bool{false, true} {
 		s := streetOf(t, (&rig{byTheStack: byTheStack}).set(t), nil)
 		for what, set := range map[string]func() func(){
-			"a queue":   func() func() { return s.told("tc qdisc add dev vt1 root pfifo limit 100", "tc qdisc del dev vt1 root") },
+			"a queue": func() func() { return s.told("tc qdisc add dev vt1 root pfifo limit 100", "tc qdisc del dev vt1 root") },
+			"a filter of a queue": func() func() {
+				s.told("tc qdisc add dev vt1 clsact", "")
+				return s.told("tc filter add dev vt1 egress protocol ip u32 match u32 0 0 flowid 1:1", "tc qdisc del dev vt1 clsact")
+			},
 			"a program": func() func() { return s.attached("vt1", ebpf.AttachTCXEgress) },
 		} {
 			s.await(what+": the kernel does not carry packets", s.carries)

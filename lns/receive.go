@@ -21,7 +21,7 @@ func (s *Server) Receiver() *Receiver {
 }
 
 // Datagram takes one datagram. User traffic goes straight on; control messages and PPP control frames are copied to the goroutine
-// of their tunnel. The octets must stay untouched until Flush returns.
+// of their tunnel. The octets must stay untouched until Keep or Flush returns.
 func (r *Receiver) Datagram(from datapath.Path, b []byte) {
 	if l2tp.IsControl(b) {
 		r.server.control(from, b)
@@ -45,6 +45,9 @@ func (s *Server) wantsIPsec(b []byte) bool {
 	t := s.tunnels.find(h.Tunnel)
 	return t != nil && t.group.RequireIPsec
 }
+
+// Keep ends a batch of datagrams behind which there is another one.
+func (r *Receiver) Keep() { r.ingress.Keep() }
 
 // Flush ends a batch of datagrams.
 func (r *Receiver) Flush() { r.ingress.Flush() }

@@ -33,6 +33,9 @@ func (l *loadLine) Datagram(from datapath.Path, b []byte) {
 	}
 }
 
+// Keep implements transport.Receiver.
+func (l *loadLine) Keep() { l.Flush() }
+
 // Flush implements transport.Receiver.
 func (l *loadLine) Flush() { l.shard.Flush() }
 

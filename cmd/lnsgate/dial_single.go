@@ -65,6 +65,13 @@ func (l *dialLine) Datagram(from datapath.Path, b []byte) {
 	l.client.Deliver(b)
 }
 
+// Keep implements transport.Receiver.
+func (l *dialLine) Keep() {
+	if in := l.ingress.Load(); in != nil {
+		(*in).Keep()
+	}
+}
+
 // Flush implements transport.Receiver.
 func (l *dialLine) Flush() {
 	if in := l.ingress.Load(); in != nil {

@@ -14,6 +14,7 @@ import (
 // Receiver takes datagrams as package transport hands them out.
 type Receiver interface {
 	Datagram(from datapath.Path, b []byte)
+	Keep()
 	Flush()
 }
 
@@ -32,6 +33,7 @@ func (e *ear) Datagram(from datapath.Path, b []byte) {
 	e.next.Datagram(from, b)
 }
 
+func (e *ear) Keep()  { e.next.Keep() }
 func (e *ear) Flush() { e.next.Flush() }
 
 // Sender is one that shows the hub what goes out, and hands it on.

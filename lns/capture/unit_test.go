@@ -381,6 +381,7 @@ type sink struct{ n int }
 func (s *sink) Send(datapath.Path, []byte) error        { s.n++; return nil }
 func (s *sink) SendBatch(datapath.Path, [][]byte) error { s.n++; return nil }
 func (s *sink) Datagram(datapath.Path, []byte)          { s.n++ }
+func (s *sink) Keep()                                   { s.n++ }
 func (s *sink) Flush()                                  { s.n++ }
 
 // Without a capture the taps hand on, and allocate nothing.

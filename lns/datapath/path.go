@@ -76,8 +76,11 @@ func (e *BatchError) Lost(i int) bool {
 type Ingress interface {
 	// Receive says true when the datagram was user data of an open session: it is consumed, or was counted and dropped.
 	// It says false when the datagram is for the engine: control messages, PPP control frames, unknown sessions.
-	// The buffer must stay untouched until Flush returns.
+	// The buffer must stay untouched until Keep or Flush returns.
 	Receive(from Path, datagram []byte) bool
-	// Flush writes out what Receive has collected. The reader calls it at the end of every batch.
+	// Keep says that more datagrams are there already, and come into the same buffers. What Receive has collected may be
+	// collected further, in a copy.
+	Keep()
+	// Flush writes out what Receive has collected. The reader calls it before it waits.
 	Flush()
 }

@@ -15,6 +15,7 @@ import (
 type sink struct{ datagrams int }
 
 func (s *sink) Datagram(datapath.Path, []byte) { s.datagrams++ }
+func (s *sink) Keep()                          {}
 func (s *sink) Flush()                         {}
 
 // readBatch does once what the reader's goroutine does.

@@ -1,8 +1,11 @@
 package transport
 
 import (
+	"net"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -15,6 +18,7 @@ import (
 type recorder struct {
 	texts   []string
 	from    datapath.Path
+	keeps   int
 	flushes int
 }
 
@@ -26,6 +30,7 @@ func (r *recorder) Datagram(from datapath.Path, b []byte) {
 	r.texts = append(r.texts, string(b))
 }
 
+func (r *recorder) Keep()  { r.keeps++ }
 func (r *recorder) Flush() { r.flushes++ }
 
 // received makes a reader that has just received this message.
@@ -177,6 +182,39 @@ func TestControlThereAndBack(t *testing.T) {
 		}
 		if uintptr(unsafe.Pointer(&c))%8 != 0 || n%8 != 0 {
 			t.Errorf("%v: length %d is not aligned", local, n)
+		}
+	}
+}
+
+// What is there already behind a full batch is read before anything is written out, up to a bound.
+func TestFullBatchesAreReadOnFrom(t *testing.T) {
+	for _, c := range []struct{ datagrams, first, keeps int }{
+		{1, 1, 0},
+		{batchSize - 1, batchSize - 1, 0},
+		{batchSize, batchSize, 1}, // whether there is more is to be seen
+		{3*batchSize + 8, 3*batchSize + 8, 3},
+		{(mostBatches + 2) * batchSize, mostBatches * batchSize, mostBatches - 1},
+	} {
+		s := newTransport(t, Config{Listen: []netip.AddrPort{loopback4}, SocketsPerAddress: 1}).sockets[0]
+		peer, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(s.address))
+		must(t, err)
+		defer peer.Close()
+		var want []string
+		for i := range c.datagrams {
+			text := strings.Repeat("x", i%7) + strconv.Itoa(i)
+			_, err := peer.Write([]byte(text))
+			must(t, err)
+			want = append(want, text)
+		}
+		r, into := newReader(s, 0), &recorder{}
+		r.receiver = into
+		must(t, s.raw.Read(r.read))
+		r.deliver()
+		if !slices.Equal(into.texts, want[:c.first]) || into.keeps != c.keeps || into.flushes != 1 {
+			t.Errorf("of %d datagrams %d came, with %d keeps and %d flushes", c.datagrams, len(into.texts), into.keeps, into.flushes)
+		}
+		if n := s.stats().RxDatagrams; n != uint64(c.first) {
+			t.Errorf("of %d datagrams %d were counted", c.datagrams, n)
 		}
 	}
 }

@@ -46,8 +46,9 @@ func (s Switch) String() string {
 const (
 	// MaxSockets is how many sockets a Transport can have: datapath.Path counts them in one octet.
 	MaxSockets = 256
-	// DefaultReceiveBuffer is the size of a socket's receive buffer, in octets: at 1 Gbit/s it rides out about 30 ms.
-	DefaultReceiveBuffer = 4 << 20
+	// DefaultReceiveBuffer is the size of a socket's receive buffer, in octets. It has room for some 3,800 datagrams that a
+	// network card has put into a page of memory each, which is 10 ms of as many as a processor can take.
+	DefaultReceiveBuffer = 8 << 20
 	// DefaultSendBuffer is the size of a socket's send buffer, in octets. What waits in the queue of a link counts against
 	// it, and all peers of the socket share it: so it is as large as the queue that Linux gives a link (fq_codel, 32 MB).
 	// Then a congested link drops its own packets before the socket has to drop other peers'. It is a bound, and takes no
@@ -82,9 +83,11 @@ type Config struct {
 
 // Receiver takes the datagrams of one reader, on the reader's goroutine.
 type Receiver interface {
-	// Datagram takes one datagram. Its octets are valid until Flush returns.
+	// Datagram takes one datagram. Its octets are valid until Keep or Flush returns.
 	Datagram(from datapath.Path, b []byte)
-	// Flush marks the end of a batch.
+	// Keep marks the end of a batch behind which there is more already.
+	Keep()
+	// Flush marks the end of a batch behind which there may be nothing.
 	Flush()
 }
 

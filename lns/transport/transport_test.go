@@ -51,6 +51,8 @@ func (c *collector) Datagram(from datapath.Path, b []byte) {
 	c.views = append(c.views, b)
 }
 
+func (c *collector) Keep() { c.Flush() }
+
 func (c *collector) Flush() {
 	for i, a := range c.batch {
 		a.text = string(c.views[i])

@@ -97,6 +97,9 @@ func (c *plainClient) Datagram(_ datapath.Path, b []byte) {
 	}
 }
 
+// Keep implements transport.Receiver.
+func (c *plainClient) Keep() { c.ingress.Keep() }
+
 // Flush implements transport.Receiver.
 func (c *plainClient) Flush() { c.ingress.Flush() }
 

@@ -211,6 +211,9 @@ func (in fakeIngress) Receive(from datapath.Path, datagram []byte) bool {
 	return in.fake.Take != nil && in.fake.Take(from, datagram)
 }
 
+// Keep implements datapath.Ingress.
+func (fakeIngress) Keep() {}
+
 // Flush implements datapath.Ingress.
 func (fakeIngress) Flush() {}
 

@@ -15,6 +15,7 @@ func Run(t *testing.T, newRig func(*testing.T) Rig) {
 		"up/every form of header":               upForms,
 		"up/not user data":                      upNotOurs,
 		"up/dropped and counted":                upDrops,
+		"up/more is there already":              upKept,
 		"up/routes":                             upRoutes,
 		"up/old sequence numbers":               upSequence,
 		"up/segment size":                       upMSS,

@@ -36,6 +36,33 @@ func upForms(t *testing.T, b *bench) {
 	b.expectUp(packet)
 }
 
+// The buffers are used again while packets wait for others.
+func upKept(t *testing.T, b *bench) {
+	b.add(nil)
+	var sent [][]byte
+	for batch := range 5 {
+		var datagrams [][]byte
+		for range 20 + batch {
+			packet := b.packet(client, server)
+			sent = append(sent, packet)
+			datagrams = append(datagrams, join([]byte{0, 2, 0, 3, 0, 4, 0xFF, 3, 0, 0x21}, packet))
+		}
+		for _, d := range datagrams {
+			if !b.in.Receive(peer, d) {
+				t.Fatal("a good packet was refused")
+			}
+		}
+		b.in.Keep()
+		for _, d := range datagrams {
+			clear(d)
+		}
+	}
+	b.in.Flush()
+	for _, packet := range sent {
+		b.expectUp(packet)
+	}
+}
+
 func upNotOurs(t *testing.T, b *bench) {
 	b.add(nil)
 	for name, datagram := range map[string][]byte{

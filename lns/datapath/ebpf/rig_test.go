@@ -245,6 +245,9 @@ func (r *rig) Receive(from datapath.Path, datagram []byte) bool {
 	return false
 }
 
+// Keep implements datapath.Ingress.
+func (r *rig) Keep() { r.under.Keep() }
+
 // Flush implements datapath.Ingress.
 func (r *rig) Flush() { r.under.Flush() }
 

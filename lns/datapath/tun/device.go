@@ -8,6 +8,8 @@ type device interface {
 	Queues() int
 	// BatchSize is the largest number of packets in one Write.
 	BatchSize() int
+	// Merges says that packets of one flow that are written at once may become one.
+	Merges() bool
 	// Read waits for packets on a queue and puts them into the slab with headroom free octets before each. The first n
 	// extents are good even when there is an error. os.ErrClosed means that the device is gone.
 	Read(queue int, slab []byte, packets []extent) (n int, err error)

@@ -22,19 +22,6 @@ type ingress struct {
 	now int64
 }
 
-// outgoing is what one device is to be written.
-type outgoing struct {
-	port    *port
-	packets [][]byte
-	owners  []owner // of the packets
-}
-
-// owner is whose a packet is, and how long: a device may change the packet.
-type owner struct {
-	session *session
-	octets  int
-}
-
 // Receive implements datapath.Ingress.
 func (in *ingress) Receive(from datapath.Path, datagram []byte) bool {
 	if l2tp.IsControl(datagram) {
@@ -136,8 +123,7 @@ func (in *ingress) admit(s *session, datagram, packet []byte) {
 
 // hold has a packet wait. Those of the session that still wait for Flush are written first: the pacer would overtake them.
 func (in *ingress) hold(s *session, packet []byte, due int64) bool {
-	out := in.out(s.port)
-	if slices.ContainsFunc(out.owners, func(o owner) bool { return o.session == s }) {
+	if out := in.out(s.port); out.hasOf(s) {
 		in.write(out)
 	}
 	return s.port.pacer.hold(s, datapath.Up, packet, in.now, due)
@@ -148,11 +134,10 @@ func (in *ingress) pass(s *session, datagram, packet []byte) {
 	s.clamp(packet)
 	spaced := in.spaced(datagram, packet)
 	out := in.out(s.port)
-	if len(out.packets) == cap(out.packets) {
+	if out.isFull() {
 		in.write(out)
 	}
-	out.packets = append(out.packets, spaced)
-	out.owners = append(out.owners, owner{s, len(packet)})
+	out.add(spaced, owner{s, len(packet)})
 }
 
 // spaced gives the packet with writeOffset octets in front: those of the datagram's own headers if there are as many,
@@ -183,11 +168,47 @@ func (in *ingress) out(p *port) *outgoing {
 			return out
 		}
 	}
-	n := p.device.BatchSize()
-	out := &outgoing{port: p, packets: make([][]byte, 0, n), owners: make([]owner, 0, n)}
+	out := newOutgoing(p)
 	in.outs = append(in.outs, out)
 	return out
 }
+
+// Keep implements datapath.Ingress.
+func (in *ingress) Keep() {
+	for _, out := range in.outs {
+		switch {
+		case len(out.packets) == 0:
+		case !out.gathers():
+			in.write(out)
+		case !in.keep(out):
+			in.empty()
+		}
+	}
+	if in.now != 0 {
+		in.now = in.path.now()
+	}
+}
+
+// keep has packets lie in the scratch. It says false when there is no room.
+func (in *ingress) keep(out *outgoing) bool {
+	if cap(in.scratch) < keptSize {
+		in.empty()
+		in.scratch = make([]byte, 0, keptSize)
+	}
+	for i, p := range out.packets[out.kept:] {
+		if len(p) > cap(in.scratch)-len(in.scratch) {
+			return false
+		}
+		start := len(in.scratch)
+		in.scratch = append(in.scratch, p...)
+		out.packets[out.kept+i] = in.scratch[start:]
+	}
+	out.kept = len(out.packets)
+	return true
+}
+
+// keptSize holds as many packets as are gathered, of a usual size.
+const keptSize = mostGathered * 1536
 
 // Flush implements datapath.Ingress.
 func (in *ingress) Flush() {
@@ -207,9 +228,11 @@ func (in *ingress) empty() {
 
 // write hands the list to the device, counts what it has taken, and empties the list.
 func (in *ingress) write(out *outgoing) {
-	err := out.port.device.Write(in.flow, out.packets)
-	if errors.Is(err, errMergeRefused) {
-		out.port.log.Warn("virtual template: "+errMergeRefused.Error(), "interface", out.port.name, "cause", err)
+	out.bringTogether()
+	for batch := range slices.Chunk(out.packets, out.port.device.BatchSize()) {
+		if err := out.port.device.Write(in.flow, batch); errors.Is(err, errMergeRefused) {
+			out.port.log.Warn("virtual template: "+errMergeRefused.Error(), "interface", out.port.name, "cause", err)
+		}
 	}
 	for i, o := range out.owners {
 		if out.packets[i] != nil {
@@ -218,7 +241,5 @@ func (in *ingress) write(out *outgoing) {
 			o.session.dropRx(datapath.InterfaceWrite)
 		}
 	}
-	clear(out.packets)
-	clear(out.owners)
-	out.packets, out.owners = out.packets[:0], out.owners[:0]
+	out.empty()
 }

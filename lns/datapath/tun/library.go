@@ -68,6 +68,9 @@ func (d *nativeDevice) BatchSize() int {
 // 6.9 answer EINVAL to more of them (UDP_MAX_SEGMENTS).
 const largestBatch = 64
 
+// Merges implements device.
+func (d *nativeDevice) Merges() bool { return d.offload && d.refused.Load() == 0 }
+
 // Read implements device.
 func (d *nativeDevice) Read(queue int, slab []byte, packets []extent) (int, error) {
 	return d.queues[queue].read(slab, packets)
@@ -77,7 +80,7 @@ func (d *nativeDevice) Read(queue int, slab []byte, packets []extent) (int, erro
 // every system call.
 func (d *nativeDevice) Write(flow int, packets [][]byte) error {
 	q := d.queues[flow%len(d.queues)]
-	if d.offload && d.refused.Load() == 0 && mergingPays(packets) {
+	if d.Merges() && mergingPays(packets) {
 		return d.merge(q, flow, packets)
 	}
 	return q.write(packets)

@@ -36,6 +36,7 @@ func newMemory(queues int) *memory {
 
 func (m *memory) Queues() int      { return len(m.in) }
 func (m *memory) BatchSize() int   { return 8 }
+func (m *memory) Merges() bool     { return true }
 func (m *memory) Refused() uint64  { return 0 }
 func (m *memory) Lacking() Lacking { return Lacking{} }
 

@@ -31,7 +31,7 @@ func Default() *Config {
 			SetupTimeout:                 60 * time.Second,
 		},
 		Bans: Bans{AccountFailures: 50, AccountTime: 15 * time.Minute, SourceFailures: 200, SourceTime: time.Hour},
-		UDP:  UDP{ReceiveBuffer: 4 << 20, SendBuffer: 32 << 20, IPsecMark: 1701},
+		UDP:  UDP{ReceiveBuffer: 8 << 20, SendBuffer: 32 << 20, IPsecMark: 1701},
 	}
 }
 

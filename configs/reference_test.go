@@ -93,7 +93,7 @@ func TestDefaults(t *testing.T) {
 		{"listen", fmt.Sprint(d.Listen), "[0.0.0.0:1701 [::]:1701]"},
 		{"limits", d.Limits, Limits{65000, 60000, 65000, 4096, 1024, 256, 50, 256, 16384, 30 * time.Second, time.Minute}},
 		{"database", d.Database, Database{PoolConnections: 16, StatementTimeout: 5 * time.Second, BlockSize: 256, LeaseLife: 4 * time.Hour}},
-		{"udp", d.UDP, UDP{0, SpreadPeers, Auto, Auto, 4 << 20, 32 << 20, 1701}},
+		{"udp", d.UDP, UDP{0, SpreadPeers, Auto, Auto, 8 << 20, 32 << 20, 1701}},
 		{"methods", fmt.Sprint(defaultVirtualTemplate().PPPAuthentication), "[chap mschapv2 pap]"},
 		{"quarantine", defaultPool().Quarantine, time.Minute},
 	} {

@@ -16,7 +16,10 @@ import (
 )
 
 const (
-	window  = 256    // datagrams under way; less than the queue of any interface on the way (500)
+	// How many datagrams are under way: at least what any interface on the way has room for (500), at most what an LNS under load may
+	// find in its socket.
+	leastUnderWay, mostUnderWay = 256, 2048
+
 	headers = 20 + 8 // octets of IPv4 and UDP
 	small   = 64     // octets of a packet
 	// overdue is how long the sender waits for what is under way before it writes that off and goes on.
@@ -36,11 +39,12 @@ func (f flow) rate() float64 { return float64(f.received) / f.took.Seconds() }
 func (f flow) loss() float64 { return 100 * float64(f.lost) / float64(max(1, f.sent)) }
 
 // volley sends datagrams as fast as they arrive: never more than a window under way, so that what is measured is how fast
-// the way is, not how fast a queue overflows.
+// the way is, not how fast a queue overflows. The window is as large as the way bears without a loss.
 type volley struct {
 	source   source
 	received func() int64 // counted at the other end
 	arrived  <-chan struct{}
+	window   int64
 }
 
 // source sends packets of a volley.
@@ -102,6 +106,32 @@ func (v *volley) fire(ctx context.Context, d time.Duration) (f flow, err error) 
 	if err := v.knock(ctx); err != nil {
 		return f, err
 	}
+	if err := v.widen(ctx); err != nil {
+		return f, err
+	}
+	return v.measure(ctx, d)
+}
+
+// widen finds out how many datagrams may be under way.
+func (v *volley) widen(ctx context.Context) error {
+	v.window = leastUnderWay
+	for v.window < mostUnderWay {
+		before := v.window
+		v.window *= 2
+		f, err := v.measure(ctx, 2*overdue)
+		if err != nil {
+			return err
+		}
+		if f.lost > 0 {
+			v.window = before
+			break
+		}
+	}
+	return nil
+}
+
+// measure keeps the window full for a while.
+func (v *volley) measure(ctx context.Context, d time.Duration) (f flow, err error) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	before, start := v.received(), time.Now()
@@ -127,17 +157,17 @@ func (v *volley) knock(ctx context.Context) error {
 		}
 		return false, v.source.sendFirst()
 	})
-	v.drain(v.received()+window, overdue) // all that was sent
+	v.drain(v.received()+leastUnderWay, overdue) // all that was sent
 	return err
 }
 
-// send keeps the window full until the context ends.
+// send keeps the window full until the context ends. After a loss it is half as large.
 func (v *volley) send(ctx context.Context, before int64) (sent int64, err error) {
 	timer := time.NewTimer(overdue)
 	defer timer.Stop()
 	var writtenOff int64
 	for ctx.Err() == nil {
-		free := window - (sent - writtenOff - v.received() + before)
+		free := v.window - (sent - writtenOff - v.received() + before)
 		if free >= batch {
 			n, err := v.source.send(free)
 			if err != nil {
@@ -152,6 +182,7 @@ func (v *volley) send(ctx context.Context, before int64) (sent int64, err error)
 		case <-ctx.Done():
 		case <-timer.C:
 			writtenOff = sent - v.received() + before
+			v.window = max(v.window/2, leastUnderWay)
 		}
 	}
 	return sent, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"lnsgate/aaa"
 	"lnsgate/pool"
@@ -79,7 +80,7 @@ func (s *Sessions) offerPrefix(ctx context.Context, e *entry, d *aaa.Decision, p
 		w.grant(have)
 		return nil
 	}
-	lease, err := s.config.Pools.Allocate(ctx, pool.Request{Pools: *w.pools, Account: d.Account, Holder: e.session, Offer: s.config.Offer})
+	lease, err := s.config.Pools.Allocate(ctx, pool.Request{Pools: e.poolsFor(p, *w.pools), Account: d.Account, Holder: e.session, Offer: s.config.Offer})
 	var unknown *pool.UnknownPoolError
 	switch {
 	case errors.As(err, &unknown) && *w.name != "":
@@ -95,6 +96,20 @@ func (s *Sessions) offerPrefix(ctx context.Context, e *entry, d *aaa.Decision, p
 	s.offered(ctx, e, p, lease)
 	w.grant(lease)
 	return nil
+}
+
+// poolsFor are the pools that a prefix may come from: not the one that has given the other prefix, which it would give again, unless
+// there is no other pool.
+func (e *entry) poolsFor(p part, pools []string) []string {
+	other := e.leases[link].Pool
+	if p == link {
+		other = e.leases[delegated].Pool
+	}
+	rest := slices.DeleteFunc(slices.Clone(pools), func(name string) bool { return name == other })
+	if len(rest) == 0 {
+		return pools
+	}
+	return rest
 }
 
 // grant says that it is to have this prefix.

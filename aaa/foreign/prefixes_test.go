@@ -363,3 +363,30 @@ func TestAPoolOfAddressesIsNoneOfPrefixes(t *testing.T) {
 		})
 	}
 }
+
+// A pool that both prefixes may come from gives one of them; the other comes from the next.
+func TestAPoolOfBothPrefixesGivesOne(t *testing.T) {
+	for _, pools := range [][2][]string{{{"links"}, {"links", "sites"}}, {{"sites", "links"}, {"sites", "links"}}} {
+		run(t, func(r *rig) {
+			d := decision("ann")
+			d.IPv6Pools, d.DelegatedPools = pools[0], pools[1]
+			r.people.set("ann", d)
+			q, granted := r.mustLogin("nas", "ann")
+			lent := granted.Lent
+			if !lent.Prefix.IsValid() || !lent.Delegated.IsValid() || lent.Prefix.Bits() == lent.Delegated.Bits() {
+				t.Fatalf("of %v it has %+v", pools, lent)
+			}
+			again, err := r.auth.Authenticate(r.Context(), q)
+			if err != nil || again.Lent != lent {
+				t.Errorf("when it asks again it has %+v: %v, and had %+v", again.Lent, err, lent)
+			}
+			r.tell(startOf(q, again))
+			r.pass(time.Minute)
+			for _, has := range []netip.Prefix{lent.Prefix, lent.Delegated} {
+				if h := r.pools.holder(t, has.Addr().String()); h != q.Session {
+					t.Errorf("%v is of %q", has, h)
+				}
+			}
+		})
+	}
+}

@@ -82,17 +82,21 @@ func (s *savedRecord) record() aaa.Record {
 // page is one value of the file; nil: it goes.
 type page struct{ bucket, key, value []byte }
 
-// encode makes the pages of what has changed.
-func (s *Store) encode(c foreign.Changed) ([]page, error) {
+// encode makes the pages of what has changed. What JSON has no words for, such as a time after the year 9999, stays as it was in the
+// file, and holds up nothing else.
+func (s *Store) encode(c foreign.Changed) []page {
 	pages := make([]page, 0, 2*len(c.Sessions)+len(c.Orders))
-	add := func(bucket, key []byte, v any) error {
+	add := func(bucket, key []byte, v any) {
 		p := page{bucket: bucket, key: key}
-		var err error
 		if v != nil {
-			p.value, err = json.Marshal(v)
+			var err error
+			if p.value, err = json.Marshal(v); err != nil {
+				s.config.Log.Error("what a NAS tells of a session cannot be written down, and is forgotten at the next start",
+					"file", s.config.Path, "bucket", string(bucket), "key", fmt.Sprintf("%q", key), "cause", err)
+				return
+			}
 		}
 		pages = append(pages, p)
-		return err
 	}
 	for name := range c.Sessions {
 		var live, over any
@@ -103,12 +107,8 @@ func (s *Store) encode(c foreign.Changed) ([]page, error) {
 			s.buried++
 			over = savedEnd{*e, s.buried}
 		}
-		if err := add(bucketLive, []byte(name), live); err != nil {
-			return nil, err
-		}
-		if err := add(bucketEnded, []byte(name), over); err != nil {
-			return nil, err
-		}
+		add(bucketLive, []byte(name), live)
+		add(bucketEnded, []byte(name), over)
 	}
 	for id := range c.Orders {
 		var v any
@@ -117,11 +117,9 @@ func (s *Store) encode(c foreign.Changed) ([]page, error) {
 			o.Session = aaa.Record{}
 			v = savedOrder{o, save(t.Order.Session), t.Answer, t.Due}
 		}
-		if err := add(bucketOrders, binary.BigEndian.AppendUint64(nil, uint64(id)), v); err != nil {
-			return nil, err
-		}
+		add(bucketOrders, binary.BigEndian.AppendUint64(nil, uint64(id)), v)
 	}
-	return pages, nil
+	return pages
 }
 
 func apply(tx *bolt.Tx, pages []page) error {

@@ -146,11 +146,9 @@ func (s *Store) write(g *group) {
 	s.group = nil
 	changes := s.unwritten
 	s.unwritten = foreign.Changed{}
-	pages, err := s.encode(changes)
+	pages := s.encode(changes)
 	s.mu.Unlock()
-	if err == nil {
-		err = s.db.Update(func(tx *bolt.Tx) error { return apply(tx, pages) })
-	}
+	err := s.db.Update(func(tx *bolt.Tx) error { return apply(tx, pages) })
 	if err != nil {
 		err = fmt.Errorf("sessions of other NASes, file %s: %w", s.config.Path, err)
 		s.mu.Lock()

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -288,4 +290,32 @@ func BenchmarkPut(b *testing.B) {
 		}
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
+}
+
+// What JSON has no words for is left out, and holds up nobody else.
+func TestASessionThatCannotBeWrittenDownHoldsUpNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sessions")
+	var told strings.Builder
+	s, err := Open(Config{Path: path, Log: slog.New(slog.NewTextHandler(&told, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := time.Now().Add(-time.Hour).Truncate(time.Second).UTC()
+	before, odd, after := foreigntest.Start("a", 1, base), foreigntest.Start("a", 2, base), foreigntest.Start("a", 3, base)
+	odd.Started = time.Date(20_000, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, r := range []aaa.Record{before, odd, after, foreigntest.Interim(before, time.Minute)} {
+		if err := s.Put(t.Context(), r); err != nil {
+			t.Errorf("%s: %v", r.Session, err)
+		}
+	}
+	if !strings.Contains(told.String(), odd.Session) {
+		t.Errorf("nobody is told of it: %s", &told)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	found, err := mustOpen(t, path).Find(t.Context(), foreign.Query{})
+	if err != nil || len(found) != 2 || found[0].Session != before.Session || found[0].Sequence != 62 || found[1].Session != after.Session {
+		t.Errorf("in the file are %+v: %v", found, err)
+	}
 }

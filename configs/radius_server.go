@@ -15,7 +15,9 @@ type RADIUSService struct {
 	AccountingListen []netip.AddrPort `mapstructure:"accounting_listen"` // for records
 	TLS              RADIUSTLS        `mapstructure:"tls"`
 	RejectDelay      time.Duration    `mapstructure:"reject_delay"` // 0: none
-	Clients          []RADIUSClient   `mapstructure:"clients"`      // with a database those of the table nas too
+	// MaxClientSessions is how many sessions each client may have.
+	MaxClientSessions int            `mapstructure:"max_client_sessions"`
+	Clients           []RADIUSClient `mapstructure:"clients"` // with a database those of the table nas too
 }
 
 // Given reports whether NASes are answered.
@@ -114,7 +116,7 @@ func defaultRADIUSService() RADIUSService {
 	on := func(port uint16) []netip.AddrPort {
 		return []netip.AddrPort{netip.AddrPortFrom(netip.IPv4Unspecified(), port), netip.AddrPortFrom(netip.IPv6Unspecified(), port)}
 	}
-	return RADIUSService{Listen: on(1812), AccountingListen: on(1813), RejectDelay: time.Second}
+	return RADIUSService{Listen: on(1812), AccountingListen: on(1813), RejectDelay: time.Second, MaxClientSessions: 200_000}
 }
 
 func defaultRADIUSClient() RADIUSClient { return RADIUSClient{DynamicAuthorizationPort: 3799} }
@@ -151,6 +153,9 @@ func (c *checker) checkRADIUSService() {
 		}
 	}
 	c.checkRADIUSTLS()
+	if s.Given() {
+		c.between("radius_server.max_client_sessions", s.MaxClientSessions, 1, 1<<24)
+	}
 	if s.RejectDelay > 10*time.Second {
 		c.say("radius_server.reject_delay", "%v is too long: NASes would ask another server meanwhile; at most 10s", s.RejectDelay)
 	}

@@ -26,7 +26,8 @@ func TestTenLinesAreARADIUSServer(t *testing.T) {
 		t.Errorf("L2TP %v, RADIUS %v", c.L2TP(), c.RADIUSService.Given())
 	}
 	s, d := c.RADIUSService, c.Domains[0]
-	if len(s.Listen) != 2 || s.Listen[0].Port() != 1812 || s.AccountingListen[1].Port() != 1813 || s.RejectDelay != time.Second {
+	if len(s.Listen) != 2 || s.Listen[0].Port() != 1812 || s.AccountingListen[1].Port() != 1813 || s.RejectDelay != time.Second ||
+		s.MaxClientSessions != 200_000 {
 		t.Errorf("%+v", s)
 	}
 	if n := s.Clients[0]; n.Type != MikrotikNAS || n.Addresses != GivenAddresses || n.DynamicAuthorizationPort != 3799 || n.Secret.IsZero() {
@@ -52,6 +53,7 @@ func TestFaultsOfARADIUSServer(t *testing.T) {
 		"TLS without a key":    {"radius_server:\n", "radius_server:\n  tls: {listen: [\"0.0.0.0:2083\"], certificate_file: a.pem, client_ca_file: b.pem}\n", "radius_server.tls.key_file"},
 		"TLS without a port":   {"radius_server:\n", "radius_server:\n  tls: {certificate_file: a.pem}\n", "radius_server.tls.listen"},
 		"a delay too long":     {"radius_server:\n", "radius_server:\n  reject_delay: 1m\n", "radius_server.reject_delay"},
+		"no session at all":    {"radius_server:\n", "radius_server:\n  max_client_sessions: 0\n", "radius_server.max_client_sessions"},
 		"EAP-TLS without a CA": {"spool_dir:", "eap: {methods: [tls]}\nspool_dir:", "eap.client_ca_file"},
 		"EAP without a key":    {"spool_dir:", "eap: {certificate_file: a.pem}\nspool_dir:", "eap.certificate_file"},
 		"a method twice":       {"spool_dir:", "eap: {methods: [md5, md5]}\nspool_dir:", "eap.methods[1]"},

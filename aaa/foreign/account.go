@@ -60,6 +60,11 @@ func (s *Sessions) Account(ctx context.Context, r *aaa.Record) error {
 	if !claimed.IsZero() {
 		e.claimed = claimed
 	}
+	if r.Kind != aaa.RecordStop && !e.live {
+		if err := s.hasRoom(r.NAS); err != nil {
+			return err
+		}
+	}
 	return s.follow(ctx, &e, r)
 }
 
@@ -180,6 +185,9 @@ func (s *Sessions) follow(ctx context.Context, e *entry, r *aaa.Record) error {
 		s.book.bury(r.Session, r.NAS.Client, tomb{sequence: r.Sequence, started: r.Started})
 		s.mu.Unlock()
 		return nil
+	}
+	if !e.live {
+		s.lives(r.NAS.Client)
 	}
 	e.live, e.heard, e.doomed = true, s.config.Now(), cmp.Or(e.doomed, mustEnd) // it is told when the record is stored
 	if err == nil {
@@ -305,6 +313,9 @@ func (s *Sessions) finish(ctx context.Context, e *entry, r *aaa.Record, t tomb) 
 		e.leases[four] = pool.Lease{Address: r.Address, Account: r.Account, Holder: e.session}
 	}
 	s.giveBack(ctx, e)
+	if e.live {
+		s.livesNot(clientOf(r))
+	}
 	s.mu.Lock()
 	s.book.bury(r.Session, clientOf(r), t)
 	s.mu.Unlock()
@@ -329,6 +340,7 @@ func (s *Sessions) end(ctx context.Context, last *aaa.Record, at time.Time, caus
 	e, there := s.get(r.Session)
 	if !there {
 		e = s.entryOf(last)
+		e.live = true
 	}
 	s.config.Log.Info("foreign: a session is closed", "session", r.Session, "user", r.Name, "nas", nameOf(&r), "cause", cause, "reason", reason)
 	return s.finish(ctx, &e, &r, t)

@@ -47,6 +47,9 @@ type Store interface {
 	// It may answer ErrEnded.
 	Put(context.Context, aaa.Record) error
 
+	// Live counts the live sessions of each client of the RADIUS server (aaa.NAS.Client).
+	Live(context.Context) (map[string]int, error)
+
 	// Order writes down that a NAS is to be told something, once: false when the last order of the session has the same
 	// Order.Key, whether it is done or not. An order takes the place of those of its session that wait: they are done, and
 	// not OK. Only a Change does not take the place of a Disconnect that waits: false then, too.
@@ -138,4 +141,7 @@ type Client struct {
 	Addresses     Addresses
 	ForcedDomain  string // as in aaa.Request
 	DefaultDomain string // as in aaa.Request
+	// MostSessions is how many of it may live: more logins are refused, and more sessions that its NAS tells of are not taken;
+	// 0 = 200,000.
+	MostSessions int
 }

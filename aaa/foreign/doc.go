@@ -11,6 +11,10 @@
 //
 // What is known of sessions is kept by a Store: in a file for one node, in PostgreSQL for many.
 //
+// A client of the RADIUS server may have so many live sessions and no more (Client.MostSessions): then its logins are refused and
+// records that would begin another are not taken, so that the NAS keeps them. They are counted by the Store once in every Sweep, and
+// here in between; of what other nodes hear meanwhile nothing is known.
+//
 // It does not speak RADIUS (aaa/radiusserver takes what NASes say, aaa/radius/order tells them what to do), does not check
 // passwords and does not choose addresses.
 //

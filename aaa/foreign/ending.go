@@ -201,6 +201,9 @@ func (s *Sessions) sweep(ctx context.Context, now time.Time) {
 		s.config.Log.Warn("foreign: silent sessions could not be ended, it is tried again", "cause", err)
 	}
 	s.forgetQuiet(ctx, now)
+	if err := s.recount(ctx); err != nil {
+		s.config.Log.Warn("foreign: the sessions of each NAS could not be counted, it is tried again", "cause", err)
+	}
 }
 
 // isBack notes whether the Store is there. While it is away nobody tells it of sessions, and when it is back other nodes need a while

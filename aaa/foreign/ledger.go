@@ -199,6 +199,17 @@ func (l *Ledger) forget(session string) {
 	}
 }
 
+// Live is Store.Live.
+func (l *Ledger) Live() map[string]int {
+	live := map[string]int{}
+	for at, of := range l.by {
+		if at.field == 'c' {
+			live[at.value] = len(of)
+		}
+	}
+	return live
+}
+
 // Find is Store.Find.
 func (l *Ledger) Find(q *Query) []aaa.Record {
 	var found []aaa.Record

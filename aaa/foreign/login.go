@@ -53,6 +53,11 @@ func (s *Sessions) admit(ctx context.Context, r *aaa.Request, d *aaa.Decision, a
 	e := s.loginOf(r, d, before, again)
 	e.asked = asked
 	if !again {
+		if err := s.hasRoom(r.NAS); err != nil {
+			no := aaa.Reject(aaa.SessionLimit, "%v", err)
+			no.Domain, no.Rule, no.Backend = d.Domain, d.Rule, d.Backend
+			return no
+		}
 		s.supersede(ctx, &e)
 	}
 	if err := s.enter(ctx, &e); err != nil {

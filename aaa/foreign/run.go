@@ -137,6 +137,9 @@ func (s *Sessions) resumeAll(ctx context.Context) error {
 		err = s.resumeOffers(ctx)
 	}
 	if err == nil {
+		err = s.recount(ctx)
+	}
+	if err == nil {
 		close(s.resumed.done)
 	}
 	return err

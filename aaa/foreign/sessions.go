@@ -24,6 +24,7 @@ type Sessions struct {
 
 	mu      sync.Mutex // guards what follows
 	book    *book
+	live    map[string]int  // sessions of each client, as far as is known
 	debts   map[string]debt // by session
 	pay     time.Time       // when debts are tried again
 	closing []closing       // the one that is due first comes first
@@ -50,7 +51,7 @@ func New(c Config) (*Sessions, error) {
 	born := c.Now()
 	s := &Sessions{
 		config: c, registry: c.Registry, born: born, desk: newDesk(c.AtOnce), wake: make(chan struct{}, 1),
-		book: newBook(c.Most, born), debts: map[string]debt{}, there: born,
+		book: newBook(c.Most, born), live: map[string]int{}, debts: map[string]debt{}, there: born,
 	}
 	if s.registry == nil {
 		s.counts = NewCounts(func(ctx context.Context, session, reason string) { s.Disconnect(ctx, session, reason) })

@@ -36,6 +36,22 @@ func NewForeignSessions(pool *Pool, node string) *ForeignSessions {
 // Put does nothing: the Recorder has written the record, or will.
 func (f *ForeignSessions) Put(context.Context, aaa.Record) error { return nil }
 
+// Live implements foreign.Store. It reads all sessions.
+func (f *ForeignSessions) Live(ctx context.Context) (live map[string]int, err error) {
+	err = f.db.ask(ctx, "count the sessions of other NASes", func(ctx context.Context) error {
+		live = make(map[string]int)
+		rows, err := f.db.pool.Query(ctx, "SELECT coalesce(nas_client, ''), count(*) FROM sessions WHERE nas IS NOT NULL GROUP BY 1")
+		if err != nil {
+			return err
+		}
+		var client string
+		var n int
+		_, err = pgx.ForEachRow(rows, []any{&client, &n}, func() error { live[client] = n; return nil })
+		return err
+	})
+	return live, err
+}
+
 // Find implements foreign.Store. Sessions are found by an index when Session, Name, Account, Domain or NAS is set; else all of
 // other NASes are read. Those that are asked for by Session alone, as each new one of a NAS is, are looked for together.
 func (f *ForeignSessions) Find(ctx context.Context, q foreign.Query) (found []aaa.Record, err error) {

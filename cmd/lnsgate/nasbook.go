@@ -19,6 +19,7 @@ type nas struct {
 	answered  radiusserver.Client
 	port      int // where it is told something; 0: nowhere
 	addresses foreign.Addresses
+	most      int // sessions
 }
 
 // nases are all of them, those of the file first.
@@ -69,7 +70,7 @@ func (b *nasBook) told(client string) (order.NAS, bool) {
 // foreign finds a NAS for whoever keeps its sessions.
 func (b *nasBook) foreign(client string) (foreign.Client, bool) {
 	n, found := (*b.now.Load())[client]
-	return foreign.Client{Addresses: n.addresses, ForcedDomain: n.answered.ForcedDomain, DefaultDomain: n.answered.DefaultDomain}, found
+	return foreign.Client{Addresses: n.addresses, ForcedDomain: n.answered.ForcedDomain, DefaultDomain: n.answered.DefaultDomain, MostSessions: n.most}, found
 }
 
 // nasClients are the NASes of the file, and of the database those that the file has none like.
@@ -86,6 +87,9 @@ func (n *node) nasClients(c *configs.Config) nases {
 			continue
 		}
 		all = append(all, next)
+	}
+	for i := range all {
+		all[i].most = c.RADIUSService.MaxClientSessions
 	}
 	return all
 }

@@ -47,9 +47,17 @@ func TestTheFileCountsWhereBothDefineANAS(t *testing.T) {
 	n.shared.nases = []sqlaccounts.NAS{
 		{Name: "a", Source: source("192.0.2.3/32")}, {Name: "b", Source: source("192.0.2.1/32")}, {Name: "c", Source: source("192.0.2.0/24")},
 	}
-	list := n.nasClients(&configs.Config{RADIUSService: configs.RADIUSService{Clients: []configs.RADIUSClient{{Name: "a", Source: source("192.0.2.1/32")}}}})
+	list := n.nasClients(&configs.Config{RADIUSService: configs.RADIUSService{MaxClientSessions: 7,
+		Clients: []configs.RADIUSClient{{Name: "a", Source: source("192.0.2.1/32")}}}})
 	if len(list) != 2 || list[0].answered.Name != "a" || list[0].answered.Source != source("192.0.2.1/32") || list[1].answered.Name != "c" {
 		t.Errorf("%+v", list)
+	}
+	var book nasBook
+	book.fill(list)
+	for _, name := range []string{"a", "c"} {
+		if c, there := book.foreign(name); !there || c.MostSessions != 7 {
+			t.Errorf("%s: %+v", name, c)
+		}
 	}
 }
 

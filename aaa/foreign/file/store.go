@@ -169,6 +169,16 @@ func (s *Store) Find(ctx context.Context, q foreign.Query) ([]aaa.Record, error)
 	return s.ledger.Find(&q), nil
 }
 
+// Live implements foreign.Store.
+func (s *Store) Live(ctx context.Context) (map[string]int, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ledger.Live(), nil
+}
+
 // Put implements foreign.Store. The record is on disk when it returns.
 func (s *Store) Put(ctx context.Context, r aaa.Record) error {
 	return s.do(ctx, func(l *foreign.Ledger) error { return l.Put(r, s.config.Now()) })

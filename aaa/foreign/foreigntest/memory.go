@@ -66,6 +66,12 @@ func (m *Memory) Find(ctx context.Context, q foreign.Query) (found []aaa.Record,
 	return found, err
 }
 
+// Live implements foreign.Store.
+func (m *Memory) Live(ctx context.Context) (live map[string]int, err error) {
+	err = m.do(ctx, func(l *foreign.Ledger) error { live = l.Live(); return nil })
+	return live, err
+}
+
 // Put implements foreign.Store.
 func (m *Memory) Put(ctx context.Context, r aaa.Record) error {
 	return m.do(ctx, func(l *foreign.Ledger) error { return l.Put(r, m.now()) })

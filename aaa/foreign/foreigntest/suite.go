@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(t *testing.T) Rig) {
 		{"a guessed Stop gives way to what comes later", guessed},
 		{"sessions are found by each field", fields},
 		{"the oldest first, and no more than the limit", oldestFirst},
+		{"live sessions are counted by client", countedByClient},
 		{"silent sessions", silent},
 		{"an order is written once", onceEach},
 		{"an order takes the place of those that wait", superseding},
@@ -130,6 +131,22 @@ func (r *rig) finds(q foreign.Query, want ...aaa.Record) {
 	if !reflect.DeepEqual(have, names) {
 		r.Errorf("%+v finds %v, want %v", q, have, names)
 	}
+}
+
+func countedByClient(r *rig) {
+	counts := func(want map[string]int) {
+		r.Helper()
+		live, err := r.Store.Live(r.Context())
+		if err != nil || !reflect.DeepEqual(live, want) {
+			r.Errorf("live are %v: %v, want %v", live, err, want)
+		}
+	}
+	counts(map[string]int{})
+	one, two, other := r.session("a", 1), r.session("a", 2), r.session("b", 3)
+	r.put(one, two, other, Interim(one, time.Minute))
+	counts(map[string]int{"client-a": 2, "client-b": 1})
+	r.put(Stop(other, time.Minute), Stop(one, 2*time.Minute))
+	counts(map[string]int{"client-a": 1})
 }
 
 func lastRecord(r *rig) {

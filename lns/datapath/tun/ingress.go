@@ -155,7 +155,7 @@ func (in *ingress) spaced(datagram, packet []byte) []byte {
 	}
 	start := len(in.scratch)
 	in.scratch = append(in.scratch[:start+writeOffset], packet...)
-	return in.scratch[start:]
+	return slices.Clip(in.scratch[start:])
 }
 
 // scratchSize holds the longest possible packet.
@@ -201,7 +201,7 @@ func (in *ingress) keep(out *outgoing) bool {
 		}
 		start := len(in.scratch)
 		in.scratch = append(in.scratch, p...)
-		out.packets[out.kept+i] = in.scratch[start:]
+		out.packets[out.kept+i] = slices.Clip(in.scratch[start:])
 	}
 	out.kept = len(out.packets)
 	return true

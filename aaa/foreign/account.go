@@ -223,7 +223,7 @@ func (s *Sessions) bind(ctx context.Context, e *entry, r *aaa.Record) (mustEnd s
 	fault := s.keep(ctx, e, r)
 	for p := range parts {
 		if s.hasLost(ctx, e, p, &given[p], r) {
-			mustEnd = "its " + p.String() + " " + textOf(given[p]) + " has been given to another session"
+			mustEnd = lost(p, given[p])
 		}
 	}
 	err := s.enter(ctx, e)
@@ -238,6 +238,11 @@ func (s *Sessions) bind(ctx context.Context, e *entry, r *aaa.Record) (mustEnd s
 		s.owe(e.session, debt{keep: true})
 	}
 	return mustEnd
+}
+
+// lost says why a session must end.
+func lost(p part, lease pool.Lease) string {
+	return "its " + p.String() + " " + textOf(lease) + " has been given to another session"
 }
 
 // hasLost says that a session began with what another one has: an offer that was given to that one before the Start came.

@@ -47,9 +47,21 @@ func (s *Sessions) offerAddress(ctx context.Context, e *entry, d *aaa.Decision) 
 		return refusal(ctx, d, err)
 	}
 	s.offered(ctx, e, four, lease)
-	e.own[four] = exact.IsValid()
+	if e.own[four] = exact.IsValid(); e.own[four] {
+		s.passOn(e, lease)
+	}
 	d.Address, d.Pools = lease.Address, nil
 	return nil
+}
+
+// passOn notes that the address of an account has gone from a login that waits for its Start to a newer one. Should that one begin all
+// the same it must end, though the pools may be away then and not say so.
+func (s *Sessions) passOn(e *entry, lease pool.Lease) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old, there := s.book.offeredTo(lease.Address); there && old.session != e.session && old.account == e.account {
+		s.book.doom(old.session, lost(four, lease))
+	}
 }
 
 // offered notes an offer to a login. What it was offered before goes back.

@@ -196,6 +196,12 @@ func (b *book) before(e *entry) (entry, bool) {
 	return old, true
 }
 
+// offeredTo returns the login that waits for its Start and was offered an address.
+func (b *book) offeredTo(a netip.Addr) (entry, bool) {
+	e, there := b.read(b.signs[b.addressSign(a)])
+	return e, there && e.leases[four].Address == a
+}
+
 // claim takes the login out of the book that a record belongs to whose NAS does not send Class back.
 func (b *book) claim(r *aaa.Record) (entry, bool) {
 	e, there := b.read(b.signs[b.nasSign(r.NAS.Name, r.NAS.Session)])

@@ -262,6 +262,37 @@ func TestLoginFromTheSamePlaceTakesThePlaceOfTheOneThatHeardNothing(t *testing.T
 	})
 }
 
+// Of two logins of an account with an address of its own the newer has it, and the other ends when it begins: also when nobody can be
+// asked then who has the address.
+func TestTheOlderLoginOfAnAddressEndsThoughThePoolsAreAway(t *testing.T) {
+	for _, inOrder := range []bool{true, false} {
+		run(t, func(r *rig) {
+			d := decision("ann")
+			d.Address = netip.MustParseAddr("10.0.0.9")
+			r.people.set("ann", d)
+			first, one := r.mustLogin("nas", "ann")
+			second, two := r.mustLogin("nas", "ann")
+			r.pools.fail(errors.New("away"))
+			starts := []aaa.Record{startOf(first, one), startOf(second, two)}
+			if !inOrder {
+				slices.Reverse(starts)
+			}
+			for _, start := range starts {
+				r.tell(start)
+			}
+			if told := r.nases.orders(); len(told) != 1 || told[0].Kind != foreign.Disconnect || told[0].Session.Session != first.Session {
+				t.Errorf("told %+v", told)
+			}
+			r.pools.fail(nil)
+			r.tell(later(startOf(first, one), aaa.RecordStop))
+			r.pass(2 * time.Minute)
+			if h := r.pools.holder(t, "10.0.0.9"); h != second.Session {
+				t.Errorf("the address is %q's", h)
+			}
+		}, func(c *foreign.Config) { c.Shared = true })
+	}
+}
+
 // slow is a Store that learns of sessions by way of others, and late.
 type slow struct {
 	foreign.Store

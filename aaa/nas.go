@@ -18,6 +18,13 @@ type NAS struct {
 	PortType   uint32     // NAS-Port-Type; 0 = it did not say
 }
 
+// SameTime is how far apart two estimates of one moment may be, such as the start of a NAS's session: a NAS counts seconds, and its
+// records take some time to arrive.
+const SameTime = time.Minute
+
+// IsSameTime says that two estimates may be of one moment.
+func IsSameTime(a, b time.Time) bool { return a.Sub(b).Abs() <= SameTime }
+
 // Terms are what a session was granted and what of it can be changed while it lives.
 type Terms struct {
 	SessionTimeout, IdleTimeout time.Duration // 0 = no limit

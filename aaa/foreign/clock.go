@@ -18,13 +18,13 @@ import (
 func (e *entry) align(r *aaa.Record, now time.Time) (claimed time.Time) {
 	lasted := r.At.Sub(r.Started)
 	switch {
-	case !e.isEstimate() || isOneStart(e.started, r.Started):
+	case !e.isEstimate() || aaa.IsSameTime(e.started, r.Started):
 	case isLate(r, now) && began(r.Started, e.started):
 		r.Started = e.started
-	case r.Kind == aaa.RecordStart && began(r.Started, e.started) && !isOneStart(e.claimed, r.Started):
+	case r.Kind == aaa.RecordStart && began(r.Started, e.started) && !aaa.IsSameTime(e.claimed, r.Started):
 		claimed = r.Started
 		beginNow(r, now)
-	case isOneStart(e.claimed, r.Started), e.goesOn(r, lasted, now):
+	case aaa.IsSameTime(e.claimed, r.Started), e.goesOn(r, lasted, now):
 		r.Started = e.started
 		r.At = e.started.Add(lasted)
 	}
@@ -33,7 +33,7 @@ func (e *entry) align(r *aaa.Record, now time.Time) (claimed time.Time) {
 
 // isLate says of a Start that it comes late, and that the clock of its NAS is right.
 func isLate(r *aaa.Record, now time.Time) bool {
-	return r.Kind == aaa.RecordStart && r.Delay > 0 && isOneStart(r.Started, now.Add(-r.Delay))
+	return r.Kind == aaa.RecordStart && r.Delay > 0 && aaa.IsSameTime(r.Started, now.Add(-r.Delay))
 }
 
 func beginNow(r *aaa.Record, now time.Time) {
@@ -59,8 +59,5 @@ func (s *Sessions) renew(r *aaa.Record) (claimed time.Time) {
 func (e *entry) goesOn(r *aaa.Record, lasted time.Duration, now time.Time) bool {
 	return r.Kind != aaa.RecordStart && r.Sequence > e.sequence && r.Name == e.name &&
 		(!r.Address.IsValid() || !e.leases[four].Address.IsValid() || r.Address == e.leases[four].Address) &&
-		lasted+time.Second >= time.Duration(e.sequence-min(e.sequence, firstSequence+1))*time.Second && lasted <= now.Sub(e.started)+sameStart
+		lasted+time.Second >= time.Duration(e.sequence-min(e.sequence, firstSequence+1))*time.Second && lasted <= now.Sub(e.started)+aaa.SameTime
 }
-
-// isOneStart says that two times may be one start.
-func isOneStart(a, b time.Time) bool { return a.Sub(b).Abs() <= sameStart }

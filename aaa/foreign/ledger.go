@@ -143,14 +143,11 @@ func (l *Ledger) Put(r aaa.Record, now time.Time) error {
 	return nil
 }
 
-// sameStart is how far apart what a NAS says of one start may be.
-const sameStart = time.Minute
-
 // began says that a session is not the one before: a NAS may use its names again.
-func began(before, now time.Time) bool { return now.Sub(before) > sameStart }
+func began(before, now time.Time) bool { return now.Sub(before) > aaa.SameTime }
 
 // isOf says that an order is about a session, and not about another one to which the NAS has given the same name since, or before.
-func (o *Order) isOf(r *aaa.Record) bool { return isOneStart(o.Session.Started, r.Started) }
+func (o *Order) isOf(r *aaa.Record) bool { return aaa.IsSameTime(o.Session.Started, r.Started) }
 
 func (l *Ledger) enter(h *Held) {
 	l.sessions[h.Record.Session] = h

@@ -137,7 +137,7 @@ func (f *ForeignSessions) freshen(ctx context.Context, orders []foreign.Order) {
 		return
 	}
 	for i, id := range ids {
-		if r, there := last[id]; there && r.Started.Sub(orders[i].Session.Started).Abs() <= sameStart {
+		if r, there := last[id]; there && aaa.IsSameTime(r.Started, orders[i].Session.Started) {
 			orders[i].Session = r
 		}
 	}

@@ -10,10 +10,6 @@ import (
 	"lnsgate/aaa"
 )
 
-// sameStart is how far apart two estimates of one start may be (see estimated): a NAS counts seconds, and its records take some
-// time to arrive.
-const sameStart = time.Minute
-
 // estimated reports whether the session is known by the name that its NAS gave it alone: the NAS did not send Class back. Then
 // its start is an estimate, which differs from record to record, and its name may come again.
 func estimated(r *aaa.Record) bool { return r.Session == r.NAS.Name+"/"+r.NAS.Session }
@@ -90,13 +86,13 @@ func (c *foreignColumns) began(begun map[string][]time.Time) (fresh guesses) {
 		if !c.estimated[i] {
 			continue
 		}
-		nearest := sameStart + 1
+		nearest := aaa.SameTime + 1
 		for _, started := range begun[c.session[i]] {
 			if apart := started.Sub(told).Abs(); apart < nearest {
 				nearest, c.started[i] = apart, started
 			}
 		}
-		if nearest > sameStart {
+		if nearest > aaa.SameTime {
 			fresh.session, fresh.started = append(fresh.session, c.session[i]), append(fresh.started, told)
 		}
 	}
@@ -132,8 +128,7 @@ func foreignRows(records []aaa.Record) (c *foreignColumns, rest []aaa.Record) {
 
 // sameSession tells the records of one session from those of two with the same name.
 func sameSession(a, b *aaa.Record) bool {
-	apart := a.Started.Sub(b.Started).Abs()
-	return apart == 0 || estimated(b) && apart <= sameStart
+	return a.Started.Equal(b.Started) || estimated(b) && aaa.IsSameTime(a.Started, b.Started)
 }
 
 // combined is the newer record, and of the older what the newer does not say. The start is that of the first that came.

@@ -172,7 +172,7 @@ func timeWithin(r *aaa.Record, p *radius.Packet, marked bool, now time.Time) tim
 	case r.Kind == aaa.RecordStart:
 	case counted && (d > 0 || at.Before(r.Started)): // some say zero whatever it was
 		by := r.Started.Add(min(d, now.Sub(r.Started)))
-		if is := near(at, by) || marked && near(at, sent); !is || at.Before(r.Started) {
+		if is := aaa.IsSameTime(at, by) || marked && aaa.IsSameTime(at, sent); !is || at.Before(r.Started) {
 			at = by
 		}
 	case at.Before(r.Started):
@@ -183,9 +183,6 @@ func timeWithin(r *aaa.Record, p *radius.Packet, marked bool, now time.Time) tim
 	}
 	return at
 }
-
-// near says that two times may be one.
-func near(a, b time.Time) bool { return a.Sub(b).Abs() <= sameStart }
 
 // sequence puts the records of a session in order: by how long it has lasted, a Start first and a Stop last.
 func sequence(kind aaa.RecordKind, p *radius.Packet, since time.Duration) uint32 {

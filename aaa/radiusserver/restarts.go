@@ -6,6 +6,7 @@ import (
 
 	"layeh.com/radius"
 
+	"lnsgate/aaa"
 	"lnsgate/aaa/fair"
 	"lnsgate/aaa/radius/wire"
 )
@@ -38,7 +39,7 @@ func restartOf(c *client, p *radius.Packet, status uint32, came time.Time) resta
 	delay, counts := number(p, wire.TypeAcctDelayTime)
 	r := restart{client: c.Name, status: status, session: text(p, wire.TypeAcctSessionID), told: toldTime(p, came), delayed: delay > 0, at: eventTime(p, came), came: came}
 	_, proxied := p.Lookup(wire.TypeProxyState)
-	if sent := sentTime(p, came); counts && !proxied && !near(r.at, sent) {
+	if sent := sentTime(p, came); counts && !proxied && !aaa.IsSameTime(r.at, sent) {
 		r.at = sent
 	}
 	return r

@@ -11,9 +11,6 @@ import (
 // mostSessions is how many sessions of NASes are remembered.
 const mostSessions = 1 << 18
 
-// sameStart is how far apart two estimates of one start may be: a NAS counts seconds, and its records take some to arrive.
-const sameStart = time.Minute
-
 // nasSession is a session as its NAS names it: a name that the NAS may use again some day.
 type nasSession struct{ nas, id string }
 
@@ -79,7 +76,7 @@ func (s *sessions) settle(at nasSession, name string, m mark, marked bool, n new
 	case marked && m.session != before.mark.session && name != before.name && name != "" && before.name != "": // of another NAS behind the same address
 	case marked && (n.kind != aaa.RecordStart || m.session == before.mark.session):
 		m = before.mark
-	case !marked && (n.kind != aaa.RecordStart || m.started.Sub(before.mark.started).Abs() <= sameStart):
+	case !marked && (n.kind != aaa.RecordStart || aaa.IsSameTime(m.started, before.mark.started)):
 		m = before.mark
 	}
 	if !there {
@@ -104,7 +101,7 @@ func (s *sessions) settle(at nasSession, name string, m mark, marked bool, n new
 // isFollowed says that a Start is not that of the session, which had the same login: the NAS has lost it, without a word, has given
 // its name to the next one of the same user, and has asked about that as if it were the same.
 func (k *known) isFollowed(m mark, n news) bool {
-	return n.kind == aaa.RecordStart && !k.ended && m.session == k.mark.session && !k.told.IsZero() && n.told.Sub(k.told) > sameStart
+	return n.kind == aaa.RecordStart && !k.ended && m.session == k.mark.session && !k.told.IsZero() && n.told.Sub(k.told) > aaa.SameTime
 }
 
 func (s *sessions) drop(at nasSession) {

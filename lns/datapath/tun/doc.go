@@ -3,9 +3,10 @@
 // Up, a transport reader hands every datagram that is not a control message to its Ingress, which finds the session,
 // checks peer, sequence and source address, and collects IP packets until Flush writes them into the device. While a reader
 // finds more datagrams waiting, packets are gathered in a copy, up to a thousand, because packets of one flow are written as one
-// and the batch of a LAC has few of each. Down, one
-// goroutine per queue reads packets, finds the session by destination address, writes PPP and L2TP headers into the free
-// octets in front of the packet and sends it. Otherwise neither direction copies a payload, and none allocates per packet.
+// and the batch of a LAC has few of each. Otherwise no payload is copied.
+//
+// Down, one goroutine per queue reads packets, finds the session by destination address, writes PPP and L2TP headers into the
+// free octets in front of the packet and sends it, without a copy. Neither direction allocates per packet.
 //
 // Of several queues the kernel takes the one that the destination address of a packet chooses, by a BPF program where the host
 // takes one. What peers send is carried through the host's stack by the reader itself, or on request by threads of the
